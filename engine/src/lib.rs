@@ -1,1 +1,26 @@
-//! engine
+//! Runs ONNX classifiers behind one small trait, on ONNX Runtime or on tract; knows nothing of the server.
+//!
+//! | module        | holds                                                                        |
+//! |---------------|------------------------------------------------------------------------------|
+//! | [`engine`]    | the traits [`Sample`], [`Engine`] and [`Blueprint`]                            |
+//! | [`options`]   | which back end, device and thread count                                      |
+//! | [`signature`] | what a graph takes and gives: [`Signature`]                                   |
+//! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
+//! | [`walk`]      | the walk over a graph: signature, operators, refusal of external data        |
+//! | [`error`]     | [`EngineError`]                                                               |
+//! | `ort`, `tract`| the back ends, each a cargo feature                                          |
+//!
+//! The way through: bytes → [`prepare`] → [`Blueprint`] (shared) → [`Blueprint::build`] on the thread that will own the
+//! [`Engine`] → [`Engine::input`], [`Engine::run`].
+
+pub mod engine;
+pub mod error;
+pub mod onnx;
+pub mod options;
+pub mod signature;
+pub mod walk;
+
+pub use engine::{Blueprint, Engine, Sample};
+pub use error::EngineError;
+pub use options::{Backend, Device, EngineOptions};
+pub use signature::{Batch, Dim, ElementType, Port, Signature};

@@ -1,0 +1,76 @@
+//! Which back end runs a graph, where, and with how many threads.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+/// A back end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// ONNX Runtime, a shared library found at run time.
+    Ort,
+    /// tract, compiled in.
+    Tract,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ort => "onnxruntime",
+            Self::Tract => "tract",
+        })
+    }
+}
+
+/// Where a graph runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// The processor; written `cpu`.
+    #[default]
+    Cpu,
+    /// ONNX Runtime's CUDA execution provider; written `cuda:0`.
+    Cuda(u16),
+    /// ONNX Runtime's TensorRT execution provider; written `tensorrt:0`.
+    TensorRt(u16),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(id) => write!(f, "cuda:{id}"),
+            Self::TensorRt(id) => write!(f, "tensorrt:{id}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no device: write `cpu`, `cuda:0` or `tensorrt:0`");
+        if text == "cpu" {
+            return Ok(Self::Cpu);
+        }
+        let (kind, id) = text.split_once(':').unwrap_or((text, "0"));
+        let id = id.parse().map_err(|_| wrong())?;
+        match kind {
+            "cuda" => Ok(Self::Cuda(id)),
+            "tensorrt" => Ok(Self::TensorRt(id)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// How a graph is to be run.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// The back end.
+    pub backend: Backend,
+    /// The device; tract knows only the processor.
+    pub device: Device,
+    /// Whether a device that can't be had may be replaced by the processor (said in [`crate::Blueprint::describe`]).
+    pub fallback: bool,
+    /// Threads inside one run. One is right wherever there are as many workers as cores.
+    pub intra_threads: usize,
+    /// ONNX Runtime's shared library, for [`Backend::Ort`].
+    pub library: Option<PathBuf>,
+}
