@@ -1,1 +1,4 @@
-//! stillhouse
+//! A model server for distilled image classifiers.
+
+pub mod image;
+pub mod store;

@@ -20,8 +20,10 @@ pub struct Manifest {
     pub description: String,
     /// The network's file.
     pub file: File,
-    /// From picture to tensor.
+    /// The graph's input.
     pub input: Input,
+    /// From picture to tensor.
+    pub transform: Transform,
     /// From tensor to probabilities.
     pub output: Output,
     /// Where the network comes from.
@@ -47,17 +49,15 @@ pub struct File {
     pub size_bytes: u64,
 }
 
-/// The graph's input and how a picture becomes it.
+/// The graph's input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Input {
     /// The graph's own name for it.
     pub name: String,
     /// Element type in the graph.
     #[serde(default)]
     pub element: Element,
-    /// The rest of the table: colour, size, resizing, normalisation.
-    #[serde(flatten)]
-    pub transform: Transform,
 }
 
 /// Element type of the input in the graph.
