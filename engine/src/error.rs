@@ -10,7 +10,9 @@ pub enum EngineError {
     #[error("not an ONNX model: {0}")]
     Decode(String),
     /// The graph keeps weights outside its file; those would escape the hash.
-    #[error("tensor `{tensor}` keeps its data in another file (`{location}`): export the model as one file, e.g. onnx.save(m, path, save_as_external_data=False)")]
+    #[error(
+        "tensor `{tensor}` keeps its data in another file (`{location}`): export the model as one file, e.g. onnx.save(m, path, save_as_external_data=False)"
+    )]
     ExternalData {
         /// The tensor's name, or the node's that holds it.
         tensor: String,

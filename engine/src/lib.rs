@@ -6,7 +6,6 @@
 //! | [`options`]   | which back end, device and thread count                                      |
 //! | [`signature`] | what a graph takes and gives: [`Signature`]                                   |
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
-//! | [`walk`]      | the walk over a graph: signature, operators, refusal of external data        |
 //! | [`error`]     | [`EngineError`]                                                               |
 //! | `ort`, `tract`| the back ends, each a cargo feature                                          |
 //!
@@ -18,7 +17,6 @@ pub mod error;
 pub mod onnx;
 pub mod options;
 pub mod signature;
-pub mod walk;
 
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;

@@ -1,0 +1,3 @@
+//! The model repository on disk.
+
+pub mod manifest;
