@@ -27,6 +27,10 @@ pub(super) struct Frame {
     pub(super) height: u32,
     /// Meaning of the channels.
     pub(super) model: Model,
+    /// Whether scans and sampling are as nearly every encoder makes them.
+    ///
+    /// The first scan has all channels, and the sampling is 4:4:4, 4:2:2 or 4:2:0.
+    pub(super) usual: bool,
     /// From EXIF.
     pub(super) orientation: Orientation,
     /// Length in bytes up to and with the end marker. What follows (a second picture, padding) is not looked at.
@@ -55,7 +59,7 @@ impl Frame {
         let mut orientation = Orientation::Upright;
         let (mut jfif, mut adobe) = (false, None);
         let mut sof = None;
-        let (mut scans, mut coded_bytes) = (0, 0);
+        let (mut scans, mut coded_bytes, mut first_scan_channels) = (0, 0, 0);
         while let Some((marker, content)) = segments.next()? {
             match (marker, content) {
                 (APP0, [b'J', b'F', b'I', b'F', 0, ..]) => jfif = true,
@@ -83,6 +87,9 @@ impl Frame {
                     adobe = Some(*transform);
                 }
                 (SOS, _) => {
+                    if scans == 0 {
+                        first_scan_channels = content.first().copied().unwrap_or_default();
+                    }
                     scans += 1;
                     if scans > limits.max_scans {
                         return Err(ImageError::TooManyScans {
@@ -106,6 +113,7 @@ impl Frame {
             width: sof.width,
             height: sof.height,
             model: sof.model(jfif, adobe),
+            usual: usize::from(first_scan_channels) == sof.channels.len() && sof.usually_sampled(),
             orientation,
             end: segments.at,
         })
@@ -273,6 +281,17 @@ impl StartOfFrame {
             })
             .sum();
         blocks * if self.progressive { 1 } else { 2 } / 8
+    }
+
+    fn usually_sampled(&self) -> bool {
+        let factors: Vec<_> = self.channels.iter().map(|(_, h, v)| (*h, *v)).collect();
+        match factors[..] {
+            // Of a single channel the factors mean nothing.
+            [_] => true,
+            [(1, 1), (1, 1), (1, 1), (1, 1)] => true,
+            [luma, (1, 1), (1, 1)] => [(1, 1), (2, 1), (2, 2)].contains(&luma),
+            _ => false,
+        }
     }
 
     fn model(&self, jfif: bool, adobe: Option<u8>) -> Model {

@@ -203,7 +203,7 @@ fn bombs_in_chunks_that_nobody_needs_stay_closed() {
         assert_eq!(picture.bytes(), [7; 256], "{name}");
 
         let mut broken = bytes.clone();
-        let kind = name[5..9].as_bytes();
+        let kind = &name.as_bytes()[5..9];
         let at = broken
             .windows(4)
             .position(|w| w.eq_ignore_ascii_case(kind))
@@ -246,15 +246,15 @@ fn scans_are_counted() {
     let before = bytes.windows(2).filter(|w| w == &[0xff, 0xda]).count() - 1;
     assert_eq!(
         try_decode(&with(5_000)),
-        Err(ImageError::TooManyScans { limit: 64 })
+        Err(ImageError::TooManyScans { limit: 32 })
     );
     assert_eq!(
-        try_decode(&with(65 - before)),
-        Err(ImageError::TooManyScans { limit: 64 })
+        try_decode(&with(33 - before)),
+        Err(ImageError::TooManyScans { limit: 32 })
     );
     assert_ne!(
-        try_decode(&with(64 - before)),
-        Err(ImageError::TooManyScans { limit: 64 })
+        try_decode(&with(32 - before)),
+        Err(ImageError::TooManyScans { limit: 32 })
     );
 }
 
@@ -352,4 +352,17 @@ proptest! {
         let limits = Limits { max_pixels: 1 << 20, ..Limits::default() };
         let _ = decode(&bytes, &limits, &network()).map(|picture| network().apply(picture));
     }
+}
+
+#[test]
+fn limits_are_settings_with_defaults() {
+    let limits: Limits = toml::from_str("max_pixels = 1000").unwrap();
+    assert_eq!(
+        limits,
+        Limits {
+            max_pixels: 1000,
+            ..Limits::default()
+        }
+    );
+    assert!(toml::from_str::<Limits>("max_pixel = 1000").is_err());
 }

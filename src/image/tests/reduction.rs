@@ -25,7 +25,13 @@ fn no_more_pixels_than_the_resize_needs_twice() {
     };
     check(target(Color::Rgb, 30, 22), (60, 45));
     check(target(Color::Rgb, 30, 23), (120, 90));
-    check(target(Color::Gray, 28, 28), (120, 90));
+    // Luma alone is reduced only where that is faster.
+    let gray = if cfg!(feature = "turbojpeg") {
+        (120, 90)
+    } else {
+        (480, 360)
+    };
+    check(target(Color::Gray, 28, 28), gray);
     check(target(Color::Rgb, 120, 90), (240, 180));
     check(target(Color::Rgb, 120, 91), (480, 360));
     let square = target(Color::Rgb, 64, 64);
