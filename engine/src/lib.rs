@@ -17,6 +17,8 @@ pub mod engine;
 pub mod error;
 pub mod onnx;
 pub mod options;
+#[cfg(feature = "scripted")]
+pub mod scripted;
 pub mod signature;
 pub mod walk;
 
