@@ -18,6 +18,7 @@ pub mod app;
 pub mod batch;
 pub mod cli;
 pub mod config;
+pub mod golden;
 pub mod http;
 pub mod image;
 pub mod metrics;

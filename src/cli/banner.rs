@@ -10,7 +10,7 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
     let (data, admin) = app.addresses()?;
     let mut table = Table::new();
     table
-        .load_preset(UTF8_FULL_CONDENSED)
+        .load_style(UTF8_FULL_CONDENSED)
         .set_header(["model", "role", "version", "sha256", "engine", "batch", "workers"]);
     for model in app.registry().iter() {
         for seat in model.slot.load().seats() {

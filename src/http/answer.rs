@@ -131,7 +131,7 @@ pub fn top<'a>(probabilities: &[f32], labels: &'a [String], top_k: usize) -> Vec
     }
     classes.sort_unstable_by(better);
     let prediction = |class| Prediction {
-        label: &labels[class],
+        label: labels[class].as_str(),
         class,
         probability: probabilities[class],
     };

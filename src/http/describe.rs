@@ -73,7 +73,7 @@ pub struct ModelDetail {
     #[serde(flatten)]
     pub model: ModelView,
     /// One name a class, in the order of their numbers.
-    pub labels: Arc<[String]>,
+    pub labels: Vec<String>,
     /// The input contract.
     pub input: InputView,
 }
@@ -110,7 +110,7 @@ pub async fn one(
     let transform = deployment.stable.version.manifest.transform.clone();
     Ok(Json(ModelDetail {
         model: view(&plane, model),
-        labels: model.labels.clone(),
+        labels: model.labels.to_vec(),
         input: InputView {
             formats: ["image/png", "image/jpeg", "image/webp"],
             tensor_shape: transform.tensor_shape(),

@@ -83,6 +83,11 @@ impl ApiError {
             }
             Self::Image(ImageError::TooManyBytes { .. }) => (S::PAYLOAD_TOO_LARGE, "image_too_many_bytes"),
             Self::Image(ImageError::TooLarge { .. }) => (S::PAYLOAD_TOO_LARGE, "image_too_many_pixels"),
+            Self::Image(ImageError::TooManyScans { .. }) => {
+                (S::UNPROCESSABLE_ENTITY, "image_too_many_scans")
+            }
+            Self::Image(ImageError::WrongCount { .. }) => (S::BAD_REQUEST, "shape_mismatch"),
+            Self::Image(ImageError::NotFinite { .. }) => (S::BAD_REQUEST, "number_not_finite"),
             Self::Image(ImageError::Corrupt { .. }) => (S::UNPROCESSABLE_ENTITY, "image_corrupt"),
             Self::Refusal(Refusal::Full { .. }) => (S::SERVICE_UNAVAILABLE, "queue_full"),
             Self::Refusal(Refusal::Closed) => (S::SERVICE_UNAVAILABLE, "version_ended"),

@@ -263,12 +263,12 @@ impl<'a> Question<'a> {
         let bytes = match subject {
             Subject::Picture(bytes) => bytes,
             Subject::Numbers { shape, values } => {
-                return Ok(numbers(version, &shape, values)?);
+                return numbers(version, &shape, values);
             }
         };
         // Decoding for a queue that is full would be work for nothing.
         version.admit()?;
-        let limits = self.plane.limits;
+        let limits = self.plane.limits.clone();
         let header = image::probe(&bytes)?;
         let pixels = if header.pixels() <= INLINE_PIXELS {
             decode(&bytes, &limits, version)?
@@ -278,7 +278,10 @@ impl<'a> Question<'a> {
                 .off_thread(move || decode(&bytes, &limits, &version))
                 .await??
         };
-        Ok(Input::Pixels(pixels, version.normalization().clone()))
+        Ok(Input::Pixels {
+            pixels,
+            normalization: version.normalization().clone(),
+        })
     }
 }
 
@@ -288,11 +291,11 @@ fn decode(
     version: &Version,
 ) -> Result<Pixels, image::ImageError> {
     let transform = &version.manifest.transform;
-    Ok(transform.apply(&image::decode(bytes, limits, transform)?))
+    Ok(transform.apply(image::decode(bytes, limits, transform)?))
 }
 
 /// Numbers are the tensor as the network reads it, normalised by the client; flat or in the network's own shape.
-fn numbers(version: &Version, shape: &[usize], values: Vec<f32>) -> Result<Input, RequestError> {
+fn numbers(version: &Version, shape: &[usize], values: Vec<f32>) -> Result<Input, ApiError> {
     let expected = version.manifest.transform.tensor_shape();
     let flat = [expected.iter().product::<usize>()];
     // One channel may be left out: [height, width] is how a gray picture is usually written.
@@ -301,7 +304,8 @@ fn numbers(version: &Version, shape: &[usize], values: Vec<f32>) -> Result<Input
         return Err(RequestError::Shape {
             given: format!("{shape:?}"),
             expected: format!("{expected:?} or {flat:?}"),
-        });
+        }
+        .into());
     }
-    Ok(Input::Numbers(values.into()))
+    Ok(Input::numbers(values, flat[0])?)
 }

@@ -209,7 +209,7 @@ pub fn json(body: &[u8], limit: usize) -> Result<Subjects, RequestError> {
     }
     let subject = |instance| match instance {
         Instance::Picture { b64 } => BASE64
-            .decode(b64)
+            .decode(b64.as_bytes())
             .map(|bytes| Subject::Picture(bytes.into()))
             .map_err(|_| Base64Error),
         Instance::Numbers { shape, values } => Ok(Subject::Numbers { shape, values }),

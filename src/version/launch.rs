@@ -15,7 +15,7 @@ use super::{
 use crate::{
     batch::{BatchMetrics, BatchOptions, Batcher, policy::Policy},
     golden::{self, GoldenError},
-    image::Normalization,
+    image::{Normalization, TransformError},
     metrics::Metrics,
     store::VersionFiles,
 };
@@ -26,6 +26,9 @@ pub enum LaunchError {
     /// The settings name something that isn't.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The manifest's transform can't be applied.
+    #[error(transparent)]
+    Transform(#[from] TransformError),
     /// The engine refused graph, device or memory.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -80,9 +83,9 @@ impl Launcher {
         batch: &BatchSettings,
     ) -> Result<Arc<Version>, LaunchError> {
         let options = engine.resolve()?;
-        let blueprint = (self.prepare)(&files.onnx, &options)?;
+        let blueprint = (self.prepare)(&files.model_bytes, &options)?;
         contract::check(&files.manifest, blueprint.signature())?;
-        let normalization = Arc::new(Normalization::new(&files.manifest.transform));
+        let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
 
         let limit = blueprint.batch_limit().unwrap_or(usize::MAX);
         let warmup = self.rehearse(&blueprint, &files, &normalization, batch, limit)?;
@@ -124,7 +127,12 @@ impl Launcher {
             scope
                 .spawn(|| {
                     let mut engine = blueprint.build(most)?;
-                    golden::verify(engine.as_mut(), files, normalization)?;
+                    golden::verify(
+                        engine.as_mut(),
+                        &files.manifest.transform,
+                        normalization,
+                        &files.golden,
+                    )?;
                     Ok(warmup::measure(engine.as_mut(), most)?)
                 })
                 .join()
