@@ -1,6 +1,6 @@
 //! Batches behind a scripted engine: order, limits, refusals, deadlines, vanished clients, panics, the end.
 
-use std::sync::mpsc;
+use std::sync::{PoisonError, mpsc};
 
 use proptest::prelude::*;
 use stillhouse_engine::scripted::Scripted;
@@ -44,7 +44,7 @@ fn gated(warmups: usize) -> (Scripted, mpsc::Receiver<usize>, mpsc::Sender<()>) 
     let (open, gate) = mpsc::channel::<()>();
     let state = Mutex::new((warmups, gate));
     let scripted = Scripted::new(1, 1, move |input, rows| {
-        let mut state = state.lock().expect("one worker");
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 > 0 {
             state.0 -= 1;
             return echo(input, rows);

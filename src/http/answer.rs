@@ -130,7 +130,7 @@ pub fn top<'a>(probabilities: &[f32], labels: &'a [String], top_k: usize) -> Vec
         classes.truncate(top_k);
     }
     classes.sort_unstable_by(better);
-    let prediction = |class| Prediction {
+    let prediction = |class: usize| Prediction {
         label: labels[class].as_str(),
         class,
         probability: probabilities[class],

@@ -82,7 +82,10 @@ impl Launcher {
         engine: &EngineSettings,
         batch: &BatchSettings,
     ) -> Result<Arc<Version>, LaunchError> {
-        let options = engine.resolve()?;
+        let options = EngineOptions {
+            output: Some(files.manifest.output.name.clone()),
+            ..engine.resolve()?
+        };
         let blueprint = (self.prepare)(&files.model_bytes, &options)?;
         contract::check(&files.manifest, blueprint.signature())?;
         let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);

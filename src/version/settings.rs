@@ -74,6 +74,7 @@ impl EngineSettings {
             fallback: self.fallback,
             intra_threads: self.intra_threads.max(1),
             library,
+            output: None,
         })
     }
 }

@@ -131,17 +131,12 @@ impl TestServer {
         assert_eq!(reply.json()["predictions"][0]["label"], "bright");
     }
 
-    /// Asks the server to end, and waits until it has.
-    pub async fn stop(mut self) {
-        let _ = self.stop.take().expect("once").send(());
-        self.served.await.expect("no panic").expect("a clean end");
-    }
-
     /// Asks the server to end, without waiting.
     pub fn begin_stop(&mut self) {
         let _ = self.stop.take().expect("once").send(());
     }
 
+    /// Waits for the end.
     pub async fn ended(self) {
         self.served.await.expect("no panic").expect("a clean end");
     }
