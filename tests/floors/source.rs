@@ -15,6 +15,11 @@ pub struct Named {
 }
 
 impl Named {
+    /// `a::b::c`
+    pub fn path(&self) -> String {
+        self.parts.join("::")
+    }
+
     /// Its parts from the crate's root, without `crate`; `None` where it doesn't begin with the crate's root.
     pub fn in_crate(&self) -> Option<&[String]> {
         let first = self.parts.iter().position(|part| part != "self")?;
@@ -58,12 +63,14 @@ impl Source {
         let mut at = 0;
         while let Some(token) = tokens.get(at) {
             match token {
-                TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket && is_attribute(&tokens, at) => {
+                TokenTree::Group(group)
+                    if group.delimiter() == Delimiter::Bracket && is_attribute(&tokens, at) =>
+                {
                     test |= group.stream().to_string().replace(' ', "") == "cfg(test)";
                 }
                 TokenTree::Group(group) => {
                     self.walk(group.stream(), module, false, test);
-                    if items && group.delimiter() == Delimiter::Brace {
+                    if group.delimiter() == Delimiter::Brace {
                         test = outer;
                     }
                 }
@@ -72,9 +79,14 @@ impl Source {
                     let name = tokens.get(at + 1).and_then(ident);
                     if let Some(name) = name.filter(|_| defines(&word.to_string(), items)) {
                         let line = word.span().start().line;
-                        self.defined.push(Defined { name: name.clone(), line });
+                        self.defined.push(Defined {
+                            name: name.clone(),
+                            line,
+                        });
                         at += 1;
-                        if let (true, Some(TokenTree::Group(body))) = (word == "mod", tokens.get(at + 1)) {
+                        if let (true, Some(TokenTree::Group(body))) =
+                            (word == "mod", tokens.get(at + 1))
+                        {
                             let inner: Vec<String> = module.iter().cloned().chain([name]).collect();
                             self.walk(body.stream(), &inner, true, test);
                             (at, test) = (at + 1, outer);
@@ -91,14 +103,24 @@ impl Source {
     }
 
     /// Reads the path that begins at `at`; returns where it ends.
-    fn path(&mut self, tokens: &[TokenTree], mut at: usize, mut parts: Vec<String>, module: &[String], test: bool) -> usize {
+    fn path(
+        &mut self,
+        tokens: &[TokenTree],
+        mut at: usize,
+        mut parts: Vec<String>,
+        module: &[String],
+        test: bool,
+    ) -> usize {
         let line = tokens[at].span().start().line;
         loop {
             match tokens.get(at) {
                 Some(TokenTree::Ident(part)) => parts.push(part.to_string()),
                 Some(TokenTree::Group(tree)) => {
                     let tree: Vec<TokenTree> = tree.stream().into_iter().collect();
-                    for branch in tree.split(|token| is_punct(Some(token), ',')).filter(|branch| !branch.is_empty()) {
+                    for branch in tree
+                        .split(|token| is_punct(Some(token), ','))
+                        .filter(|branch| !branch.is_empty())
+                    {
                         self.path(branch, 0, parts.clone(), module, test);
                     }
                     return at + 1;
@@ -113,7 +135,12 @@ impl Source {
             }
             at += 2;
         }
-        self.named.push(Named { parts, line, module: module.to_vec(), test });
+        self.named.push(Named {
+            parts,
+            line,
+            module: module.to_vec(),
+            test,
+        });
         at
     }
 }
