@@ -1,6 +1,7 @@
 //! The command line. Verbs that change a running server are clients of its admin API; `serve` is the server.
 
 mod banner;
+mod health;
 mod serve;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -21,6 +22,8 @@ struct Cli {
 enum Verb {
     /// Serve the model repository, or one ONNX file.
     Serve(serve::Serve),
+    /// Ask the server of this configuration whether it is ready; exit code 0 says yes.
+    Health(health::Health),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -79,6 +82,7 @@ impl ConfigSource {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Serve(serve) => serve.run(),
+        Verb::Health(health) => health.run(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
     };
     outcome.unwrap_or_else(|error| {
