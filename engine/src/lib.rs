@@ -6,6 +6,7 @@
 //! | [`options`]   | which back end, device and thread count                                      |
 //! | [`signature`] | what a graph takes and gives: [`Signature`]                                   |
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
+//! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
 //! | `ort`, `tract`| the back ends, each a cargo feature                                          |
 //!
@@ -17,8 +18,10 @@ pub mod error;
 pub mod onnx;
 pub mod options;
 pub mod signature;
+pub mod walk;
 
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
 pub use options::{Backend, Device, EngineOptions};
 pub use signature::{Batch, Dim, ElementType, Port, Signature};
+pub use walk::Graph;

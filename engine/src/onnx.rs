@@ -4,6 +4,8 @@
 //! copies no weights.
 #![allow(missing_docs)] // named and numbered by the ONNX specification
 
+pub mod build;
+
 use bytes::Bytes;
 use prost::Message;
 
@@ -19,8 +21,18 @@ pub struct ModelProto {
     pub graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
+    #[prost(message, repeated, tag = "20")]
+    pub training_info: Vec<TrainingInfoProto>,
     #[prost(message, repeated, tag = "25")]
     pub functions: Vec<FunctionProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct TrainingInfoProto {
+    #[prost(message, optional, tag = "1")]
+    pub initialization: Option<GraphProto>,
+    #[prost(message, optional, tag = "2")]
+    pub algorithm: Option<GraphProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]

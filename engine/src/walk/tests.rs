@@ -1,0 +1,459 @@
+use super::*;
+use crate::{
+    Batch, Dim, ElementType, Port,
+    onnx::{
+        AttributeProto, FunctionProto, GraphProto, SparseTensorProto, StringStringEntryProto,
+        TrainingInfoProto, ValueInfoProto,
+        build::{model, node, port, weights},
+    },
+};
+use ElementType::{F16, F32};
+use proptest::prelude::*;
+
+/// `x` → Flatten → Gemm → `y`, with the weights listed as an input as older exporters do.
+fn classifier(input: &str, output: &str) -> ModelProto {
+    model(
+        17,
+        GraphProto {
+            name: "g".to_owned(),
+            node: vec![
+                node("Flatten", &["x"], &["flat"]),
+                node("Gemm", &["flat", "w"], &["y"]),
+            ],
+            initializer: vec![weights("w", &[4, 3], &[0.5; 12])],
+            input: vec![port("w", F32, "4,3"), port("x", F32, input)],
+            output: vec![port("y", F32, output)],
+            ..GraphProto::default()
+        },
+    )
+}
+
+fn graph_of(model: &mut ModelProto) -> &mut GraphProto {
+    model.graph.as_mut().expect("made with a graph")
+}
+
+fn unsuitable(model: &ModelProto, named: Option<&str>) -> String {
+    match read(&model.to_bytes(), named) {
+        Err(EngineError::Unsuitable(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_classifier_is_read_whole() {
+    let mut model = classifier("N,1,2,2", "N,3");
+    model.graph.as_mut().unwrap().node[1].domain = "com.example".to_owned();
+    let graph = read(&model.to_bytes(), None).unwrap();
+    let named = |name: &str| Dim::Symbol(name.to_owned());
+    assert_eq!(
+        graph,
+        Graph {
+            signature: Signature {
+                input: Port {
+                    name: "x".to_owned(),
+                    dims: vec![named("N"), Dim::Fixed(1), Dim::Fixed(2), Dim::Fixed(2)],
+                    element: F32,
+                },
+                output: Port {
+                    name: "y".to_owned(),
+                    dims: vec![named("N"), Dim::Fixed(3)],
+                    element: F32
+                },
+                batch: Batch::Dynamic,
+                row_len: 4,
+                classes: 3,
+                opset: 17,
+                softmax: false,
+            },
+            operators: vec!["Flatten".to_owned(), "com.example.Gemm".to_owned()],
+        }
+    );
+}
+
+#[test]
+fn the_first_dimension_is_the_batch() {
+    let check = |input, output, expected: Result<Batch, &str>| {
+        let found = read(&classifier(input, output).to_bytes(), None);
+        match (found.map(|graph| graph.signature.batch), expected) {
+            (Ok(batch), Ok(right)) => assert_eq!(batch, right, "{input} {output}"),
+            (Err(error), Err(part)) => assert!(
+                error.to_string().contains(part),
+                "{input} {output}: {error}"
+            ),
+            (found, expected) => panic!("{input} {output}: {found:?}, not {expected:?}"),
+        }
+    };
+    check("N,4", "N,3", Ok(Batch::Dynamic));
+    check("-1,4", "-1,3", Ok(Batch::Dynamic));
+    check(",4", ",3", Ok(Batch::Dynamic));
+    check(",4", "batch_size,3", Ok(Batch::Dynamic));
+    check("1,4", "1,3", Ok(Batch::Fixed(1)));
+    check("8,4", "N,3", Ok(Batch::Fixed(8)));
+    check("N,4", "1,3", Ok(Batch::Fixed(1)));
+    check("N,4", "N,3,1,1", Ok(Batch::Dynamic));
+    check("N,4", "N,3,1", Ok(Batch::Dynamic));
+    check("8,4", "4,3", Err("`x` is [8,4] but output `y` is [4,3]"));
+    check("0,4", "0,3", Err("must agree, from 1 on"));
+}
+
+#[test]
+fn what_is_no_classifier_is_told_what_would_be_right() {
+    let check = |input, output, parts: &[&str]| {
+        let why = unsuitable(&classifier(input, output), None);
+        assert!(
+            parts.iter().all(|part| why.contains(part)),
+            "{input} {output}: {why}"
+        );
+    };
+    check("4", "N,3", &["input `x` is [4];", "[N,C,H,W]"]);
+    check("N,1,1,2,2", "N,3", &["[N,1,1,2,2]", "is right"]);
+    check(
+        "N,3,H,W",
+        "N,3",
+        &["[N,3,H,W]", "must be a number", "make_dynamic_shape_fixed"],
+    );
+    check("N,3,0,4", "N,3", &["[N,3,0,4]"]);
+    check(
+        "N,9223372036854775807,9223372036854775807",
+        "N,3",
+        &["must be a number"],
+    );
+    check("N,4", "3", &["output `y` is [3];", "[N,classes]"]);
+    check("N,4", "N,K", &["[N,K]", "[N,classes,1,1]"]);
+    check("N,4", "N,1", &["two classes"]);
+    check("N,4", "N,3,7,7", &["[N,3,7,7]"]);
+}
+
+#[test]
+fn broken_ports_are_named() {
+    let check = |change: fn(&mut GraphProto), parts: &[&str]| {
+        let mut model = classifier("N,4", "N,3");
+        change(graph_of(&mut model));
+        let why = unsuitable(&model, None);
+        assert!(parts.iter().all(|part| why.contains(part)), "{why}");
+    };
+    check(|g| g.input.clear(), &["inputs found: none", "exactly one"]);
+    check(
+        |g| g.input.push(port("mask", F32, "N,7")),
+        &["`x` [N,4], `mask` [N,7]"],
+    );
+    check(|g| g.output.clear(), &["no output", "[N,classes]"]);
+    check(|g| g.input[1].r#type = None, &["input `x` is no tensor"]);
+    check(
+        |g| tensor_type(&mut g.input[1]).elem_type = 2,
+        &["`x` holds uint8", "float32 or float16"],
+    );
+    check(
+        |g| tensor_type(&mut g.output[0]).elem_type = 7,
+        &["`y` holds int64"],
+    );
+    check(
+        |g| tensor_type(&mut g.output[0]).shape = None,
+        &["`y` has no shape", "infer_shapes"],
+    );
+    let mut model = classifier("N,4", "N,3");
+    model.opset_import.clear();
+    assert!(unsuitable(&model, None).contains("operator set"));
+}
+
+fn tensor_type(value: &mut ValueInfoProto) -> &mut crate::onnx::TensorTypeProto {
+    value
+        .r#type
+        .as_mut()
+        .and_then(|kind| kind.tensor_type.as_mut())
+        .expect("made as a tensor")
+}
+
+#[test]
+fn one_of_several_outputs_is_chosen() {
+    let mut model = classifier("N,4", "N,3");
+    graph_of(&mut model).output = vec![
+        port("features", F32, "N,7,7,8"),
+        port("y", F32, "N,3"),
+        port("aux", F16, "N,5"),
+    ];
+    let chosen = |named| {
+        read(&model.to_bytes(), named)
+            .unwrap()
+            .signature
+            .output
+            .name
+    };
+    assert_eq!(chosen(None), "y");
+    assert_eq!(chosen(Some("aux")), "aux");
+    assert!(unsuitable(&model, Some("features")).contains("[N,7,7,8]"));
+    let why = unsuitable(&model, Some("labels"));
+    assert!(
+        why.contains("no output `labels`") && why.contains("`aux` [N,5]"),
+        "{why}"
+    );
+    graph_of(&mut model).output.truncate(1);
+    graph_of(&mut model)
+        .output
+        .push(port("boxes", F32, "N,9,4"));
+    assert!(unsuitable(&model, None).contains("`features` [N,7,7,8], `boxes` [N,9,4]"));
+}
+
+#[test]
+fn softmax_is_seen_through_what_leaves_values_alone() {
+    let check = |ops: &[&str], expected| {
+        let mut model = classifier("N,4", "N,3");
+        let graph = graph_of(&mut model);
+        for (i, op) in ops.iter().enumerate() {
+            let from = if i == 0 {
+                "y".to_owned()
+            } else {
+                format!("t{i}")
+            };
+            graph
+                .node
+                .push(node(op, &[&from, "w"], &[&format!("t{}", i + 1)]));
+        }
+        graph.output[0].name = if ops.is_empty() {
+            "y".to_owned()
+        } else {
+            format!("t{}", ops.len())
+        };
+        assert_eq!(
+            read(&model.to_bytes(), None).unwrap().signature.softmax,
+            expected,
+            "{ops:?}"
+        );
+    };
+    check(&[], false);
+    check(&["Softmax"], true);
+    check(&["Softmax", "Reshape"], true);
+    check(&["Flatten", "Softmax", "Squeeze", "Identity", "Cast"], true);
+    check(&["Softmax", "QuantizeLinear", "DequantizeLinear"], true);
+    check(&["Softmax", "Mul"], false);
+    check(&["LogSoftmax"], false);
+    let mut cycle = classifier("N,4", "N,3");
+    graph_of(&mut cycle).node = vec![
+        node("Identity", &["y"], &["x2"]),
+        node("Identity", &["x2"], &["y"]),
+    ];
+    assert!(!read(&cycle.to_bytes(), None).unwrap().signature.softmax);
+}
+
+/// Puts `tensor` at one of the places where the format allows a tensor.
+type Hide = fn(&mut ModelProto, TensorProto);
+
+const PLACES: [(&str, Hide); 10] = [
+    ("initializer", |m, t| graph_of(m).initializer.push(t)),
+    ("sparse values", |m, t| {
+        graph_of(m).sparse_initializer.push(sparse(Some(t), None))
+    }),
+    ("sparse indices", |m, t| {
+        graph_of(m).sparse_initializer.push(sparse(None, Some(t)))
+    }),
+    ("attribute", |m, t| {
+        graph_of(m).node[0].attribute.push(AttributeProto {
+            t: Some(t),
+            ..Default::default()
+        })
+    }),
+    ("attribute list", |m, t| {
+        graph_of(m).node[0].attribute.push(AttributeProto {
+            tensors: vec![t],
+            ..Default::default()
+        });
+    }),
+    ("sparse attribute", |m, t| {
+        let sparse_tensor = Some(sparse(Some(t), None));
+        graph_of(m).node[0].attribute.push(AttributeProto {
+            sparse_tensor,
+            ..Default::default()
+        });
+    }),
+    ("sparse attribute list", |m, t| {
+        let sparse_tensors = vec![sparse(Some(t), None)];
+        graph_of(m).node[0].attribute.push(AttributeProto {
+            sparse_tensors,
+            ..Default::default()
+        });
+    }),
+    ("function body", |m, t| {
+        let mut constant = node("Constant", &[], &["c"]);
+        constant.attribute.push(AttributeProto {
+            t: Some(t),
+            ..Default::default()
+        });
+        m.functions.push(FunctionProto {
+            node: vec![constant],
+            ..Default::default()
+        });
+    }),
+    ("function default", |m, t| {
+        let attribute_proto = vec![AttributeProto {
+            t: Some(t),
+            ..Default::default()
+        }];
+        m.functions.push(FunctionProto {
+            attribute_proto,
+            ..Default::default()
+        });
+    }),
+    ("training graph", |m, t| {
+        let graph = GraphProto {
+            initializer: vec![t],
+            ..Default::default()
+        };
+        m.training_info.push(TrainingInfoProto {
+            initialization: None,
+            algorithm: Some(graph),
+        });
+    }),
+];
+
+fn sparse(values: Option<TensorProto>, indices: Option<TensorProto>) -> SparseTensorProto {
+    SparseTensorProto {
+        values,
+        indices,
+        dims: vec![],
+    }
+}
+
+fn external(location: &str, data_location: i32) -> TensorProto {
+    let entry = StringStringEntryProto {
+        key: "location".to_owned(),
+        value: location.to_owned(),
+    };
+    TensorProto {
+        name: "far".to_owned(),
+        external_data: vec![entry],
+        data_location,
+        ..Default::default()
+    }
+}
+
+/// Wraps the whole graph, `depth` times, into an If's branch, a list of graphs or a function's node.
+fn bury(mut model: ModelProto, depth: usize) -> ModelProto {
+    for level in 0..depth {
+        let inner = model.graph.take();
+        let graph = GraphProto {
+            node: vec![node("If", &["x"], &["y"])],
+            ..inner.clone().unwrap_or_default()
+        };
+        let graph = GraphProto {
+            initializer: vec![],
+            sparse_initializer: vec![],
+            ..graph
+        };
+        model.graph = Some(graph);
+        let attribute = match level % 2 {
+            0 => AttributeProto {
+                g: inner,
+                ..Default::default()
+            },
+            _ => AttributeProto {
+                graphs: inner.into_iter().collect(),
+                ..Default::default()
+            },
+        };
+        graph_of(&mut model).node[0].attribute.push(attribute);
+    }
+    model
+}
+
+#[test]
+fn external_data_is_refused_at_every_place() {
+    for (place, hide) in PLACES {
+        for depth in 0..4 {
+            let mut model = classifier("N,4", "N,3");
+            hide(&mut model, TensorProto::default());
+            let found = read(&bury(model.clone(), depth).to_bytes(), Some("nothing"));
+            assert!(
+                matches!(found, Err(EngineError::Unsuitable(_))),
+                "{place}: inline data is no reason: {found:?}"
+            );
+            for data_location in [0, 1, 2] {
+                let mut model = classifier("N,4", "N,3");
+                hide(&mut model, external("../../etc/passwd", data_location));
+                match read(&bury(model, depth).to_bytes(), None) {
+                    Err(EngineError::ExternalData { tensor, location }) => {
+                        assert_eq!(
+                            (tensor.as_str(), location.as_str()),
+                            ("far", "../../etc/passwd"),
+                            "{place}"
+                        );
+                    }
+                    other => {
+                        panic!("{place} at depth {depth}, data_location {data_location}: {other:?}")
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn external_data_without_a_name_names_its_owner() {
+    let mut model = classifier("N,4", "N,3");
+    let t = Some(TensorProto {
+        data_location: 1,
+        ..Default::default()
+    });
+    graph_of(&mut model).node[0].attribute.push(AttributeProto {
+        t,
+        ..Default::default()
+    });
+    let error = read(&model.to_bytes(), None).unwrap_err().to_string();
+    assert!(
+        error.contains("`Flatten_flat`") && error.contains("`not named`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_model_says_so() {
+    let check = |bytes: &'static [u8], part: &str| match read(&Bytes::from_static(bytes), None) {
+        Err(EngineError::Decode(why)) => assert!(why.contains(part), "{why}"),
+        other => panic!("{other:?}"),
+    };
+    check(b"", "no graph");
+    check(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00",
+        "git lfs pull",
+    );
+    check(b"\x89PNG\r\n\x1a\n and so on", "");
+    let deep = bury(classifier("N,4", "N,3"), 60).to_bytes();
+    assert!(
+        matches!(read(&deep, None), Err(EngineError::Decode(why)) if why.contains("recursion"))
+    );
+    let mut compiled = classifier("N,4", "N,3");
+    graph_of(&mut compiled).node[0].op_type = "EPContext".to_owned();
+    assert!(unsuitable(&compiled, None).contains("EPContext"));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+        let _ = read(&bytes.into(), None);
+    }
+
+    #[test]
+    fn a_damaged_model_never_panics(
+        cut in 0_usize..400,
+        flips in proptest::collection::vec((0_usize..400, any::<u8>()), 0..8),
+    ) {
+        let mut bytes = classifier("N,1,2,2", "N,3").to_bytes().to_vec();
+        for (at, value) in flips {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        bytes.truncate(cut.max(1));
+        let _ = read(&bytes.into(), None);
+    }
+
+    #[test]
+    fn external_data_is_found_among_any_neighbours(place in 0..PLACES.len(), depth in 0_usize..12, before in 0_usize..5) {
+        let mut model = classifier("N,4", "N,3");
+        for (_, hide) in PLACES.iter().cycle().skip(place).take(before) {
+            hide(&mut model, TensorProto::default());
+        }
+        PLACES[place].1(&mut model, external("weights.bin", 1));
+        let found = read(&bury(model, depth).to_bytes(), None);
+        let is_refused = matches!(found, Err(EngineError::ExternalData { .. }));
+        prop_assert!(is_refused, "{found:?}");
+    }
+}
