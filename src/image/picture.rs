@@ -1,0 +1,225 @@
+//! A decoded picture and what is done to its pixels before any resizing: alpha over white, luma, orientation.
+
+use super::{Color, exif::Orientation};
+
+/// A decoded picture: upright, opaque, 8 bits a channel, rows from the top without gaps.
+///
+/// A JPEG may have been decoded at a fraction of its stored size, see [`decode`](super::decode); the size is the one
+/// that the bytes here have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    width: u32,
+    height: u32,
+    /// [`Color::Gray`] or [`Color::Rgb`]; decoding never makes BGR.
+    color: Color,
+    bytes: Vec<u8>,
+}
+
+impl Picture {
+    /// Gray or RGB bytes as a picture.
+    ///
+    /// # Panics
+    /// Where `bytes` isn't `width * height * channels` long: the decoders' own mistake.
+    pub(super) fn new(width: u32, height: u32, color: Color, bytes: Vec<u8>) -> Self {
+        debug_assert!(matches!(color, Color::Gray | Color::Rgb));
+        assert_eq!(
+            bytes.len(),
+            width as usize * height as usize * color.channels(),
+            "a {width} x {height} {color:?} picture"
+        );
+        Self {
+            width,
+            height,
+            color,
+            bytes,
+        }
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// [`Color::Gray`] or [`Color::Rgb`].
+    pub fn color(&self) -> Color {
+        self.color
+    }
+
+    /// `width * height * channels` bytes, channels interleaved.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes, without a copy.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// One channel of luma.
+    pub(super) fn into_gray(self) -> Self {
+        match self.color {
+            Color::Gray => self,
+            Color::Rgb | Color::Bgr => {
+                let gray = self.bytes.as_chunks().0.iter().copied().map(luma).collect();
+                Self::new(self.width, self.height, Color::Gray, gray)
+            }
+        }
+    }
+
+    /// Turns the stored picture upright.
+    pub(super) fn upright(mut self, orientation: Orientation) -> Self {
+        match self.color {
+            Color::Gray => {
+                self.bytes = turn::<1>(self.bytes, self.width, self.height, orientation);
+            }
+            Color::Rgb | Color::Bgr => {
+                self.bytes = turn::<3>(self.bytes, self.width, self.height, orientation);
+            }
+        }
+        if orientation.swaps_sides() {
+            std::mem::swap(&mut self.width, &mut self.height);
+        }
+        self
+    }
+}
+
+/// Luma after Rec. 601, in the 16-bit fixed point that Pillow uses: `0.299 r + 0.587 g + 0.114 b`.
+pub(super) fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000) >> 16) as u8
+}
+
+/// One channel over white: `(value * alpha + 255 * (255 - alpha)) / 255`, rounded.
+pub(super) fn over_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    let sum = value * alpha + 255 * (255 - alpha) + 128;
+    ((sum + (sum >> 8)) >> 8) as u8
+}
+
+/// Colour over white.
+pub(super) fn flatten([r, g, b, alpha]: [u8; 4]) -> [u8; 3] {
+    [r, g, b].map(|value| over_white(value, alpha))
+}
+
+/// Rearranges the pixels, `N` bytes each, of a `width` x `height` picture.
+fn turn<const N: usize>(
+    mut bytes: Vec<u8>,
+    width: u32,
+    height: u32,
+    orientation: Orientation,
+) -> Vec<u8> {
+    let (width, height) = (width as usize, height as usize);
+    let pixels = bytes.as_chunks_mut::<N>().0;
+    match orientation {
+        Orientation::Upright => {}
+        Orientation::Rotate180 => pixels.reverse(),
+        Orientation::MirrorX => pixels.chunks_exact_mut(width).for_each(<[_]>::reverse),
+        Orientation::MirrorY => {
+            let (top, rest) = pixels.split_at_mut(height / 2 * width);
+            let bottom = rest.rchunks_exact_mut(width);
+            top.chunks_exact_mut(width)
+                .zip(bottom)
+                .for_each(|(a, b)| a.swap_with_slice(b));
+        }
+        Orientation::Transpose => return transpose::<N>(&bytes, width, height, false, false),
+        Orientation::Rotate90 => return transpose::<N>(&bytes, width, height, false, true),
+        Orientation::Transverse => return transpose::<N>(&bytes, width, height, true, true),
+        Orientation::Rotate270 => return transpose::<N>(&bytes, width, height, true, false),
+    }
+    bytes
+}
+
+/// Rows become columns: output pixel (x, y) is input pixel (y, x), counted from the right where `flip_x`, from the
+/// bottom where `flip_y`. Goes by tiles, because one of the two sides is always read or written across the rows.
+fn transpose<const N: usize>(
+    bytes: &[u8],
+    width: usize,
+    height: usize,
+    flip_x: bool,
+    flip_y: bool,
+) -> Vec<u8> {
+    const TILE: usize = 32;
+    let input = bytes.as_chunks::<N>().0;
+    let mut out = vec![0; bytes.len()];
+    let output = out.as_chunks_mut::<N>().0;
+    let flip = |flipped: bool, at: usize, len: usize| if flipped { len - 1 - at } else { at };
+    for tile_y in (0..height).step_by(TILE) {
+        for tile_x in (0..width).step_by(TILE) {
+            for y in tile_y..height.min(tile_y + TILE) {
+                let to_column = flip(flip_y, y, height);
+                for x in tile_x..width.min(tile_x + TILE) {
+                    let to_row = flip(flip_x, x, width);
+                    output[to_row * height + to_column] = input[y * width + x];
+                }
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 3 x 2: `1 2 3 / 4 5 6`, and what each orientation makes of it by the EXIF standard.
+    #[test]
+    fn orientations() {
+        let cases: [(Orientation, u32, &[u8]); 8] = [
+            (Orientation::Upright, 3, &[1, 2, 3, 4, 5, 6]),
+            (Orientation::MirrorX, 3, &[3, 2, 1, 6, 5, 4]),
+            (Orientation::Rotate180, 3, &[6, 5, 4, 3, 2, 1]),
+            (Orientation::MirrorY, 3, &[4, 5, 6, 1, 2, 3]),
+            (Orientation::Transpose, 2, &[1, 4, 2, 5, 3, 6]),
+            (Orientation::Rotate90, 2, &[4, 1, 5, 2, 6, 3]),
+            (Orientation::Transverse, 2, &[6, 3, 5, 2, 4, 1]),
+            (Orientation::Rotate270, 2, &[3, 6, 2, 5, 1, 4]),
+        ];
+        for (orientation, width, expected) in cases {
+            let gray = Picture::new(3, 2, Color::Gray, vec![1, 2, 3, 4, 5, 6]);
+            let turned = gray.upright(orientation);
+            assert_eq!((turned.width, turned.height), (width, 6 / width));
+            assert_eq!(turned.bytes, expected, "{orientation:?}");
+
+            let rgb = (1..=6).flat_map(|v| [v, v + 10, v + 20]).collect();
+            let turned = Picture::new(3, 2, Color::Rgb, rgb).upright(orientation);
+            let expected: Vec<u8> = expected.iter().flat_map(|v| [*v, v + 10, v + 20]).collect();
+            assert_eq!(turned.bytes, expected, "{orientation:?} in colour");
+        }
+    }
+
+    #[test]
+    fn a_mirrored_picture_of_odd_height_keeps_its_middle_row() {
+        let picture = Picture::new(1, 3, Color::Gray, vec![1, 2, 3]).upright(Orientation::MirrorY);
+        assert_eq!(picture.bytes, [3, 2, 1]);
+    }
+
+    #[test]
+    fn alpha_over_white_rounds_to_nearest() {
+        for alpha in 0..=255_u8 {
+            for value in 0..=255_u8 {
+                let (v, a) = (f64::from(value), f64::from(alpha));
+                let exact = (v * a + 255.0 * (255.0 - a)) / 255.0;
+                assert_eq!(
+                    f64::from(over_white(value, alpha)),
+                    exact.round(),
+                    "{value} {alpha}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn luma_of_gray_is_the_gray_itself() {
+        for value in 0..=255 {
+            assert_eq!(luma([value; 3]), value);
+        }
+        assert_eq!(
+            [luma([255, 0, 0]), luma([0, 255, 0]), luma([0, 0, 255])],
+            [76, 150, 29]
+        );
+    }
+}
