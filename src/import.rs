@@ -17,6 +17,7 @@ mod labels;
 pub mod outputs;
 mod pictures;
 pub mod reference;
+mod trial;
 
 use std::{cmp::Ordering, path::Path, sync::Arc};
 
@@ -36,6 +37,7 @@ pub use choice::{Choice, Origin, Overrides};
 pub(crate) use choice::{number, numbers, size};
 pub use labels::read_labels;
 pub use pictures::{drawn, named};
+pub use trial::{engines, trial};
 
 /// Why a network can't be brought in.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +183,7 @@ pub fn describe(
     let version = NewVersion {
         manifest,
         labels: labels.clone(),
-        onnx: onnx.clone(),
+        model_bytes: onnx.clone(),
         golden,
     };
     Ok(Described { version, choices })

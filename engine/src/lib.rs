@@ -23,6 +23,8 @@ pub mod options;
 #[cfg(feature = "ort")]
 mod ort;
 mod prepare;
+#[cfg(feature = "scripted")]
+pub mod scripted;
 pub mod signature;
 #[cfg(feature = "tract")]
 mod tract;

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use stillhouse_engine::{Blueprint, scripted::Scripted};
 
 use super::*;
 use crate::{
@@ -10,35 +11,18 @@ use crate::{
 };
 
 /// Three scores of a 2x2 gray picture: the mean, and twice and minus that; then whatever `twist` makes of them.
-struct Mean {
-    input: Vec<f32>,
-    outputs: Vec<f32>,
-    twist: fn(row: usize, rows: usize, scores: [f32; 3]) -> [f32; 3],
-}
-
-impl Engine for Mean {
-    fn input(&mut self, rows: usize) -> &mut [f32] {
-        self.input.resize(rows * 4, f32::NAN);
-        &mut self.input
-    }
-
-    fn run(&mut self, rows: usize) -> Result<&[f32], EngineError> {
-        let scores = |row: usize, pixels: &[f32]| {
+fn mean(twist: fn(row: usize, rows: usize, scores: [f32; 3]) -> [f32; 3]) -> Scripted {
+    Scripted::new(4, 3, move |pixels, rows| {
+        let scores = |(row, pixels): (usize, &[f32])| {
             let mean = pixels.iter().sum::<f32>() / 4.0;
-            (self.twist)(row, rows, [mean, 2.0 * mean, -mean])
+            twist(row, rows, [mean, 2.0 * mean, -mean])
         };
-        let rows = self.input.chunks_exact(4).enumerate();
-        self.outputs = rows.flat_map(|(row, pixels)| scores(row, pixels)).collect();
-        Ok(&self.outputs)
-    }
-}
-
-fn mean(twist: fn(usize, usize, [f32; 3]) -> [f32; 3]) -> Mean {
-    Mean {
-        input: Vec::new(),
-        outputs: Vec::new(),
-        twist,
-    }
+        Ok(pixels
+            .chunks_exact(4)
+            .enumerate()
+            .flat_map(scores)
+            .collect())
+    })
 }
 
 fn same(_: usize, _: usize, scores: [f32; 3]) -> [f32; 3] {
@@ -51,7 +35,7 @@ fn softmax(_: usize, _: usize, scores: [f32; 3]) -> [f32; 3] {
 }
 
 /// A version whose samples were recorded with `engine`.
-fn recorded(mut engine: Mean, kind: OutputKind) -> VersionFiles {
+fn recorded(network: Scripted, kind: OutputKind) -> VersionFiles {
     let transform = Transform {
         color: image::Color::Gray,
         width: 2,
@@ -74,7 +58,7 @@ fn recorded(mut engine: Mean, kind: OutputKind) -> VersionFiles {
             tolerance: 1e-3,
         })
         .collect();
-    record(&mut engine, &transform, &mut golden).unwrap();
+    record(network.build(1).unwrap().as_mut(), &transform, &mut golden).unwrap();
     VersionFiles {
         model: "pets".parse().unwrap(),
         version: "v1".parse().unwrap(),
@@ -102,14 +86,19 @@ fn recorded(mut engine: Mean, kind: OutputKind) -> VersionFiles {
             golden: Vec::new(),
         },
         labels: Labels::parse("a\nb\nc").unwrap(),
-        onnx: Bytes::new(),
+        model_bytes: Bytes::new(),
         golden,
     }
 }
 
-fn verdict(files: &VersionFiles, mut engine: Mean, most_rows: usize) -> String {
+fn verdict(files: &VersionFiles, network: Scripted, most_rows: usize) -> String {
     let normalization = Arc::new(Normalization::new(&files.manifest.transform).unwrap());
-    match verify(&mut engine, most_rows, files, &normalization) {
+    match verify(
+        network.build(most_rows).unwrap().as_mut(),
+        most_rows,
+        files,
+        &normalization,
+    ) {
         Ok(()) => "trusted".into(),
         Err(error) => error.to_string(),
     }
@@ -225,8 +214,9 @@ fn a_version_without_samples_still_has_to_answer() {
 fn what_is_recorded_is_finite_and_decoded() {
     let files = recorded(mean(same), OutputKind::Logits);
     let mut golden = files.golden.clone();
+    let nan = mean(|_, _, _| [f32::NAN; 3]);
     let nan = record(
-        &mut mean(|_, _, _| [f32::NAN; 3]),
+        nan.build(1).unwrap().as_mut(),
         &files.manifest.transform,
         &mut golden,
     );
@@ -241,6 +231,10 @@ fn what_is_recorded_is_finite_and_decoded() {
         "{nan:?}"
     );
     golden[0].image = golden[0].image.slice(..20);
-    let cut = record(&mut mean(same), &files.manifest.transform, &mut golden);
+    let cut = record(
+        mean(same).build(1).unwrap().as_mut(),
+        &files.manifest.transform,
+        &mut golden,
+    );
     assert!(matches!(cut, Err(GoldenError::Image { .. })), "{cut:?}");
 }

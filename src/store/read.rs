@@ -32,7 +32,7 @@ pub struct VersionFiles {
     /// The model's labels, as many as the manifest has classes.
     pub labels: Labels,
     /// The network's file: the very bytes that were hashed.
-    pub onnx: Bytes,
+    pub model_bytes: Bytes,
     /// The golden samples, in the manifest's order.
     pub golden: Vec<Golden>,
 }
@@ -53,10 +53,10 @@ impl Repository {
         let labels = labels(&model_folder)?;
         validate::labels(&manifest, &labels, &folder.path().join(MANIFEST))?;
 
-        let onnx = folder.read(&manifest.file.name, self.max_model_bytes)?;
+        let model_bytes = folder.read(&manifest.file.name, self.max_model_bytes)?;
         verify(
             &manifest.file,
-            &onnx,
+            &model_bytes,
             &folder.path().join(&manifest.file.name),
         )?;
         let golden = manifest
@@ -70,7 +70,7 @@ impl Repository {
             path: folder.path().into(),
             manifest,
             labels,
-            onnx,
+            model_bytes,
             golden,
         })
     }

@@ -65,7 +65,7 @@ fn new_version() -> NewVersion {
             golden: Vec::new(),
         },
         labels: Labels::parse("cat\ndog\nT-shirt/top").unwrap(),
-        onnx: Bytes::from_static(b"the network's bytes"),
+        model_bytes: Bytes::from_static(b"the network's bytes"),
         golden: vec![
             Golden {
                 name: "one".into(),
@@ -151,7 +151,7 @@ fn what_is_written_is_read_again() {
     let stage = Stage::new();
     let new = new_version();
     let read = stage.read().unwrap();
-    assert_eq!(read.onnx, new.onnx);
+    assert_eq!(read.model_bytes, new.model_bytes);
     assert_eq!(read.labels, new.labels);
     assert_eq!(read.golden, new.golden);
     assert_eq!(read.path, stage.path("").join(""));
@@ -213,7 +213,7 @@ fn a_damaged_network_is_refused() {
 #[test]
 fn every_flipped_bit_is_found() {
     let stage = Stage::new();
-    let good = new_version().onnx;
+    let good = new_version().model_bytes;
     for bit in 0..good.len() * 8 {
         let mut bytes = good.to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -224,7 +224,7 @@ fn every_flipped_bit_is_found() {
         );
     }
     fs::write(stage.path("model.onnx"), &good).unwrap();
-    assert_eq!(stage.read().unwrap().onnx, good);
+    assert_eq!(stage.read().unwrap().model_bytes, good);
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn sizes_are_limited_before_anything_is_read() {
 fn a_file_replaced_while_loading_is_served_as_it_was_hashed() {
     let stage = Stage::new();
     let path = stage.path("model.onnx");
-    let good = new_version().onnx;
+    let good = new_version().model_bytes;
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         // Another file of the same length is renamed over it, and the right one back, over and over.
@@ -356,7 +356,7 @@ fn a_file_replaced_while_loading_is_served_as_it_was_hashed() {
         while served < 100 || refused < 100 {
             match stage.read() {
                 Ok(version) => {
-                    assert_eq!(version.onnx, good, "served what wasn't hashed");
+                    assert_eq!(version.model_bytes, good, "served what wasn't hashed");
                     served += 1;
                 }
                 // While one is renamed over the other, the one opened already has no name left.
@@ -653,7 +653,7 @@ fn nothing_wrong_is_written() {
         assert!(!stage.root.path().join("pets/v2").exists());
     };
     check(
-        &|new| new.onnx = Bytes::new(),
+        &|new| new.model_bytes = Bytes::new(),
         "pets/v2/manifest.toml: `file.size_bytes` is 0: an empty file is no network",
     );
     check(

@@ -22,7 +22,7 @@ pub struct NewVersion {
     /// Must be the model's, if it has some already.
     pub labels: Labels,
     /// The network's file.
-    pub onnx: Bytes,
+    pub model_bytes: Bytes,
     /// PNG, JPEG or WebP pictures under distinct names of `[A-Za-z0-9._-]`.
     pub golden: Vec<Golden>,
 }
@@ -44,7 +44,7 @@ impl NewVersion {
             path: path.into(),
             manifest: finished(self, path)?,
             labels: self.labels.clone(),
-            onnx: self.onnx.clone(),
+            model_bytes: self.model_bytes.clone(),
             golden: self.golden.clone(),
         })
     }
@@ -99,7 +99,7 @@ impl Repository {
             .tempdir_in(&model_path);
         let beside = io_at(&model_path, beside)?;
         let folder = beside.path();
-        write(&folder.join(&files.manifest.file.name), &files.onnx)?;
+        write(&folder.join(&files.manifest.file.name), &files.model_bytes)?;
         files.write_golden(folder)?;
         let text = toml::to_string(&files.manifest)
             .map_err(|error| io_failure(&path, io::Error::other(error)))?;
@@ -180,8 +180,8 @@ impl Repository {
 fn finished(new: &NewVersion, path: &Path) -> Result<Manifest, StoreError> {
     let mut manifest = new.manifest.clone();
     let path = path.join(MANIFEST);
-    manifest.file.sha256 = read::sha256(&new.onnx);
-    manifest.file.size_bytes = new.onnx.len() as u64;
+    manifest.file.sha256 = read::sha256(&new.model_bytes);
+    manifest.file.size_bytes = new.model_bytes.len() as u64;
     manifest.golden = new
         .golden
         .iter()
