@@ -63,6 +63,8 @@ fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
             .with_device_id(id.into())
             // The default, exhaustive, tries every algorithm at every new batch size: seconds of silence each time.
             .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
+            // TF32 keeps ten bits of the mantissa, as f16 does: too few for golden samples made in f32.
+            .with_tf32(false)
             .build()
             .error_on_failure()
     };

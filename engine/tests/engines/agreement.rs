@@ -174,7 +174,7 @@ fn the_named_output_is_answered() {
             let output = output.map(str::to_owned);
             let options = EngineOptions {
                 output,
-                ..EngineOptions::new(backend)
+                ..both::options(backend)
             };
             let mut engine = prepare(&bytes, &options).unwrap().build(1).unwrap();
             engine.input(1).copy_from_slice(&input);
