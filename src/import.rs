@@ -289,3 +289,6 @@ fn kind(
     };
     Ok((found, Choice::new("output.kind", word(found), origin)))
 }
+
+#[cfg(test)]
+mod tests;
