@@ -463,3 +463,52 @@ fn files_name_models() {
     assert_eq!(name("..").len(), "model".len());
     assert_eq!(name(&format!("{}.onnx", "a".repeat(100))), "a".repeat(64));
 }
+
+#[test]
+fn small_outputs_are_held_to_a_small_tolerance() {
+    let tolerances = |scale: f32| {
+        let overrides = Overrides {
+            scale: Some(scale),
+            ..Overrides::default()
+        };
+        let golden = described(&logits("N,48"), &overrides)
+            .unwrap()
+            .version
+            .golden;
+        golden
+            .into_iter()
+            .map(|golden| golden.tolerance)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(tolerances(1.0), [1e-3; 4]);
+    assert!(
+        tolerances(1e-4)
+            .iter()
+            .all(|tolerance| (1e-6..1e-4).contains(tolerance)),
+        "{:?}",
+        tolerances(1e-4)
+    );
+    assert!(
+        tolerances(1e-12)
+            .iter()
+            .all(|tolerance| (0.9e-6..1.1e-6).contains(tolerance))
+    );
+}
+
+#[test]
+fn samples_that_tell_nothing_are_told() {
+    let told = |overrides: &Overrides| {
+        let choices = described(&logits("N,48"), overrides).unwrap().choices;
+        choices.iter().any(|choice| {
+            choice
+                .value
+                .contains("every picture gives the same outputs")
+        })
+    };
+    assert!(!told(&Overrides::default()));
+    assert!(told(&Overrides {
+        std: Some(vec![1e12]),
+        mean: Some(vec![1e12]),
+        ..Overrides::default()
+    }));
+}
