@@ -1,7 +1,11 @@
 //! The command line. Verbs that change a running server are clients of its admin API; `serve` is the server.
 
 mod banner;
+mod guest;
 mod health;
+mod import;
+mod models;
+mod network;
 mod serve;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -24,6 +28,11 @@ enum Verb {
     Serve(serve::Serve),
     /// Ask the server of this configuration whether it is ready; exit code 0 says yes.
     Health(health::Health),
+    /// Make a version of an ONNX file.
+    Import(import::Import),
+    /// Look at the model repository.
+    #[command(subcommand)]
+    Models(models::Models),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -83,6 +92,8 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Serve(serve) => serve.run(),
         Verb::Health(health) => health.run(),
+        Verb::Import(import) => import.run(),
+        Verb::Models(models) => models.run(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
     };
     outcome.unwrap_or_else(|error| {

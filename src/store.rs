@@ -38,6 +38,15 @@ pub struct Repository {
     max_model_bytes: u64,
 }
 
+/// A directory with a version's name.
+#[derive(Debug)]
+pub struct Directory {
+    /// Its name.
+    pub version: VersionName,
+    /// Its manifest, or why it is no complete version (yet).
+    pub manifest: Result<Manifest, StoreError>,
+}
+
 impl Repository {
     /// A repository that exists.
     ///
@@ -102,35 +111,28 @@ impl Repository {
         let all = self.directories(model)?;
         Ok(all
             .into_iter()
-            .filter_map(|(version, manifest)| manifest.ok().map(|_| version))
+            .filter(|found| found.manifest.is_ok())
+            .map(|found| found.version)
             .collect())
     }
 
-    /// Every directory of a model with a version's name, in natural order: its manifest, or why the directory is no
-    /// complete version. Nothing is hashed.
+    /// Every directory of a model with a version's name, in natural order. Nothing is hashed.
     ///
     /// # Errors
     /// There is no such model, or it can't be read.
-    pub fn directories(
-        &self,
-        model: &ModelName,
-    ) -> Result<Vec<(VersionName, Result<Manifest, StoreError>)>, StoreError> {
+    pub fn directories(&self, model: &ModelName) -> Result<Vec<Directory>, StoreError> {
         let folder = self.model_folder(model)?;
-        let mut versions: Vec<VersionName> = folder
-            .folders()?
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect();
+        let names = folder.folders()?;
+        let mut versions: Vec<VersionName> =
+            names.iter().filter_map(|name| name.parse().ok()).collect();
         versions.sort_by(|a, b| name::natural_order(a.as_str(), b.as_str()));
-        Ok(versions
-            .into_iter()
-            .map(|version| {
-                let manifest = folder
-                    .folder(version.as_str())
-                    .and_then(|folder| read::complete(&folder));
-                (version, manifest)
-            })
-            .collect())
+        let look = |version: VersionName| {
+            let manifest = folder
+                .folder(version.as_str())
+                .and_then(|folder| read::complete(&folder));
+            Directory { version, manifest }
+        };
+        Ok(versions.into_iter().map(look).collect())
     }
 
     /// The labels of a model, class 0 first.

@@ -20,11 +20,11 @@ pub mod error;
 mod library;
 pub mod onnx;
 pub mod options;
-#[cfg(feature = "scripted")]
-pub mod scripted;
 #[cfg(feature = "ort")]
 mod ort;
 mod prepare;
+#[cfg(feature = "scripted")]
+pub mod scripted;
 pub mod signature;
 #[cfg(feature = "tract")]
 mod tract;

@@ -5,12 +5,14 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigSource, banner, start_log};
-use crate::{app::App, store::VersionFiles};
+use super::{ConfigSource, banner, guest::GuestNetwork, start_log};
+use crate::app::App;
 
 /// Serve the model repository, or one ONNX file.
 #[derive(Args)]
 pub(super) struct Serve {
+    #[command(flatten)]
+    guest: GuestNetwork,
     #[command(flatten)]
     source: ConfigSource,
     /// Address of the data plane.
@@ -34,14 +36,24 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let text = |value: &Option<PathBuf>| value.as_ref().map(|path| path.display().to_string());
         let config = self.source.load(&[
-            ("server.listen", "--listen", self.listen.map(|address| address.to_string())),
-            ("server.admin_listen", "--admin-listen", self.admin_listen.map(|address| address.to_string())),
+            (
+                "server.listen",
+                "--listen",
+                self.listen.map(|address| address.to_string()),
+            ),
+            (
+                "server.admin_listen",
+                "--admin-listen",
+                self.admin_listen.map(|address| address.to_string()),
+            ),
             ("repository.path", "--models", text(&self.models)),
             ("engine.backend", "--engine", self.engine.clone()),
             ("engine.device", "--device", self.device.clone()),
         ])?;
         start_log(&config.log)?;
-        let guest = self.guest()?;
+        let guest = self.guest.read(&config.engine.resolve()?)?;
+        // The guest's pictures stay where the banner says they are until the end.
+        let (guest, _folder) = guest.map(|guest| (guest.files, guest.folder)).unzip();
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         if config.server.threads > 0 {
             runtime.worker_threads(config.server.threads);
@@ -53,10 +65,6 @@ impl Serve {
             app.serve(stop).await
         })?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn guest(&self) -> anyhow::Result<Option<VersionFiles>> {
-        Ok(None)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::NameError;
-use crate::strict::StrictError;
+use crate::{image::TransformError, strict::StrictError};
 
 /// Why a repository, a model or a version was refused; each mismatch names both values.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,14 @@ pub enum StoreError {
         found: String,
         /// What would be right.
         expected: String,
+    },
+    /// A manifest whose transform can't be applied.
+    #[error("{path}: `transform`: {source}", path = .path.display())]
+    Transform {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        source: TransformError,
     },
     /// The network's file is not the one that the manifest was written for.
     #[error("{path} has {found} bytes, its manifest says {expected}: the file was cut or replaced", path = .path.display())]

@@ -396,7 +396,7 @@ fn a_half_copied_version_is_not_seen() {
         .directories(&stage.model)
         .unwrap()
         .remove(1)
-        .1
+        .manifest
         .unwrap_err()
         .to_string();
     assert!(
@@ -422,7 +422,10 @@ fn what_is_no_model_is_not_listed() {
         stage.root.path().join("link"),
     )
     .unwrap();
-    assert_eq!(stage.repository.models().unwrap(), [stage.model.clone()]);
+    assert_eq!(
+        stage.repository.models().unwrap(),
+        std::slice::from_ref(&stage.model)
+    );
     for version in ["v10", "v9"] {
         stage
             .repository

@@ -98,6 +98,13 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
         "empty",
         "the graph's name for its output belongs here",
     )?;
+    manifest
+        .transform
+        .validate()
+        .map_err(|source| StoreError::Transform {
+            path: path.into(),
+            source,
+        })?;
     let classes = manifest.output.classes;
     check(
         classes >= 2,

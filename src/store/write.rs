@@ -4,14 +4,14 @@ use std::{
     fs::{self, File, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use bytes::Bytes;
 
 use super::{
-    Golden, LABELS, Labels, MANIFEST, Manifest, ModelName, Repository, StoreError, VersionName,
-    folder::is_safe_path, manifest, read, validate,
+    Golden, LABELS, Labels, MANIFEST, Manifest, ModelName, Repository, StoreError, VersionFiles,
+    VersionName, folder::is_safe_path, manifest, read, validate,
 };
 
 /// What a version is made of.
@@ -27,9 +27,54 @@ pub struct NewVersion {
     pub golden: Vec<Golden>,
 }
 
+impl NewVersion {
+    /// What [`Repository::read`] would give if this stood at `path`: sums and golden entries filled in, all checked.
+    ///
+    /// # Errors
+    /// Whatever a reader would refuse.
+    pub fn files(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        path: &Path,
+    ) -> Result<VersionFiles, StoreError> {
+        Ok(VersionFiles {
+            model: model.clone(),
+            version: version.clone(),
+            path: path.into(),
+            manifest: finished(self, path)?,
+            labels: self.labels.clone(),
+            model_bytes: self.model_bytes.clone(),
+            golden: self.golden.clone(),
+        })
+    }
+}
+
+impl VersionFiles {
+    /// Writes the golden samples below `folder`, durably.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn write_golden(&self, folder: &Path) -> Result<(), StoreError> {
+        if self.golden.is_empty() {
+            return Ok(());
+        }
+        let parent = folder.join("golden");
+        io_at(&parent, fs::create_dir(&parent))?;
+        for (golden, entry) in self.golden.iter().zip(&self.manifest.golden) {
+            write(&folder.join(&entry.image), &golden.image)?;
+            write(
+                &folder.join(&entry.outputs),
+                json(&golden.outputs).as_bytes(),
+            )?;
+        }
+        sync(&parent)
+    }
+}
+
 impl Repository {
     /// Writes a version beside its final place, synchronises it and renames it there: whoever looks sees all or nothing.
-    /// Returns its directory.
+    /// Returns what was written; its `path` is its directory.
     ///
     /// # Errors
     /// The version exists already, its manifest would be refused by [`Repository::read`], its labels are not the
@@ -39,37 +84,24 @@ impl Repository {
         model: &ModelName,
         version: &VersionName,
         new: &NewVersion,
-    ) -> Result<PathBuf, StoreError> {
+    ) -> Result<VersionFiles, StoreError> {
         let model_path = self.root().join(model.as_str());
         let path = model_path.join(version.as_str());
-        let manifest = finished(new, &path)?;
+        let files = new.files(model, version, &path)?;
         if path.symlink_metadata().is_ok() {
             return Err(StoreError::Exists { path });
         }
         io_at(&model_path, fs::create_dir_all(&model_path))?;
         self.settle_labels(model, &new.labels)?;
 
-        let beside = io_at(
-            &model_path,
-            tempfile::Builder::new()
-                .prefix(".incoming-")
-                .tempdir_in(&model_path),
-        )?;
+        let beside = tempfile::Builder::new()
+            .prefix(".incoming-")
+            .tempdir_in(&model_path);
+        let beside = io_at(&model_path, beside)?;
         let folder = beside.path();
-        write(&folder.join(&manifest.file.name), &new.model_bytes)?;
-        if !new.golden.is_empty() {
-            let golden = folder.join("golden");
-            io_at(&golden, fs::create_dir(&golden))?;
-            for (golden, entry) in new.golden.iter().zip(&manifest.golden) {
-                write(&folder.join(&entry.image), &golden.image)?;
-                write(
-                    &folder.join(&entry.outputs),
-                    json(&golden.outputs).as_bytes(),
-                )?;
-            }
-            sync(&golden)?;
-        }
-        let text = toml::to_string(&manifest)
+        write(&folder.join(&files.manifest.file.name), &files.model_bytes)?;
+        files.write_golden(folder)?;
+        let text = toml::to_string(&files.manifest)
             .map_err(|error| io_failure(&path, io::Error::other(error)))?;
         write(&folder.join(MANIFEST), text.as_bytes())?;
         // A temporary directory is its maker's alone; a version is read by the server's user.
@@ -92,7 +124,7 @@ impl Repository {
             Err(error) => return Err(io_failure(&path, error)),
         }
         sync(&model_path)?;
-        Ok(path)
+        Ok(files)
     }
 
     /// Compares the model's labels with `labels`; a model without any gets these.

@@ -130,12 +130,7 @@ impl Launcher {
             scope
                 .spawn(|| {
                     let mut engine = blueprint.build(most)?;
-                    golden::verify(
-                        engine.as_mut(),
-                        &files.manifest.transform,
-                        normalization,
-                        &files.golden,
-                    )?;
+                    golden::verify(engine.as_mut(), most, files, normalization)?;
                     Ok(warmup::measure(engine.as_mut(), most)?)
                 })
                 .join()

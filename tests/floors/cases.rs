@@ -17,7 +17,7 @@ http.rs         | use crate::{batch::{Batcher, policy}, metrics};               
 batch/worker.rs | use crate::batch::policy; use super::policy as same;              |
 main.rs         | fn main() { stillhouse::app::main() }                             |
 
-batch.rs        | use crate::http;                          | src/batch.rs:1: `crate::http`: `batch` is on floor 3, `http` on 8
+batch.rs        | use crate::http;                          | src/batch.rs: `crate::http`: `batch` is on floor 3, `http` on 8
                 | use crate::{metrics, http::{self, error}};                        | `crate::http::self` & `crate::http::error`
                 | fn f() { crate::store::open::<u8>() }                             | `batch` is on floor 3, `store` on 3
                 | fn f() { info!("{}", crate::http::X); }                           | `crate::http::X`

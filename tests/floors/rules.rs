@@ -106,7 +106,7 @@ pub fn violations(file: &str, text: &str, floors: &Floors) -> Vec<String> {
             out_of_its_room(room, named),
             impure(file, named),
         ];
-        let place = format!("src/{file}:{}: `{}`", named.line, named.path());
+        let place = format!("src/{file}: `{}`", named.path());
         found.extend(
             wrongs
                 .into_iter()
@@ -163,11 +163,6 @@ pub fn empty_words(file: &str, source: &Source) -> Vec<String> {
         .defined
         .iter()
         .filter(|defined| says_nothing(&defined.name));
-    bad.map(|defined| {
-        format!(
-            "{file}:{}: the name `{}` says nothing",
-            defined.line, defined.name
-        )
-    })
-    .collect()
+    bad.map(|defined| format!("{file}: the name `{}` says nothing", defined.name))
+        .collect()
 }

@@ -7,7 +7,6 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     pub parts: Vec<String>,
-    pub line: usize,
     /// The module that it stands in, below the crate's root.
     pub module: Vec<String>,
     /// Whether it stands under `#[cfg(test)]`.
@@ -38,7 +37,6 @@ impl Named {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defined {
     pub name: String,
-    pub line: usize,
 }
 
 /// One file.
@@ -78,11 +76,7 @@ impl Source {
                 TokenTree::Ident(word) => {
                     let name = tokens.get(at + 1).and_then(ident);
                     if let Some(name) = name.filter(|_| defines(&word.to_string(), items)) {
-                        let line = word.span().start().line;
-                        self.defined.push(Defined {
-                            name: name.clone(),
-                            line,
-                        });
+                        self.defined.push(Defined { name: name.clone() });
                         at += 1;
                         if let (true, Some(TokenTree::Group(body))) =
                             (word == "mod", tokens.get(at + 1))
@@ -111,7 +105,6 @@ impl Source {
         module: &[String],
         test: bool,
     ) -> usize {
-        let line = tokens[at].span().start().line;
         loop {
             match tokens.get(at) {
                 Some(TokenTree::Ident(part)) => parts.push(part.to_string()),
@@ -137,7 +130,6 @@ impl Source {
         }
         self.named.push(Named {
             parts,
-            line,
             module: module.to_vec(),
             test,
         });
