@@ -14,7 +14,7 @@ FROM rust:1.95-slim-bookworm AS build
 # Debian keeps one version of a package at a time: a version pinned here would break the build at its next update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends cmake g++ make nasm \
+    && apt-get install --yes --no-install-recommends cmake make nasm \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .

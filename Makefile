@@ -64,7 +64,7 @@ doc: ## - the code's documentation, into target/doc
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $(TURBO)
 
 # Real architectures for both engines; looked for when a recipe runs, as `make test` only then has fetched them.
-test-engines test-tract: export STILLHOUSE_ONNX_MODELS = $(abspath $(wildcard $(VENV)/lib/python3*/site-packages/onnx/backend/test/data/light))
+test-engines test-tract: export STILLHOUSE_ONNX_LIGHT = $(abspath $(wildcard $(VENV)/lib/python3*/site-packages/onnx/backend/test/data/light))
 
 test-engines: ## - all tests, on ONNX Runtime where its library is, and on tract
 	$(CARGO) test --workspace --locked $(TURBO)

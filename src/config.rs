@@ -282,5 +282,12 @@ mod tests {
         let mut shipped = Config::load(Some(&path), [], &[]).expect("the shipped file is valid");
         shipped.models.clear();
         assert_eq!(shipped, Config::default());
+        // Left-out keys would pass above: the file must also say them all.
+        let text = std::fs::read_to_string(&path).expect("read");
+        let mut written: toml::Table = text.parse().expect("TOML");
+        written.remove("models").expect("an example");
+        let mut complete = toml::Table::try_from(Config::default()).expect("TOML");
+        complete.remove("models").expect("a key");
+        assert_eq!(written, complete);
     }
 }
