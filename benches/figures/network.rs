@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use prost::Message;
 use stillhouse::{
     image::{Color, Filter, Layout, Resize, Transform},
     store::{
@@ -11,78 +10,42 @@ use stillhouse::{
         manifest::{Element, File, Input, Manifest, Output, OutputKind, SCHEMA},
     },
 };
-use stillhouse_engine::onnx::{
-    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, dimension::Value,
+use stillhouse_engine::{
+    ElementType,
+    onnx::{
+        GraphProto,
+        build::{model, node, port, weights},
+    },
 };
-
-const FLOAT: i32 = 1;
 
 /// An MLP with these widths and random weights, ReLU between, as an ONNX file of opset 17.
 pub fn mlp(widths: &[usize]) -> Bytes {
-    let mut nodes = vec![NodeProto {
-        input: vec!["input".into()],
-        output: vec!["x0".into()],
-        op_type: "Flatten".into(),
-        attribute: vec![AttributeProto {
-            name: "axis".into(),
-            i: 1,
-            r#type: 2,
-            ..Default::default()
-        }],
-        ..Default::default()
-    }];
+    let mut nodes = vec![node("Flatten", &["input"], &["x0"])];
     let mut initializer = Vec::new();
     let mut random = Random(7);
     for (layer, pair) in widths.windows(2).enumerate() {
         let (from, to) = (pair[0], pair[1]);
         let last = layer == widths.len() - 2;
+        let name = |kind: &str| format!("{kind}{layer}");
         let scale = 2.0 / (from as f32).sqrt();
-        let weights: Vec<f32> = (0..from * to).map(|_| random.next() * scale).collect();
-        initializer.push(tensor(&format!("w{layer}"), &[from, to], &weights));
-        initializer.push(tensor(&format!("b{layer}"), &[to], &vec![0.0; to]));
-        let sum = if last {
-            "logits".into()
-        } else {
-            format!("h{layer}")
-        };
-        nodes.push(NodeProto {
-            input: vec![
-                format!("x{layer}"),
-                format!("w{layer}"),
-                format!("b{layer}"),
-            ],
-            output: vec![sum.clone()],
-            op_type: "Gemm".into(),
-            ..Default::default()
-        });
+        let values: Vec<f32> = (0..from * to).map(|_| random.next() * scale).collect();
+        initializer.push(weights(&name("w"), &[from, to], &values));
+        initializer.push(weights(&name("b"), &[to], &vec![0.0; to]));
+        let sum = if last { "logits".into() } else { name("h") };
+        nodes.push(node("Gemm", &[&name("x"), &name("w"), &name("b")], &[&sum]));
         if !last {
-            nodes.push(NodeProto {
-                input: vec![sum],
-                output: vec![format!("x{}", layer + 1)],
-                op_type: "Relu".into(),
-                ..Default::default()
-            });
+            nodes.push(node("Relu", &[&sum], &[&format!("x{}", layer + 1)]));
         }
     }
-    let classes = widths[widths.len() - 1] as i64;
-    let model = ModelProto {
-        ir_version: 8,
-        opset_import: vec![OperatorSetIdProto {
-            version: 17,
-            ..Default::default()
-        }],
-        graph: Some(GraphProto {
-            name: "mlp".into(),
-            node: nodes,
-            initializer,
-            input: vec![port("input", &[1, 28, 28])],
-            output: vec![port("logits", &[classes])],
-            ..Default::default()
-        }),
+    let classes = widths[widths.len() - 1];
+    let graph = GraphProto {
+        node: nodes,
+        initializer,
+        input: vec![port("input", ElementType::F32, "N,1,28,28")],
+        output: vec![port("logits", ElementType::F32, &format!("N,{classes}"))],
         ..Default::default()
     };
-    model.encode_to_vec().into()
+    model(17, graph).to_bytes()
 }
 
 /// 28 × 28 gray, bytes / 255.
@@ -160,39 +123,6 @@ pub fn picture() -> Vec<u8> {
         .and_then(|mut writer| writer.write_image_data(&pixels))
         .expect("a picture in memory");
     png
-}
-
-fn tensor(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
-    TensorProto {
-        dims: dims.iter().map(|&size| size as i64).collect(),
-        data_type: FLOAT,
-        name: name.into(),
-        raw_data: values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect::<Vec<u8>>()
-            .into(),
-        ..Default::default()
-    }
-}
-
-/// `[N, dims...]`
-fn port(name: &str, dims: &[i64]) -> ValueInfoProto {
-    let batch = Value::DimParam("N".into());
-    let dims = std::iter::once(batch).chain(dims.iter().map(|&size| Value::DimValue(size)));
-    ValueInfoProto {
-        name: name.into(),
-        r#type: Some(TypeProto {
-            tensor_type: Some(TensorTypeProto {
-                elem_type: FLOAT,
-                shape: Some(TensorShapeProto {
-                    dim: dims
-                        .map(|value| DimensionProto { value: Some(value) })
-                        .collect(),
-                }),
-            }),
-        }),
-    }
 }
 
 /// Numbers in -0.5..0.5, the same on every machine (xorshift, Marsaglia 2003).
