@@ -34,7 +34,11 @@ impl App {
     ///
     /// # Errors
     /// An address in use, or a version that can't be trusted: a server starts with all it was told to serve, or not.
-    pub async fn build(config: Config, guest: Option<VersionFiles>, prepare: Prepare) -> Result<Self> {
+    pub async fn build(
+        config: Config,
+        guest: Option<VersionFiles>,
+        prepare: Prepare,
+    ) -> Result<Self> {
         // First: an address in use is known at once, and early connections wait in the backlog instead of failing.
         let data = bind(config.server.listen).await?;
         let admin = bind(config.server.admin_listen).await?;
@@ -50,8 +54,14 @@ impl App {
         let loads = chosen.into_iter().map(|files| {
             let (launcher, requests) = (launcher.clone(), requests.clone());
             let own = config.models.get(files.model.as_str());
-            let engine = own.and_then(|own| own.engine.as_ref()).unwrap_or(&config.engine).clone();
-            let batch = own.and_then(|own| own.batch.as_ref()).unwrap_or(&config.batch).clone();
+            let engine = own
+                .and_then(|own| own.engine.as_ref())
+                .unwrap_or(&config.engine)
+                .clone();
+            let batch = own
+                .and_then(|own| own.batch.as_ref())
+                .unwrap_or(&config.batch)
+                .clone();
             tokio::task::spawn_blocking(move || -> Result<Model> {
                 let (model, version) = (files.model.clone(), files.version.clone());
                 let labels = files.labels.to_vec().into();
@@ -75,7 +85,12 @@ impl App {
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let registry = Registry::new(models, default);
 
-        let plane = Arc::new(DataPlane::new(registry, config.requests, config.image, metrics.clone()));
+        let plane = Arc::new(DataPlane::new(
+            registry,
+            config.requests,
+            config.image,
+            metrics.clone(),
+        ));
         let [data_metrics, admin_metrics] = ConnectionMetrics::new(&metrics, ["data", "admin"]);
         let listener = |socket, metrics, router| Listener {
             socket,
@@ -130,9 +145,9 @@ impl App {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("can't listen on {address}; choose another with --listen or --admin-listen"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("can't listen on {address}; choose another with --listen or --admin-listen")
+    })
 }
 
 /// The stable version of every model in the repository, read and hashed.
@@ -141,7 +156,10 @@ fn choose(config: &Config) -> Result<Vec<VersionFiles>> {
     let models = repository.models()?;
     for name in config.models.keys() {
         if !models.iter().any(|model| model.as_str() == name) {
-            bail!("the configuration names a model `{name}`, which is not in {}", repository.root().display());
+            bail!(
+                "the configuration names a model `{name}`, which is not in {}",
+                repository.root().display()
+            );
         }
     }
     if models.is_empty() {
@@ -153,7 +171,10 @@ fn choose(config: &Config) -> Result<Vec<VersionFiles>> {
     models
         .iter()
         .map(|model| {
-            let wanted = config.models.get(model.as_str()).map_or("", |own| own.stable.as_str());
+            let wanted = config
+                .models
+                .get(model.as_str())
+                .map_or("", |own| own.stable.as_str());
             let version = stable(&repository, model, wanted)?;
             Ok(repository.read(model, &version)?)
         })
@@ -168,7 +189,9 @@ fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<Ve
     let names: Vec<&str> = versions.iter().map(VersionName::as_str).collect();
     match names[..] {
         [_] => Ok(versions.remove(0)),
-        [] => bail!("{model} has no complete version; `stillhouse models check` says what is missing"),
+        [] => {
+            bail!("{model} has no complete version; `stillhouse models check` says what is missing")
+        }
         _ => bail!(
             "{model} has the versions {}, and nothing says which one answers; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
             names.join(", "),

@@ -127,10 +127,7 @@ impl BatchMetrics {
 
     fn resolve(&self, model: &str, version: &str) -> Families {
         let of = &[model, version];
-        let loss = |reason| {
-            self.outcomes
-                .with_label_values(&[model, version, reason])
-        };
+        let loss = |reason| self.outcomes.with_label_values(&[model, version, reason]);
         Families {
             queued: self.queued.with_label_values(of),
             inference: self.inference.with_label_values(of),
@@ -176,8 +173,8 @@ impl<S: Sample> Batcher<S> {
             let (blueprint, policy) = (blueprint.clone(), options.policy);
             thread::Builder::new()
                 .name(format!("{version}/{index}"))
-                .spawn(move || {
-                    match worker::Worker::new(queue, policy, blueprint, families) {
+                .spawn(
+                    move || match worker::Worker::new(queue, policy, blueprint, families) {
                         Ok(worker) => {
                             let _ = built.send(Ok(()));
                             drop(built);
@@ -186,15 +183,15 @@ impl<S: Sample> Batcher<S> {
                         Err(error) => {
                             let _ = built.send(Err(error));
                         }
-                    }
-                })
+                    },
+                )
                 .map_err(|error| EngineError::Run(format!("no thread could be had: {error}")))?;
         }
         drop(built);
         for _ in 0..options.workers {
-            outcomes
-                .recv_timeout(worker::BUILD_LIMIT)
-                .map_err(|_| EngineError::Run("a worker ended while building its engine".into()))??;
+            outcomes.recv_timeout(worker::BUILD_LIMIT).map_err(|_| {
+                EngineError::Run("a worker ended while building its engine".into())
+            })??;
         }
         Ok(Self {
             queue: sender,

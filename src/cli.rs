@@ -2,6 +2,7 @@
 
 mod banner;
 mod guest;
+mod health;
 mod import;
 mod models;
 mod network;
@@ -25,6 +26,8 @@ struct Cli {
 enum Verb {
     /// Serve the model repository, or one ONNX file.
     Serve(serve::Serve),
+    /// Ask the server of this configuration whether it is ready; exit code 0 says yes.
+    Health(health::Health),
     /// Make a version of an ONNX file.
     Import(import::Import),
     /// Look at the model repository.
@@ -88,6 +91,7 @@ impl ConfigSource {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Serve(serve) => serve.run(),
+        Verb::Health(health) => health.run(),
         Verb::Import(import) => import.run(),
         Verb::Models(models) => models.run(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),

@@ -204,7 +204,11 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn load(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
+    fn load(
+        text: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Config, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("stillhouse.toml");
         std::fs::write(&path, text).expect("written");
@@ -227,11 +231,19 @@ mod tests {
         let text = "[batch]\nqueue = 7\nworkers = 1\nmax_batch = 2\n[models.fashion]\nstable = 'a'";
         let config = load(
             text,
-            &[("STILLHOUSE__BATCH__QUEUE", "8"), ("STILLHOUSE__BATCH__WORKERS", "3"), ("OTHER", "1")],
+            &[
+                ("STILLHOUSE__BATCH__QUEUE", "8"),
+                ("STILLHOUSE__BATCH__WORKERS", "3"),
+                ("OTHER", "1"),
+            ],
             &[("batch.queue", "9"), ("server.listen", "0.0.0.0:1")],
         )
         .expect("valid");
-        let batch = (config.batch.queue, config.batch.workers, config.batch.max_batch);
+        let batch = (
+            config.batch.queue,
+            config.batch.workers,
+            config.batch.max_batch,
+        );
         assert_eq!(batch, (9, 3, 2));
         assert_eq!(config.server.listen.port(), 1);
         assert_eq!(config.models["fashion"].stable, "a");
@@ -241,9 +253,21 @@ mod tests {
     fn mistakes_name_their_place_and_the_nearest_key() {
         for (text, environment, parts) in [
             ("[sever]\n", vec![], vec!["stillhouse.toml:1", "server"]),
-            ("[batch]\nmax_bach = 3", vec![], vec!["stillhouse.toml:2", "max_batch"]),
-            ("[batch]\nqueue = 'many'", vec![], vec!["stillhouse.toml:2", "queue"]),
-            ("", vec![("STILLHOUSE__BATCH__QEUE", "3")], vec!["STILLHOUSE__BATCH__QEUE", "queue"]),
+            (
+                "[batch]\nmax_bach = 3",
+                vec![],
+                vec!["stillhouse.toml:2", "max_batch"],
+            ),
+            (
+                "[batch]\nqueue = 'many'",
+                vec![],
+                vec!["stillhouse.toml:2", "queue"],
+            ),
+            (
+                "",
+                vec![("STILLHOUSE__BATCH__QEUE", "3")],
+                vec!["STILLHOUSE__BATCH__QEUE", "queue"],
+            ),
         ] {
             let error = load(text, &environment, &[]).expect_err(text);
             for part in parts {

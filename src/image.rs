@@ -23,6 +23,9 @@ mod resize;
 mod transform;
 mod webp;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{ImageError, TransformError};
 pub use header::{Format, Header, probe};
 pub use limits::Limits;

@@ -2,17 +2,20 @@
 //!
 //! | floor | rooms                                   | what for                                                        |
 //! |-------|-----------------------------------------|-----------------------------------------------------------------|
-//! | 9     | `main`, [`cli`], [`app`]                | arguments; the composition root                                 |
-//! | 8     | [`http`], [`config`], [`import`]        | the two routers; settings composed; networks brought in         |
-//! | 6     | [`registry`]                            | model name → slot, fixed after start                            |
-//! | 5     | [`rollout`]                             | deployments: who answers, behind the one pointer that is swapped |
-//! | 4     | [`version`], [`golden`]                 | a running version; the samples it must reproduce                |
+//! | 12    | `main`, [`cli`]                         | arguments, verbs                                                |
+//! | 11    | [`app`]                                 | the composition root                                            |
+//! | 10    | [`config`], [`import`]                  | settings composed; networks brought in                          |
+//! | 9     | [`http`]                                | the two routers                                                 |
+//! | 7     | [`registry`]                            | model name → slot, fixed after start                            |
+//! | 6     | [`rollout`]                             | deployments: who answers, behind the one pointer that is swapped |
+//! | 5     | [`version`]                             | a running version                                               |
+//! | 4     | [`golden`]                              | the samples that a version must reproduce                       |
 //! | 3     | [`batch`], [`drift`], [`store`]         | queue and workers; divergences; the repository on disk          |
 //! | 2     | [`image`]                               | decode and transform                                            |
 //! | 1     | [`metrics`], [`strict`]                 | the registry of metrics; strict TOML                            |
 //! | 0     | the crate `stillhouse-engine`           | ONNX Runtime and tract behind one trait                         |
 //!
-//! A module names only floors below its own; `tests/floors.rs` keeps it so.
+//! A module names only floors below its own, never a neighbour; `tests/floors/` reads this table and keeps it so.
 
 pub mod app;
 pub mod batch;

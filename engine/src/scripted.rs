@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    Batch, Blueprint, Dim, ElementType, Engine, EngineError, Port, Signature,
-};
+use crate::{Batch, Blueprint, Dim, ElementType, Engine, EngineError, Port, Signature};
 
 /// Gets the filled input `[rows, row_len]` and the number of rows; gives `[rows, classes]`.
 pub type Script = dyn Fn(&[f32], usize) -> Result<Vec<f32>, EngineError> + Send + Sync;

@@ -115,15 +115,23 @@ fn the_expired_and_the_abandoned_never_reach_the_engine() {
     let (batcher, metrics) = start(scripted, options(4, 1, 16));
     let first = batcher.submit(Number(1.0), None).expect("room");
     assert_eq!(entries.recv(), Ok(1));
-    let late = batcher.submit(Number(2.0), Some(Instant::now())).expect("room");
+    let late = batcher
+        .submit(Number(2.0), Some(Instant::now()))
+        .expect("room");
     drop(batcher.submit(Number(3.0), None).expect("room"));
     let kept = batcher.submit(Number(4.0), None).expect("room");
     open.send(()).expect("open");
     assert_eq!(entries.recv(), Ok(1), "only the fourth is left");
     open.send(()).expect("open");
     assert!(first.blocking_recv().expect("a reply").is_ok());
-    assert_eq!(late.blocking_recv().expect("a reply"), Err(BatchError::Expired));
-    assert_eq!(*kept.blocking_recv().expect("a reply").expect("ok").scores, [4.0]);
+    assert_eq!(
+        late.blocking_recv().expect("a reply"),
+        Err(BatchError::Expired)
+    );
+    assert_eq!(
+        *kept.blocking_recv().expect("a reply").expect("ok").scores,
+        [4.0]
+    );
     assert!(loss(&metrics, "expired") && loss(&metrics, "abandoned"));
 }
 
@@ -135,10 +143,16 @@ fn a_panic_or_a_failure_costs_its_batch_only() {
     let replies = [13.0, 17.0, 5.0].map(|n| batcher.submit(Number(n), None).expect("room"));
     let [panicked, failed, well] = replies.map(|reply| reply.blocking_recv().expect("a reply"));
     assert_eq!(panicked, Err(BatchError::Panicked("thirteen".into())));
-    assert_eq!(failed, Err(BatchError::Failed("inference failed: seventeen".into())));
+    assert_eq!(
+        failed,
+        Err(BatchError::Failed("inference failed: seventeen".into()))
+    );
     assert_eq!(*well.expect("ok").scores, [5.0]);
     let text = String::from_utf8(metrics.render()).expect("text");
-    assert!(text.contains("reason=\"failed_batch\",version=\"v\"} 2"), "{text}");
+    assert!(
+        text.contains("reason=\"failed_batch\",version=\"v\"} 2"),
+        "{text}"
+    );
 }
 
 #[test]

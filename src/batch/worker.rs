@@ -44,10 +44,7 @@ impl<S: Sample> Worker<S> {
             engine.input(rows).fill(0.5);
             engine.run(rows)?;
         }
-        let (row_len, classes) = (
-            blueprint.signature().row_len,
-            blueprint.signature().classes,
-        );
+        let (row_len, classes) = (blueprint.signature().row_len, blueprint.signature().classes);
         Ok(Self {
             queue,
             policy,
@@ -155,7 +152,11 @@ impl<S: Sample> Worker<S> {
     fn run(&mut self, batch: &[Job<S>]) -> Result<Vec<Box<[f32]>>, BatchError> {
         let engine = match &mut self.engine {
             Some(engine) => engine,
-            none => none.insert(self.blueprint.build(self.policy.max_batch).map_err(failed)?),
+            none => none.insert(
+                self.blueprint
+                    .build(self.policy.max_batch)
+                    .map_err(failed)?,
+            ),
         };
         let input = engine.input(batch.len());
         for (job, row) in batch.iter().zip(input.chunks_exact_mut(self.row_len)) {

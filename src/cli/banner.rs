@@ -9,9 +9,9 @@ use crate::app::App;
 pub(super) fn text(app: &App) -> anyhow::Result<String> {
     let (data, admin) = app.addresses()?;
     let mut table = Table::new();
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_header(["model", "role", "version", "sha256", "engine", "batch", "workers"]);
+    table.load_style(UTF8_FULL_CONDENSED).set_header([
+        "model", "role", "version", "sha256", "engine", "batch", "workers",
+    ]);
     for model in app.registry().iter() {
         for seat in model.slot.load().seats() {
             let version = &seat.version;
@@ -28,7 +28,10 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
     }
     let mut text = String::new();
     writeln!(text, "stillhouse {} answers", env!("CARGO_PKG_VERSION"))?;
-    writeln!(text, "  predictions  http://{data}/predict   (docs at http://{data}/docs)")?;
+    writeln!(
+        text,
+        "  predictions  http://{data}/predict   (docs at http://{data}/docs)"
+    )?;
     writeln!(text, "  metrics      http://{admin}/metrics")?;
     writeln!(text, "{table}")?;
     let path = match (app.registry().default_model(), app.registry().iter().next()) {
@@ -39,6 +42,9 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
         .sample
         .as_ref()
         .map_or("picture.png".into(), |path| path.display().to_string());
-    writeln!(text, "Try it:\n  curl -sS --data-binary @{picture} http://{data}{path}")?;
+    writeln!(
+        text,
+        "Try it:\n  curl -sS --data-binary @{picture} http://{data}{path}"
+    )?;
     Ok(text)
 }

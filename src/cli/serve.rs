@@ -36,8 +36,16 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let text = |value: &Option<PathBuf>| value.as_ref().map(|path| path.display().to_string());
         let config = self.source.load(&[
-            ("server.listen", "--listen", self.listen.map(|address| address.to_string())),
-            ("server.admin_listen", "--admin-listen", self.admin_listen.map(|address| address.to_string())),
+            (
+                "server.listen",
+                "--listen",
+                self.listen.map(|address| address.to_string()),
+            ),
+            (
+                "server.admin_listen",
+                "--admin-listen",
+                self.admin_listen.map(|address| address.to_string()),
+            ),
             ("repository.path", "--models", text(&self.models)),
             ("engine.backend", "--engine", self.engine.clone()),
             ("engine.device", "--device", self.device.clone()),

@@ -78,7 +78,11 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
             rest.extend_from_slice(&part);
         }
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    })
 }
 
 /// How a body is encoded.
@@ -98,7 +102,11 @@ impl Encoding {
     /// # Errors
     /// [`BodyError::UnknownEncoding`], also for two encodings in a row.
     pub fn parse(header: Option<&[u8]>) -> Result<Self, BodyError> {
-        match header.unwrap_or(b"identity").to_ascii_lowercase().as_slice() {
+        match header
+            .unwrap_or(b"identity")
+            .to_ascii_lowercase()
+            .as_slice()
+        {
             b"identity" | b"" => Ok(Self::Identity),
             b"gzip" | b"x-gzip" => Ok(Self::Gzip),
             b"deflate" => Ok(Self::Deflate),

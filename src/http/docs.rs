@@ -8,7 +8,10 @@ use super::{describe, observe, predict};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Stillhouse", description = "A model server for distilled image classifiers."),
+    info(
+        title = "Stillhouse",
+        description = "A model server for distilled image classifiers."
+    ),
     paths(
         predict::default_model,
         predict::named_model,

@@ -69,10 +69,14 @@ impl ApiError {
             Self::UnknownModel => (S::NOT_FOUND, "unknown_model"),
             Self::NoDefaultModel => (S::NOT_FOUND, "no_default_model"),
             Self::Body(BodyError::TooLarge { .. }) => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::Body(BodyError::Inflated { .. }) => (S::PAYLOAD_TOO_LARGE, "body_inflates_too_far"),
+            Self::Body(BodyError::Inflated { .. }) => {
+                (S::PAYLOAD_TOO_LARGE, "body_inflates_too_far")
+            }
             Self::Body(BodyError::Slow { .. }) => (S::REQUEST_TIMEOUT, "body_too_slow"),
             Self::Body(BodyError::Broken) => (S::BAD_REQUEST, "body_broken"),
-            Self::Body(BodyError::CorruptEncoding { .. }) => (S::BAD_REQUEST, "body_encoding_corrupt"),
+            Self::Body(BodyError::CorruptEncoding { .. }) => {
+                (S::BAD_REQUEST, "body_encoding_corrupt")
+            }
             Self::Body(BodyError::UnknownEncoding) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "body_encoding_unknown")
             }
@@ -81,8 +85,12 @@ impl ApiError {
             Self::Image(ImageError::Unsupported { .. }) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "image_format_unsupported")
             }
-            Self::Image(ImageError::TooManyBytes { .. }) => (S::PAYLOAD_TOO_LARGE, "image_too_many_bytes"),
-            Self::Image(ImageError::TooLarge { .. }) => (S::PAYLOAD_TOO_LARGE, "image_too_many_pixels"),
+            Self::Image(ImageError::TooManyBytes { .. }) => {
+                (S::PAYLOAD_TOO_LARGE, "image_too_many_bytes")
+            }
+            Self::Image(ImageError::TooLarge { .. }) => {
+                (S::PAYLOAD_TOO_LARGE, "image_too_many_pixels")
+            }
             Self::Image(ImageError::TooManyScans { .. }) => {
                 (S::UNPROCESSABLE_ENTITY, "image_too_many_scans")
             }
@@ -93,7 +101,9 @@ impl ApiError {
             Self::Refusal(Refusal::Closed) => (S::SERVICE_UNAVAILABLE, "version_ended"),
             Self::Batch(BatchError::Expired) => (S::GATEWAY_TIMEOUT, "deadline_exceeded"),
             Self::Batch(BatchError::Failed(_)) => (S::INTERNAL_SERVER_ERROR, "inference_failed"),
-            Self::Batch(BatchError::Panicked(_)) => (S::INTERNAL_SERVER_ERROR, "inference_panicked"),
+            Self::Batch(BatchError::Panicked(_)) => {
+                (S::INTERNAL_SERVER_ERROR, "inference_panicked")
+            }
             Self::NonFinite => (S::INTERNAL_SERVER_ERROR, "non_finite_output"),
             Self::Lost => (S::INTERNAL_SERVER_ERROR, "worker_lost"),
             Self::Panicked => (S::INTERNAL_SERVER_ERROR, "panicked"),
@@ -126,9 +136,13 @@ impl ApiError {
     pub fn problem(&self, request_id: &str) -> Problem {
         let (status, code) = self.row();
         let detail = match self {
-            Self::Batch(BatchError::Failed(_)) => "the network could not be run on this batch".into(),
+            Self::Batch(BatchError::Failed(_)) => {
+                "the network could not be run on this batch".into()
+            }
             Self::Batch(BatchError::Panicked(_)) => "the engine panicked on this batch".into(),
-            Self::Panicked => "an unexpected failure; it has been logged under this request id".into(),
+            Self::Panicked => {
+                "an unexpected failure; it has been logged under this request id".into()
+            }
             other => other.to_string(),
         };
         Problem {
@@ -179,9 +193,7 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
-            .extensions_mut()
-            .insert(std::sync::Arc::new(self));
+        response.extensions_mut().insert(std::sync::Arc::new(self));
         response
     }
 }

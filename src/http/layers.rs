@@ -39,7 +39,11 @@ impl HttpMetrics {
         let no_labels: [&str; 0] = [];
         Self {
             in_flight: metrics
-                .gauges("requests_in_flight", "HTTP requests being answered now.", &[])
+                .gauges(
+                    "requests_in_flight",
+                    "HTTP requests being answered now.",
+                    &[],
+                )
                 .with_label_values(&no_labels),
             left: metrics
                 .counters(
@@ -147,7 +151,8 @@ pub async fn surround(
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         metrics.refused(error.row().1);
         error.log(&id);
-        let problem = serde_json::to_vec(&error.problem(id.as_str())).expect("strings and a number");
+        let problem =
+            serde_json::to_vec(&error.problem(id.as_str())).expect("strings and a number");
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

@@ -127,11 +127,7 @@ impl Listener {
             let service = TowerToHyperService::new(self.router.clone());
             let builder = builder.clone();
             let open = self.metrics.open.clone();
-            let connection = graceful.watch(
-                builder
-                    .serve_connection(io, service)
-                    .into_owned(),
-            );
+            let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
             connections.spawn(async move {
                 let _open = scopeguard(open);
                 if let Err(error) = connection.await {

@@ -115,11 +115,7 @@ async fn predict(
     }
 }
 
-async fn read_body(
-    plane: &DataPlane,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Bytes, ApiError> {
+async fn read_body(plane: &DataPlane, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     let settings = &plane.settings;
     let encoding = Encoding::parse(
         headers
@@ -131,7 +127,11 @@ async fn read_body(
     let bytes = body::read(body, limit, time).await?;
     Ok(match encoding {
         Encoding::Identity => bytes,
-        packed => plane.off_thread(move || packed.undo(bytes, limit)).await??,
+        packed => {
+            plane
+                .off_thread(move || packed.undo(bytes, limit))
+                .await??
+        }
     })
 }
 
@@ -197,15 +197,22 @@ impl<'a> Question<'a> {
         subjects: Vec<Result<Subject, request::Base64Error>>,
     ) -> Result<Response, ApiError> {
         let seat = self.deployment.route();
-        let answers = subjects.into_iter().enumerate().map(|(index, subject)| async move {
-            let attempt = seat.attempt();
-            let answer = match subject {
-                Ok(subject) => self.answer(seat, subject).await,
-                Err(request::Base64Error) => Err(RequestError::Base64 { index }.into()),
-            };
-            attempt.end(answer.as_ref().map_or_else(ApiError::outcome, |_| Outcome::Ok));
-            answer
-        });
+        let answers = subjects
+            .into_iter()
+            .enumerate()
+            .map(|(index, subject)| async move {
+                let attempt = seat.attempt();
+                let answer = match subject {
+                    Ok(subject) => self.answer(seat, subject).await,
+                    Err(request::Base64Error) => Err(RequestError::Base64 { index }.into()),
+                };
+                attempt.end(
+                    answer
+                        .as_ref()
+                        .map_or_else(ApiError::outcome, |_| Outcome::Ok),
+                );
+                answer
+            });
         let answers = futures_util::future::join_all(answers).await;
         // Where nothing could be answered, balancers and clients that read only the status must see it.
         let status = match answers.iter().find(|answer| answer.is_ok()) {

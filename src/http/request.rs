@@ -7,8 +7,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use base64::{
-    Engine,
-    alphabet,
+    Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
@@ -46,7 +45,9 @@ pub enum RequestError {
         index: usize,
     },
     /// Numbers in another shape than the network's input.
-    #[error("the numbers have shape {given}, the network reads {expected} (see GET /models/{{model}})")]
+    #[error(
+        "the numbers have shape {given}, the network reads {expected} (see GET /models/{{model}})"
+    )]
     Shape {
         /// As sent.
         given: String,
@@ -57,7 +58,9 @@ pub enum RequestError {
     #[error("multipart: {0}")]
     Multipart(String),
     /// Nothing to predict.
-    #[error("the body holds no picture: send image bytes, multipart/form-data with one file a part, or JSON")]
+    #[error(
+        "the body holds no picture: send image bytes, multipart/form-data with one file a part, or JSON"
+    )]
     NoPicture,
     /// Too many at once.
     #[error("the body holds more than {limit} pictures (requests.max_images)")]
@@ -165,7 +168,11 @@ pub async fn subjects(
     }
 }
 
-async fn multipart(content_type: &str, body: Bytes, limit: usize) -> Result<Subjects, RequestError> {
+async fn multipart(
+    content_type: &str,
+    body: Bytes,
+    limit: usize,
+) -> Result<Subjects, RequestError> {
     let wrong = |error: multer::Error| RequestError::Multipart(error.to_string());
     let boundary = multer::parse_boundary(content_type).map_err(wrong)?;
     let body = Body::from(body).into_data_stream();

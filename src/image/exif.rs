@@ -31,6 +31,19 @@ impl Orientation {
         )
     }
 
+    /// Whether the stored picture is mirrored left to right, and top to bottom, before its sides change places.
+    pub(super) fn mirrors_stored(self) -> (bool, bool) {
+        let x = matches!(
+            self,
+            Self::MirrorX | Self::Rotate180 | Self::Transverse | Self::Rotate270
+        );
+        let y = matches!(
+            self,
+            Self::MirrorY | Self::Rotate180 | Self::Transverse | Self::Rotate90
+        );
+        (x, y)
+    }
+
     /// From an EXIF block, with or without its `Exif\0\0` prefix. What can't be read means upright: a damaged
     /// annotation is no damage to the picture.
     pub(super) fn from_exif(block: &[u8]) -> Self {

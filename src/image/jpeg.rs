@@ -22,6 +22,9 @@ pub(super) use self::markers::size;
 /// average from those of a full decode, at 1 by 0.6.
 const MARGIN: u32 = 2;
 
+/// libjpeg reads no longer side; the other back end could, but what is refused must not depend on how this was built.
+const MAX_SIDE: u32 = 65_500;
+
 /// What a back end is asked for.
 #[derive(Clone, Copy, Debug)]
 struct Order {
@@ -38,6 +41,14 @@ pub(super) fn decode(
     target: &Transform,
 ) -> Result<Picture, ImageError> {
     let frame = Frame::read(bytes, limits)?;
+    if frame.width.max(frame.height) > MAX_SIDE {
+        return Err(ImageError::TooLarge {
+            width: frame.width,
+            height: frame.height,
+            limit_pixels: limits.max_pixels,
+            limit_side: MAX_SIDE,
+        });
+    }
     let order = Order {
         gray: target.color == Color::Gray,
         denominator: if limits.jpeg_reduction {
@@ -47,6 +58,12 @@ pub(super) fn decode(
         },
     };
     let picture = backend::decode(&bytes[..frame.end], &frame, order)?;
+    let full_size = (frame.width, frame.height);
+    let picture = if (picture.width(), picture.height()) == full_size {
+        picture
+    } else {
+        picture.reduced_from(full_size, order.denominator)
+    };
     let picture = if order.gray {
         picture.into_gray()
     } else {
@@ -72,4 +89,68 @@ fn denominator(frame: &Frame, target: &Transform) -> u32 {
             && height.div_ceil(denominator) >= needed_height.saturating_mul(MARGIN)
     };
     [8, 4, 2].into_iter().find(|d| enough(*d)).unwrap_or(1)
+}
+
+#[cfg(all(test, feature = "turbojpeg"))]
+mod tests {
+    use super::*;
+    use crate::image::tests::{difference, fixture, fixtures, target};
+
+    #[test]
+    fn both_back_ends_make_the_same_picture() {
+        for name in fixtures(&[".jpg"]) {
+            let bytes = fixture(&name);
+            let frame = Frame::read(&bytes, &Limits::default()).unwrap();
+            for gray in [false, true] {
+                let order = Order {
+                    gray,
+                    denominator: 1,
+                };
+                let one = pure::decode(&bytes, &frame, order).unwrap();
+                let other = turbo::decode(&bytes, &frame, order).unwrap();
+                assert_eq!(
+                    (one.width(), one.height(), one.color()),
+                    (other.width(), other.height(), other.color()),
+                    "{name}"
+                );
+                let (mean, most) = difference(one.bytes(), other.bytes());
+                assert!(
+                    mean < 0.4 && most <= 4,
+                    "{name}: {mean:.3} on average, {most} at most"
+                );
+            }
+        }
+    }
+
+    /// Of subsampled chroma, libjpeg keeps up to twice the resolution when it reduces.
+    #[test]
+    fn both_back_ends_reduce_to_the_same_pixels() {
+        for name in ["large.jpg", "large_progressive.jpg"] {
+            let bytes = fixture(name);
+            let frame = Frame::read(&bytes, &Limits::default()).unwrap();
+            for (color, width, height, denominator) in [
+                (Color::Rgb, 30, 22, 8),
+                (Color::Rgb, 60, 45, 4),
+                (Color::Rgb, 120, 90, 2),
+                (Color::Gray, 30, 22, 8),
+                (Color::Gray, 120, 90, 2),
+            ] {
+                let target = target(color, width, height);
+                let order = Order {
+                    gray: color == Color::Gray,
+                    denominator: super::denominator(&frame, &target),
+                };
+                assert_eq!(order.denominator, denominator);
+                let [one, other] = [pure::decode, turbo::decode].map(|decode| {
+                    let picture = decode(&bytes, &frame, order).unwrap();
+                    target.apply(picture.reduced_from((frame.width, frame.height), denominator))
+                });
+                let (mean, most) = difference(one.bytes(), other.bytes());
+                assert!(
+                    mean < 1.6 && most <= 24,
+                    "{name} at 1/{denominator}: {mean:.3} on average, {most} at most"
+                );
+            }
+        }
+    }
 }

@@ -5,7 +5,10 @@ use fast_image_resize::{
     images::{CroppedImageMut, Image, ImageRef},
 };
 
-use super::{Color, Filter, Picture, Resize, Transform};
+use super::{Color, Filter, Picture, Resize, Transform, picture::Span};
+
+/// See [`Transform::crop`].
+const LONGEST: u32 = 16;
 
 /// Pixels of the network's size and colours: 8 bits a channel, channels interleaved, rows from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +91,13 @@ impl Transform {
     }
 
     fn resize(&self, picture: Picture) -> Vec<u8> {
-        let resized = self.resized(picture.width(), picture.height());
+        let (width, height) = picture.full_size();
+        let resized = self.resized(width, height);
         let network = (self.width, self.height);
         match self.resize {
-            _ if resized == network && (picture.width(), picture.height()) == network => {
-                picture.into_bytes()
-            }
-            Resize::Stretch => self.resample(&picture, Span::whole(&picture), network),
+            // Nothing is larger before a reduction that leaves the network's size: the picture was not reduced.
+            _ if resized == network && (width, height) == network => picture.into_bytes(),
+            Resize::Stretch => self.resample(&picture, picture.span(), network),
             Resize::FitPad => self.pad(&picture, resized),
             Resize::Crop => self.crop(&picture, resized),
         }
@@ -112,54 +115,41 @@ impl Transform {
         let mut middle = CroppedImageMut::new(&mut target, left, top, width, height)
             .expect("fits by construction");
         Resizer::new()
-            .resize(
-                &source(picture),
-                &mut middle,
-                &self.options(Span::whole(picture)),
-            )
+            .resize(&source(picture), &mut middle, &self.options(picture.span()))
             .expect("same pixel types, crop within the source");
         background
     }
 
-    /// Cuts the centre out of what the resized picture would be, without resizing what is cut off.
+    /// Resizes the whole, then cuts the centre out: a filter looks beyond the edges of the cut.
     ///
-    /// Some pixels more than the cut are made on each side, because a filter looks beyond the edge of the cut; with
-    /// them the result is that of resizing the whole and cutting then, except where a picture is enlarged so much
-    /// (16 times with the bilinear filter) that the filter reaches further.
-    fn crop(&self, picture: &Picture, resized: (u32, u32)) -> Vec<u8> {
-        const APRON: u32 = 16;
-        let cut = |resized: u32, network: u32, source: u32| {
-            let start = centre(resized, network);
-            let first = start.saturating_sub(APRON);
-            let last = (start + network).saturating_add(APRON).min(resized);
-            let scale = f64::from(source) / f64::from(resized);
-            (first, last - first, scale, start - first)
-        };
-        let (left, width, scale_x, cut_x) = cut(resized.0, self.width, picture.width());
-        let (top, height, scale_y, cut_y) = cut(resized.1, self.height, picture.height());
+    /// Of a strip longer than [`LONGEST`] times its width only that much is resized, so that a strip of one pixel
+    /// doesn't become one of gigabytes: the cut is at most as long as the strip is wide.
+    fn crop(&self, picture: &Picture, (width, height): (u32, u32)) -> Vec<u8> {
+        let most = self.shorter_side().saturating_mul(LONGEST);
+        let whole = picture.span();
+        let (kept_width, kept_height) = (width.min(most), height.min(most));
         let span = Span {
-            left: f64::from(left) * scale_x,
-            top: f64::from(top) * scale_y,
-            // Rounding must not reach beyond the picture.
-            width: (f64::from(width) * scale_x)
-                .min(f64::from(picture.width()) - f64::from(left) * scale_x),
-            height: (f64::from(height) * scale_y)
-                .min(f64::from(picture.height()) - f64::from(top) * scale_y),
+            width: whole.width.min(whole.height * f64::from(LONGEST)),
+            height: whole.height.min(whole.width * f64::from(LONGEST)),
+            ..whole
         };
-        let wide = self.resample(picture, span, (width, height));
-        if (width, height) == (self.width, self.height) {
-            return wide;
-        }
+        // On whole pixels: fast_image_resize miscounts some enlarged cuts that begin within one.
+        let span = Span {
+            left: whole.left + ((whole.width - span.width) / 2.0).floor(),
+            top: whole.top + ((whole.height - span.height) / 2.0).floor(),
+            ..span
+        };
+        let resized = self.resample(picture, span, (kept_width, kept_height));
         let channels = picture.color().channels();
-        let mut out = Vec::with_capacity(self.width as usize * self.height as usize * channels);
-        for row in wide
-            .chunks_exact(width as usize * channels)
-            .skip(cut_y as usize)
+        let row_len = self.width as usize * channels;
+        let left = centre(kept_width, self.width) as usize * channels;
+        let mut out = Vec::with_capacity(row_len * self.height as usize);
+        for row in resized
+            .chunks_exact(kept_width as usize * channels)
+            .skip(centre(kept_height, self.height) as usize)
             .take(self.height as usize)
         {
-            out.extend_from_slice(
-                &row[cut_x as usize * channels..][..self.width as usize * channels],
-            );
+            out.extend_from_slice(&row[left..][..row_len]);
         }
         out
     }
@@ -187,26 +177,6 @@ impl Transform {
             span.width,
             span.height,
         )
-    }
-}
-
-/// A rectangle of the source, in its pixels.
-#[derive(Clone, Copy)]
-struct Span {
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
-}
-
-impl Span {
-    fn whole(picture: &Picture) -> Self {
-        Self {
-            left: 0.0,
-            top: 0.0,
-            width: picture.width().into(),
-            height: picture.height().into(),
-        }
     }
 }
 

@@ -46,11 +46,7 @@ pub fn check(manifest: &Manifest, signature: &Signature) -> Result<(), ContractE
         });
     }
     same("output.name", &manifest.output.name, &signature.output.name)?;
-    same(
-        "output.classes",
-        manifest.output.classes,
-        signature.classes,
-    )
+    same("output.classes", manifest.output.classes, signature.classes)
 }
 
 fn same(

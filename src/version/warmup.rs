@@ -120,7 +120,14 @@ mod tests {
 
     #[test]
     fn the_smallest_good_size_wins() {
-        let mlp = timings(&[(1, 5e3), (2, 1e4), (4, 2e4), (8, 2.4e4), (16, 4.0e4), (32, 3.9e4)]);
+        let mlp = timings(&[
+            (1, 5e3),
+            (2, 1e4),
+            (4, 2e4),
+            (8, 2.4e4),
+            (16, 4.0e4),
+            (32, 3.9e4),
+        ]);
         assert_eq!(best_batch(&mlp), 16);
         assert_eq!(best_workers(&mlp, 16, 2, 1), 1);
         let squeezenet = timings(&[(1, 150.0), (2, 148.0), (4, 151.0), (8, 140.0)]);

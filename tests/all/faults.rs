@@ -54,11 +54,20 @@ async fn tensors_and_json_of_impossible_shape_are_refused_before_they_cost_anyth
     let wide = format!("{{{keys}\"instances\":[]}}");
     let many = format!("{{\"instances\":[{}]}}", vec!["[1]"; 65].join(","));
     for (body, code) in [
-        (r#"{"instances":[{"shape":[99999999999999,4],"data":[1]}]}"#.to_owned(), "json_invalid"),
-        (r#"{"shape":[-1],"instances":[[1]]}"#.to_owned(), "json_invalid"),
+        (
+            r#"{"instances":[{"shape":[99999999999999,4],"data":[1]}]}"#.to_owned(),
+            "json_invalid",
+        ),
+        (
+            r#"{"shape":[-1],"instances":[[1]]}"#.to_owned(),
+            "json_invalid",
+        ),
         (deep, "json_invalid"),
         (wide, "json_invalid"),
-        (r#"{"instances":[[1]],"instances":[[1]]}"#.to_owned(), "json_invalid"),
+        (
+            r#"{"instances":[[1]],"instances":[[1]]}"#.to_owned(),
+            "json_invalid",
+        ),
         (r#"{"instances":[[NaN]]}"#.to_owned(), "json_invalid"),
         (r#"{"instances":[[Infinity]]}"#.to_owned(), "json_invalid"),
         (r#"{"instances":[[1e39]]}"#.to_owned(), "json_invalid"),
@@ -74,14 +83,29 @@ async fn tensors_and_json_of_impossible_shape_are_refused_before_they_cost_anyth
         let reply = server.predict(body).await;
         assert_eq!(reply.status, 400, "{start}: {}", reply.text);
         reply.assert_problem(400, code);
-        assert!(reply.text.len() < 2000, "{start}: an answer of {} bytes", reply.text.len());
+        assert!(
+            reply.text.len() < 2000,
+            "{start}: an answer of {} bytes",
+            reply.text.len()
+        );
     }
     let reply = server.predict(r#"{"instances":[[1,2,3]]}"#).await;
     assert_eq!(reply.status, 400);
     let error = &reply.json()["results"][0]["error"];
     assert_eq!(error["code"], "shape_mismatch");
-    assert!(error["detail"].as_str().expect("text").contains("[1, 4, 4]"), "{error}");
-    assert!(server.metric("stillhouse_refusals_total{reason=\"json_invalid\"}").await >= 10.0);
+    assert!(
+        error["detail"]
+            .as_str()
+            .expect("text")
+            .contains("[1, 4, 4]"),
+        "{error}"
+    );
+    assert!(
+        server
+            .metric("stillhouse_refusals_total{reason=\"json_invalid\"}")
+            .await
+            >= 10.0
+    );
     server.assert_well().await;
 }
 
@@ -97,7 +121,12 @@ async fn a_body_over_the_limit_is_refused_with_and_without_its_length() {
     assert!(untold.contains("\"code\":\"body_too_large\"") && untold.contains("10000 bytes"));
     let just = server.predict(vec![b'x'; 10_000]).await;
     just.assert_problem(415, "image_format_unsupported");
-    assert_eq!(server.metric("stillhouse_refusals_total{reason=\"body_too_large\"}").await, 2.0);
+    assert_eq!(
+        server
+            .metric("stillhouse_refusals_total{reason=\"body_too_large\"}")
+            .await,
+        2.0
+    );
     server.assert_well().await;
 }
 
@@ -113,21 +142,40 @@ async fn encodings_are_undone_within_the_limit() {
     deflate.write_all(&gray_png(SIDE, 0)).expect("memory");
     let deflate = deflate.finish().expect("memory");
     for (encoding, body) in [("gzip", gzip(&gray_png(SIDE, 0))), ("deflate", deflate)] {
-        let reply = server.post("/predict", body, &[("content-encoding", encoding)]).await;
-        assert_eq!(reply.json()["predictions"][0]["label"], "dark", "{}", reply.text);
+        let reply = server
+            .post("/predict", body, &[("content-encoding", encoding)])
+            .await;
+        assert_eq!(
+            reply.json()["predictions"][0]["label"],
+            "dark",
+            "{}",
+            reply.text
+        );
     }
     let bomb = gzip(&vec![0; 50_000_000]);
     assert!(bomb.len() < 100_000);
     let ask = |body: Vec<u8>, encoding: &'static str| {
         let server = &server;
-        async move { server.post("/predict", body, &[("content-encoding", encoding)]).await }
+        async move {
+            server
+                .post("/predict", body, &[("content-encoding", encoding)])
+                .await
+        }
     };
-    ask(bomb, "gzip").await.assert_problem(413, "body_inflates_too_far");
+    ask(bomb, "gzip")
+        .await
+        .assert_problem(413, "body_inflates_too_far");
     let mut cut = gzip(&gray_png(SIDE, 0));
     cut.truncate(cut.len() - 9);
-    ask(cut, "gzip").await.assert_problem(400, "body_encoding_corrupt");
-    ask(vec![1, 2, 3], "deflate").await.assert_problem(400, "body_encoding_corrupt");
-    ask(vec![1, 2, 3], "br").await.assert_problem(415, "body_encoding_unknown");
+    ask(cut, "gzip")
+        .await
+        .assert_problem(400, "body_encoding_corrupt");
+    ask(vec![1, 2, 3], "deflate")
+        .await
+        .assert_problem(400, "body_encoding_corrupt");
+    ask(vec![1, 2, 3], "br")
+        .await
+        .assert_problem(415, "body_encoding_unknown");
     server.assert_well().await;
 }
 
@@ -136,7 +184,11 @@ async fn a_million_tiny_chunks_are_bounded() {
     let server = TestServer::start(|_| ()).await;
     let chunks = "1\r\nx\r\n".repeat(1_000_000) + "0\r\n\r\n";
     let begun = Instant::now();
-    let answer = raw(&server, &[&post("Transfer-Encoding: chunked\r\n"), chunks.as_bytes()]).await;
+    let answer = raw(
+        &server,
+        &[&post("Transfer-Encoding: chunked\r\n"), chunks.as_bytes()],
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 415"), "{answer}");
     assert!(begun.elapsed() < Duration::from_secs(20));
     server.assert_well().await;
@@ -152,11 +204,21 @@ async fn slow_clients_are_cut_in_time() {
     .await;
     let begun = Instant::now();
     assert_eq!(raw(&server, &[]).await, "", "says nothing: closed");
-    assert_eq!(raw(&server, &[b"PRI * HT"]).await, "", "half a preface: closed");
+    assert_eq!(
+        raw(&server, &[b"PRI * HT"]).await,
+        "",
+        "half a preface: closed"
+    );
     let half = raw(&server, &[b"GET /livez HTTP/1.1\r\nHos"]).await;
-    assert!(half.is_empty() || half.starts_with("HTTP/1.1 408"), "{half}");
+    assert!(
+        half.is_empty() || half.starts_with("HTTP/1.1 408"),
+        "{half}"
+    );
     let body = raw(&server, &[&post("Content-Length: 10\r\n"), b"half"]).await;
-    assert!(body.starts_with("HTTP/1.1 408") && body.contains("body_too_slow"), "{body}");
+    assert!(
+        body.starts_with("HTTP/1.1 408") && body.contains("body_too_slow"),
+        "{body}"
+    );
     assert!(begun.elapsed() < Duration::from_secs(15));
 
     // A reader that never reads: pipelined questions whose answers fill every buffer, until the server gives up.
@@ -184,15 +246,29 @@ async fn a_flood_of_connections_is_capped_and_the_admin_plane_answers() {
         stream.write_all(b"GET /li").await.expect("writes");
         open.push(stream);
     }
-    while server.metric("stillhouse_connections_refused_total{listener=\"data\"}").await < 1.0 {
+    while server
+        .metric("stillhouse_connections_refused_total{listener=\"data\"}")
+        .await
+        < 1.0
+    {
         let mut newest = TcpStream::connect(server.data).await.expect("connects");
-        let _ = newest.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        let _ = newest
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await;
         read_all(&mut newest).await;
     }
-    let admin = server.client.get(format!("http://{}/readyz", server.admin)).send().await;
+    let admin = server
+        .client
+        .get(format!("http://{}/readyz", server.admin))
+        .send()
+        .await;
     assert_eq!(admin.expect("an answer").status(), 200);
     drop(open);
-    while server.metric("stillhouse_connections{listener=\"data\"}").await > 1.0 {}
+    while server
+        .metric("stillhouse_connections{listener=\"data\"}")
+        .await
+        > 1.0
+    {}
     server.assert_well().await;
 }
 
@@ -208,8 +284,15 @@ async fn broken_framing_is_refused_and_the_connection_closed() {
         "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n\r\n",
     ] {
         let answer = raw(&server, &[request.as_bytes()]).await;
-        assert!(answer.starts_with("HTTP/1.1 400"), "{request:?}: {answer:?}");
-        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{request:?}: nothing follows");
+        assert!(
+            answer.starts_with("HTTP/1.1 400"),
+            "{request:?}: {answer:?}"
+        );
+        assert_eq!(
+            answer.matches("HTTP/1.1").count(),
+            1,
+            "{request:?}: nothing follows"
+        );
     }
     server.assert_well().await;
 }
@@ -226,8 +309,15 @@ async fn wrong_paths_methods_models_and_queries_say_what_would_be_right() {
         let reply = server.post(&path, gray_png(SIDE, 0), &[]).await;
         reply.assert_problem(404, "unknown_model");
     }
-    for (query, names) in [("top=3", "top"), ("top_k=x", "top_k"), ("top_k=0", "1 and 3"), ("top_k=4", "1 and 3")] {
-        let reply = server.post(&format!("/predict?{query}"), gray_png(SIDE, 0), &[]).await;
+    for (query, names) in [
+        ("top=3", "top"),
+        ("top_k=x", "top_k"),
+        ("top_k=0", "1 and 3"),
+        ("top_k=4", "1 and 3"),
+    ] {
+        let reply = server
+            .post(&format!("/predict?{query}"), gray_png(SIDE, 0), &[])
+            .await;
         assert_eq!(reply.status, 400, "{query}: {}", reply.text);
         assert!(reply.text.contains(names), "{query}: {}", reply.text);
     }
@@ -240,13 +330,25 @@ async fn multipart_that_is_empty_endless_or_broken_is_refused() {
     let part = "--b\r\nContent-Disposition: form-data; name=\"i\"; filename=\"i\"\r\n\r\nx\r\n";
     let form = |content_type: &'static str, body: String| {
         let server = &server;
-        async move { server.post("/predict", body, &[("content-type", content_type)]).await }
+        async move {
+            server
+                .post("/predict", body, &[("content-type", content_type)])
+                .await
+        }
     };
     let ours = "multipart/form-data; boundary=b";
-    form(ours, "--b--\r\n".into()).await.assert_problem(400, "no_picture");
-    form(ours, part.repeat(500) + "--b--\r\n").await.assert_problem(400, "too_many_pictures");
-    form(ours, part.into()).await.assert_problem(400, "multipart_invalid");
-    form("multipart/form-data", part.into()).await.assert_problem(400, "multipart_invalid");
+    form(ours, "--b--\r\n".into())
+        .await
+        .assert_problem(400, "no_picture");
+    form(ours, part.repeat(500) + "--b--\r\n")
+        .await
+        .assert_problem(400, "too_many_pictures");
+    form(ours, part.into())
+        .await
+        .assert_problem(400, "multipart_invalid");
+    form("multipart/form-data", part.into())
+        .await
+        .assert_problem(400, "multipart_invalid");
     server.assert_well().await;
 }
 
@@ -255,7 +357,9 @@ async fn hostile_request_ids_are_replaced() {
     let server = TestServer::start(|_| ()).await;
     let long = "x".repeat(129);
     for id in ["a b", "a\tb", "<script>", long.as_str(), ""] {
-        let reply = server.post("/predict", gray_png(SIDE, 0), &[("x-request-id", id)]).await;
+        let reply = server
+            .post("/predict", gray_png(SIDE, 0), &[("x-request-id", id)])
+            .await;
         assert_ne!(reply.header("x-request-id"), id);
         assert_eq!(reply.header("x-request-id").len(), 36, "a fresh UUID");
     }
@@ -315,18 +419,33 @@ async fn stop_answers_what_is_in_flight_and_cuts_what_is_stuck() {
         config.requests.body_timeout_seconds = 60;
     })
     .await;
-    let request = server.client.post(server.url("/predict")).body(gray_png(SIDE, 77));
+    let request = server
+        .client
+        .post(server.url("/predict"))
+        .body(gray_png(SIDE, 77));
     let in_flight = tokio::spawn(request.send());
-    tokio::task::spawn_blocking(move || entries.recv()).await.expect("no panic").expect("running");
+    tokio::task::spawn_blocking(move || entries.recv())
+        .await
+        .expect("no panic")
+        .expect("running");
     let mut stuck = TcpStream::connect(server.data).await.expect("connects");
-    stuck.write_all(&post("Content-Length: 10\r\n")).await.expect("writes");
+    stuck
+        .write_all(&post("Content-Length: 10\r\n"))
+        .await
+        .expect("writes");
     stuck.write_all(b"half").await.expect("writes");
     while server.metric("stillhouse_requests_in_flight").await < 3.0 {}
 
     server.begin_stop();
     let ready = format!("http://{}/readyz", server.admin);
     let readiness = loop {
-        let status = server.client.get(&ready).send().await.expect("the admin plane answers").status();
+        let status = server
+            .client
+            .get(&ready)
+            .send()
+            .await
+            .expect("the admin plane answers")
+            .status();
         if status != 200 {
             break status;
         }
@@ -335,6 +454,10 @@ async fn stop_answers_what_is_in_flight_and_cuts_what_is_stuck() {
     open.send(()).expect("open");
     let answer = in_flight.await.expect("no panic").expect("an answer");
     assert_eq!(answer.status(), 200);
-    assert_eq!(read_all(&mut stuck).await, "", "the stuck client is cut without an answer");
+    assert_eq!(
+        read_all(&mut stuck).await,
+        "",
+        "the stuck client is cut without an answer"
+    );
     server.ended().await;
 }

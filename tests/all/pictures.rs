@@ -16,15 +16,42 @@ async fn bad_pictures_are_refused_with_their_reason() {
     let crc = crc32(&huge[12..29]);
     huge[29..33].copy_from_slice(&crc.to_be_bytes());
     for (name, body, status, code) in [
-        ("truncated", good[..good.len() / 2].to_vec(), 422, "image_corrupt"),
+        (
+            "truncated",
+            good[..good.len() / 2].to_vec(),
+            422,
+            "image_corrupt",
+        ),
         ("wrong CRC", wrong_crc, 422, "image_corrupt"),
         ("50 000 x 50 000", huge, 413, "image_too_many_pixels"),
-        ("SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), 415, "image_format_unsupported"),
-        ("TIFF", b"II*\0\x08\0\0\0\0\0\0\0".to_vec(), 415, "image_format_unsupported"),
-        ("GIF", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), 415, "image_format_unsupported"),
-        ("noise", (0..=255).collect(), 415, "image_format_unsupported"),
+        (
+            "SVG",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
+            415,
+            "image_format_unsupported",
+        ),
+        (
+            "TIFF",
+            b"II*\0\x08\0\0\0\0\0\0\0".to_vec(),
+            415,
+            "image_format_unsupported",
+        ),
+        (
+            "GIF",
+            b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(),
+            415,
+            "image_format_unsupported",
+        ),
+        (
+            "noise",
+            (0..=255).collect(),
+            415,
+            "image_format_unsupported",
+        ),
     ] {
-        let reply = server.post("/predict", body, &[("content-type", "image/png")]).await;
+        let reply = server
+            .post("/predict", body, &[("content-type", "image/png")])
+            .await;
         assert_eq!(reply.status, status, "{name}: {}", reply.text);
         reply.assert_problem(status, code);
     }

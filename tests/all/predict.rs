@@ -12,7 +12,11 @@ use crate::server::{LABELS, SIDE, TestServer, brightness, gray_png};
 async fn a_picture_becomes_a_prediction() {
     let server = TestServer::start(|_| ()).await;
     let reply = server
-        .post("/predict?top_k=2", gray_png(SIDE, 255), &[("x-request-id", "one-7")])
+        .post(
+            "/predict?top_k=2",
+            gray_png(SIDE, 255),
+            &[("x-request-id", "one-7")],
+        )
         .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let body = reply.json();
@@ -34,13 +38,18 @@ async fn a_picture_becomes_a_prediction() {
     let timings = &body["timings"];
     assert_eq!(timings["batch_size"], 1);
     for key in ["decode_seconds", "queue_seconds", "inference_seconds"] {
-        assert!(timings[key].as_f64().is_some_and(|seconds| (0.0..10.0).contains(&seconds)));
+        assert!(
+            timings[key]
+                .as_f64()
+                .is_some_and(|seconds| (0.0..10.0).contains(&seconds))
+        );
     }
     let header = reply.header("server-timing");
     for name in ["decode;dur=", "queue;dur=", "inference;dur="] {
         assert!(header.contains(name), "{header}");
     }
-    let series = "stillhouse_requests_total{model=\"toy\",outcome=\"ok\",role=\"stable\",version=\"v1\"}";
+    let series =
+        "stillhouse_requests_total{model=\"toy\",outcome=\"ok\",role=\"stable\",version=\"v1\"}";
     assert_eq!(server.metric(series).await, 1.0);
 }
 
@@ -61,7 +70,11 @@ async fn every_form_of_body_gives_the_same_prediction() {
     let instances = json!({"instances": [{"b64": STANDARD.encode(&picture)}, numbers, numbers.concat(), [numbers]]});
     let many = server.predict(instances.to_string()).await.json();
     let raw = server
-        .post("/predict", picture.clone(), &[("content-type", "text/html")])
+        .post(
+            "/predict",
+            picture.clone(),
+            &[("content-type", "text/html")],
+        )
         .await
         .json();
     let expected = &raw["predictions"];
@@ -79,21 +92,44 @@ async fn many_pictures_are_answered_in_order_each_with_a_result_or_its_own_error
     let server = TestServer::start(|_| ()).await;
     let mut form = reqwest::multipart::Form::new();
     for luma in [0, 255, 128] {
-        form = form.part("image", reqwest::multipart::Part::bytes(gray_png(SIDE, luma)));
+        form = form.part(
+            "image",
+            reqwest::multipart::Part::bytes(gray_png(SIDE, luma)),
+        );
     }
-    form = form.part("image", reqwest::multipart::Part::bytes(b"no picture".to_vec()));
-    let answer = server.client.post(server.url("/predict")).multipart(form).send().await;
+    form = form.part(
+        "image",
+        reqwest::multipart::Part::bytes(b"no picture".to_vec()),
+    );
+    let answer = server
+        .client
+        .post(server.url("/predict"))
+        .multipart(form)
+        .send()
+        .await;
     let body: serde_json::Value = answer.expect("an answer").json().await.expect("JSON");
     let label = |index: usize| body["results"][index]["predictions"][0]["label"].clone();
-    assert_eq!([label(0), label(1), label(2)], [LABELS[0], LABELS[2], LABELS[1]]);
-    assert_eq!(body["results"][3]["error"]["code"], "image_format_unsupported");
-    assert_eq!(body["results"][3]["error"]["request_id"], body["request_id"]);
+    assert_eq!(
+        [label(0), label(1), label(2)],
+        [LABELS[0], LABELS[2], LABELS[1]]
+    );
+    assert_eq!(
+        body["results"][3]["error"]["code"],
+        "image_format_unsupported"
+    );
+    assert_eq!(
+        body["results"][3]["error"]["request_id"],
+        body["request_id"]
+    );
 
     let none = json!({"instances": [{"b64": "!"}, {"b64": "AAAA"}]}).to_string();
     let none = server.predict(none).await;
     assert_eq!(none.status, 400, "nothing could be answered: {}", none.text);
     assert_eq!(none.json()["results"][0]["error"]["code"], "base64_invalid");
-    assert_eq!(none.json()["results"][1]["error"]["code"], "image_format_unsupported");
+    assert_eq!(
+        none.json()["results"][1]["error"]["code"],
+        "image_format_unsupported"
+    );
     server.assert_well().await;
 }
 
@@ -108,12 +144,17 @@ async fn a_thousand_concurrent_pictures_get_their_own_answers_in_shared_batches(
             let body = server.predict(gray_png(SIDE, luma)).await;
             assert_eq!(body.status, 200, "{}", body.text);
             assert_eq!(body.json()["predictions"][0]["label"], label);
-            body.json()["timings"]["batch_size"].as_u64().expect("a number")
+            body.json()["timings"]["batch_size"]
+                .as_u64()
+                .expect("a number")
         }
     });
     let sizes = futures_util::future::join_all(asks).await;
     assert!(sizes.iter().all(|&size| (1..=4).contains(&size)));
-    assert!(sizes.iter().any(|&size| size > 1), "batches form behind a busy worker");
+    assert!(
+        sizes.iter().any(|&size| size > 1),
+        "batches form behind a busy worker"
+    );
 }
 
 /// Lets the warm-up pass (until told), then holds each run until it is let through.
@@ -147,7 +188,10 @@ async fn a_full_queue_is_refused_at_once_with_retry_after() {
     .await;
     shut.store(true, std::sync::atomic::Ordering::SeqCst);
     let ask = || {
-        let request = server.client.post(server.url("/predict")).body(gray_png(SIDE, 0));
+        let request = server
+            .client
+            .post(server.url("/predict"))
+            .body(gray_png(SIDE, 0));
         tokio::spawn(request.send())
     };
     let mut accepted = vec![ask()];
@@ -165,7 +209,12 @@ async fn a_full_queue_is_refused_at_once_with_retry_after() {
     };
     refused.assert_problem(503, "queue_full");
     assert_eq!(refused.header("retry-after"), "1");
-    assert!(server.metric("stillhouse_refusals_total{reason=\"queue_full\"}").await >= 1.0);
+    assert!(
+        server
+            .metric("stillhouse_refusals_total{reason=\"queue_full\"}")
+            .await
+            >= 1.0
+    );
     drop(open);
     for answer in accepted {
         let status = answer.await.expect("no panic").expect("an answer").status();
@@ -179,7 +228,10 @@ async fn a_deadline_that_has_passed_is_answered_in_time_and_never_run() {
     let (script, shut, entries, open) = gate();
     let server = TestServer::scripted(script, |config| config.batch.max_batch = 1).await;
     shut.store(true, std::sync::atomic::Ordering::SeqCst);
-    let first = server.client.post(server.url("/predict")).body(gray_png(SIDE, 0));
+    let first = server
+        .client
+        .post(server.url("/predict"))
+        .body(gray_png(SIDE, 0));
     let first = tokio::spawn(first.send());
     let (rows, entries) = tokio::task::spawn_blocking(move || (entries.recv(), entries))
         .await
@@ -190,9 +242,16 @@ async fn a_deadline_that_has_passed_is_answered_in_time_and_never_run() {
         .await;
     late.assert_problem(504, "deadline_exceeded");
     drop(open);
-    assert_eq!(first.await.expect("no panic").expect("an answer").status(), 200);
+    assert_eq!(
+        first.await.expect("no panic").expect("an answer").status(),
+        200
+    );
     server.assert_well().await;
-    assert_eq!(entries.try_iter().count(), 1, "only the last picture was run after the first");
+    assert_eq!(
+        entries.try_iter().count(),
+        1,
+        "only the last picture was run after the first"
+    );
     let series = "stillhouse_requests_total{model=\"toy\",outcome=\"expired\",role=\"stable\",version=\"v1\"}";
     assert_eq!(server.metric(series).await, 1.0);
     server
@@ -207,7 +266,10 @@ async fn a_client_that_leaves_is_counted_and_costs_no_inference() {
     let server = TestServer::scripted(script, |config| config.batch.max_batch = 1).await;
     shut.store(true, std::sync::atomic::Ordering::SeqCst);
     let ask = || {
-        let request = server.client.post(server.url("/predict")).body(gray_png(SIDE, 0));
+        let request = server
+            .client
+            .post(server.url("/predict"))
+            .body(gray_png(SIDE, 0));
         tokio::spawn(request.send())
     };
     let first = ask();
@@ -220,9 +282,16 @@ async fn a_client_that_leaves_is_counted_and_costs_no_inference() {
     gone.abort();
     while server.metric("stillhouse_clients_gone_total").await < 1.0 {}
     drop(open);
-    assert_eq!(first.await.expect("no panic").expect("an answer").status(), 200);
+    assert_eq!(
+        first.await.expect("no panic").expect("an answer").status(),
+        200
+    );
     server.assert_well().await;
-    assert_eq!(entries.try_iter().count(), 1, "the abandoned picture was not run");
+    assert_eq!(
+        entries.try_iter().count(),
+        1,
+        "the abandoned picture was not run"
+    );
     let series = "stillhouse_requests_total{model=\"toy\",outcome=\"cancelled\",role=\"stable\",version=\"v1\"}";
     assert_eq!(server.metric(series).await, 1.0);
 }
@@ -245,7 +314,11 @@ async fn an_engine_that_fails_panics_or_answers_nan_costs_that_answer_only() {
     ] {
         let reply = server.predict(gray_png(SIDE, luma)).await;
         reply.assert_problem(500, code);
-        assert!(!reply.text.contains("secret"), "internals leak: {}", reply.text);
+        assert!(
+            !reply.text.contains("secret"),
+            "internals leak: {}",
+            reply.text
+        );
         server.assert_well().await;
     }
 }
@@ -262,7 +335,13 @@ async fn what_is_served_describes_itself() {
     assert_eq!(one["input"]["tensor_shape"], json!([1, SIDE, SIDE]));
     assert_eq!(one["input"]["transform"]["color"], "gray");
     let api = server.get("/openapi.json").await.json();
-    for path in ["/predict", "/models", "/models/{model}", "/models/{model}/predict", "/readyz"] {
+    for path in [
+        "/predict",
+        "/models",
+        "/models/{model}",
+        "/models/{model}/predict",
+        "/readyz",
+    ] {
         assert!(api["paths"][path].is_object(), "{path} is documented");
     }
     assert!(api["components"]["schemas"]["Problem"]["properties"]["code"].is_object());
@@ -271,5 +350,10 @@ async fn what_is_served_describes_itself() {
     assert!(docs.text.contains("swagger-ui"), "{}", docs.text);
     assert_eq!(server.get("/docs/swagger-ui-bundle.js").await.status, 200);
     assert_eq!(server.get("/readyz").await.status, 200);
-    assert!(server.metrics().await.contains("stillhouse_model_info{engine=\"scripted\",model=\"toy\""));
+    assert!(
+        server
+            .metrics()
+            .await
+            .contains("stillhouse_model_info{engine=\"scripted\",model=\"toy\"")
+    );
 }

@@ -54,8 +54,7 @@ impl TestServer {
         config.batch.workers = 1;
         configure(&mut config);
         let row_len = (SIDE * SIDE) as usize;
-        let blueprint: Arc<dyn Blueprint> =
-            Arc::new(Scripted::new(row_len, LABELS.len(), script));
+        let blueprint: Arc<dyn Blueprint> = Arc::new(Scripted::new(row_len, LABELS.len(), script));
         let app = App::build(config, None, Arc::new(move |_, _| Ok(blueprint.clone())))
             .await
             .unwrap_or_else(|error| panic!("the server starts: {error:#}"));
@@ -107,7 +106,14 @@ impl TestServer {
     }
 
     pub async fn get(&self, path: &str) -> Reply {
-        Reply::of(self.client.get(self.url(path)).send().await.expect("an answer")).await
+        Reply::of(
+            self.client
+                .get(self.url(path))
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await
     }
 
     /// The text of `/metrics`.
@@ -178,7 +184,11 @@ impl Reply {
         assert_eq!(problem["status"], status);
         assert_eq!(problem["request_id"], self.header("x-request-id"));
         assert_eq!(problem["detail"], problem["error"]);
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 10));
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.len() > 10)
+        );
         assert!(problem["title"].is_string() && problem["type"].is_string());
     }
 }
@@ -189,12 +199,20 @@ pub fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineError> {
         let mean = pixels.iter().sum::<f32>() / pixels.len() as f32;
         [0.0, 0.5, 1.0].map(|centre: f32| -40.0 * (mean - centre).powi(2))
     };
-    Ok(input.chunks_exact(input.len() / rows).flat_map(row).collect())
+    Ok(input
+        .chunks_exact(input.len() / rows)
+        .flat_map(row)
+        .collect())
 }
 
 /// A square gray PNG of one luma.
 pub fn gray_png(side: u32, luma: u8) -> Vec<u8> {
-    png(side, side, png::ColorType::Grayscale, &vec![luma; (side * side) as usize])
+    png(
+        side,
+        side,
+        png::ColorType::Grayscale,
+        &vec![luma; (side * side) as usize],
+    )
 }
 
 /// A PNG of 8 bits a sample.
@@ -255,7 +273,10 @@ fn write_toy(root: &std::path::Path) {
         model_bytes: Bytes::from_static(b"followed by a script"),
         golden: Vec::<Golden>::new(),
     };
-    let name = ("toy".parse().expect("a name"), "v1".parse().expect("a name"));
+    let name = (
+        "toy".parse().expect("a name"),
+        "v1".parse().expect("a name"),
+    );
     repository
         .write_version(&name.0, &name.1, &version)
         .expect("written");

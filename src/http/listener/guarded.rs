@@ -38,7 +38,11 @@ impl<S> Guarded<S> {
     }
 
     /// Passes a write's progress on; begins the clock when there is none.
-    fn written<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         // Whoever is being answered has said what it speaks.
         self.preface = None;
         if poll.is_ready() {

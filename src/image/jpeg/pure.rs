@@ -58,10 +58,9 @@ fn reduced(bytes: &[u8], frame: &Frame, order: Order) -> Result<Option<Picture>,
     );
     decoder.set_color_transform(match frame.model {
         Model::Luma => ColorTransform::Grayscale,
-        // Luma, Cb, Cr as they are: the first is picked below.
-        Model::YCbCr if order.gray => ColorTransform::None,
-        Model::YCbCr => ColorTransform::YCbCr,
-        Model::Rgb => ColorTransform::RGB,
+        Model::YCbCr if !order.gray => ColorTransform::YCbCr,
+        // The channels as they are. Of luma and chroma the first is picked below.
+        Model::YCbCr | Model::Rgb => ColorTransform::RGB,
         Model::Cmyk => return Ok(None),
     });
     let pixels = match decoder.scale(size.0, size.1) {
