@@ -70,6 +70,14 @@ pub enum ImportError {
         /// Observed.
         found: &'static str,
     },
+    /// A softmax that was quantised with the rest: neither probabilities nor logits.
+    #[error(
+        "the graph ends in a softmax, but {found}: leave the softmax out of the quantisation, or out of the graph"
+    )]
+    RoundedSoftmax {
+        /// What was seen.
+        found: String,
+    },
     /// A file that can't be used.
     #[error("{path}: {detail}")]
     Content {
@@ -138,6 +146,11 @@ pub fn describe(
         })
         .collect();
     golden::record(network.as_mut(), &transform, &mut golden)?;
+    golden.iter_mut().for_each(tighten);
+    if blind(&golden) {
+        let told = "every picture gives the same outputs: they can't tell a right transform from a wrong one";
+        choices.push(Choice::new("golden", told, Origin::Observed));
+    }
     let element = match signature.input.element {
         ElementType::F32 => Element::F32,
         ElementType::F16 => Element::F16,
@@ -269,23 +282,50 @@ fn tolerance(signature: &Signature) -> f32 {
     }
 }
 
+/// The tolerance counts from 1 up; outputs that are all far below it, as the probabilities of a thousand classes may be,
+/// would match whatever came.
+fn tighten(golden: &mut Golden) {
+    let largest = golden
+        .outputs
+        .iter()
+        .fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    golden.tolerance *= largest.clamp(1e-3, 1.0);
+}
+
+fn blind(golden: &[Golden]) -> bool {
+    golden.len() > 1
+        && golden[1..]
+            .iter()
+            .all(|other| golden[0].matches(&other.outputs).is_ok())
+}
+
 fn kind(
     signature: &Signature,
     golden: &[Golden],
     given: Option<OutputKind>,
 ) -> Result<(OutputKind, Choice), ImportError> {
     let rows: Vec<&[f32]> = golden.iter().map(|golden| &golden.outputs[..]).collect();
-    let found = golden::kind_of(&rows);
+    let refuted = rows.iter().find_map(|row| golden::refute(row));
+    let found = if refuted.is_none() {
+        OutputKind::Probabilities
+    } else {
+        OutputKind::Logits
+    };
     if let Some(given) = given.filter(|given| *given != found) {
         return Err(ImportError::Kind {
             given: word(given),
             found: word(found),
         });
     }
-    let origin = match (given, signature.softmax, found) {
+    let origin = match (given, signature.softmax, refuted) {
         (Some(_), ..) => Origin::Given,
-        (None, true, OutputKind::Probabilities) => Origin::Graph,
-        _ => Origin::Observed,
+        // A second softmax over it would flatten every answer.
+        (None, true, Some(found)) => return Err(ImportError::RoundedSoftmax { found }),
+        (None, true, None) => Origin::Graph,
+        (None, false, _) => Origin::Observed,
     };
     Ok((found, Choice::new("output.kind", word(found), origin)))
 }
+
+#[cfg(test)]
+mod tests;

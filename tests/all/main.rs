@@ -3,4 +3,5 @@
 mod faults;
 mod pictures;
 mod predict;
+mod repository;
 mod server;
