@@ -145,8 +145,8 @@ pub fn kind_of(outputs: &[&[f32]]) -> OutputKind {
     }
 }
 
-/// Why a row is no distribution.
-fn refute(row: &[f32]) -> Option<String> {
+/// Why a row of outputs is no distribution, in words.
+pub fn refute(row: &[f32]) -> Option<String> {
     if let Some(class) = row.iter().position(|value| *value < 0.0) {
         return Some(format!("output {class} is {:?}", row[class]));
     }

@@ -70,6 +70,14 @@ pub enum ImportError {
         /// Observed.
         found: &'static str,
     },
+    /// A softmax that was quantised with the rest: neither probabilities nor logits.
+    #[error(
+        "the graph ends in a softmax, but {found}: leave the softmax out of the quantisation, or out of the graph"
+    )]
+    RoundedSoftmax {
+        /// What was seen.
+        found: String,
+    },
     /// A file that can't be used.
     #[error("{path}: {detail}")]
     Content {
@@ -297,17 +305,24 @@ fn kind(
     given: Option<OutputKind>,
 ) -> Result<(OutputKind, Choice), ImportError> {
     let rows: Vec<&[f32]> = golden.iter().map(|golden| &golden.outputs[..]).collect();
-    let found = golden::kind_of(&rows);
+    let refuted = rows.iter().find_map(|row| golden::refute(row));
+    let found = if refuted.is_none() {
+        OutputKind::Probabilities
+    } else {
+        OutputKind::Logits
+    };
     if let Some(given) = given.filter(|given| *given != found) {
         return Err(ImportError::Kind {
             given: word(given),
             found: word(found),
         });
     }
-    let origin = match (given, signature.softmax, found) {
+    let origin = match (given, signature.softmax, refuted) {
         (Some(_), ..) => Origin::Given,
-        (None, true, OutputKind::Probabilities) => Origin::Graph,
-        _ => Origin::Observed,
+        // A second softmax over it would flatten every answer.
+        (None, true, Some(found)) => return Err(ImportError::RoundedSoftmax { found }),
+        (None, true, None) => Origin::Graph,
+        (None, false, _) => Origin::Observed,
     };
     Ok((found, Choice::new("output.kind", word(found), origin)))
 }

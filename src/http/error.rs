@@ -178,7 +178,7 @@ pub struct Problem {
 }
 
 impl IntoResponse for ApiError {
-    /// Leaves the error in the response for [`super::layers`], which knows the request id, logs and counts it, once.
+    /// Leaves the error in the response for the module `layers`, which knows the request id, logs and counts it, once.
     fn into_response(self) -> Response {
         let status = self.row().0;
         let mut response = status.into_response();

@@ -512,3 +512,38 @@ fn samples_that_tell_nothing_are_told() {
         ..Overrides::default()
     }));
 }
+
+#[test]
+fn a_quantised_softmax_is_not_softmaxed_again() {
+    // Steps of 0.3: no row of them sums to 1.
+    let mut rounded = softmax("N,48");
+    let graph = rounded.graph.as_mut().unwrap();
+    graph.node[2].output = vec!["p".into()];
+    graph
+        .node
+        .push(node("QuantizeLinear", &["p", "step"], &["q"]));
+    graph
+        .node
+        .push(node("DequantizeLinear", &["q", "step"], &["y"]));
+    graph.initializer.push(weights("step", &[], &[0.3]));
+    let error = described(&rounded, &Overrides::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("the graph ends in a softmax, but a row sums to "),
+        "{error}"
+    );
+    let meant = Overrides {
+        output_kind: Some(OutputKind::Logits),
+        ..Overrides::default()
+    };
+    assert_eq!(
+        described(&rounded, &meant)
+            .unwrap()
+            .version
+            .manifest
+            .output
+            .kind,
+        OutputKind::Logits
+    );
+}

@@ -5,5 +5,6 @@ mod faults;
 mod pictures;
 mod predict;
 mod process;
+mod repository;
 mod server;
 mod toy;

@@ -203,7 +203,7 @@ fn bombs_in_chunks_that_nobody_needs_stay_closed() {
         assert_eq!(picture.bytes(), [7; 256], "{name}");
 
         let mut broken = bytes.clone();
-        let kind = name[5..9].as_bytes();
+        let kind = &name.as_bytes()[5..9];
         let at = broken
             .windows(4)
             .position(|w| w.eq_ignore_ascii_case(kind))
