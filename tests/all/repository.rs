@@ -248,7 +248,11 @@ fn refusals_change_nothing() {
         ("models show pets/v9", 1, "pets has no version v9"),
         ("models show nobody", 1, "nobody is missing"),
         ("models list --models nowhere", 1, "nowhere is missing"),
-        ("models check --models empty", 1, "there is no version in empty"),
+        (
+            "models check --models empty",
+            1,
+            "there is no version in empty",
+        ),
         ("serve net.onnx", 2, "--labels"),
     ] {
         let (found, out, errors) = desk.run(arguments);
