@@ -59,7 +59,9 @@ impl EngineSettings {
         let explicit = (!self.library.as_os_str().is_empty()).then_some(self.library.as_path());
         let library = stillhouse_engine::find_library(explicit);
         let backend = match self.backend.as_str() {
-            "auto" if library.is_some() => Backend::Ort,
+            "auto" if library.is_some() && Backend::compiled_in().contains(&Backend::Ort) => {
+                Backend::Ort
+            }
             "auto" => Backend::Tract,
             "onnxruntime" => Backend::Ort,
             "tract" => Backend::Tract,
