@@ -81,6 +81,19 @@ impl EngineSettings {
     }
 }
 
+impl EngineSettings {
+    /// In words, for the log: why this back end was taken.
+    pub fn why(&self, taken: Backend) -> &'static str {
+        match (self.backend.as_str(), taken) {
+            ("auto", Backend::Ort) => "ONNX Runtime's library was found",
+            ("auto", Backend::Tract) => {
+                "ONNX Runtime's library was not found: scripts/onnxruntime.sh fetches it"
+            }
+            _ => "engine.backend names it",
+        }
+    }
+}
+
 /// `[batch]`: how batches form; zero means measured when the version is loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
