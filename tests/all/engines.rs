@@ -112,7 +112,7 @@ async fn a_version_that_cannot_be_trusted_is_never_served() {
         (
             "another size",
             refusal(manifest("width = 4", "width = 5"), none).await,
-            vec!["20", "16"],
+            vec!["[1, 4, 5]", "[1, 4, 4]"],
         ),
         (
             "another input",
