@@ -372,3 +372,17 @@ async fn what_is_served_describes_itself() {
             .contains("stillhouse_model_info{engine=\"scripted\",model=\"toy\"")
     );
 }
+
+/// Names, types and documentation of all metrics: dashboards and alerts are written against them.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_keep_their_names() {
+    let server = TestServer::start(|_| ()).await;
+    server.assert_well().await;
+    server.get("/nowhere").await.assert_problem(404, "no_route");
+    let text = server.metrics().await;
+    let described: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with('#') && line.contains(" stillhouse_"))
+        .collect();
+    insta::assert_snapshot!(described.join("\n"));
+}
