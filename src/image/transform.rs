@@ -160,6 +160,15 @@ impl Transform {
         Ok(())
     }
 
+    /// The shape of one tensor row: `[channels, height, width]` or `[height, width, channels]`.
+    pub fn tensor_shape(&self) -> Vec<usize> {
+        let (height, width) = (self.height as usize, self.width as usize);
+        match self.layout {
+            Layout::Nchw => vec![self.color.channels(), height, width],
+            Layout::Nhwc => vec![height, width, self.color.channels()],
+        }
+    }
+
     /// Numbers in one tensor row: width * height * channels.
     pub fn row_len(&self) -> usize {
         self.width as usize * self.height as usize * self.color.channels()
