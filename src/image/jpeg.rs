@@ -1,8 +1,10 @@
-//! JPEG: a walk over the markers first, then one of two back ends, at a fraction of the size where that is enough.
+//! JPEG: a walk over the segments first, then one of two back ends, at a fraction of the size where that is enough.
 
-mod markers;
+mod frame;
 #[cfg(any(test, not(feature = "turbojpeg")))]
 mod pure;
+mod segments;
+mod start_of_frame;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
 
@@ -11,10 +13,10 @@ use pure as backend;
 #[cfg(feature = "turbojpeg")]
 use turbo as backend;
 
-use self::markers::{Frame, Model};
+use self::frame::{Frame, Model};
 use super::{Color, Filter, ImageError, Limits, Picture, Transform};
 
-pub(super) use self::markers::size;
+pub(super) use self::start_of_frame::size;
 
 /// How many times as large as the resize needs a reduced picture must be, in both directions.
 ///
@@ -24,6 +26,9 @@ const MARGIN: u32 = 2;
 
 /// libjpeg reads no longer side; the other back end could, but what is refused must not depend on how this was built.
 const MAX_SIDE: u32 = 65_500;
+
+/// Whether luma alone is reduced: zune-jpeg makes all of its pixels in the time that jpeg-decoder takes for fewer.
+const REDUCES_GRAY: bool = cfg!(feature = "turbojpeg");
 
 /// What a back end is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +58,7 @@ pub(super) fn decode(
     let only_luma = frame.model == Model::Luma || gray && frame.model == Model::YCbCr;
     let order = Order {
         gray,
-        denominator: if limits.jpeg_reduction && (backend::REDUCES_GRAY || !only_luma) {
+        denominator: if limits.jpeg_reduction && (REDUCES_GRAY || !only_luma) {
             denominator(&frame, target)
         } else {
             1
@@ -140,8 +145,8 @@ mod tests {
             let frame = Frame::read(&bytes, &Limits::default()).unwrap();
             for (color, width, height, denominator) in [
                 (Color::Rgb, 30, 22, 8),
-                (Color::Rgb, 60, 45, 4),
-                (Color::Rgb, 120, 90, 2),
+                (Color::Rgb, 60, 44, 4),
+                (Color::Rgb, 119, 89, 2),
             ] {
                 let target = target(color, width, height);
                 let order = Order {
@@ -155,7 +160,7 @@ mod tests {
                 });
                 let (mean, most) = difference(one.bytes(), other.bytes());
                 assert!(
-                    mean < 1.6 && most <= 24,
+                    mean < 1.6 && most <= 32,
                     "{name} at 1/{denominator}: {mean:.3} on average, {most} at most"
                 );
             }

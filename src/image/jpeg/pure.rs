@@ -12,9 +12,6 @@ use zune_jpeg::JpegDecoder;
 use super::{Frame, Model, Order, ink_on_white};
 use crate::image::{Color, Format, ImageError, Picture};
 
-/// Of luma alone zune-jpeg makes all pixels in the time that jpeg-decoder takes for fewer.
-pub(super) const REDUCES_GRAY: bool = false;
-
 /// Decodes to gray or RGB; gray only where the order or the file says so.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
     // Both decoders have indexed out of bounds on damaged files in the past: a panic is damage, not an outage.

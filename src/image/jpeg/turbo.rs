@@ -5,9 +5,6 @@ use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 use super::{Frame, Model, Order, ink_on_white};
 use crate::image::{Color, Format, ImageError, Picture};
 
-/// Luma alone is reduced as everything else is.
-pub(super) const REDUCES_GRAY: bool = true;
-
 /// Decodes to gray or RGB; gray only where the order or the file says so.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
     let corrupt = |error| ImageError::corrupt(Format::Jpeg, reason(&error));
