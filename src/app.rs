@@ -14,7 +14,7 @@ use crate::{
     metrics::Metrics,
     registry::{Model, Registry},
     rollout::{Deployment, RequestMetrics, Role, Slot},
-    store::{ModelName, Repository, VersionFiles, VersionName},
+    store::{Directory, ModelName, Repository, VersionFiles, VersionName},
     version::{Launcher, Prepare},
 };
 
@@ -189,15 +189,25 @@ fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<Ve
     let names: Vec<&str> = versions.iter().map(VersionName::as_str).collect();
     match names[..] {
         [_] => Ok(versions.remove(0)),
-        [] => {
-            bail!("{model} has no complete version; `stillhouse models check` says what is missing")
-        }
+        [] => bail!(
+            "{model} has no complete version{}",
+            incomplete(&repository.directories(model)?)
+        ),
         _ => bail!(
             "{model} has the versions {}, and nothing says which one answers; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
             names.join(", "),
             names[names.len() - 1]
         ),
     }
+}
+
+/// Why none of these directories is a version, one a line.
+fn incomplete(directories: &[Directory]) -> String {
+    let mistakes = directories.iter().filter_map(|directory| {
+        let error = directory.manifest.as_ref().err()?;
+        Some(format!("\n{}: {error}", directory.version))
+    });
+    mistakes.collect()
 }
 
 fn sample(files: &VersionFiles) -> Option<PathBuf> {

@@ -3,9 +3,11 @@
 //! | module    | holds                                                                   |
 //! |-----------|-------------------------------------------------------------------------|
 //! | `runtime` | the shared library and its environment, once per process                 |
-//! | `session` | how a session is set up: threads, memory, device                         |
+//! | `session` | how a session is set up: threads, device                                 |
+//! | `arena`   | when a session gives memory back                                         |
 //! | `network` | the engine: buffers, batches, conversions                                |
 
+mod arena;
 mod network;
 mod runtime;
 mod session;

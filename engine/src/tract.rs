@@ -1,13 +1,15 @@
 //! tract, compiled in: one optimised plan shared by all workers.
 //!
-//! | module    | holds                                                     |
-//! |-----------|-----------------------------------------------------------|
-//! | `plan`    | from the graph to an optimised plan, and for which batch   |
-//! | `widen`   | float16 graphs as float32                                  |
-//! | `network` | the engine: buffers and the loop over rows                 |
+//! | module       | holds                                                     |
+//! |--------------|-----------------------------------------------------------|
+//! | `plan`       | from the graph to an optimised plan, and for which batch  |
+//! | `widen`      | float16 graphs as float32                                 |
+//! | `unquantise` | probabilities as floats, where tract's integers are wrong |
+//! | `network`    | the engine: buffers and the loop over rows                |
 
 mod network;
 mod plan;
+mod unquantise;
 mod widen;
 
 use std::sync::Arc;

@@ -165,3 +165,49 @@ pub async fn surround(
     in_flight.answered = true;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, http::StatusCode, middleware, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    fn routes(metrics: &Metrics) -> Router {
+        let layer = middleware::from_fn_with_state(HttpMetrics::new(metrics), surround);
+        Router::new()
+            .route("/bug", get(async || -> &'static str { panic!("a secret") }))
+            .route("/well", get(async || "well"))
+            .layer(layer)
+    }
+
+    async fn ask(routes: &Router, path: &str) -> (StatusCode, String) {
+        let request = Request::builder().uri(path).body(Body::empty());
+        let answer = routes.clone().oneshot(request.expect("a request")).await;
+        let (head, body) = answer.expect("infallible").into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        (head.status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_a_500_and_poisons_nothing() {
+        let metrics = Metrics::new();
+        let routes = routes(&metrics);
+        let (status, body) = ask(&routes, "/bug").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(
+            body.contains("\"code\":\"panicked\"") && !body.contains("secret"),
+            "{body}"
+        );
+        assert_eq!(ask(&routes, "/well").await, (StatusCode::OK, "well".into()));
+        let text = String::from_utf8(metrics.render()).expect("text");
+        for line in [
+            "stillhouse_refusals_total{reason=\"panicked\"} 1",
+            "stillhouse_requests_in_flight 0",
+            "stillhouse_clients_gone_total 0",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Manifest against graph: both must tell the same story before anything runs.
 
-use stillhouse_engine::{ElementType, Signature};
+use stillhouse_engine::{Dim, ElementType, Signature};
 
 use crate::store::manifest::{Element, Manifest};
 
@@ -32,21 +32,31 @@ pub fn check(manifest: &Manifest, signature: &Signature) -> Result<(), ContractE
         format!("{element:?}").to_lowercase(),
     )?;
     let transform = &manifest.transform;
-    if transform.row_len() != signature.row_len {
+    let written = transform.tensor_shape();
+    let graph = row_shape(signature);
+    // A flat row, or a gray picture without its channel, is the same numbers in the same order.
+    let flat = graph.len() == 1 && graph[0] == transform.row_len();
+    let plain = |shape: &[usize]| -> Vec<usize> {
+        shape.iter().copied().filter(|&size| size != 1).collect()
+    };
+    if !flat && plain(&written) != plain(&graph) {
         return Err(ContractError {
-            key: "transform.width × height × channels",
-            manifest: format!(
-                "{} × {} × {} = {}",
-                transform.width,
-                transform.height,
-                transform.color.channels(),
-                transform.row_len()
-            ),
-            graph: format!("{} = {}", signature.input.shape(), signature.row_len),
+            key: "transform (layout, color, width, height)",
+            manifest: format!("{written:?}"),
+            graph: format!("{graph:?}"),
         });
     }
     same("output.name", &manifest.output.name, &signature.output.name)?;
     same("output.classes", manifest.output.classes, signature.classes)
+}
+
+/// The graph's input without its batch dimension; the walk has refused symbols there.
+fn row_shape(signature: &Signature) -> Vec<usize> {
+    let size = |dim: &Dim| match dim {
+        Dim::Fixed(size) => *size,
+        Dim::Symbol(_) => 0,
+    };
+    signature.input.dims.iter().skip(1).map(size).collect()
 }
 
 fn same(

@@ -109,6 +109,15 @@ impl Launcher {
             batcher,
         };
         self.publish(&version);
+        tracing::info!(
+            model = version.model,
+            version = version.name,
+            engine = version.engine,
+            because = engine.why(options.backend),
+            max_batch = batching.policy.max_batch,
+            workers = batching.workers,
+            "loaded"
+        );
         Ok(Arc::new(version))
     }
 

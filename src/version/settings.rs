@@ -59,7 +59,9 @@ impl EngineSettings {
         let explicit = (!self.library.as_os_str().is_empty()).then_some(self.library.as_path());
         let library = stillhouse_engine::find_library(explicit);
         let backend = match self.backend.as_str() {
-            "auto" if library.is_some() => Backend::Ort,
+            "auto" if library.is_some() && Backend::compiled_in().contains(&Backend::Ort) => {
+                Backend::Ort
+            }
             "auto" => Backend::Tract,
             "onnxruntime" => Backend::Ort,
             "tract" => Backend::Tract,
@@ -76,6 +78,19 @@ impl EngineSettings {
             library,
             output: None,
         })
+    }
+}
+
+impl EngineSettings {
+    /// In words, for the log: why this back end was taken.
+    pub fn why(&self, taken: Backend) -> &'static str {
+        match (self.backend.as_str(), taken) {
+            ("auto", Backend::Ort) => "ONNX Runtime's library was found",
+            ("auto", Backend::Tract) => {
+                "ONNX Runtime's library was not found: scripts/onnxruntime.sh fetches it"
+            }
+            _ => "engine.backend names it",
+        }
     }
 }
 

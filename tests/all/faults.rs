@@ -11,7 +11,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::server::{SIDE, TestServer, gray_png};
+use crate::{
+    server::TestServer,
+    toy::{SIDE, gray_png},
+};
 
 /// Sends bytes as they are, reads until the server closes or has sent a whole head; gives up after 20 s.
 async fn raw(server: &TestServer, parts: &[&[u8]]) -> String {
@@ -412,7 +415,7 @@ async fn stop_answers_what_is_in_flight_and_cuts_what_is_stuck() {
             let _ = entered.send(());
             let _ = gate.lock().expect("one worker").recv();
         }
-        crate::server::brightness(input, rows)
+        crate::toy::brightness(input, rows)
     };
     let mut server = TestServer::scripted(script, |config| {
         config.server.drain_timeout_seconds = 3;

@@ -1,6 +1,9 @@
 //! Bad pictures, as a client meets them: status and code; what decoding makes of good ones is tested beside the decoder.
 
-use crate::server::{SIDE, TestServer, gray_png, png};
+use crate::{
+    server::TestServer,
+    toy::{SIDE, gray_png, png},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_pictures_are_refused_with_their_reason() {

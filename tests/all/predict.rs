@@ -1,12 +1,19 @@
 //! The way of one request, and of many at once.
 
-use std::sync::{Mutex, mpsc};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+    mpsc,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
-use stillhouse_engine::EngineError;
+use stillhouse_engine::{EngineError, scripted::Script};
 
-use crate::server::{LABELS, SIDE, TestServer, brightness, gray_png};
+use crate::{
+    server::TestServer,
+    toy::{LABELS, SIDE, brightness, gray_png},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_becomes_a_prediction() {
@@ -157,36 +164,57 @@ async fn a_thousand_concurrent_pictures_get_their_own_answers_in_shared_batches(
     );
 }
 
-/// Lets the warm-up pass (until told), then holds each run until it is let through.
-fn gate() -> (
-    impl Fn(&[f32], usize) -> Result<Vec<f32>, EngineError> + Send + Sync + 'static,
-    std::sync::Arc<std::sync::atomic::AtomicBool>,
-    mpsc::Receiver<usize>,
-    mpsc::Sender<()>,
-) {
-    let shut = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+/// The other side of a script that lets its warm-up pass and then, once shut, holds each run until it is let through.
+struct Gate {
+    shut: Arc<AtomicBool>,
+    entries: mpsc::Receiver<usize>,
+    open: mpsc::Sender<()>,
+}
+
+fn gate() -> (Box<Script>, Gate) {
+    let shut = Arc::new(AtomicBool::new(false));
     let (entered, entries) = mpsc::channel();
     let (open, opened) = mpsc::channel::<()>();
     let (held, opened) = (shut.clone(), Mutex::new(opened));
     let script = move |input: &[f32], rows: usize| {
-        if held.load(std::sync::atomic::Ordering::SeqCst) {
+        if held.load(Ordering::SeqCst) {
             let _ = entered.send(rows);
             let _ = opened.lock().expect("one worker").recv();
         }
         brightness(input, rows)
     };
-    (script, shut, entries, open)
+    let gate = Gate {
+        shut,
+        entries,
+        open,
+    };
+    (Box::new(script), gate)
+}
+
+impl Gate {
+    fn shut(&self) {
+        self.shut.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits, off the async threads, until a run of one row stands before the gate.
+    async fn entered(self) -> Self {
+        let waiting = tokio::task::spawn_blocking(move || {
+            assert_eq!(self.entries.recv(), Ok(1));
+            self
+        });
+        waiting.await.expect("no panic")
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_refused_at_once_with_retry_after() {
-    let (script, shut, entries, open) = gate();
+    let (script, gate) = gate();
     let server = TestServer::scripted(script, |config| {
         config.batch.max_batch = 1;
         config.batch.queue = 2;
     })
     .await;
-    shut.store(true, std::sync::atomic::Ordering::SeqCst);
+    gate.shut();
     let ask = || {
         let request = server
             .client
@@ -194,61 +222,50 @@ async fn a_full_queue_is_refused_at_once_with_retry_after() {
             .body(gray_png(SIDE, 0));
         tokio::spawn(request.send())
     };
-    let mut accepted = vec![ask()];
-    let entries = tokio::task::spawn_blocking(move || (entries.recv(), entries)).await;
-    let (rows, _entries) = entries.expect("no panic");
-    assert_eq!(rows, Ok(1));
-    accepted.extend([ask(), ask()]);
-    // The first is with the engine, two wait: whoever comes after these three is refused, whichever order they came in.
-    let refused = loop {
-        let reply = server.predict(gray_png(SIDE, 0));
-        tokio::select! {
-            reply = reply => break reply,
-            _ = tokio::time::sleep(std::time::Duration::from_secs(5)) => panic!("neither refused nor answered"),
-        }
-    };
+    let first = ask();
+    let gate = gate.entered().await;
+    // The first is with the engine and there is room for two: whichever of these three comes last is refused, and it is
+    // the only one that can end while the gate is shut.
+    let three = (0..3).map(|_| Box::pin(server.predict(gray_png(SIDE, 0))));
+    let (refused, _, waiting) = futures_util::future::select_all(three).await;
     refused.assert_problem(503, "queue_full");
     assert_eq!(refused.header("retry-after"), "1");
-    assert!(
-        server
-            .metric("stillhouse_refusals_total{reason=\"queue_full\"}")
-            .await
-            >= 1.0
+    let refusals = "stillhouse_refusals_total{reason=\"queue_full\"}";
+    assert_eq!(server.metric(refusals).await, 1.0);
+    drop(gate.open);
+    assert_eq!(
+        first.await.expect("no panic").expect("an answer").status(),
+        200
     );
-    drop(open);
-    for answer in accepted {
-        let status = answer.await.expect("no panic").expect("an answer").status();
-        assert!(status == 200 || status == 503);
+    for reply in futures_util::future::join_all(waiting).await {
+        assert_eq!(reply.status, 200, "{}", reply.text);
     }
     server.assert_well().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_has_passed_is_answered_in_time_and_never_run() {
-    let (script, shut, entries, open) = gate();
+    let (script, gate) = gate();
     let server = TestServer::scripted(script, |config| config.batch.max_batch = 1).await;
-    shut.store(true, std::sync::atomic::Ordering::SeqCst);
+    gate.shut();
     let first = server
         .client
         .post(server.url("/predict"))
         .body(gray_png(SIDE, 0));
     let first = tokio::spawn(first.send());
-    let (rows, entries) = tokio::task::spawn_blocking(move || (entries.recv(), entries))
-        .await
-        .expect("no panic");
-    assert_eq!(rows, Ok(1));
+    let gate = gate.entered().await;
     let late = server
         .post("/predict", gray_png(SIDE, 0), &[("x-timeout-ms", "20")])
         .await;
     late.assert_problem(504, "deadline_exceeded");
-    drop(open);
+    drop(gate.open);
     assert_eq!(
         first.await.expect("no panic").expect("an answer").status(),
         200
     );
     server.assert_well().await;
     assert_eq!(
-        entries.try_iter().count(),
+        gate.entries.try_iter().count(),
         1,
         "only the last picture was run after the first"
     );
@@ -262,9 +279,9 @@ async fn a_deadline_that_has_passed_is_answered_in_time_and_never_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_is_counted_and_costs_no_inference() {
-    let (script, shut, entries, open) = gate();
+    let (script, gate) = gate();
     let server = TestServer::scripted(script, |config| config.batch.max_batch = 1).await;
-    shut.store(true, std::sync::atomic::Ordering::SeqCst);
+    gate.shut();
     let ask = || {
         let request = server
             .client
@@ -273,22 +290,20 @@ async fn a_client_that_leaves_is_counted_and_costs_no_inference() {
         tokio::spawn(request.send())
     };
     let first = ask();
-    let (_, entries) = tokio::task::spawn_blocking(move || (entries.recv(), entries))
-        .await
-        .expect("no panic");
+    let gate = gate.entered().await;
     let gone = ask();
     let in_flight = "stillhouse_requests_in_flight";
     while server.metric(in_flight).await < 3.0 {} // the two and the question itself
     gone.abort();
     while server.metric("stillhouse_clients_gone_total").await < 1.0 {}
-    drop(open);
+    drop(gate.open);
     assert_eq!(
         first.await.expect("no panic").expect("an answer").status(),
         200
     );
     server.assert_well().await;
     assert_eq!(
-        entries.try_iter().count(),
+        gate.entries.try_iter().count(),
         1,
         "the abandoned picture was not run"
     );
@@ -356,4 +371,18 @@ async fn what_is_served_describes_itself() {
             .await
             .contains("stillhouse_model_info{engine=\"scripted\",model=\"toy\"")
     );
+}
+
+/// Names, types and documentation of all metrics: dashboards and alerts are written against them.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_keep_their_names() {
+    let server = TestServer::start(|_| ()).await;
+    server.assert_well().await;
+    server.get("/nowhere").await.assert_problem(404, "no_route");
+    let text = server.metrics().await;
+    let described: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with('#') && line.contains(" stillhouse_"))
+        .collect();
+    insta::assert_snapshot!(described.join("\n"));
 }

@@ -117,8 +117,9 @@ fn an_imported_network_is_listed_shown_and_found_good() {
     let (code, _, errors) = desk.run("models show pets");
     assert!(code == 1 && errors.contains("v1, v2"), "{errors}");
 
-    let (code, out, errors) = desk.run("models check");
-    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+    // Standard error says which engine isn't here.
+    let (code, out, _) = desk.run("models check");
+    assert_eq!(code, 0, "{out}");
     for version in ["pets/v1: good on", "pets/v2: good on"] {
         assert!(out.contains(version), "{out} should say {version}");
     }
@@ -172,6 +173,7 @@ fn refusals_change_nothing() {
     fs::write(desk.path("two.txt"), "cat\ndog\n").expect("written");
     fs::write(desk.path("other.txt"), "cat\nhound\nfox\n").expect("written");
     fs::write(desk.path("noise.onnx"), [7; 99]).expect("written");
+    fs::create_dir(desk.path("empty")).expect("made");
     for (arguments, code, part) in [
         (
             "import net.onnx --model pets --version v1",
@@ -246,6 +248,11 @@ fn refusals_change_nothing() {
         ("models show pets/v9", 1, "pets has no version v9"),
         ("models show nobody", 1, "nobody is missing"),
         ("models list --models nowhere", 1, "nowhere is missing"),
+        (
+            "models check --models empty",
+            1,
+            "there is no version in empty",
+        ),
         ("serve net.onnx", 2, "--labels"),
     ] {
         let (found, out, errors) = desk.run(arguments);

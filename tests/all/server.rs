@@ -2,24 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use bytes::Bytes;
-use stillhouse::{
-    app::App,
-    config::Config,
-    image::{Color, Filter, Layout, Resize, Transform},
-    store::{
-        Golden, Labels, NewVersion, Repository,
-        manifest::{Element, File, Input, Manifest, Output, OutputKind, SCHEMA},
-    },
-};
-use stillhouse_engine::{Blueprint, EngineError, scripted::Scripted};
+use stillhouse::{app::App, config::Config, store::Golden, version::Prepare};
+use stillhouse_engine::{Backend, Blueprint, EngineError, scripted::Scripted};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-/// The scripted model's side: pictures of 4 × 4 gray pixels.
-pub const SIDE: u32 = 4;
-
-/// The scripted model's labels.
-pub const LABELS: [&str; 3] = ["dark", "middle", "bright"];
+use crate::toy::{LABELS, SIDE, brightness, golden, gray_png, write};
 
 /// Runs until dropped or stopped.
 pub struct TestServer {
@@ -42,20 +29,42 @@ impl TestServer {
         script: impl Fn(&[f32], usize) -> Result<Vec<f32>, EngineError> + Send + Sync + 'static,
         configure: impl FnOnce(&mut Config),
     ) -> Self {
+        let row_len = (SIDE * SIDE) as usize;
+        let blueprint: Arc<dyn Blueprint> = Arc::new(Scripted::new(row_len, LABELS.len(), script));
+        let prepare: Prepare = Arc::new(move |_, _| Ok(blueprint.clone()));
+        // A script need not agree with golden samples.
+        Self::built(prepare, vec![], |config| {
+            config.engine.backend = "tract".into();
+            // A fixed size, so that a script sees the same warm-up on every machine.
+            config.batch.max_batch = 4;
+            config.batch.workers = 1;
+            configure(config);
+        })
+        .await
+    }
+
+    /// Serves the model `toy` by its real network.
+    pub async fn real(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::built(Arc::new(stillhouse_engine::prepare), golden(), |config| {
+            config.engine.backend = backend.to_string();
+            configure(config);
+        })
+        .await
+    }
+
+    async fn built(
+        prepare: Prepare,
+        golden: Vec<Golden>,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        write_toy(folder.path());
+        write(folder.path(), golden);
         let mut config = Config::default();
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.server.admin_listen = ([127, 0, 0, 1], 0).into();
         config.repository.path = folder.path().to_owned();
-        config.engine.backend = "tract".into();
-        // A fixed size, so that a script sees the same warm-up on every machine.
-        config.batch.max_batch = 4;
-        config.batch.workers = 1;
         configure(&mut config);
-        let row_len = (SIDE * SIDE) as usize;
-        let blueprint: Arc<dyn Blueprint> = Arc::new(Scripted::new(row_len, LABELS.len(), script));
-        let app = App::build(config, None, Arc::new(move |_, _| Ok(blueprint.clone())))
+        let app = App::build(config, None, prepare)
             .await
             .unwrap_or_else(|error| panic!("the server starts: {error:#}"));
         let (data, admin) = app.addresses().expect("bound");
@@ -191,93 +200,4 @@ impl Reply {
         );
         assert!(problem["title"].is_string() && problem["type"].is_string());
     }
-}
-
-/// Logits that favour the class of the mean luma.
-pub fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineError> {
-    let row = |pixels: &[f32]| {
-        let mean = pixels.iter().sum::<f32>() / pixels.len() as f32;
-        [0.0, 0.5, 1.0].map(|centre: f32| -40.0 * (mean - centre).powi(2))
-    };
-    Ok(input
-        .chunks_exact(input.len() / rows)
-        .flat_map(row)
-        .collect())
-}
-
-/// A square gray PNG of one luma.
-pub fn gray_png(side: u32, luma: u8) -> Vec<u8> {
-    png(
-        side,
-        side,
-        png::ColorType::Grayscale,
-        &vec![luma; (side * side) as usize],
-    )
-}
-
-/// A PNG of 8 bits a sample.
-pub fn png(width: u32, height: u32, color: png::ColorType, samples: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(color);
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(samples))
-        .expect("a picture");
-    bytes
-}
-
-/// The manifest of the scripted model; the file's hash is filled in when it is written.
-pub fn toy_manifest() -> Manifest {
-    Manifest {
-        schema: SCHEMA,
-        description: String::new(),
-        file: File {
-            name: "model.onnx".into(),
-            sha256: String::new(),
-            size_bytes: 0,
-        },
-        input: Input {
-            name: "input".into(),
-            element: Element::F32,
-        },
-        transform: Transform {
-            color: Color::Gray,
-            width: SIDE,
-            height: SIDE,
-            layout: Layout::Nchw,
-            resize: Resize::Stretch,
-            resize_to: None,
-            pad: 0,
-            filter: Filter::Bilinear,
-            scale: 1.0 / 255.0,
-            mean: vec![0.0],
-            std: vec![1.0],
-        },
-        output: Output {
-            name: "output".into(),
-            kind: OutputKind::Logits,
-            classes: LABELS.len(),
-        },
-        training: None,
-        reference: None,
-        golden: vec![],
-    }
-}
-
-fn write_toy(root: &std::path::Path) {
-    let repository = Repository::create(root).expect("a repository");
-    let version = NewVersion {
-        manifest: toy_manifest(),
-        labels: Labels::new(LABELS.map(str::to_owned).to_vec()).expect("labels"),
-        model_bytes: Bytes::from_static(b"followed by a script"),
-        golden: Vec::<Golden>::new(),
-    };
-    let name = (
-        "toy".parse().expect("a name"),
-        "v1".parse().expect("a name"),
-    );
-    repository
-        .write_version(&name.0, &name.1, &version)
-        .expect("written");
 }

@@ -8,13 +8,17 @@ use ort::{
     value::TensorRef,
 };
 
+use super::arena::Arena;
 use crate::{Batch, ElementType, Engine, EngineError, Signature};
 
 /// A session and the buffers it reads from and answers into.
 pub(super) struct Network {
     session: Session,
     /// Asks for the scores alone, should the graph have other outputs.
-    scores_only: RunOptions<HasSelectedOutputs>,
+    usual: RunOptions<HasSelectedOutputs>,
+    /// The same, and to give memory back afterwards.
+    shrinking: RunOptions<HasSelectedOutputs>,
+    arena: Arena,
     signature: Arc<Signature>,
     max_batch: usize,
     /// `[rows, row_len]`; ONNX Runtime reads from here, unless it wants f16.
@@ -31,9 +35,11 @@ impl Network {
         signature: Arc<Signature>,
         max_batch: usize,
     ) -> Result<Self, EngineError> {
-        let scores_only = RunOptions::new().map_err(failed)?;
-        let scores_only = scores_only
-            .with_outputs(OutputSelector::no_default().with(signature.output.name.clone()));
+        let scores = || OutputSelector::no_default().with(signature.output.name.clone());
+        let mut shrinking = RunOptions::new().map_err(failed)?;
+        shrinking
+            .set("memory.enable_memory_arena_shrinkage", "cpu:0")
+            .map_err(failed)?;
         let (rows, chunk) = match signature.batch {
             Batch::Dynamic => (max_batch, max_batch),
             Batch::Fixed(n) => (max_batch.next_multiple_of(n), n),
@@ -44,7 +50,9 @@ impl Network {
         };
         Ok(Self {
             session,
-            scores_only,
+            usual: RunOptions::new().map_err(failed)?.with_outputs(scores()),
+            shrinking: shrinking.with_outputs(scores()),
+            arena: Arena::default(),
             max_batch,
             input: vec![0.0; rows * signature.row_len],
             halves: vec![f16::ZERO; halves],
@@ -61,18 +69,20 @@ impl Network {
         let input = &self.input[first * row_len..(first + rows) * row_len];
         let scores = &mut self.scores[first * classes..(first + rows) * classes];
         let shape = self.signature.input_shape(rows);
+        let options = match self.arena.shrinks_after(rows) {
+            true => &self.shrinking,
+            false => &self.usual,
+        };
         let outputs = match self.signature.input.element {
             ElementType::F32 => {
                 let tensor = TensorRef::from_array_view((&shape[..], input)).map_err(failed)?;
-                self.session
-                    .run_with_options(ort::inputs![tensor], &self.scores_only)
+                self.session.run_with_options(ort::inputs![tensor], options)
             }
             ElementType::F16 => {
                 let halves = &mut self.halves[..input.len()];
                 halves.convert_from_f32_slice(input);
                 let tensor = TensorRef::from_array_view((&shape[..], &*halves)).map_err(failed)?;
-                self.session
-                    .run_with_options(ort::inputs![tensor], &self.scores_only)
+                self.session.run_with_options(ort::inputs![tensor], options)
             }
         };
         let outputs = outputs.map_err(failed)?;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use tract_onnx::{pb::ModelProto, prelude::*};
 
-use super::widen;
+use super::{unquantise, widen};
 use crate::{Backend, Batch, EngineError, Graph, Signature};
 
 /// A plan, and how many rows it takes at once: any number where that is `None`.
@@ -54,7 +54,10 @@ fn optimised(
     rows: Option<usize>,
 ) -> TractResult<Arc<TypedSimplePlan>> {
     let mut proto = ModelProto::decode(bytes.clone())?;
-    proto.graph.iter_mut().for_each(widen::graph);
+    if let Some(graph) = &mut proto.graph {
+        widen::graph(graph);
+        unquantise::softmax(graph);
+    }
     // The shapes noted between nodes are hints that may contradict the batch set here; tract infers them itself.
     let mut model = tract_onnx::onnx()
         .with_ignore_value_info(true)

@@ -147,6 +147,25 @@ fn half_precision() {
 }
 
 #[test]
+fn eight_bits() {
+    // Where the back ends round a sum to either side of a half, answers differ by one step of h_scale.
+    both::agree("int8", &graphs::quantised(false).to_bytes(), 0.05);
+    let found = both::agree(
+        "int8 with softmax",
+        &graphs::quantised(true).to_bytes(),
+        0.02,
+    );
+    for row in found.chunks_exact(5) {
+        // tract alone answers one for every class, were it not for `unquantise`.
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 0.02, "{row:?}");
+        assert!(
+            row.iter().any(|p| (p - 0.2).abs() > 0.01),
+            "a uniform row tells nothing: {row:?}"
+        );
+    }
+}
+
+#[test]
 fn the_named_output_is_answered() {
     let bytes = graphs::two_headed().to_bytes();
     let input = both::noise(8, 3);
@@ -155,7 +174,7 @@ fn the_named_output_is_answered() {
             let output = output.map(str::to_owned);
             let options = EngineOptions {
                 output,
-                ..EngineOptions::new(backend)
+                ..both::options(backend)
             };
             let mut engine = prepare(&bytes, &options).unwrap().build(1).unwrap();
             engine.input(1).copy_from_slice(&input);

@@ -1,9 +1,11 @@
 //! Running a graph on every back end that is here, and comparing.
 
-use std::sync::Arc;
+use std::{env, sync::Arc};
 
 use bytes::Bytes;
-use stillhouse_engine::{Backend, Blueprint, EngineError, EngineOptions, find_library, prepare};
+use stillhouse_engine::{
+    Backend, Blueprint, Device, EngineError, EngineOptions, find_library, prepare,
+};
 
 /// The back ends that can run here: those compiled in, ONNX Runtime only with its library.
 pub(crate) fn backends() -> Vec<Backend> {
@@ -21,11 +23,24 @@ pub(crate) fn backends() -> Vec<Backend> {
     here
 }
 
+/// `backend` with its usual options. `STILLHOUSE_TEST_DEVICE` (`cuda:0`, say) moves ONNX Runtime off the processor,
+/// and so makes every test here compare that device with tract on the processor.
+pub(crate) fn options(backend: Backend) -> EngineOptions {
+    let device = env::var("STILLHOUSE_TEST_DEVICE")
+        .ok()
+        .filter(|_| backend == Backend::Ort);
+    let device = device.map_or(Device::Cpu, |text| text.parse().unwrap());
+    EngineOptions {
+        device,
+        ..EngineOptions::new(backend)
+    }
+}
+
 pub(crate) fn blueprint(
     backend: Backend,
     bytes: &Bytes,
 ) -> Result<Arc<dyn Blueprint>, EngineError> {
-    prepare(bytes, &EngineOptions::new(backend))
+    prepare(bytes, &options(backend))
 }
 
 /// The answers of `backend` to `input`, which holds `rows` rows, as one batch.

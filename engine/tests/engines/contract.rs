@@ -26,7 +26,10 @@ fn the_batch_limit_is_what_one_run_takes() {
                 description.starts_with(&format!("{backend} ")),
                 "{description}"
             );
-            assert!(description.contains(" on cpu"), "{description}");
+            assert!(
+                description.contains(&format!(" on {}", both::options(backend).device)),
+                "{description}"
+            );
             assert!(
                 right.is_none() || description.contains(words),
                 "{description}"
@@ -94,6 +97,30 @@ fn what_is_not_finite_comes_back_as_it_is() {
             "{backend}: {scores:?}"
         );
     }
+}
+
+#[test]
+fn the_input_is_read_where_it_was_written() {
+    let check = |bytes: bytes::Bytes, rows: usize| {
+        for backend in both::backends() {
+            let mut engine = both::blueprint(backend, &bytes)
+                .unwrap()
+                .build(rows)
+                .unwrap();
+            let before = engine.input(rows).as_ptr();
+            for _ in 0..3 {
+                engine.run(rows).unwrap();
+                assert_eq!(
+                    engine.input(rows).as_ptr(),
+                    before,
+                    "{backend} holds on to its input, so it was copied"
+                );
+            }
+        }
+    };
+    check(graphs::mlp("N,8", "N,5", graphs::identity()).to_bytes(), 6);
+    check(graphs::cnn("N,2,6,6", "N,5", F32).to_bytes(), 1);
+    check(graphs::mlp("4,8", "4,5", graphs::identity()).to_bytes(), 4);
 }
 
 #[test]

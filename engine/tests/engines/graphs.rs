@@ -4,7 +4,7 @@ use stillhouse_engine::{
     ElementType::{self, F16, F32},
     onnx::{
         GraphProto, ModelProto, NodeProto, TensorProto,
-        build::{half_weights, integers, model, node, port, weights},
+        build::{half_weights, integers, model, node, port, tensor, weights},
     },
 };
 
@@ -186,4 +186,56 @@ pub(crate) fn two_headed() -> ModelProto {
     let last = graph.node.len() - 1;
     graph.node.swap(last, last - 1);
     model
+}
+
+/// Int8 in the form that quantisers write: pairs of QuantizeLinear and DequantizeLinear around an 8 → 5 layer, then a
+/// Softmax that is quantised too.
+pub(crate) fn quantised(with_softmax: bool) -> ModelProto {
+    let pair = |from: &str, scale: &str, zero: &str, to: &str| {
+        let integers = format!("{to}_integers");
+        [
+            node("QuantizeLinear", &[from, scale, zero], &[&integers]),
+            node("DequantizeLinear", &[&integers, scale, zero], &[to]),
+        ]
+    };
+    let mut nodes = vec![node(
+        "DequantizeLinear",
+        &["w", "w_scale", "w_zero"],
+        &["w_wide"],
+    )];
+    nodes.extend(pair("x", "x_scale", "x_zero", "x_coarse"));
+    nodes.push(node("MatMul", &["x_coarse", "w_wide"], &["h"]));
+    match with_softmax {
+        false => nodes.extend(pair("h", "h_scale", "x_zero", "y")),
+        true => {
+            nodes.extend(pair("h", "h_scale", "x_zero", "logits"));
+            nodes.push(node("Softmax", &["logits"], &["p"]).with_int("axis", -1));
+            nodes.extend(pair("p", "p_scale", "p_zero", "p_coarse"));
+            nodes.push(node("Reshape", &["p_coarse", "shape"], &["p_again"]));
+            nodes.extend(pair("p_again", "p_scale", "p_zero", "y"));
+        }
+    }
+    let (int8, uint8) = (3, 2);
+    let w: Vec<u8> = noise(40, 11)
+        .iter()
+        .map(|value| (value * 127.0) as i8 as u8)
+        .collect();
+    let scales = [
+        ("w_scale", 0.01),
+        ("x_scale", 2.0 / 255.0),
+        ("h_scale", 0.05),
+        ("p_scale", 1.0 / 255.0),
+    ];
+    let mut weights: Vec<TensorProto> = scales
+        .iter()
+        .map(|(name, value)| weights(name, &[], &[*value]))
+        .collect();
+    weights.extend([
+        tensor("w", int8, &[8, 5], w),
+        tensor("w_zero", int8, &[], vec![0]),
+        tensor("x_zero", uint8, &[], vec![128]),
+        tensor("p_zero", uint8, &[], vec![0]),
+        integers("shape", &[-1, 5]),
+    ]);
+    graph(17, ("N,8", "N,5", F32), nodes, weights)
 }
