@@ -340,7 +340,7 @@ fn a_manifest_that_contradicts_the_graph_is_refused_with_both_values() {
         }
     };
     check(&|m| m.output.classes = 4, &["output.classes", "4", "3"]);
-    check(&|m| m.transform.width = 5, &["5", "[N,3,4,4]"]);
+    check(&|m| m.transform.width = 5, &["[3, 4, 5]", "[3, 4, 4]"]);
     check(
         &|m| m.input.name = "pixels".into(),
         &["input.name", "pixels", "x"],
