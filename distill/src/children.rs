@@ -39,6 +39,7 @@ pub struct Pool {
 #[derive(Default)]
 struct Board {
     taken: HashSet<usize>,
+    running: usize,
     done: HashSet<PathBuf>,
     failed: Vec<String>,
 }
@@ -67,30 +68,41 @@ impl Pool {
     fn work(&self, jobs: &[Job], board: &Mutex<Board>, changed: &Condvar) {
         let mut lock = board.lock().unwrap_or_else(PoisonError::into_inner);
         while lock.taken.len() < jobs.len() {
-            let ready = |job: &Job| job.after.as_ref().is_none_or(|after| lock.done.contains(after));
+            let ready = |job: &Job| job.after.as_ref().is_none_or(|after| lock.done.contains(after) || finished(after));
             let Some(next) = (0..jobs.len()).find(|i| !lock.taken.contains(i) && ready(&jobs[*i])) else {
+                if lock.running == 0 {
+                    self.give_up(jobs, &mut lock);
+                    break;
+                }
                 lock = changed.wait(lock).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             lock.taken.insert(next);
+            lock.running += 1;
             drop(lock);
             let outcome = self.start(&jobs[next]);
             lock = board.lock().unwrap_or_else(PoisonError::into_inner);
+            lock.running -= 1;
             match outcome {
                 Ok(()) => {
                     println!("finished {}", jobs[next].folder.display());
                     lock.done.insert(jobs[next].folder.clone());
                 }
-                Err(error) => {
-                    lock.failed.push(format!("{}: {error:#}", jobs[next].folder.display()));
-                    // Whoever waits for it would wait for ever.
-                    let orphans = (0..jobs.len()).filter(|&i| jobs[i].after.as_ref() == Some(&jobs[next].folder));
-                    lock.taken.extend(orphans.collect::<Vec<_>>());
-                }
+                Err(error) => lock.failed.push(format!("{}: {error:#}", jobs[next].folder.display())),
             }
             changed.notify_all();
         }
         changed.notify_all();
+    }
+
+    /// Nothing runs, nothing can start: what is left waits for a teacher that failed or isn't there.
+    fn give_up(&self, jobs: &[Job], board: &mut Board) {
+        for (i, job) in jobs.iter().enumerate() {
+            if board.taken.insert(i) {
+                let teacher = job.after.as_deref().unwrap_or(&job.folder).display();
+                board.failed.push(format!("{}: its teacher {teacher} isn't finished", job.folder.display()));
+            }
+        }
     }
 
     fn start(&self, job: &Job) -> Result<()> {
