@@ -2,6 +2,7 @@
 
 mod export;
 mod plan;
+mod samples;
 mod train;
 
 use anyhow::Result;
@@ -23,6 +24,8 @@ enum Command {
     TrainStudent(train::Arguments),
     /// Do all runs of a plan and print their table
     Plan(plan::Arguments),
+    /// Write some test pictures as PNG files
+    Samples(samples::Arguments),
     /// Write a run's network as a version of a model repository
     Export(export::Arguments),
 }
@@ -33,6 +36,7 @@ impl Cli {
             Command::TrainTeacher(arguments) => arguments.run(false),
             Command::TrainStudent(arguments) => arguments.run(true),
             Command::Plan(arguments) => arguments.run(),
+            Command::Samples(arguments) => arguments.run(),
             Command::Export(arguments) => arguments.run(),
         }
     }

@@ -119,10 +119,10 @@ impl Draft<'_> {
         let mut watched: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for row in self.logits.chunks_exact(classes).filter(|row| row.iter().all(|z| z.is_finite())) {
             counts[measure::top1(row)] += 1;
-            let mut p: Vec<f64> = measure::softmax(row, 1.0).collect();
-            p.sort_by(|a, b| b.total_cmp(a));
-            watched.entry("top1_probability".into()).or_default().push(p[0]);
-            watched.entry("margin".into()).or_default().push(p[0] - p[1]);
+            let mut log_p: Vec<f64> = measure::log_softmax(row, 1.0).collect();
+            log_p.sort_by(|a, b| b.total_cmp(a));
+            watched.entry("top1_probability".into()).or_default().push(log_p[0].exp());
+            watched.entry("margin".into()).or_default().push(log_p[0] - log_p[1]);
             let log_sum = f64::from(row[0]) - measure::log_softmax(row, 1.0).next().unwrap_or(0.0);
             watched.entry("log_sum_exp".into()).or_default().push(log_sum);
         }
@@ -142,10 +142,14 @@ impl Draft<'_> {
     }
 }
 
-/// The 5 %, 10 % ... 95 % quantiles: the value at rank `⌈n q⌉`.
+/// The 5 %, 10 % ... 95 % quantiles, linear between order statistics (Hyndman and Fan 1996, type 7).
 fn ventiles(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
-    let at = |i: usize| values[(values.len() * i).div_ceil(20).max(1) - 1];
+    let at = |i: usize| {
+        let place = (values.len() - 1) as f64 * i as f64 / 20.0;
+        let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
+        below + (above - below) * place.fract()
+    };
     if values.is_empty() { Vec::new() } else { (1..20).map(at).collect() }
 }
 
@@ -195,9 +199,10 @@ mod tests {
     use super::ventiles;
 
     #[test]
-    fn ventiles_of_the_first_hundred_numbers() {
-        let expected: Vec<f64> = (1..20).map(|i| f64::from(5 * i)).collect();
-        assert_eq!(ventiles((1..=100).rev().map(f64::from).collect()), expected);
+    fn ventiles_are_numpys() {
+        let expected: Vec<f64> = (1..20).map(f64::from).collect();
+        assert_eq!(ventiles((0..=20).rev().map(f64::from).collect()), expected);
+        assert!((ventiles(vec![4.0, 1.0, 2.0])[18] - 3.8).abs() < 1e-12);
         assert_eq!(ventiles(vec![7.0]), [7.0; 19]);
     }
 }
