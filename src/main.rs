@@ -1,2 +1,7 @@
-//! bin
-fn main() {}
+//! `stillhouse`: see `stillhouse --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stillhouse::cli::main()
+}

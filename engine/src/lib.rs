@@ -8,6 +8,8 @@
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
 //! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
+//! | `prepare`     | from bytes to a [`Blueprint`], whatever the back end                          |
+//! | `library`     | where ONNX Runtime's shared library may lie                                  |
 //! | `ort`, `tract`| the back ends, each a cargo feature                                          |
 //!
 //! The way through: bytes → [`prepare`] → [`Blueprint`] (shared) → [`Blueprint::build`] on the thread that will own the
@@ -15,13 +17,23 @@
 
 pub mod engine;
 pub mod error;
+mod library;
 pub mod onnx;
 pub mod options;
+#[cfg(feature = "ort")]
+mod ort;
+mod prepare;
+#[cfg(feature = "scripted")]
+pub mod scripted;
 pub mod signature;
+#[cfg(feature = "tract")]
+mod tract;
 pub mod walk;
 
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
+pub use library::find_library;
 pub use options::{Backend, Device, EngineOptions};
+pub use prepare::prepare;
 pub use signature::{Batch, Dim, ElementType, Port, Signature};
 pub use walk::Graph;

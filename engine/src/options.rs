@@ -11,6 +11,32 @@ pub enum Backend {
     Tract,
 }
 
+impl Backend {
+    /// The back ends compiled in, the fastest first.
+    pub const fn compiled_in() -> &'static [Self] {
+        match (cfg!(feature = "ort"), cfg!(feature = "tract")) {
+            (true, true) => &[Self::Ort, Self::Tract],
+            (true, false) => &[Self::Ort],
+            (false, true) => &[Self::Tract],
+            (false, false) => &[],
+        }
+    }
+}
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "onnxruntime" | "ort" => Ok(Self::Ort),
+            "tract" => Ok(Self::Tract),
+            _ => Err(format!(
+                "`{text}` is no back end: write `onnxruntime` or `tract`"
+            )),
+        }
+    }
+}
+
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -71,6 +97,51 @@ pub struct EngineOptions {
     pub fallback: bool,
     /// Threads inside one run. One is right wherever there are as many workers as cores.
     pub intra_threads: usize,
-    /// ONNX Runtime's shared library, for [`Backend::Ort`].
+    /// ONNX Runtime's shared library, for [`Backend::Ort`]; `None` leaves the search to [`crate::find_library`].
     pub library: Option<PathBuf>,
+    /// The output that holds the scores; `None` takes the first suitable one.
+    pub output: Option<String>,
+}
+
+impl EngineOptions {
+    /// `backend` on the processor, one thread, no fallback.
+    pub fn new(backend: Backend) -> Self {
+        Self {
+            backend,
+            device: Device::Cpu,
+            fallback: false,
+            intra_threads: 1,
+            library: None,
+            output: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        for backend in [Backend::Ort, Backend::Tract] {
+            assert_eq!(backend.to_string().parse(), Ok(backend));
+        }
+        for device in [Device::Cpu, Device::Cuda(0), Device::TensorRt(3)] {
+            assert_eq!(device.to_string().parse(), Ok(device));
+        }
+        assert_eq!("ort".parse(), Ok(Backend::Ort));
+        assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));
+        for wrong in ["", "gpu", "cuda:", "cuda:-1", "cuda:0:1", "cpu:0"] {
+            assert!(
+                wrong.parse::<Device>().unwrap_err().contains("`cuda:0`"),
+                "{wrong}"
+            );
+        }
+        assert!(
+            "openvino"
+                .parse::<Backend>()
+                .unwrap_err()
+                .contains("`onnxruntime` or `tract`")
+        );
+    }
 }

@@ -75,3 +75,15 @@ pub struct Signature {
     /// Whether the scores come out of a Softmax node.
     pub softmax: bool,
 }
+
+impl Signature {
+    /// The input's dimensions with `rows` in the place of the batch.
+    pub fn input_shape(&self, rows: usize) -> Vec<usize> {
+        let rest = self.input.dims.iter().skip(1).map(|dim| match dim {
+            Dim::Fixed(n) => *n,
+            // The walk lets no symbol through behind the batch.
+            Dim::Symbol(_) => 1,
+        });
+        std::iter::once(rows).chain(rest).collect()
+    }
+}

@@ -8,7 +8,7 @@
 
 mod parts;
 mod ports;
-mod softmax;
+pub(crate) mod softmax;
 
 use std::collections::BTreeSet;
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::TransformError;
+
 /// The colours a network reads, in its channel order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +103,72 @@ pub struct Transform {
 }
 
 impl Transform {
+    /// The greatest width, height and `resize_to` in pixels.
+    pub const MAX_SIDE: u32 = 4096;
+
+    /// Whether this can be applied at all.
+    ///
+    /// # Errors
+    /// The first [`TransformError`] found.
+    pub fn validate(&self) -> Result<(), TransformError> {
+        let resize_to = self.resize_to.map(|value| ("resize_to", value));
+        for (name, value) in [("width", self.width), ("height", self.height)]
+            .into_iter()
+            .chain(resize_to)
+        {
+            if !(1..=Self::MAX_SIDE).contains(&value) {
+                return Err(TransformError::Size {
+                    name,
+                    value,
+                    max: Self::MAX_SIDE,
+                });
+            }
+        }
+        if let Some(resize_to) = self.resize_to {
+            let side = self.width.max(self.height);
+            match self.resize {
+                Resize::Crop if resize_to < side => {
+                    return Err(TransformError::CropOutside { resize_to, side });
+                }
+                Resize::Crop => {}
+                Resize::Stretch | Resize::FitPad => {
+                    return Err(TransformError::ResizeToWithoutCrop);
+                }
+            }
+        }
+        let channels = self.color.channels();
+        for (name, numbers) in [("mean", &self.mean), ("std", &self.std)] {
+            if numbers.len() != 1 && numbers.len() != channels {
+                return Err(TransformError::Count {
+                    name,
+                    found: numbers.len(),
+                    channels,
+                });
+            }
+        }
+        let number = |name, value: f32, rule| Err(TransformError::Number { name, value, rule });
+        if !self.scale.is_finite() || self.scale == 0.0 {
+            return number("scale", self.scale, "it must be finite and not zero");
+        }
+        if let Some(value) = self.mean.iter().find(|value| !value.is_finite()) {
+            return number("mean", *value, "it must be finite");
+        }
+        // A subnormal divisor would make infinities of finite pixels.
+        if let Some(value) = self.std.iter().find(|value| !value.is_normal()) {
+            return number("std", *value, "it must be finite and not zero");
+        }
+        Ok(())
+    }
+
+    /// The shape of one tensor row: `[channels, height, width]` or `[height, width, channels]`.
+    pub fn tensor_shape(&self) -> Vec<usize> {
+        let (height, width) = (self.height as usize, self.width as usize);
+        match self.layout {
+            Layout::Nchw => vec![self.color.channels(), height, width],
+            Layout::Nhwc => vec![height, width, self.color.channels()],
+        }
+    }
+
     /// Numbers in one tensor row: width * height * channels.
     pub fn row_len(&self) -> usize {
         self.width as usize * self.height as usize * self.color.channels()

@@ -142,7 +142,7 @@ pub struct Reference {
     pub kl_clipped_mean_nats: Option<f64>,
     /// 5 %, 10 % ... 95 % quantiles (19 numbers) of what is watched, by its name:
     /// `luma_mean`, `luma_std`, `laplacian_variance`, `channel_mean_0..2`, `width`, `height`, `top1_probability`,
-    /// `margin`, `log_sum_exp`.
+    /// `margin` (ln p1 - ln p2 of the two likeliest classes), `log_sum_exp` (of logits only).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ventiles: BTreeMap<String, Vec<f64>>,
 }

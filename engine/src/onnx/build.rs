@@ -87,7 +87,8 @@ pub fn integers(name: &str, values: &[i64]) -> TensorProto {
     tensor(name, 7, &[values.len()], raw)
 }
 
-fn tensor(name: &str, data_type: i32, dims: &[usize], raw: Vec<u8>) -> TensorProto {
+/// A tensor of any type (`data_type` as TensorProto.DataType numbers them) from its bytes, little-endian, row-major.
+pub fn tensor(name: &str, data_type: i32, dims: &[usize], raw: Vec<u8>) -> TensorProto {
     TensorProto {
         name: name.to_owned(),
         data_type,

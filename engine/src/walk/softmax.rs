@@ -4,19 +4,20 @@ use std::collections::HashMap;
 
 use crate::onnx::{GraphProto, NodeProto};
 
-/// Operators that leave the values of a row as they are, or as near as their type allows.
-const TRANSPARENT: [&str; 10] = [
-    "Squeeze",
-    "Unsqueeze",
-    "Reshape",
-    "Flatten",
-    "Identity",
-    "Cast",
-    "Dropout",
-    "Transpose",
-    "QuantizeLinear",
-    "DequantizeLinear",
-];
+/// Whether an operator leaves the values of its first input as they are, or as near as their type allows.
+pub(crate) fn keeps_values(op_type: &str) -> bool {
+    matches!(
+        op_type,
+        "Squeeze"
+            | "Unsqueeze"
+            | "Reshape"
+            | "Flatten"
+            | "Identity"
+            | "Cast"
+            | "Dropout"
+            | "Transpose"
+    )
+}
 
 /// Whether `output` comes out of a Softmax, at most reshaped, cast or quantised on the way.
 ///
@@ -35,7 +36,8 @@ pub(super) fn ends_in(graph: &GraphProto, output: &str) -> bool {
         };
         match (node.op_type.as_str(), node.input.first()) {
             ("Softmax", _) => return true,
-            (kind, Some(input)) if TRANSPARENT.contains(&kind) => name = input,
+            ("QuantizeLinear" | "DequantizeLinear", Some(input)) => name = input,
+            (kind, Some(input)) if keeps_values(kind) => name = input,
             _ => return false,
         }
     }

@@ -1,0 +1,48 @@
+# syntax=docker/dockerfile:1
+# The server with ONNX Runtime, libjpeg-turbo, the shipped models and configuration.
+#
+#   docker build -t stillhouse .
+#   docker run --rm -p 8080:8080 stillhouse
+
+# The shared library, from the pinned wheel; its checksums are in the repository.
+FROM python:3.11-slim-bookworm AS onnxruntime
+WORKDIR /fetch
+COPY scripts/onnxruntime.sh scripts/onnxruntime.sha256 scripts/
+RUN scripts/onnxruntime.sh --required
+
+FROM rust:1.95-slim-bookworm AS build
+# Debian keeps one version of a package at a time: a version pinned here would break the build at its next update.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends cmake make nasm \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY . .
+# The caches outlive this layer: after a change only what changed is compiled. The program is therefore copied out.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --bin stillhouse --features turbojpeg \
+    && install -D --strip target/release/stillhouse /out/stillhouse
+
+FROM debian:bookworm-slim
+LABEL org.opencontainers.image.title="stillhouse" \
+      org.opencontainers.image.description="A model server for distilled image classifiers" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=onnxruntime /fetch/target/onnxruntime/ /opt/stillhouse/onnxruntime/
+COPY --from=build /out/stillhouse /opt/stillhouse/bin/
+COPY LICENSE-MIT LICENSE-APACHE /opt/stillhouse/
+COPY config/stillhouse.toml /opt/stillhouse/config/
+COPY models/ /opt/stillhouse/models/
+WORKDIR /opt/stillhouse
+ENV PATH=/opt/stillhouse/bin:$PATH \
+    ORT_DYLIB_PATH=/opt/stillhouse/onnxruntime \
+    STILLHOUSE__SERVER__LISTEN=0.0.0.0:8080
+# The admin plane stays on the container's own loopback: who may reach it is for the operator to say, by
+# STILLHOUSE__SERVER__ADMIN_LISTEN=0.0.0.0:8081 and a network that only operators and Prometheus are on.
+EXPOSE 8080 8081
+# No root, and nothing above belongs to this user: the server writes nothing here.
+USER 65532:65532
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["stillhouse", "health"]
+ENTRYPOINT ["stillhouse"]
+CMD ["serve"]

@@ -1,0 +1,87 @@
+# Stillhouse: `make help` lists what there is.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Cargo locks its own folder and uses every core: two targets at a time would only wait for each other.
+.NOTPARALLEL:
+
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := target/venv
+
+# libjpeg-turbo is built from its sources, which takes cmake and nasm.
+TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--features turbojpeg)
+JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
+
+# In this order: what fails fastest comes first.
+PHASES := check-format check-files lint doc test-engines test-tract test-jpeg
+
+.PHONY: help serve test bench fmt clean $(PHASES)
+
+help: ## Say what there is
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+serve: ## Serve models/ on 127.0.0.1:8080 (admin 8081); ARGS="..." goes to `stillhouse serve`
+	@scripts/onnxruntime.sh
+	@echo "jpeg: $(JPEG)"
+	@$(CARGO) build --release --locked --bin stillhouse $(TURBO)
+	@exec target/release/stillhouse serve $(ARGS)
+
+test: ## Everything that is checked; stops at the first thing that fails
+	@scripts/onnxruntime.sh
+	@$(MAKE) --silent $(VENV)/.ready || echo "skipped: $(VENV) can't be made, so what it holds isn't used"
+	@echo "jpeg: $(JPEG)"
+	@times=; for phase in $(PHASES); do \
+	    printf '\n== %s\n' "$$phase"; begin=$$SECONDS; \
+	    $(MAKE) "$$phase"; \
+	    times+="$$(printf '%6d s  %s' $$((SECONDS - begin)) "$$phase")"$$'\n'; \
+	done; printf '\nall green\n%s' "$$times"
+
+bench: ## The benchmarks, in release
+	$(CARGO) bench --workspace --locked $(TURBO)
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+check-format: ## - is the code formatted?
+	$(CARGO) fmt --all --check
+
+check-files: ## - shell scripts through shellcheck, Dockerfile through hadolint
+	@if [ ! -e $(VENV)/.ready ]; then echo "skipped: no linters for scripts and Dockerfile in $(VENV)"; exit; fi; \
+	scripts=$$(grep -rlE '^#!.*\b(ba)?sh\b' .ci scripts tests); echo "shellcheck" $$scripts; \
+	$(VENV)/bin/shellcheck $$scripts; \
+	echo "hadolint Dockerfile"; $(VENV)/bin/hadolint Dockerfile
+
+# Of each feature both ways are built, so that no line of code goes unread by the compiler.
+lint: ## - clippy: with everything, with ONNX Runtime alone, with tract alone
+	$(CARGO) clippy --workspace --all-targets --locked $(TURBO) -- -D warnings
+	$(CARGO) clippy -p stillhouse -p stillhouse-engine --all-targets --locked --no-default-features --features ort -- -D warnings
+	$(CARGO) clippy -p stillhouse -p stillhouse-engine --all-targets --locked --no-default-features --features tract -- -D warnings
+
+doc: ## - the code's documentation, into target/doc
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $(TURBO)
+
+# Real architectures for both engines; looked for when a recipe runs, as `make test` only then has fetched them.
+test-engines test-tract: export STILLHOUSE_ONNX_LIGHT = $(abspath $(wildcard $(VENV)/lib/python3*/site-packages/onnx/backend/test/data/light))
+
+test-engines: ## - all tests, on ONNX Runtime where its library is, and on tract
+	$(CARGO) test --workspace --locked $(TURBO)
+
+# The same binaries: only the library is hidden from them.
+test-tract: ## - all tests once more, as on a machine without ONNX Runtime
+	ORT_DYLIB_PATH=/nonexistent $(CARGO) test --workspace --lib --bins --tests --locked $(TURBO)
+
+test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor nasm
+	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test -p stillhouse --lib --locked image::; \
+	else echo "skipped: the tests above ran on it"; fi
+
+clean: ## Remove all that was built and fetched
+	rm -rf target
+
+# `make test` goes on without it; .ci/run doesn't.
+$(VENV)/.ready: scripts/requirements-test.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	touch $@

@@ -1,0 +1,116 @@
+//! A closed loop over kept connections, on one thread: as cheap as a generator beside its server can be.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::process::Server;
+
+/// What one load showed.
+pub struct Load {
+    pub per_second: f64,
+    /// The server's CPU time, user and system, per request.
+    pub cpu_us: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    /// From the server's own metrics; NaN where it has none.
+    pub mean_batch: f64,
+}
+
+/// One request's bytes.
+pub fn request(path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Warms for a quarter of `time`, then measures for `time`.
+pub fn run(
+    server: &Server,
+    request: &[u8],
+    connections: usize,
+    time: Duration,
+) -> anyhow::Result<Load> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            repeat(server, request, connections, time / 4).await?;
+            let (cpu, batches) = (server.cpu_seconds()?, server.batches()?);
+            let begun = Instant::now();
+            let mut latencies = repeat(server, request, connections, time).await?;
+            let wall = begun.elapsed().as_secs_f64();
+            let cpu = server.cpu_seconds()? - cpu;
+            let after = server.batches()?;
+            latencies.sort_unstable();
+            let at = |share: f64| {
+                let index = (latencies.len() as f64 * share) as usize;
+                latencies[index.min(latencies.len() - 1)].as_secs_f64() * 1e6
+            };
+            Ok(Load {
+                per_second: latencies.len() as f64 / wall,
+                cpu_us: cpu * 1e6 / latencies.len() as f64,
+                p50_us: at(0.5),
+                p99_us: at(0.99),
+                mean_batch: (after.0 - batches.0) / (after.1 - batches.1),
+            })
+        })
+}
+
+async fn repeat(
+    server: &Server,
+    request: &[u8],
+    connections: usize,
+    time: Duration,
+) -> anyhow::Result<Vec<Duration>> {
+    let end = Instant::now() + time;
+    let loops = (0..connections).map(|_| connection(server, request, end));
+    let all = futures_util::future::try_join_all(loops).await?;
+    Ok(all.concat())
+}
+
+async fn connection(
+    server: &Server,
+    request: &[u8],
+    end: Instant,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut stream = TcpStream::connect(server.address).await?;
+    stream.set_nodelay(true)?;
+    let mut latencies = Vec::new();
+    let mut answer = vec![0; 16 * 1024];
+    while Instant::now() < end {
+        let started = Instant::now();
+        stream.write_all(request).await?;
+        let mut filled = 0;
+        while !complete(&answer[..filled])? {
+            let read = stream.read(&mut answer[filled..]).await?;
+            ensure!(read > 0, "the server closed the connection");
+            filled += read;
+        }
+        latencies.push(started.elapsed());
+    }
+    Ok(latencies)
+}
+
+fn complete(answer: &[u8]) -> anyhow::Result<bool> {
+    let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    let text = std::str::from_utf8(&answer[..head])?;
+    ensure!(text.starts_with("HTTP/1.1 200"), "{text}");
+    let length: usize = text
+        .lines()
+        .find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length: ")
+                .and_then(|value| value.parse().ok())
+        })
+        .context("a Content-Length")?;
+    Ok(answer.len() >= head + 4 + length)
+}

@@ -1,0 +1,230 @@
+//! Bounded submission, batches, replies.
+//!
+//! A [`Batcher`] owns a bounded queue and the workers behind it. Dropping the last handle closes the queue; the workers
+//! finish what stands in it and end: ownership is the drain protocol.
+
+pub mod policy;
+mod worker;
+
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Sender, TrySendError, bounded};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use stillhouse_engine::{Blueprint, EngineError, Sample};
+use tokio::sync::oneshot;
+
+use crate::metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics};
+use policy::Policy;
+
+/// One row's way back.
+pub type Reply = oneshot::Receiver<Result<Answer, BatchError>>;
+
+/// One row's scores with what it cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Raw outputs of the network, one a class.
+    pub scores: Box<[f32]>,
+    /// From submission until its batch began to run.
+    pub queued: Duration,
+    /// The run of its whole batch.
+    pub inference: Duration,
+    /// Rows in its batch.
+    pub batch_rows: usize,
+}
+
+/// Why an accepted row got no scores.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// Its deadline passed in the queue.
+    #[error("the deadline passed before inference began")]
+    Expired,
+    /// The engine said no, in its own words: for logs, not for clients.
+    #[error("{0}")]
+    Failed(String),
+    /// The engine panicked; only this batch is lost.
+    #[error("the engine panicked: {0}")]
+    Panicked(String),
+}
+
+/// Why a row was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The queue is full.
+    #[error("the queue is full ({capacity} waiting)")]
+    Full {
+        /// Rows that may wait.
+        capacity: usize,
+    },
+    /// The version has ended.
+    #[error("the version has ended")]
+    Closed,
+}
+
+/// How a version's batches are formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// When a batch is complete.
+    pub policy: Policy,
+    /// Threads, each with an engine of its own; at least 1.
+    pub workers: usize,
+    /// Rows that may wait.
+    pub queue: usize,
+}
+
+/// The metric families of batching, and the handles of one version in them.
+#[derive(Clone)]
+pub struct BatchMetrics {
+    queued: HistogramVec,
+    inference: HistogramVec,
+    batch_rows: HistogramVec,
+    outcomes: IntCounterVec,
+}
+
+#[derive(Clone)]
+struct Families {
+    queued: Histogram,
+    inference: Histogram,
+    batch_rows: Histogram,
+    abandoned: IntCounter,
+    expired: IntCounter,
+    failed: IntCounter,
+}
+
+impl BatchMetrics {
+    /// Registers the families.
+    pub fn new(metrics: &Metrics) -> Self {
+        let of = &["model", "version"];
+        Self {
+            queued: metrics.histograms(
+                "queue_duration_seconds",
+                "Time from submission to the beginning of the batch's inference.",
+                of,
+                LATENCY_SECONDS,
+            ),
+            inference: metrics.histograms(
+                "inference_duration_seconds",
+                "Duration of one batch's inference.",
+                of,
+                LATENCY_SECONDS,
+            ),
+            batch_rows: metrics.histograms(
+                "batch_rows",
+                "Images in one batch.",
+                of,
+                BATCH_ROWS,
+            ),
+            outcomes: metrics.counters(
+                "batch_losses_total",
+                "What was lost behind the queue: rows abandoned by their client or expired, and failed batches.",
+                &["model", "version", "reason"],
+            ),
+        }
+    }
+
+    fn resolve(&self, model: &str, version: &str) -> Families {
+        let of = &[model, version];
+        let loss = |reason| self.outcomes.with_label_values(&[model, version, reason]);
+        Families {
+            queued: self.queued.with_label_values(of),
+            inference: self.inference.with_label_values(of),
+            batch_rows: self.batch_rows.with_label_values(of),
+            abandoned: loss("abandoned"),
+            expired: loss("expired"),
+            failed: loss("failed_batch"),
+        }
+    }
+}
+
+struct Job<S> {
+    sample: S,
+    deadline: Option<Instant>,
+    submitted: Instant,
+    reply: oneshot::Sender<Result<Answer, BatchError>>,
+}
+
+/// The front of the queue: immediate and bounded.
+pub struct Batcher<S> {
+    queue: Sender<Job<S>>,
+    capacity: usize,
+}
+
+impl<S: Sample> Batcher<S> {
+    /// Starts the workers and waits until each has built its engine.
+    ///
+    /// # Errors
+    /// The first worker's that could not.
+    pub fn start(
+        blueprint: &Arc<dyn Blueprint>,
+        options: BatchOptions,
+        metrics: &BatchMetrics,
+        model: &str,
+        version: &str,
+    ) -> Result<Self, EngineError> {
+        let (sender, receiver) = bounded(options.queue);
+        let queue = Arc::new(Mutex::new(receiver));
+        let (built, outcomes) = bounded(options.workers);
+        let families = metrics.resolve(model, version);
+        for index in 0..options.workers {
+            let (queue, built, families) = (queue.clone(), built.clone(), families.clone());
+            let (blueprint, policy) = (blueprint.clone(), options.policy);
+            thread::Builder::new()
+                .name(format!("{version}/{index}"))
+                .spawn(
+                    move || match worker::Worker::new(queue, policy, blueprint, families) {
+                        Ok(worker) => {
+                            let _ = built.send(Ok(()));
+                            drop(built);
+                            worker.work();
+                        }
+                        Err(error) => {
+                            let _ = built.send(Err(error));
+                        }
+                    },
+                )
+                .map_err(|error| EngineError::Run(format!("no thread could be had: {error}")))?;
+        }
+        drop(built);
+        for _ in 0..options.workers {
+            outcomes.recv_timeout(worker::BUILD_LIMIT).map_err(|_| {
+                EngineError::Run("a worker ended while building its engine".into())
+            })??;
+        }
+        Ok(Self {
+            queue: sender,
+            capacity: options.queue,
+        })
+    }
+
+    /// Puts one row in the queue, or says at once why not.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] when `capacity` rows are waiting.
+    pub fn submit(&self, sample: S, deadline: Option<Instant>) -> Result<Reply, Refusal> {
+        let (reply, receiver) = oneshot::channel();
+        let job = Job {
+            sample,
+            deadline,
+            submitted: Instant::now(),
+            reply,
+        };
+        match self.queue.try_send(job) {
+            Ok(()) => Ok(receiver),
+            Err(TrySendError::Full(_)) => Err(Refusal::Full {
+                capacity: self.capacity,
+            }),
+            Err(TrySendError::Disconnected(_)) => Err(Refusal::Closed),
+        }
+    }
+
+    /// Rows waiting now.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Is this batch complete at `now`? Pure: time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// When a forming batch is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Rows at which a batch is complete, at least 1.
+    pub max_batch: usize,
+    /// How long the oldest row may be kept waiting for company. Zero is greedy: whatever stands in the queue goes, and
+    /// batches form by themselves behind a busy worker.
+    pub max_wait: Duration,
+}
+
+/// What the collecting worker does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Take another row if there is one now, without waiting.
+    TakeReady,
+    /// Take another row if one arrives before this instant.
+    TakeUntil(Instant),
+    /// Run what has been collected.
+    Run,
+}
+
+impl Policy {
+    /// The next step with `rows` collected, the first of which was submitted at `oldest`.
+    ///
+    /// `queue_empty` says that the last [`Step::TakeReady`] found nothing.
+    pub fn step(&self, rows: usize, oldest: Instant, queue_empty: bool, now: Instant) -> Step {
+        if rows >= self.max_batch {
+            return Step::Run;
+        }
+        if !queue_empty {
+            return Step::TakeReady;
+        }
+        let until = oldest + self.max_wait;
+        if now >= until {
+            Step::Run
+        } else {
+            Step::TakeUntil(until)
+        }
+    }
+}
+
+/// The batch sizes that are warmed and measured: powers of two below `most`, then `most` itself.
+pub fn ladder(most: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(1usize), |size| size.checked_mul(2))
+        .take_while(move |size| *size < most)
+        .chain(std::iter::once(most.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn step(max_batch: usize, wait_us: u64, rows: usize, empty: bool, age_us: u64) -> Step {
+        let oldest = Instant::now();
+        let policy = Policy {
+            max_batch,
+            max_wait: Duration::from_micros(wait_us),
+        };
+        match policy.step(rows, oldest, empty, oldest + Duration::from_micros(age_us)) {
+            Step::TakeUntil(until) => {
+                assert_eq!(until, oldest + Duration::from_micros(wait_us));
+                Step::TakeUntil(until)
+            }
+            other => other,
+        }
+    }
+
+    #[test]
+    fn greedy_never_waits() {
+        assert_eq!(step(8, 0, 1, false, 0), Step::TakeReady);
+        assert_eq!(step(8, 0, 1, true, 0), Step::Run);
+        assert_eq!(step(8, 0, 8, false, 0), Step::Run);
+    }
+
+    #[test]
+    fn a_wait_ends_at_the_age_of_the_oldest() {
+        assert!(matches!(step(8, 200, 3, true, 199), Step::TakeUntil(_)));
+        assert_eq!(step(8, 200, 3, true, 200), Step::Run);
+        assert_eq!(step(8, 200, 8, true, 0), Step::Run);
+    }
+
+    #[test]
+    fn the_ladder_ends_with_the_largest() {
+        let sizes = |most| ladder(most).collect::<Vec<_>>();
+        assert_eq!(sizes(0), [1]);
+        assert_eq!(sizes(1), [1]);
+        assert_eq!(sizes(6), [1, 2, 4, 6]);
+        assert_eq!(sizes(8), [1, 2, 4, 8]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_max_batch_and_never_past_the_wait(
+            max_batch in 1usize..64, wait_us in 0u64..1000, rows in 1usize..80, empty: bool, age_us in 0u64..2000,
+        ) {
+            let next = step(max_batch, wait_us, rows, empty, age_us);
+            if rows >= max_batch {
+                prop_assert_eq!(next, Step::Run);
+            }
+            if empty && age_us >= wait_us {
+                prop_assert_eq!(next, Step::Run);
+            }
+            if matches!(next, Step::TakeUntil(_)) {
+                prop_assert!(wait_us > 0 && rows < max_batch && age_us < wait_us);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Batches behind a scripted engine: order, limits, refusals, deadlines, vanished clients, panics, the end.
+
+use std::sync::{PoisonError, mpsc};
+
+use proptest::prelude::*;
+use stillhouse_engine::scripted::Scripted;
+
+use super::*;
+
+/// A row of one number.
+struct Number(f32);
+
+impl Sample for Number {
+    fn write(&self, row: &mut [f32]) {
+        row[0] = self.0;
+    }
+}
+
+fn options(max_batch: usize, workers: usize, queue: usize) -> BatchOptions {
+    BatchOptions {
+        policy: Policy {
+            max_batch,
+            max_wait: Duration::ZERO,
+        },
+        workers,
+        queue,
+    }
+}
+
+fn start(scripted: Scripted, options: BatchOptions) -> (Batcher<Number>, Metrics) {
+    let metrics = Metrics::new();
+    let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
+    let batcher = Batcher::start(&blueprint, options, &BatchMetrics::new(&metrics), "m", "v");
+    (batcher.expect("starts"), metrics)
+}
+
+fn echo(input: &[f32], _: usize) -> Result<Vec<f32>, EngineError> {
+    Ok(input.to_vec())
+}
+
+/// Doubles as a gate: each run says how many rows it has and waits to be let through. Warm-up passes freely.
+fn gated(warmups: usize) -> (Scripted, mpsc::Receiver<usize>, mpsc::Sender<()>) {
+    let (entered, entries) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let state = Mutex::new((warmups, gate));
+    let scripted = Scripted::new(1, 1, move |input, rows| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.0 > 0 {
+            state.0 -= 1;
+            return echo(input, rows);
+        }
+        let _ = entered.send(rows);
+        let _ = state.1.recv();
+        if input[..rows].contains(&13.0) {
+            panic!("thirteen");
+        }
+        if input[..rows].contains(&17.0) {
+            return Err(EngineError::Run("seventeen".into()));
+        }
+        echo(input, rows)
+    });
+    (scripted, entries, open)
+}
+
+fn loss(metrics: &Metrics, reason: &str) -> bool {
+    let text = String::from_utf8(metrics.render()).expect("text");
+    text.contains(&format!(
+        "stillhouse_batch_losses_total{{model=\"m\",reason=\"{reason}\",version=\"v\"}} 1"
+    ))
+}
+
+#[test]
+fn rows_behind_a_busy_worker_form_one_batch_and_keep_their_order() {
+    let (scripted, entries, open) = gated(3); // 1, 2, 4
+    let (batcher, _) = start(scripted, options(4, 1, 16));
+    let mut replies: Vec<Reply> = vec![batcher.submit(Number(0.0), None).expect("room")];
+    assert_eq!(entries.recv(), Ok(1));
+    replies.extend((1..=5).map(|n| batcher.submit(Number(n as f32), None).expect("room")));
+    for rows in [4, 1] {
+        open.send(()).expect("open");
+        assert_eq!(entries.recv(), Ok(rows));
+    }
+    open.send(()).expect("open");
+    let answers: Vec<Answer> = replies
+        .into_iter()
+        .map(|reply| reply.blocking_recv().expect("a reply").expect("an answer"))
+        .collect();
+    let scores: Vec<f32> = answers.iter().map(|answer| answer.scores[0]).collect();
+    assert_eq!(scores, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    let rows: Vec<usize> = answers.iter().map(|answer| answer.batch_rows).collect();
+    assert_eq!(rows, [1, 4, 4, 4, 4, 1]);
+}
+
+#[test]
+fn a_full_queue_refuses_at_once() {
+    let (scripted, entries, open) = gated(1);
+    let (batcher, _) = start(scripted, options(1, 1, 2));
+    let first = batcher.submit(Number(1.0), None).expect("room");
+    assert_eq!(entries.recv(), Ok(1));
+    let waiting: Vec<Reply> = (0..2)
+        .map(|_| batcher.submit(Number(2.0), None).expect("room"))
+        .collect();
+    assert_eq!(batcher.waiting(), 2);
+    let refusal = batcher.submit(Number(3.0), None).expect_err("full");
+    assert_eq!(refusal, Refusal::Full { capacity: 2 });
+    drop(open);
+    for reply in std::iter::once(first).chain(waiting) {
+        assert!(reply.blocking_recv().expect("a reply").is_ok());
+    }
+}
+
+#[test]
+fn the_expired_and_the_abandoned_never_reach_the_engine() {
+    let (scripted, entries, open) = gated(3);
+    let (batcher, metrics) = start(scripted, options(4, 1, 16));
+    let first = batcher.submit(Number(1.0), None).expect("room");
+    assert_eq!(entries.recv(), Ok(1));
+    let late = batcher
+        .submit(Number(2.0), Some(Instant::now()))
+        .expect("room");
+    drop(batcher.submit(Number(3.0), None).expect("room"));
+    let kept = batcher.submit(Number(4.0), None).expect("room");
+    open.send(()).expect("open");
+    assert_eq!(entries.recv(), Ok(1), "only the fourth is left");
+    open.send(()).expect("open");
+    assert!(first.blocking_recv().expect("a reply").is_ok());
+    assert_eq!(
+        late.blocking_recv().expect("a reply"),
+        Err(BatchError::Expired)
+    );
+    assert_eq!(
+        *kept.blocking_recv().expect("a reply").expect("ok").scores,
+        [4.0]
+    );
+    assert!(loss(&metrics, "expired") && loss(&metrics, "abandoned"));
+}
+
+#[test]
+fn a_panic_or_a_failure_costs_its_batch_only() {
+    let (scripted, _entries, open) = gated(1);
+    let (batcher, metrics) = start(scripted, options(1, 1, 16));
+    drop(open);
+    let replies = [13.0, 17.0, 5.0].map(|n| batcher.submit(Number(n), None).expect("room"));
+    let [panicked, failed, well] = replies.map(|reply| reply.blocking_recv().expect("a reply"));
+    assert_eq!(panicked, Err(BatchError::Panicked("thirteen".into())));
+    assert_eq!(
+        failed,
+        Err(BatchError::Failed("inference failed: seventeen".into()))
+    );
+    assert_eq!(*well.expect("ok").scores, [5.0]);
+    let text = String::from_utf8(metrics.render()).expect("text");
+    assert!(
+        text.contains("reason=\"failed_batch\",version=\"v\"} 2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn dropping_the_batcher_answers_what_is_queued_and_frees_the_engine() {
+    let alive = Arc::new(());
+    let held = alive.clone();
+    let (scripted, entries, open) = gated(1);
+    let (batcher, _) = start(scripted, options(1, 1, 16));
+    let scripted = Scripted::new(1, 1, move |input, rows| {
+        let _ = &held;
+        echo(input, rows)
+    });
+    let (other, _) = start(scripted, options(8, 2, 16));
+    let replies = [1.0, 2.0, 3.0].map(|n| batcher.submit(Number(n), None).expect("room"));
+    assert_eq!(entries.recv(), Ok(1));
+    drop(batcher);
+    drop(open);
+    for reply in replies {
+        assert!(reply.blocking_recv().expect("a reply").is_ok());
+    }
+    // The script's last owner is a worker thread: it lets go when it has ended, not before.
+    let weak = Arc::downgrade(&alive);
+    drop(alive);
+    drop(other);
+    while weak.upgrade().is_some() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_engine_with_the_wrong_number_of_scores_is_an_error_not_a_mix_up() {
+    let first = Mutex::new(true);
+    let scripted = Scripted::new(1, 2, move |_, rows| {
+        let warmup = std::mem::take(&mut *first.lock().expect("one worker"));
+        Ok(vec![0.0; if warmup { rows * 2 } else { rows }])
+    });
+    let (batcher, _) = start(scripted, options(1, 1, 4));
+    let reply = batcher.submit(Number(1.0), None).expect("room");
+    let error = reply.blocking_recv().expect("a reply").expect_err("wrong");
+    assert!(matches!(error, BatchError::Failed(text) if text.contains("1 scores for 1 rows of 2")));
+}
+
+#[test]
+fn a_worker_that_cannot_build_is_the_start_s_error() {
+    let scripted = Scripted::new(1, 1, |_, _| Err(EngineError::Run("no memory".into())));
+    let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
+    let metrics = BatchMetrics::new(&Metrics::new());
+    let started = Batcher::<Number>::start(&blueprint, options(1, 2, 4), &metrics, "m", "v");
+    assert!(started.is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn every_accepted_row_gets_its_own_answer(
+        rows in prop::collection::vec(-1e6f32..1e6, 1..200), max_batch in 1usize..20, workers in 1usize..4, queue in 1usize..50,
+    ) {
+        let scripted = Scripted::new(1, 1, |input, rows| {
+            assert!(rows > 0 && rows == input.len());
+            Ok(input.iter().map(|x| x * 2.0).collect())
+        });
+        let (batcher, _) = start(scripted, options(max_batch, workers, queue));
+        let mut replies = Vec::new();
+        for &row in &rows {
+            loop {
+                match batcher.submit(Number(row), None) {
+                    Ok(reply) => break replies.push((row, reply)),
+                    Err(Refusal::Full { capacity }) => prop_assert_eq!(capacity, queue),
+                    Err(Refusal::Closed) => prop_assert!(false, "closed"),
+                }
+                std::thread::yield_now();
+            }
+        }
+        for (row, reply) in replies {
+            let answer = reply.blocking_recv().expect("a reply").expect("an answer");
+            prop_assert_eq!(&*answer.scores, &[row * 2.0]);
+            prop_assert!(answer.batch_rows <= max_batch);
+        }
+    }
+}

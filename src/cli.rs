@@ -1,0 +1,133 @@
+//! The command line. Verbs that change a running server are clients of its admin API; `serve` is the server.
+
+mod banner;
+mod guest;
+mod health;
+mod import;
+mod models;
+mod network;
+mod serve;
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, LogFormat, LogSettings, Setting};
+
+/// Serves distilled image classifiers: batched, split, swapped, watched.
+#[derive(Parser)]
+#[command(name = "stillhouse", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serve the model repository, or one ONNX file.
+    Serve(serve::Serve),
+    /// Ask the server of this configuration whether it is ready; exit code 0 says yes.
+    Health(health::Health),
+    /// Make a version of an ONNX file.
+    Import(import::Import),
+    /// Look at the model repository.
+    #[command(subcommand)]
+    Models(models::Models),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigVerb),
+}
+
+#[derive(Subcommand)]
+enum ConfigVerb {
+    /// Read file, environment and flags, and say what is wrong; prints the result.
+    Check {
+        #[command(flatten)]
+        source: ConfigSource,
+        /// Print JSON instead of TOML.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Where the configuration comes from.
+#[derive(Args)]
+struct ConfigSource {
+    /// The file; without it, config/stillhouse.toml where there is one.
+    #[arg(long, short, env = "STILLHOUSE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Any key, e.g. `--set batch.queue=512`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    sets: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` is not KEY=VALUE"))
+}
+
+impl ConfigSource {
+    /// `own` are the flags with names of their own, as key, flag, value; they count for more than `--set`.
+    fn load(&self, own: &[(&str, &str, Option<String>)]) -> Result<Config, ConfigError> {
+        let sets = self.sets.iter().map(|(key, value)| Setting {
+            key: key.clone(),
+            value: value.clone(),
+            flag: format!("--set {key}"),
+        });
+        let own = own.iter().filter_map(|(key, flag, value)| {
+            Some(Setting {
+                key: (*key).into(),
+                value: value.clone()?,
+                flag: (*flag).into(),
+            })
+        });
+        let flags: Vec<Setting> = sets.chain(own).collect();
+        Config::load(self.config.as_deref(), std::env::vars(), &flags)
+    }
+}
+
+/// Parses the arguments and runs; errors are told once, here.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Serve(serve) => serve.run(),
+        Verb::Health(health) => health.run(),
+        Verb::Import(import) => import.run(),
+        Verb::Models(models) => models.run(),
+        Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn check(source: &ConfigSource, json: bool) -> anyhow::Result<ExitCode> {
+    let config = source.load(&[])?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&config)?);
+    } else {
+        print!("{}", toml::to_string(&config)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The log goes to standard error: standard output belongs to the banner and the tables.
+fn start_log(settings: &LogSettings) -> anyhow::Result<()> {
+    let pretty = match settings.format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+    };
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.filter)
+        .map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if pretty {
+        log.with_ansi(std::io::stderr().is_terminal()).init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `stillhouse serve path/to/model.onnx`: a network that stands in no repository.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use stillhouse_engine::EngineOptions;
+
+use super::network::{Network, read_labels};
+use crate::import::Guest;
+
+/// The network that is served instead of the repository.
+#[derive(Args)]
+pub(super) struct GuestNetwork {
+    /// An ONNX file to serve instead of the repository
+    #[arg(requires = "labels")]
+    onnx: Option<PathBuf>,
+    /// Its labels: one a line, class 0 first
+    #[arg(long, requires = "onnx")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    network: Network,
+}
+
+impl GuestNetwork {
+    /// Reads and describes the network, if there is one, and tells how everything was decided.
+    pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Guest>> {
+        let (onnx, labels) = match (&self.onnx, &self.labels) {
+            (Some(onnx), Some(labels)) => (onnx, labels),
+            (None, None) => return Ok(None),
+            _ => bail!("an ONNX file and --labels belong together"),
+        };
+        println!("{}", onnx.display());
+        let labels = read_labels(labels)?;
+        let guest = self
+            .network
+            .describe(onnx, &labels, "", engine)?
+            .into_guest(onnx)?;
+        guest
+            .choices
+            .iter()
+            .for_each(|choice| println!("  {choice}"));
+        Ok(Some(guest))
+    }
+}

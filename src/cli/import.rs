@@ -1,0 +1,132 @@
+//! `stillhouse import`
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::{
+    ConfigSource,
+    network::{Network, read_labels},
+};
+use crate::{
+    import::{engines, outputs::Outputs, reference, trial},
+    store::{Labels, ModelName, Repository, StoreError, VersionName},
+};
+
+/// Make a version of an ONNX file: manifest, hash and golden samples.
+#[derive(Args)]
+pub(super) struct Import {
+    /// The network
+    onnx: PathBuf,
+    /// The model it belongs to
+    #[arg(long)]
+    model: ModelName,
+    /// The new version's name
+    #[arg(long)]
+    version: VersionName,
+    /// One label a line, class 0 first [default: the model's, if it has versions already]
+    #[arg(long)]
+    labels: Option<PathBuf>,
+    /// One line for people
+    #[arg(long, default_value = "")]
+    description: String,
+    #[command(flatten)]
+    network: Network,
+    /// The network's raw outputs on validation pictures, [pictures, classes], for drift to be measured against
+    /// (.npy, .json or .csv)
+    #[arg(long, value_name = "FILE", help_heading = "Reference")]
+    reference: Option<PathBuf>,
+    /// The teacher's on the same pictures, for agreement and divergence
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "reference",
+        help_heading = "Reference"
+    )]
+    reference_teacher: Option<PathBuf>,
+    /// The model repository [default: repository.path of the configuration]
+    #[arg(long, value_name = "FOLDER", help_heading = "Where")]
+    models: Option<PathBuf>,
+    /// The engine that records the golden outputs: auto, onnxruntime or tract
+    #[arg(long, help_heading = "Where")]
+    engine: Option<String>,
+    #[command(flatten, next_help_heading = "Where")]
+    source: ConfigSource,
+}
+
+impl Import {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let models = self.models.as_ref().map(|path| path.display().to_string());
+        let config = self.source.load(&[
+            ("repository.path", "--models", models),
+            ("engine.backend", "--engine", self.engine.clone()),
+        ])?;
+        let engine = config.engine.resolve()?;
+        let repository = Repository::create(&config.repository.path)?;
+
+        println!("{}", self.onnx.display());
+        let labels = self.labels(&repository)?;
+        let described = self
+            .network
+            .describe(&self.onnx, &labels, &self.description, &engine)?;
+        let mut new = described.version;
+        described
+            .choices
+            .iter()
+            .for_each(|choice| println!("  {choice}"));
+        if let Some(path) = &self.reference {
+            let teacher = self
+                .reference_teacher
+                .as_deref()
+                .map(Outputs::read)
+                .transpose()?;
+            let found = reference::measure(&Outputs::read(path)?, teacher.as_ref())?;
+            println!("  reference = {} pictures (given)", found.samples);
+            new.manifest.reference = Some(found);
+        }
+
+        // Nothing is written that the engine which recorded it would refuse.
+        let path = repository
+            .root()
+            .join(self.model.as_str())
+            .join(self.version.as_str());
+        let files = new.files(&self.model, &self.version, &path)?;
+        let description = trial(&files, &engine, &stillhouse_engine::prepare)?;
+        println!("  golden samples reproduced, alone and in a batch: {description}");
+        let others = engines(&config.engine)?;
+        for other in others
+            .iter()
+            .filter(|other| other.backend != engine.backend)
+        {
+            match trial(&files, other, &stillhouse_engine::prepare) {
+                Ok(description) => {
+                    println!("  golden samples reproduced, alone and in a batch: {description}")
+                }
+                Err(error) => println!("  not to be served on {}: {error}", other.backend),
+            }
+        }
+
+        let written = repository.write_version(&self.model, &self.version, &new)?;
+        println!(
+            "{}: sha256 {}",
+            written.path.display(),
+            written.manifest.file.sha256
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn labels(&self, repository: &Repository) -> anyhow::Result<Labels> {
+        match (&self.labels, repository.labels(&self.model)) {
+            (Some(path), _) => read_labels(path),
+            (None, Ok(labels)) => Ok(labels),
+            (None, Err(StoreError::Missing { .. })) => {
+                bail!(
+                    "the model `{}` has no labels yet: give them with --labels labels.txt",
+                    self.model
+                )
+            }
+            (None, Err(error)) => Err(error).context("the model's labels"),
+        }
+    }
+}

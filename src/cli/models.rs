@@ -1,0 +1,128 @@
+//! `stillhouse models`: what stands in the repository, and whether it can be trusted.
+
+mod check;
+mod list;
+mod show;
+
+use std::{fmt, path::PathBuf, process::ExitCode, str::FromStr};
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use super::ConfigSource;
+use crate::{
+    config::Config,
+    store::{Directory, ModelName, NameError, Repository, VersionName},
+};
+
+/// Look at the model repository.
+#[derive(Subcommand)]
+pub(super) enum Models {
+    /// A table of every version.
+    List(list::List),
+    /// One version's manifest, its file hashed.
+    Show(show::Show),
+    /// Load every version on every engine that is here and reproduce its golden samples.
+    Check(check::Check),
+}
+
+impl Models {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::List(list) => list.run(),
+            Self::Show(show) => show.run(),
+            Self::Check(check) => check.run(),
+        }
+    }
+}
+
+#[derive(Args)]
+struct Source {
+    /// The model repository [default: repository.path of the configuration]
+    #[arg(long, value_name = "FOLDER")]
+    models: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigSource,
+}
+
+impl Source {
+    fn open(&self) -> anyhow::Result<(Repository, Config)> {
+        let models = self.models.as_ref().map(|path| path.display().to_string());
+        let config = self
+            .config
+            .load(&[("repository.path", "--models", models)])?;
+        Ok((Repository::open(&config.repository.path)?, config))
+    }
+}
+
+/// `model` or `model/version`.
+#[derive(Clone, Debug)]
+struct Target {
+    model: ModelName,
+    version: Option<VersionName>,
+}
+
+impl FromStr for Target {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.split_once('/') {
+            Some((model, version)) => Self {
+                model: model.parse()?,
+                version: Some(version.parse()?),
+            },
+            None => Self {
+                model: text.parse()?,
+                version: None,
+            },
+        })
+    }
+}
+
+/// Every directory that `target` means, all of them without one.
+fn directories(
+    repository: &Repository,
+    target: Option<&Target>,
+) -> anyhow::Result<Vec<(ModelName, Directory)>> {
+    let models = match target {
+        Some(target) => vec![target.model.clone()],
+        None => repository.models()?,
+    };
+    let mut found = Vec::new();
+    for model in models {
+        let wanted = target.and_then(|target| target.version.as_ref());
+        let directories = repository.directories(&model)?;
+        let directories = directories
+            .into_iter()
+            .filter(|one| wanted.is_none_or(|name| *name == one.version));
+        found.extend(directories.map(|directory| (model.clone(), directory)));
+    }
+    match (found.is_empty(), target) {
+        (
+            true,
+            Some(Target {
+                model,
+                version: Some(version),
+            }),
+        ) => bail!("{model} has no version {version}"),
+        (true, Some(Target { model, .. })) => bail!("{model} has no versions"),
+        _ => Ok(found),
+    }
+}
+
+/// A length for people; multiples of 1000, as disks and networks count.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes @ 0..1000 => write!(f, "{bytes} B"),
+            bytes @ 1000..1_000_000 => write!(f, "{:.1} kB", bytes as f64 / 1e3),
+            bytes @ 1_000_000..1_000_000_000 => write!(f, "{:.1} MB", bytes as f64 / 1e6),
+            bytes => write!(f, "{:.2} GB", bytes as f64 / 1e9),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `stillhouse models check`
+
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+use stillhouse_engine::{Backend, EngineOptions};
+
+use super::{Source, Target, directories};
+use crate::{
+    config::Config,
+    import::{engines, trial},
+    store::{StoreError, VersionFiles},
+    version::EngineSettings,
+};
+
+#[derive(Args)]
+pub(in crate::cli) struct Check {
+    /// Only these: MODEL or MODEL/VERSION
+    target: Option<Target>,
+    /// Only this engine: onnxruntime or tract [default: every one that is here]
+    #[arg(long)]
+    engine: Option<Backend>,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// What was looked at, an engine or the files, and what was found.
+struct Verdict {
+    checked: String,
+    found: Result<String, String>,
+}
+
+impl Check {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let (repository, config) = self.source.open()?;
+        let engines = self.engines(config)?;
+        let directories = directories(&repository, self.target.as_ref())?;
+        ensure!(
+            !directories.is_empty(),
+            "there is no version in {}",
+            repository.root().display()
+        );
+
+        let mut good = true;
+        let mut rows = Vec::new();
+        for (model, directory) in directories {
+            let version = directory.version;
+            let verdicts = verdicts(
+                directory
+                    .manifest
+                    .and_then(|_| repository.read(&model, &version)),
+                &engines,
+            );
+            good &= is_good(&verdicts);
+            if self.source.json {
+                let checks: Vec<Value> = verdicts.iter().map(Verdict::to_json).collect();
+                rows.push(json!({"model": model, "version": version, "good": is_good(&verdicts), "checks": checks}));
+            } else {
+                let told: Vec<String> = verdicts.iter().map(Verdict::to_text).collect();
+                println!("{model}/{version}: {}", told.join("; "));
+            }
+        }
+        if self.source.json {
+            println!("{}", serde_json::to_string_pretty(&rows)?);
+        }
+        Ok(if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn engines(&self, config: Config) -> anyhow::Result<Vec<EngineOptions>> {
+        if let Some(backend) = self.engine {
+            let settings = EngineSettings {
+                backend: backend.to_string(),
+                ..config.engine
+            };
+            return Ok(vec![settings.resolve()?]);
+        }
+        let here = engines(&config.engine)?;
+        for backend in Backend::compiled_in() {
+            if !here.iter().any(|engine| engine.backend == *backend) {
+                eprintln!("skipped: {backend}, whose library isn't here");
+            }
+        }
+        if here.is_empty() {
+            bail!(
+                "no engine is here: set engine.library or ORT_DYLIB_PATH, or build with --features tract"
+            );
+        }
+        Ok(here)
+    }
+}
+
+fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -> Vec<Verdict> {
+    match read {
+        Err(error) => vec![Verdict {
+            checked: "files".into(),
+            found: Err(error.to_string()),
+        }],
+        Ok(files) => engines
+            .iter()
+            .map(|engine| {
+                let found = trial(&files, engine, &stillhouse_engine::prepare);
+                Verdict {
+                    checked: engine.backend.to_string(),
+                    found: found.map_err(|error| error.to_string()),
+                }
+            })
+            .collect(),
+    }
+}
+
+fn is_good(verdicts: &[Verdict]) -> bool {
+    verdicts.iter().all(|verdict| verdict.found.is_ok())
+}
+
+impl Verdict {
+    fn to_json(&self) -> Value {
+        match &self.found {
+            Ok(engine) => json!({"checked": self.checked, "good": true, "engine": engine}),
+            Err(error) => json!({"checked": self.checked, "good": false, "error": error}),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match &self.found {
+            Ok(_) => format!("good on {}", self.checked),
+            Err(error) => format!("NOT GOOD on {}: {error}", self.checked),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Flags that say about a network what its graph doesn't.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use clap::Args;
+use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
+use stillhouse_engine::EngineOptions;
+
+use crate::{
+    image::{Color, Filter, Layout, Resize},
+    import::{self, Described, Overrides, number, numbers, size},
+    store::{Labels, manifest::OutputKind},
+};
+
+/// What isn't given is read from the graph or, where it doesn't say, decided by default, and told either way.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "From picture to tensor: x = (byte * scale - mean) / std")]
+pub(super) struct Network {
+    /// The network's picture size in pixels, where the graph takes a flat row
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
+    size: Option<(u32, u32)>,
+    /// Channel order: gray, rgb or bgr [default: gray or rgb, by the number of channels]
+    #[arg(long, value_parser = word::<Color>)]
+    color: Option<Color>,
+    /// Where the channels stand: nchw or nhwc [default: as the graph's shape has it]
+    #[arg(long, value_parser = word::<Layout>)]
+    layout: Option<Layout>,
+    /// stretch, fit-pad or crop [default: stretch]
+    #[arg(long, value_parser = word::<Resize>)]
+    resize: Option<Resize>,
+    /// With --resize crop: length of the shorter side before the crop [default: size / 0.875]
+    #[arg(long, value_name = "PIXELS")]
+    resize_to: Option<u32>,
+    /// With --resize fit-pad: the background, 0 to 255 [default: 0]
+    #[arg(long, value_name = "BYTE")]
+    pad: Option<u8>,
+    /// nearest, box, bilinear, bicubic or lanczos3 [default: bilinear]
+    #[arg(long, value_parser = word::<Filter>)]
+    filter: Option<Filter>,
+    /// Multiplied to bytes first [default: 1/255]
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
+    scale: Option<f32>,
+    /// Subtracted second; one number or one a channel, in the network's channel order [default: 0].
+    /// torchvision's networks want 0.485,0.456,0.406
+    #[arg(long, value_name = "NUMBERS", value_parser = list)]
+    mean: Option<List>,
+    /// Divided by last; one number or one a channel [default: 1]. torchvision's networks want 0.229,0.224,0.225
+    #[arg(long, value_name = "NUMBERS", value_parser = list)]
+    std: Option<List>,
+    /// What the scores are: logits or probabilities [default: as the network's answers show]
+    #[arg(long, value_name = "KIND", value_parser = word::<OutputKind>, help_heading = "Output")]
+    output: Option<OutputKind>,
+    /// The graph's output that holds the scores [default: the first suitable one]
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    output_name: Option<String>,
+    /// A picture whose outputs are recorded and must be reproduced wherever the version is loaded; may be repeated
+    /// [default: four drawn ones]
+    #[arg(long, value_name = "PICTURE", help_heading = "Output")]
+    golden: Vec<PathBuf>,
+}
+
+/// Several numbers in one argument; a `Vec` would make clap expect several arguments.
+#[derive(Clone, Debug)]
+struct List(Vec<f32>);
+
+fn list(text: &str) -> Result<List, String> {
+    numbers(text).map(List)
+}
+
+/// A word as the manifest writes it.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    T::deserialize(text.into_deserializer()).map_err(|error: Error| error.to_string())
+}
+
+impl Network {
+    /// Reads graph and pictures, decides what is open and records the golden outputs.
+    pub(super) fn describe(
+        &self,
+        onnx: &Path,
+        labels: &Labels,
+        description: &str,
+        engine: &EngineOptions,
+    ) -> anyhow::Result<Described> {
+        let bytes = Bytes::from(fs::read(onnx).with_context(|| onnx.display().to_string())?);
+        let overrides = Overrides {
+            size: self.size,
+            color: self.color,
+            layout: self.layout,
+            resize: self.resize,
+            resize_to: self.resize_to,
+            pad: self.pad,
+            filter: self.filter,
+            scale: self.scale,
+            mean: self.mean.clone().map(|list| list.0),
+            std: self.std.clone().map(|list| list.0),
+            output_name: self.output_name.clone(),
+            output_kind: self.output,
+            description: description.into(),
+        };
+        let read = |path: &PathBuf| {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            Ok((
+                name,
+                Bytes::from(fs::read(path).with_context(|| path.display().to_string())?),
+            ))
+        };
+        let pictures = self
+            .golden
+            .iter()
+            .map(read)
+            .collect::<anyhow::Result<_>>()?;
+        let described = import::describe(
+            &bytes,
+            labels,
+            &overrides,
+            import::named(pictures),
+            engine,
+            &stillhouse_engine::prepare,
+        );
+        described.with_context(|| format!("{} can't be served", onnx.display()))
+    }
+}
+
+/// Reads a label file; labels that stand there twice are told apart, and told.
+pub(super) fn read_labels(path: &Path) -> anyhow::Result<Labels> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let (labels, choices) =
+        import::read_labels(&text).map_err(|detail| anyhow!("{}: {detail}", path.display()))?;
+    choices.iter().for_each(|choice| println!("  {choice}"));
+    Ok(labels)
+}

@@ -1,0 +1,89 @@
+//! `stillhouse serve`
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{ConfigSource, banner, guest::GuestNetwork, start_log};
+use crate::app::App;
+
+/// Serve the model repository, or one ONNX file.
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    guest: GuestNetwork,
+    #[command(flatten)]
+    source: ConfigSource,
+    /// Address of the data plane.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Address of the admin plane.
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
+    /// The model repository.
+    #[arg(long)]
+    models: Option<PathBuf>,
+    /// `auto`, `onnxruntime` or `tract`.
+    #[arg(long)]
+    engine: Option<String>,
+    /// `cpu`, `cuda:0`, `tensorrt:0`.
+    #[arg(long)]
+    device: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let text = |value: &Option<PathBuf>| value.as_ref().map(|path| path.display().to_string());
+        let config = self.source.load(&[
+            (
+                "server.listen",
+                "--listen",
+                self.listen.map(|address| address.to_string()),
+            ),
+            (
+                "server.admin_listen",
+                "--admin-listen",
+                self.admin_listen.map(|address| address.to_string()),
+            ),
+            ("repository.path", "--models", text(&self.models)),
+            ("engine.backend", "--engine", self.engine.clone()),
+            ("engine.device", "--device", self.device.clone()),
+        ])?;
+        start_log(&config.log)?;
+        let guest = self.guest.read(&config.engine.resolve()?)?;
+        // The guest's pictures stay where the banner says they are until the end.
+        let (guest, _folder) = guest.map(|guest| (guest.files, guest.folder)).unzip();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if config.server.threads > 0 {
+            runtime.worker_threads(config.server.threads);
+        }
+        runtime.enable_all().build()?.block_on(async move {
+            let stop = stop()?;
+            let app = App::build(config, guest, Arc::new(stillhouse_engine::prepare)).await?;
+            print!("{}", banner::text(&app)?);
+            app.serve(stop).await
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    Ok(async move {
+        either(&mut terminate, &mut interrupt).await;
+        tokio::spawn(async move {
+            either(&mut terminate, &mut interrupt).await;
+            tracing::warn!("a second signal: ending now");
+            std::process::exit(130);
+        });
+    })
+}

@@ -1,0 +1,293 @@
+//! The configuration: composed of the modules' own settings, read once from file, environment and flags.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    http::{RequestSettings, listener::ConnectionSettings},
+    image::Limits,
+    strict::{StrictError, Tree},
+    version::{BatchSettings, EngineSettings},
+};
+
+/// The file that is read when none is named and this one is there.
+pub const DEFAULT_FILE: &str = "config/stillhouse.toml";
+
+/// `STILLHOUSE__SERVER__LISTEN=0.0.0.0:80` sets `server.listen`.
+pub const ENVIRONMENT_PREFIX: &str = "STILLHOUSE__";
+
+/// Everything that can be set; `config/stillhouse.toml` comments every key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Addresses, threads, end.
+    pub server: ServerSettings,
+    /// What one connection may do.
+    pub connections: ConnectionSettings,
+    /// What one request may cost.
+    pub requests: RequestSettings,
+    /// What one picture may cost.
+    pub image: Limits,
+    /// Where and how networks run.
+    pub engine: EngineSettings,
+    /// How batches form.
+    pub batch: BatchSettings,
+    /// Where versions lie.
+    pub repository: RepositorySettings,
+    /// What the log looks like.
+    pub log: LogSettings,
+    /// By model: who answers, and tables that replace the general ones.
+    pub models: BTreeMap<String, ModelSettings>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// The data plane's address.
+    pub listen: SocketAddr,
+    /// The admin plane's address: metrics, and later everything that changes who answers.
+    pub admin_listen: SocketAddr,
+    /// Threads that read, decode and write; 0: one a core.
+    pub threads: usize,
+    /// Seconds that open requests get after SIGTERM.
+    pub drain_timeout_seconds: u64,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8080).into(),
+            admin_listen: ([127, 0, 0, 1], 8081).into(),
+            threads: 0,
+            drain_timeout_seconds: 25,
+        }
+    }
+}
+
+/// `[repository]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RepositorySettings {
+    /// The model repository.
+    pub path: PathBuf,
+    /// The model behind `/predict`; empty: the only one there is.
+    pub default_model: String,
+}
+
+impl Default for RepositorySettings {
+    fn default() -> Self {
+        Self {
+            path: "models".into(),
+            default_model: String::new(),
+        }
+    }
+}
+
+/// The look of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Pretty,
+    /// One object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// `auto`, `pretty` or `json`.
+    pub format: LogFormat,
+    /// Which events: `info`, or as `tracing_subscriber::EnvFilter` reads it, e.g. `stillhouse=debug,info`.
+    pub filter: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Auto,
+            filter: "info".into(),
+        }
+    }
+}
+
+/// `[models.<name>]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSettings {
+    /// The version that answers; empty: the only one there is.
+    pub stable: String,
+    /// Replaces `[engine]` whole.
+    pub engine: Option<EngineSettings>,
+    /// Replaces `[batch]` whole.
+    pub batch: Option<BatchSettings>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// As it was named.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// What it says can't be followed.
+    #[error(transparent)]
+    Strict(#[from] StrictError),
+}
+
+/// `key=value` of a flag, with the flag's name for errors.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// `server.listen`.
+    pub key: String,
+    /// As typed.
+    pub value: String,
+    /// `--listen`.
+    pub flag: String,
+}
+
+impl Config {
+    /// File, then environment, then flags: the later overrides the earlier.
+    ///
+    /// # Errors
+    /// A named file that isn't there, and everything that [`crate::strict`] finds.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: &[Setting],
+    ) -> Result<Self, ConfigError> {
+        let default = Path::new(DEFAULT_FILE);
+        let file = file.or_else(|| default.is_file().then_some(default));
+        let mut tree = match file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+                    path: path.to_owned(),
+                    source,
+                })?;
+                Tree::parse(&text, path)?
+            }
+            None => Tree::empty("defaults"),
+        };
+        let mut variables: Vec<_> = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
+            .collect();
+        variables.sort();
+        for (name, value) in variables {
+            let key = name[ENVIRONMENT_PREFIX.len()..]
+                .replace("__", ".")
+                .to_lowercase();
+            tree.set(&key, &value, &name)?;
+        }
+        for setting in flags {
+            tree.set(&setting.key, &setting.value, &setting.flag)?;
+        }
+        Ok(tree.typed()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(
+        text: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Config, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("stillhouse.toml");
+        std::fs::write(&path, text).expect("written");
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        let flags: Vec<Setting> = flags
+            .iter()
+            .map(|(key, value)| Setting {
+                key: key.to_string(),
+                value: value.to_string(),
+                flag: format!("--set {key}"),
+            })
+            .collect();
+        Config::load(Some(&path), environment, &flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_override_the_environment_overrides_the_file() {
+        let text = "[batch]\nqueue = 7\nworkers = 1\nmax_batch = 2\n[models.fashion]\nstable = 'a'";
+        let config = load(
+            text,
+            &[
+                ("STILLHOUSE__BATCH__QUEUE", "8"),
+                ("STILLHOUSE__BATCH__WORKERS", "3"),
+                ("OTHER", "1"),
+            ],
+            &[("batch.queue", "9"), ("server.listen", "0.0.0.0:1")],
+        )
+        .expect("valid");
+        let batch = (
+            config.batch.queue,
+            config.batch.workers,
+            config.batch.max_batch,
+        );
+        assert_eq!(batch, (9, 3, 2));
+        assert_eq!(config.server.listen.port(), 1);
+        assert_eq!(config.models["fashion"].stable, "a");
+    }
+
+    #[test]
+    fn mistakes_name_their_place_and_the_nearest_key() {
+        for (text, environment, parts) in [
+            ("[sever]\n", vec![], vec!["stillhouse.toml:1", "server"]),
+            (
+                "[batch]\nmax_bach = 3",
+                vec![],
+                vec!["stillhouse.toml:2", "max_batch"],
+            ),
+            (
+                "[batch]\nqueue = 'many'",
+                vec![],
+                vec!["stillhouse.toml:2", "queue"],
+            ),
+            (
+                "",
+                vec![("STILLHOUSE__BATCH__QEUE", "3")],
+                vec!["STILLHOUSE__BATCH__QEUE", "queue"],
+            ),
+        ] {
+            let error = load(text, &environment, &[]).expect_err(text);
+            for part in parts {
+                assert!(error.contains(part), "{error} must name {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_shipped_file_says_what_the_defaults_are() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFAULT_FILE);
+        let mut shipped = Config::load(Some(&path), [], &[]).expect("the shipped file is valid");
+        shipped.models.clear();
+        assert_eq!(shipped, Config::default());
+        // Left-out keys would pass above: the file must also say them all.
+        let text = std::fs::read_to_string(&path).expect("read");
+        let mut written: toml::Table = text.parse().expect("TOML");
+        written.remove("models").expect("an example");
+        let mut complete = toml::Table::try_from(Config::default()).expect("TOML");
+        complete.remove("models").expect("a key");
+        assert_eq!(written, complete);
+    }
+}

@@ -1,0 +1,4 @@
+//! What a student's outputs say about it: their distance from a teacher's and their confidence.
+
+pub mod confidence;
+pub mod divergence;

@@ -1,0 +1,32 @@
+//! `/openapi.json` from the code's own types, and a page at `/docs` whose assets are inside the binary.
+
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::{describe, observe, predict};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Stillhouse",
+        description = "A model server for distilled image classifiers."
+    ),
+    paths(
+        predict::default_model,
+        predict::named_model,
+        describe::list,
+        describe::one,
+        observe::livez,
+        observe::readyz
+    ),
+    components(schemas(super::error::Problem))
+)]
+struct Api;
+
+/// The two paths.
+pub fn router() -> Router {
+    SwaggerUi::new("/docs")
+        .url("/openapi.json", Api::openapi())
+        .into()
+}

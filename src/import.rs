@@ -1,0 +1,331 @@
+//! Brings a network in: from an ONNX file and its labels to a version, every open question answered by the graph, by
+//! the caller or by a stated default.
+//!
+//! | module      | holds                                                                   |
+//! |-------------|-------------------------------------------------------------------------|
+//! | `choice`    | what may be overridden, and how every decision is told                  |
+//! | `frame`     | the transform that fits a graph's input                                 |
+//! | `labels`    | label files as people have them                                         |
+//! | `pictures`  | golden pictures: the caller's, or drawn ones                            |
+//! | `outputs`   | files of validation outputs: `.npy`, `.json`, `.csv`                      |
+//! | `reference` | statistics of validation outputs                                        |
+//! | `trial`     | a version on one engine, start to end                                    |
+
+mod choice;
+mod frame;
+mod labels;
+pub mod outputs;
+mod pictures;
+pub mod reference;
+mod trial;
+
+use std::{cmp::Ordering, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use stillhouse_engine::{Blueprint, ElementType, EngineError, EngineOptions, Signature, walk};
+use tempfile::TempDir;
+
+use crate::{
+    golden::{self, GoldenError, word},
+    store::{
+        Golden, Labels, Manifest, ModelName, NewVersion, StoreError, VersionFiles,
+        manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
+    },
+};
+
+pub use choice::{Choice, Origin, Overrides};
+pub(crate) use choice::{number, numbers, size};
+pub use labels::read_labels;
+pub use pictures::{drawn, named};
+pub use trial::{engines, trial};
+
+/// Why a network can't be brought in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The graph is not one that is served, or the engine refuses it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// No picture has the shape of the graph's input.
+    #[error("{0}")]
+    Frame(String),
+    /// Label file and graph disagree.
+    #[error("the graph has {classes} classes, {labels} labels are given{hint}")]
+    Labels {
+        /// Scores per picture in the graph.
+        classes: usize,
+        /// Lines in the label file.
+        labels: usize,
+        /// What may be the reason.
+        hint: &'static str,
+    },
+    /// A golden picture can't be used, or the network gives something else than scores for it.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+    /// The caller's word against what the network answers.
+    #[error("--output says {given}, but the network answers {found}: leave it out or correct it")]
+    Kind {
+        /// By the caller.
+        given: &'static str,
+        /// Observed.
+        found: &'static str,
+    },
+    /// A softmax that was quantised with the rest: neither probabilities nor logits.
+    #[error(
+        "the graph ends in a softmax, but {found}: leave the softmax out of the quantisation, or out of the graph"
+    )]
+    RoundedSoftmax {
+        /// What was seen.
+        found: String,
+    },
+    /// A file that can't be used.
+    #[error("{path}: {detail}")]
+    Content {
+        /// The file.
+        path: String,
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+}
+
+/// Makes a blueprint from a network's bytes: [`stillhouse_engine::prepare`] outside tests.
+pub type Prepare<'a> =
+    &'a dyn Fn(&Bytes, &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError>;
+
+/// A network with everything that is needed to serve it, and how each thing was decided.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Ready for [`Repository::write_version`](crate::store::Repository::write_version).
+    pub version: NewVersion,
+    /// In the manifest's order.
+    pub choices: Vec<Choice>,
+}
+
+/// Reads the graph, decides what it leaves open, runs it on `pictures` (names and files; drawn ones if there are none)
+/// and records the outputs as golden samples.
+///
+/// The engine is built, run and dropped on the calling thread.
+///
+/// # Errors
+/// A graph that is not served, overrides or labels that don't fit it, pictures that can't be decoded, outputs that are
+/// not finite.
+pub fn describe(
+    onnx: &Bytes,
+    labels: &Labels,
+    overrides: &Overrides,
+    pictures: Vec<(String, Bytes)>,
+    engine: &EngineOptions,
+    prepare: Prepare<'_>,
+) -> Result<Described, ImportError> {
+    let graph = walk::read(onnx, overrides.output_name.as_deref())?;
+    let signature = graph.signature;
+    count(&signature, labels)?;
+    let (transform, mut choices) = frame::transform(&signature.input, overrides)?;
+
+    let options = EngineOptions {
+        output: Some(signature.output.name.clone()),
+        ..engine.clone()
+    };
+    let mut network = prepare(onnx, &options)?.build(1)?;
+    let (pictures, origin) = match pictures.is_empty() {
+        true => (pictures::drawn(&transform), Origin::Default),
+        false => (pictures, Origin::Given),
+    };
+    choices.push(Choice::new(
+        "golden",
+        format!("{} pictures", pictures.len()),
+        origin,
+    ));
+    let mut golden: Vec<Golden> = pictures
+        .into_iter()
+        .map(|(name, image)| Golden {
+            name,
+            image,
+            outputs: Vec::new(),
+            tolerance: tolerance(&signature),
+        })
+        .collect();
+    golden::record(network.as_mut(), &transform, &mut golden)?;
+    golden.iter_mut().for_each(tighten);
+    if blind(&golden) {
+        let told = "every picture gives the same outputs: they can't tell a right transform from a wrong one";
+        choices.push(Choice::new("golden", told, Origin::Observed));
+    }
+    let element = match signature.input.element {
+        ElementType::F32 => Element::F32,
+        ElementType::F16 => Element::F16,
+    };
+    let (kind, kind_choice) = kind(&signature, &golden, overrides.output_kind)?;
+    choices.push(Choice::new(
+        "output.name",
+        &signature.output.name,
+        Origin::given_or(&overrides.output_name, Origin::Graph),
+    ));
+    choices.push(kind_choice);
+
+    let manifest = Manifest {
+        schema: SCHEMA,
+        description: overrides.description.clone(),
+        file: File {
+            name: "model.onnx".into(),
+            sha256: String::new(),
+            size_bytes: 0,
+        },
+        input: Input {
+            name: signature.input.name,
+            element,
+        },
+        transform,
+        output: Output {
+            name: signature.output.name,
+            kind,
+            classes: signature.classes,
+        },
+        training: Some(Training {
+            created: Some(
+                jiff::Timestamp::now()
+                    .strftime("%Y-%m-%dT%H:%M:%SZ")
+                    .to_string(),
+            ),
+            tool: Some(concat!("stillhouse ", env!("CARGO_PKG_VERSION"), " import").into()),
+            ..Training::default()
+        }),
+        reference: None,
+        golden: Vec::new(),
+    };
+    let version = NewVersion {
+        manifest,
+        labels: labels.clone(),
+        model_bytes: onnx.clone(),
+        golden,
+    };
+    Ok(Described { version, choices })
+}
+
+/// A version that stands in no repository.
+#[derive(Debug)]
+pub struct Guest {
+    /// What is served, as the model named after its file and the version `local`.
+    pub files: VersionFiles,
+    /// How everything was decided.
+    pub choices: Vec<Choice>,
+    /// `files.path`, with nothing but the golden pictures in it; removed when this is dropped.
+    pub folder: TempDir,
+}
+
+impl Described {
+    /// The network as it is served from memory, without a repository.
+    ///
+    /// # Errors
+    /// The disk's, which takes the pictures.
+    pub fn into_guest(self, file: &Path) -> Result<Guest, StoreError> {
+        let folder = TempDir::with_prefix("stillhouse-");
+        let folder = folder.map_err(|source| StoreError::Io {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let files = self
+            .version
+            .files(&model_name(file), &"local".parse()?, folder.path())?;
+        files.write_golden(folder.path())?;
+        Ok(Guest {
+            files,
+            choices: self.choices,
+            folder,
+        })
+    }
+}
+
+/// A file's name as a model's: `SqueezeNet_fp16.onnx` → `squeezenet_fp16`.
+fn model_name(file: &Path) -> ModelName {
+    let stem = file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    let plain = stem.replace(
+        |c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c),
+        "-",
+    );
+    let plain: String = plain
+        .trim_start_matches(['.', '_', '-'])
+        .chars()
+        .take(64)
+        .collect();
+    plain
+        .parse()
+        .or_else(|_| "model".parse())
+        .unwrap_or_else(|_| unreachable!("`model` is a name"))
+}
+
+fn count(signature: &Signature, labels: &Labels) -> Result<(), ImportError> {
+    let (classes, labels) = (signature.classes, labels.len());
+    let hint = match classes.cmp(&labels) {
+        Ordering::Equal => return Ok(()),
+        Ordering::Greater if classes == labels + 1 => {
+            ": many networks have a class 0 for the background; give it the first line of the label file"
+        }
+        _ => ": one line of the label file belongs to each class, in the graph's order",
+    };
+    Err(ImportError::Labels {
+        classes,
+        labels,
+        hint,
+    })
+}
+
+/// Half precision is 11 bits, and engines differ in where they round.
+fn tolerance(signature: &Signature) -> f32 {
+    match signature.input.element {
+        ElementType::F32 => 1e-3,
+        ElementType::F16 => 1e-2,
+    }
+}
+
+/// The tolerance counts from 1 up; outputs that are all far below it, as the probabilities of a thousand classes may be,
+/// would match whatever came.
+fn tighten(golden: &mut Golden) {
+    let largest = golden
+        .outputs
+        .iter()
+        .fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    golden.tolerance *= largest.clamp(1e-3, 1.0);
+}
+
+fn blind(golden: &[Golden]) -> bool {
+    golden.len() > 1
+        && golden[1..]
+            .iter()
+            .all(|other| golden[0].matches(&other.outputs).is_ok())
+}
+
+fn kind(
+    signature: &Signature,
+    golden: &[Golden],
+    given: Option<OutputKind>,
+) -> Result<(OutputKind, Choice), ImportError> {
+    let rows: Vec<&[f32]> = golden.iter().map(|golden| &golden.outputs[..]).collect();
+    let refuted = rows.iter().find_map(|row| golden::refute(row));
+    let found = if refuted.is_none() {
+        OutputKind::Probabilities
+    } else {
+        OutputKind::Logits
+    };
+    if let Some(given) = given.filter(|given| *given != found) {
+        return Err(ImportError::Kind {
+            given: word(given),
+            found: word(found),
+        });
+    }
+    let origin = match (given, signature.softmax, refuted) {
+        (Some(_), ..) => Origin::Given,
+        // A second softmax over it would flatten every answer.
+        (None, true, Some(found)) => return Err(ImportError::RoundedSoftmax { found }),
+        (None, true, None) => Origin::Graph,
+        (None, false, _) => Origin::Observed,
+    };
+    Ok((found, Choice::new("output.kind", word(found), origin)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What the caller may say about a network, and how every decision is told.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    image::{Color, Filter, Layout, Resize},
+    store::manifest::OutputKind,
+};
+
+/// What is known better than the graph says it; everything else is decided by [`describe`](super::describe).
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Width and height in pixels; needed where the graph takes a flat row that is no square.
+    pub size: Option<(u32, u32)>,
+    /// The network's channel order.
+    pub color: Option<Color>,
+    /// Where the channels stand.
+    pub layout: Option<Layout>,
+    /// How the size is reached.
+    pub resize: Option<Resize>,
+    /// With [`Resize::Crop`]: the length in pixels of the shorter side before the crop.
+    pub resize_to: Option<u32>,
+    /// With [`Resize::FitPad`]: the background.
+    pub pad: Option<u8>,
+    /// The resampling filter.
+    pub filter: Option<Filter>,
+    /// Multiplied to bytes first.
+    pub scale: Option<f32>,
+    /// Subtracted second.
+    pub mean: Option<Vec<f32>>,
+    /// Divided by last.
+    pub std: Option<Vec<f32>>,
+    /// The output that holds the scores, where the graph has several.
+    pub output_name: Option<String>,
+    /// What the scores are; checked against what the network answers.
+    pub output_kind: Option<OutputKind>,
+    /// One line for people.
+    pub description: String,
+}
+
+/// Who decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The caller.
+    Given,
+    /// It stands in the graph.
+    Graph,
+    /// It was seen in the network's answers.
+    Observed,
+    /// Nobody: a usual value, to be looked at.
+    Default,
+}
+
+impl Origin {
+    /// [`Origin::Given`] where something is given.
+    pub(super) fn given_or<T>(given: &Option<T>, otherwise: Self) -> Self {
+        if given.is_some() {
+            Self::Given
+        } else {
+            otherwise
+        }
+    }
+}
+
+/// One decision; displayed as `transform.scale = 1/255 (default)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The manifest's key.
+    pub key: &'static str,
+    /// What was decided.
+    pub value: String,
+    /// By whom.
+    pub origin: Origin,
+}
+
+impl Choice {
+    pub(super) fn new(key: &'static str, value: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            key,
+            value: value.into(),
+            origin,
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = match self.origin {
+            Origin::Given => "given",
+            Origin::Graph => "graph",
+            Origin::Observed => "observed",
+            Origin::Default => "default",
+        };
+        write!(f, "{} = {} ({origin})", self.key, self.value)
+    }
+}
+
+/// Reads `224x224`, width first.
+///
+/// # Errors
+/// What would be right.
+pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once(['x', 'X', '×']);
+    let sides = sides.and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    sides.ok_or_else(|| format!("`{text}` is no size: write WIDTHxHEIGHT in pixels, e.g. 224x224"))
+}
+
+/// Reads `0.5`, `1/255` or several of them with commas between.
+///
+/// # Errors
+/// What would be right.
+pub(crate) fn numbers(text: &str) -> Result<Vec<f32>, String> {
+    text.split(',').map(|part| number(part.trim())).collect()
+}
+
+/// Reads `0.5` or `1/255`.
+///
+/// # Errors
+/// What would be right.
+pub(crate) fn number(text: &str) -> Result<f32, String> {
+    let float = |text: &str| f64::from_str(text).ok();
+    let value = match text.split_once('/') {
+        Some((above, below)) => float(above).zip(float(below)).map(|(a, b)| a / b),
+        None => float(text),
+    };
+    let value = value
+        .map(|value| value as f32)
+        .filter(|value| value.is_finite());
+    value.ok_or_else(|| format!("`{text}` is no number: write e.g. 0.5 or 1/255"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_numbers_are_read_as_people_write_them() {
+        assert_eq!(size("224x196"), Ok((224, 196)));
+        for bad in [
+            "",
+            "224",
+            "x",
+            "224x",
+            "-1x2",
+            "1x2x3",
+            "224 x 224",
+            "99999999999x1",
+        ] {
+            assert!(size(bad).unwrap_err().contains("is no size"), "{bad}");
+        }
+        assert_eq!(numbers("1/255"), Ok(vec![1.0 / 255.0]));
+        assert_eq!(numbers("0.485, 0.456,.406"), Ok(vec![0.485, 0.456, 0.406]));
+        for bad in ["", "a", "1,", "1/0", "1e39", "nan", "inf", "1/2/3"] {
+            assert!(numbers(bad).unwrap_err().contains("is no number"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Reference statistics: what was seen at validation, for drift and divergence to be measured against.
+
+use super::{ImportError, outputs::Outputs};
+use crate::{
+    drift::{
+        confidence::Confidence,
+        divergence::{CLIP_NATS, kl_nats, log_softmax, logits_of},
+    },
+    golden::kind_of,
+    store::manifest::{OutputKind, Reference},
+};
+
+/// Statistics of a student's validation outputs and, where there are a teacher's for the same pictures, of their
+/// distance. Each side may be logits or probabilities, which is seen from the numbers. Divergences are
+/// KL(teacher‖student) at T = 1 in nats; `top1_probability`, `margin` (the gap between the two largest log-probabilities,
+/// in nats) and, for logits, `log_sum_exp` get their ventiles.
+///
+/// # Errors
+/// Matrices of different shapes.
+pub fn measure(student: &Outputs, teacher: Option<&Outputs>) -> Result<Reference, ImportError> {
+    let samples = student.rows().len();
+    let (classes, is_logits) = (student.classes(), !are_probabilities(student));
+    let logits = as_logits(student);
+    let confidences: Vec<Confidence> = logits.iter().map(|row| Confidence::of(row)).collect();
+
+    let mut counts = vec![0.5; classes];
+    confidences
+        .iter()
+        .for_each(|confidence| counts[confidence.top1] += 1.0);
+    let total = samples as f64 + classes as f64 / 2.0;
+    let mut reference = Reference {
+        samples: samples as u64,
+        class_ratios: counts.into_iter().map(|count| count / total).collect(),
+        ..Reference::default()
+    };
+
+    let mut keep = |name: &str, of: fn(&Confidence) -> f64| {
+        let values = confidences.iter().map(of).collect();
+        reference.ventiles.insert(name.to_owned(), ventiles(values));
+    };
+    keep("top1_probability", |confidence| confidence.top1_probability);
+    keep("margin", |confidence| confidence.margin);
+    if is_logits {
+        keep("log_sum_exp", |confidence| confidence.log_sum_exp);
+    }
+
+    if let Some(teacher) = teacher {
+        let shape = |outputs: &Outputs| (outputs.rows().len(), outputs.classes());
+        if shape(teacher) != shape(student) {
+            return Err(ImportError::Frame(format!(
+                "the teacher's outputs are {:?}, the student's {:?}: the same pictures and classes belong in both",
+                shape(teacher),
+                shape(student)
+            )));
+        }
+        let teacher = as_logits(teacher);
+        let kls = || {
+            teacher
+                .iter()
+                .zip(&logits)
+                .map(|(t, s)| kl_nats(&log_softmax(t, 1.0), &log_softmax(s, 1.0)))
+        };
+        let same = teacher
+            .iter()
+            .zip(&confidences)
+            .filter(|(t, s)| Confidence::of(t).top1 == s.top1);
+        reference.agreement = Some(same.count() as f64 / samples as f64);
+        reference.kl_mean_nats = Some(kls().sum::<f64>() / samples as f64);
+        reference.kl_clipped_mean_nats =
+            Some(kls().map(|kl| kl.min(CLIP_NATS)).sum::<f64>() / samples as f64);
+    }
+    Ok(reference)
+}
+
+/// The 5 %, 10 % ... 95 % quantiles, linear between order statistics (Hyndman & Fan 1996, type 7, NumPy's default).
+///
+/// # Panics
+/// If there are no values.
+pub fn ventiles(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len() - 1;
+    (1..20)
+        .map(|twentieth| {
+            let at = last as f64 * f64::from(twentieth) / 20.0;
+            let (below, above) = (values[at.floor() as usize], values[at.ceil() as usize]);
+            below + (above - below) * at.fract()
+        })
+        .collect()
+}
+
+fn are_probabilities(outputs: &Outputs) -> bool {
+    kind_of(&outputs.rows().collect::<Vec<_>>()) == OutputKind::Probabilities
+}
+
+fn as_logits(outputs: &Outputs) -> Vec<Vec<f32>> {
+    let probabilities = are_probabilities(outputs);
+    outputs
+        .rows()
+        .map(|row| {
+            if probabilities {
+                logits_of(row)
+            } else {
+                row.to_vec()
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn outputs(rows: &[[f32; 3]]) -> Outputs {
+        Outputs::new(rows.iter().map(|row| row.to_vec()).collect()).unwrap()
+    }
+
+    fn near(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn counted_by_hand() {
+        let ln = |row: [f32; 3]| row.map(f32::ln);
+        let student = outputs(&[
+            ln([0.5, 0.25, 0.25]),
+            ln([0.25, 0.5, 0.25]),
+            ln([0.1, 0.8, 0.1]),
+            ln([0.2, 0.3, 0.5]),
+        ]);
+        let teacher = outputs(&[
+            ln([0.5, 0.25, 0.25]),
+            ln([0.5, 0.25, 0.25]),
+            ln([0.1, 0.8, 0.1]),
+            ln([0.2, 0.3, 0.5]),
+        ]);
+        let found = measure(&student, Some(&teacher)).unwrap();
+        assert_eq!(found.samples, 4);
+        // (1 + 1/2) / (4 + 3/2), (2 + 1/2) / ..., (1 + 1/2) / ...
+        found
+            .class_ratios
+            .iter()
+            .zip([1.5, 2.5, 1.5])
+            .for_each(|(ratio, count)| near(*ratio, count / 5.5));
+        near(found.agreement.unwrap(), 0.75);
+        // Only the second differs: 0.5 ln(0.5/0.25) + 0.25 ln(0.25/0.5) = 0.25 ln 2.
+        near(found.kl_mean_nats.unwrap(), 0.25 * 2_f64.ln() / 4.0);
+        assert_eq!(found.kl_clipped_mean_nats, found.kl_mean_nats);
+        near(found.ventiles["top1_probability"][9], 0.5);
+        near(found.ventiles["log_sum_exp"][9], 0.0);
+        assert_eq!(found.accuracy, None);
+    }
+
+    #[test]
+    fn heavy_tails_are_clipped_in_one_mean_only() {
+        let found = measure(
+            &outputs(&[[0.0, 100.0, 0.0]]),
+            Some(&outputs(&[[100.0, 0.0, 0.0]])),
+        )
+        .unwrap();
+        near(found.kl_mean_nats.unwrap(), 100.0);
+        near(found.kl_clipped_mean_nats.unwrap(), 2.0);
+        near(found.agreement.unwrap(), 0.0);
+    }
+
+    #[test]
+    fn probabilities_and_their_logits_measure_alike() {
+        let probabilities = outputs(&[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8], [1.0, 0.0, 0.0]]);
+        let logits = Outputs::new(as_logits(&probabilities)).unwrap();
+        let mut expected = measure(&logits, Some(&probabilities)).unwrap();
+        assert!(
+            expected.ventiles.remove("log_sum_exp").is_some(),
+            "logits have one"
+        );
+        assert_eq!(measure(&probabilities, Some(&logits)).unwrap(), expected);
+        near(expected.kl_mean_nats.unwrap(), 0.0);
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        let (one, two) = (
+            outputs(&[[1.0, 2.0, 3.0]]),
+            outputs(&[[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]),
+        );
+        let error = measure(&one, Some(&two)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the teacher's outputs are (2, 3), the student's (1, 3): the same pictures and classes belong in both"
+        );
+    }
+
+    #[test]
+    fn ventiles_are_numpys() {
+        // np.quantile([0, 1, ..., 20], np.arange(1, 20) / 20)
+        assert_eq!(
+            ventiles((0..21).rev().map(f64::from).collect()),
+            (1..20).map(f64::from).collect::<Vec<_>>()
+        );
+        // np.quantile([1, 2, 4], [0.05, 0.5, 0.95])
+        let found = ventiles(vec![4.0, 1.0, 2.0]);
+        near(found[0], 1.1);
+        near(found[9], 2.0);
+        near(found[18], 3.8);
+        assert_eq!(ventiles(vec![7.0]), [7.0; 19]);
+    }
+
+    proptest! {
+        /// Whatever is measured passes the manifest's own checks.
+        #[test]
+        fn references_are_valid(rows in prop::collection::vec(prop::array::uniform3(-30.0..30.0_f32), 1..40), seed in -5.0..5.0_f32) {
+            let teacher: Vec<[f32; 3]> = rows.iter().map(|[a, b, c]| [a + seed, b - seed, *c]).collect();
+            let found = measure(&outputs(&rows), Some(&outputs(&teacher))).unwrap();
+            near(found.class_ratios.iter().sum(), 1.0);
+            prop_assert!(found.class_ratios.iter().all(|ratio| *ratio > 0.0));
+            prop_assert!(found.kl_mean_nats >= found.kl_clipped_mean_nats && found.kl_clipped_mean_nats >= Some(0.0));
+            prop_assert!(found.ventiles.values().all(|ventiles| ventiles.len() == 19 && ventiles.is_sorted()));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Model name → what is served under it; fixed after start, hence without a lock.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::rollout::Slot;
+
+/// One model: its labels, which don't change while it runs, and the slot that says who answers.
+pub struct Model {
+    /// Its name.
+    pub name: String,
+    /// One name a class, in the network's order.
+    pub labels: Arc<[String]>,
+    /// Who answers.
+    pub slot: Slot,
+}
+
+/// All models of this server.
+pub struct Registry {
+    models: BTreeMap<String, Model>,
+    default: Option<String>,
+}
+
+impl Registry {
+    /// `default` is the model behind `/predict`; without it, the only one there is.
+    pub fn new(models: impl IntoIterator<Item = Model>, default: Option<String>) -> Self {
+        let models: BTreeMap<String, Model> = models
+            .into_iter()
+            .map(|model| (model.name.clone(), model))
+            .collect();
+        let only = || (models.len() == 1).then(|| models.keys().next().cloned())?;
+        let default = default.or_else(only);
+        Self { models, default }
+    }
+
+    /// A model by its name.
+    pub fn get(&self, name: &str) -> Option<&Model> {
+        self.models.get(name)
+    }
+
+    /// The model that `/predict` means.
+    pub fn default_model(&self) -> Option<&Model> {
+        self.get(self.default.as_deref()?)
+    }
+
+    /// All models, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Model> {
+        self.models.values()
+    }
+}

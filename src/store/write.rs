@@ -1,0 +1,294 @@
+//! Writing a version: complete and durable, or not at all.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Golden, LABELS, Labels, MANIFEST, Manifest, ModelName, Repository, StoreError, VersionFiles,
+    VersionName, folder::is_safe_path, manifest, read, validate,
+};
+
+/// What a version is made of.
+#[derive(Clone, Debug)]
+pub struct NewVersion {
+    /// Its `file` (but for the name) and `golden` are filled in from what follows.
+    pub manifest: Manifest,
+    /// Must be the model's, if it has some already.
+    pub labels: Labels,
+    /// The network's file.
+    pub model_bytes: Bytes,
+    /// PNG, JPEG or WebP pictures under distinct names of `[A-Za-z0-9._-]`.
+    pub golden: Vec<Golden>,
+}
+
+impl NewVersion {
+    /// What [`Repository::read`] would give if this stood at `path`: sums and golden entries filled in, all checked.
+    ///
+    /// # Errors
+    /// Whatever a reader would refuse.
+    pub fn files(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        path: &Path,
+    ) -> Result<VersionFiles, StoreError> {
+        Ok(VersionFiles {
+            model: model.clone(),
+            version: version.clone(),
+            path: path.into(),
+            manifest: finished(self, path)?,
+            labels: self.labels.clone(),
+            model_bytes: self.model_bytes.clone(),
+            golden: self.golden.clone(),
+        })
+    }
+}
+
+impl VersionFiles {
+    /// Writes the golden samples below `folder`, durably.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn write_golden(&self, folder: &Path) -> Result<(), StoreError> {
+        if self.golden.is_empty() {
+            return Ok(());
+        }
+        let parent = folder.join("golden");
+        io_at(&parent, fs::create_dir(&parent))?;
+        for (golden, entry) in self.golden.iter().zip(&self.manifest.golden) {
+            write(&folder.join(&entry.image), &golden.image)?;
+            write(
+                &folder.join(&entry.outputs),
+                json(&golden.outputs).as_bytes(),
+            )?;
+        }
+        sync(&parent)
+    }
+}
+
+impl Repository {
+    /// Writes a version beside its final place, synchronises it and renames it there: whoever looks sees all or nothing.
+    /// Returns what was written; its `path` is its directory.
+    ///
+    /// # Errors
+    /// The version exists already, its manifest would be refused by [`Repository::read`], its labels are not the
+    /// model's, or the disk's own refusal.
+    pub fn write_version(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        new: &NewVersion,
+    ) -> Result<VersionFiles, StoreError> {
+        let model_path = self.root().join(model.as_str());
+        let path = model_path.join(version.as_str());
+        let files = new.files(model, version, &path)?;
+        if path.symlink_metadata().is_ok() {
+            return Err(StoreError::Exists { path });
+        }
+        io_at(&model_path, fs::create_dir_all(&model_path))?;
+        self.settle_labels(model, &new.labels)?;
+
+        let beside = tempfile::Builder::new()
+            .prefix(".incoming-")
+            .tempdir_in(&model_path);
+        let beside = io_at(&model_path, beside)?;
+        let folder = beside.path();
+        write(&folder.join(&files.manifest.file.name), &files.model_bytes)?;
+        files.write_golden(folder)?;
+        let text = toml::to_string(&files.manifest)
+            .map_err(|error| io_failure(&path, io::Error::other(error)))?;
+        write(&folder.join(MANIFEST), text.as_bytes())?;
+        // A temporary directory is its maker's alone; a version is read by the server's user.
+        io_at(
+            folder,
+            fs::set_permissions(folder, Permissions::from_mode(0o755)),
+        )?;
+        sync(folder)?;
+
+        match fs::rename(folder, &path) {
+            Ok(()) => _ = beside.keep(),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                return Err(StoreError::Exists { path });
+            }
+            Err(error) => return Err(io_failure(&path, error)),
+        }
+        sync(&model_path)?;
+        Ok(files)
+    }
+
+    /// Compares the model's labels with `labels`; a model without any gets these.
+    fn settle_labels(&self, model: &ModelName, labels: &Labels) -> Result<(), StoreError> {
+        let folder = self.root().join(model.as_str());
+        let path = folder.join(LABELS);
+        let existing = match self.labels(model) {
+            Ok(existing) => existing,
+            Err(StoreError::Missing { .. }) => {
+                let mut file = io_at(
+                    &folder,
+                    tempfile::NamedTempFile::with_prefix_in(".incoming-", &folder),
+                )?;
+                io_at(&path, file.write_all(labels.to_text().as_bytes()))?;
+                io_at(
+                    &path,
+                    file.as_file()
+                        .set_permissions(Permissions::from_mode(0o644)),
+                )?;
+                io_at(&path, file.as_file().sync_all())?;
+                match file.persist_noclobber(&path) {
+                    Ok(_) => return sync(&folder),
+                    // Somebody else was faster: theirs count.
+                    Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                        self.labels(model)?
+                    }
+                    Err(error) => return Err(io_failure(&path, error.error)),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        let differing = existing.iter().zip(labels.iter()).position(|(a, b)| a != b);
+        let (expected, found) = match differing {
+            Some(class) => (
+                format!("`{}` is class {class}", existing[class]),
+                format!("`{}`", labels[class]),
+            ),
+            None if existing.len() == labels.len() => return Ok(()),
+            None => (
+                format!("{} labels", existing.len()),
+                labels.len().to_string(),
+            ),
+        };
+        Err(StoreError::OtherLabels {
+            path,
+            expected,
+            found,
+        })
+    }
+}
+
+/// The manifest with what follows from the files, checked as a reader would.
+fn finished(new: &NewVersion, path: &Path) -> Result<Manifest, StoreError> {
+    let mut manifest = new.manifest.clone();
+    let path = path.join(MANIFEST);
+    manifest.file.sha256 = read::sha256(&new.model_bytes);
+    manifest.file.size_bytes = new.model_bytes.len() as u64;
+    manifest.golden = new
+        .golden
+        .iter()
+        .map(|golden| entry(golden, &path))
+        .collect::<Result<_, _>>()?;
+    validate::manifest(&manifest, &path)?;
+    validate::labels(&manifest, &new.labels, &path)?;
+    for (index, golden) in new.golden.iter().enumerate() {
+        let wrong = |found: String, expected: &str| StoreError::Value {
+            path: path.clone(),
+            key: format!("golden[{index}]"),
+            found,
+            expected: expected.into(),
+        };
+        if new.golden[..index]
+            .iter()
+            .any(|other| other.name == golden.name)
+        {
+            return Err(wrong(
+                format!("`{}` again", golden.name),
+                "samples have names of their own",
+            ));
+        }
+        golden
+            .matches(&golden.outputs)
+            .map_err(|error| wrong(error.to_string(), "outputs are finite numbers"))?;
+        if golden.outputs.len() != new.labels.len() {
+            let found = format!("a list of {} outputs", golden.outputs.len());
+            return Err(wrong(found, &format!("{} belong here", new.labels.len())));
+        }
+    }
+    Ok(manifest)
+}
+
+fn entry(golden: &Golden, path: &Path) -> Result<manifest::Golden, StoreError> {
+    let wrong = |found: &str, expected: &str| StoreError::Value {
+        path: path.into(),
+        key: "golden".into(),
+        found: found.escape_default().to_string(),
+        expected: expected.into(),
+    };
+    if !is_safe_path(&golden.name) || golden.name.contains('/') {
+        return Err(wrong(
+            &golden.name,
+            "a sample's name is made of A-Z, a-z, 0-9, `.`, `_` and `-`",
+        ));
+    }
+    let extension = match golden.image.as_ref() {
+        [0x89, b'P', b'N', b'G', ..] => "png",
+        [0xff, 0xd8, 0xff, ..] => "jpg",
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => "webp",
+        _ => {
+            return Err(wrong(
+                &golden.name,
+                "a sample is a PNG, JPEG or WebP picture",
+            ));
+        }
+    };
+    Ok(manifest::Golden {
+        image: format!("golden/{}.{extension}", golden.name),
+        outputs: format!("golden/{}.json", golden.name),
+        tolerance: golden.tolerance,
+    })
+}
+
+fn json(outputs: &[f32]) -> String {
+    let numbers: Vec<String> = outputs.iter().map(|value| format!("{value:?}")).collect();
+    format!("[{}]\n", numbers.join(", "))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    io_at(path, written)
+}
+
+/// Makes the names in a directory durable.
+fn sync(folder: &Path) -> Result<(), StoreError> {
+    io_at(
+        folder,
+        File::open(folder).and_then(|folder| folder.sync_all()),
+    )
+}
+
+fn io_at<T>(path: &Path, result: io::Result<T>) -> Result<T, StoreError> {
+    result.map_err(|source| io_failure(path, source))
+}
+
+fn io_failure(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.into(),
+        source,
+    }
+}

@@ -1,0 +1,109 @@
+//! A running version: what its pictures become, its labels, its batcher, its metrics.
+
+pub mod contract;
+mod launch;
+mod settings;
+pub mod warmup;
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    batch::{Batcher, Refusal, Reply},
+    image::{Input, Normalization},
+    store::manifest::{Manifest, OutputKind},
+};
+
+pub use launch::{LaunchError, Launcher, Prepare};
+pub use settings::{BatchSettings, EngineSettings, SettingsError};
+
+/// One trained network, loaded, checked and ready to answer. Immutable; the last `Arc` to go drains its queue.
+pub struct Version {
+    /// The model it belongs to.
+    pub model: String,
+    /// Its name in the repository.
+    pub name: String,
+    /// What its manifest says.
+    pub manifest: Manifest,
+    /// Engine, device and batch handling in words.
+    pub engine: String,
+    /// How its batches are formed, after measurement.
+    pub batching: crate::batch::BatchOptions,
+    /// What was measured at warm-up.
+    pub warmup: Vec<warmup::BatchTiming>,
+    normalization: Arc<Normalization>,
+    batcher: Batcher<Input>,
+}
+
+impl Version {
+    /// The first 12 digits of the network's sha256: enough to tell versions apart.
+    pub fn sha256_prefix(&self) -> &str {
+        self.manifest.file.sha256.get(..12).unwrap_or("")
+    }
+
+    /// Per-channel normalisation, shared with every queued picture.
+    pub fn normalization(&self) -> &Arc<Normalization> {
+        &self.normalization
+    }
+
+    /// Puts one picture in the queue: immediate, bounded, lock-free.
+    ///
+    /// # Errors
+    /// The queue is full, or the version has ended.
+    pub fn submit(&self, input: Input, deadline: Option<Instant>) -> Result<Reply, Refusal> {
+        self.batcher.submit(input, deadline)
+    }
+
+    /// Says early, before work is done for it, that a submission would be refused now.
+    ///
+    /// # Errors
+    /// The queue is full.
+    pub fn admit(&self) -> Result<(), Refusal> {
+        match self.batching.queue {
+            capacity if self.batcher.waiting() >= capacity => Err(Refusal::Full { capacity }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Rows waiting now.
+    pub fn waiting(&self) -> usize {
+        self.batcher.waiting()
+    }
+
+    /// Raw outputs → probabilities, `[classes]`; `None` when any output isn't finite.
+    pub fn probabilities(&self, scores: &[f32]) -> Option<Vec<f32>> {
+        probabilities(scores, self.manifest.output.kind)
+    }
+}
+
+/// Softmax for logits (the maximum subtracted first); probabilities pass as they are. `None` for non-finite scores.
+pub fn probabilities(scores: &[f32], kind: OutputKind) -> Option<Vec<f32>> {
+    if !scores.iter().all(|score| score.is_finite()) {
+        return None;
+    }
+    Some(match kind {
+        OutputKind::Probabilities => scores.to_vec(),
+        OutputKind::Logits => {
+            let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut shares: Vec<f32> = scores.iter().map(|score| (score - top).exp()).collect();
+            let sum: f32 = shares.iter().sum();
+            shares.iter_mut().for_each(|share| *share /= sum);
+            shares
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_is_stable_and_refuses_what_is_not_finite() {
+        let huge = probabilities(&[1e30, 1e30, -1e30], OutputKind::Logits).expect("finite");
+        assert_eq!(huge, [0.5, 0.5, 0.0]);
+        let given = probabilities(&[0.25, 0.75], OutputKind::Probabilities).expect("finite");
+        assert_eq!(given, [0.25, 0.75]);
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(probabilities(&[0.0, bad], OutputKind::Logits), None);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! From a version's files to a running version: contract, golden samples, measurement, workers.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use bytes::Bytes;
+use prometheus::{GaugeVec, IntGaugeVec};
+use stillhouse_engine::{Blueprint, EngineError, EngineOptions};
+
+use super::{
+    Version,
+    contract::{self, ContractError},
+    settings::{BatchSettings, EngineSettings, SettingsError},
+    warmup::{self, BatchTiming},
+};
+use crate::{
+    batch::{BatchMetrics, BatchOptions, Batcher, policy::Policy},
+    golden::{self, GoldenError},
+    image::{Normalization, TransformError},
+    metrics::Metrics,
+    store::VersionFiles,
+};
+
+/// Why a version could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The settings name something that isn't.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The manifest's transform can't be applied.
+    #[error(transparent)]
+    Transform(#[from] TransformError),
+    /// The engine refused graph, device or memory.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Manifest and graph contradict each other.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// A golden sample came out differently.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+}
+
+/// Makes a blueprint from a network's bytes; replaced in tests by engines that follow a script.
+pub type Prepare =
+    Arc<dyn Fn(&Bytes, &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError> + Send + Sync>;
+
+/// Starts versions: everything they share.
+#[derive(Clone)]
+pub struct Launcher {
+    prepare: Prepare,
+    batch_metrics: BatchMetrics,
+    timings: GaugeVec,
+    versions: IntGaugeVec,
+}
+
+impl Launcher {
+    /// Registers the metrics of versions; `prepare` is [`stillhouse_engine::prepare`] outside tests.
+    pub fn new(metrics: &Metrics, prepare: Prepare) -> Self {
+        Self {
+            prepare,
+            batch_metrics: BatchMetrics::new(metrics),
+            timings: metrics.real_gauges(
+                "warmup_batch_duration_seconds",
+                "Shortest run of a batch of this many rows, measured when the version was loaded.",
+                &["model", "version", "rows"],
+            ),
+            versions: metrics.gauges(
+                "model_info",
+                "Always 1; says which version of a model runs on which engine.",
+                &["model", "version", "sha256", "engine"],
+            ),
+        }
+    }
+
+    /// Checks, measures and starts one version. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// A version that can't be trusted is never returned.
+    pub fn launch(
+        &self,
+        files: VersionFiles,
+        engine: &EngineSettings,
+        batch: &BatchSettings,
+    ) -> Result<Arc<Version>, LaunchError> {
+        let options = EngineOptions {
+            output: Some(files.manifest.output.name.clone()),
+            ..engine.resolve()?
+        };
+        let blueprint = (self.prepare)(&files.model_bytes, &options)?;
+        contract::check(&files.manifest, blueprint.signature())?;
+        let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
+
+        let limit = blueprint.batch_limit().unwrap_or(usize::MAX);
+        let warmup = self.rehearse(&blueprint, &files, &normalization, batch, limit)?;
+        let batching = decide(batch, &warmup, limit, options.intra_threads);
+
+        let model = files.model.to_string();
+        let name = files.version.to_string();
+        let batcher = Batcher::start(&blueprint, batching, &self.batch_metrics, &model, &name)?;
+
+        let version = Version {
+            engine: blueprint.describe(),
+            model,
+            name,
+            manifest: files.manifest,
+            batching,
+            warmup,
+            normalization,
+            batcher,
+        };
+        self.publish(&version);
+        tracing::info!(
+            model = version.model,
+            version = version.name,
+            engine = version.engine,
+            because = engine.why(options.backend),
+            max_batch = batching.policy.max_batch,
+            workers = batching.workers,
+            "loaded"
+        );
+        Ok(Arc::new(version))
+    }
+
+    /// On a thread of its own, since an engine lives and dies on one: golden samples, then the measurement.
+    fn rehearse(
+        &self,
+        blueprint: &Arc<dyn Blueprint>,
+        files: &VersionFiles,
+        normalization: &Arc<Normalization>,
+        batch: &BatchSettings,
+        limit: usize,
+    ) -> Result<Vec<BatchTiming>, LaunchError> {
+        let most = match batch.max_batch {
+            0 => warmup::LARGEST_MEASURED,
+            fixed => fixed,
+        }
+        .min(limit);
+        thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let mut engine = blueprint.build(most)?;
+                    golden::verify(engine.as_mut(), most, files, normalization)?;
+                    Ok(warmup::measure(engine.as_mut(), most)?)
+                })
+                .join()
+                .unwrap_or_else(|_| {
+                    Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
+                })
+        })
+    }
+
+    fn publish(&self, version: &Version) {
+        let of = [version.model.as_str(), version.name.as_str()];
+        for timing in &version.warmup {
+            self.timings
+                .with_label_values(&[of[0], of[1], &timing.rows.to_string()])
+                .set(timing.seconds);
+        }
+        self.versions
+            .with_label_values(&[of[0], of[1], version.sha256_prefix(), &version.engine])
+            .set(1);
+    }
+}
+
+/// What the settings leave open (zero) follows from the measurement.
+fn decide(
+    settings: &BatchSettings,
+    warmup: &[BatchTiming],
+    limit: usize,
+    intra_threads: usize,
+) -> BatchOptions {
+    let max_batch = match settings.max_batch {
+        0 => warmup::best_batch(warmup),
+        fixed => fixed.min(limit),
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    BatchOptions {
+        policy: Policy {
+            max_batch,
+            max_wait: Duration::from_micros(settings.max_wait_us),
+        },
+        workers: match settings.workers {
+            0 => warmup::best_workers(warmup, max_batch, cores, intra_threads),
+            fixed => fixed,
+        },
+        queue: settings.queue.max(max_batch),
+    }
+}

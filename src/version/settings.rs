@@ -1,0 +1,120 @@
+//! Where a version runs and how its batches form: the tables `[engine]` and `[batch]` of the configuration.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use stillhouse_engine::{Backend, Device, EngineOptions};
+
+/// A setting that names something that isn't.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Neither `auto` nor a back end.
+    #[error("engine.backend is `{0}`; it must be `auto`, `onnxruntime` or `tract`")]
+    Backend(String),
+    /// Not a device.
+    #[error("engine.device: {0}")]
+    Device(String),
+    /// A device that the embedded engine doesn't have.
+    #[error(
+        "engine.device is `{0}`, but ONNX Runtime's library was not found and the embedded engine knows only the processor: set engine.library or ORT_DYLIB_PATH, or engine.device = \"cpu\""
+    )]
+    DeviceNeedsOrt(String),
+}
+
+/// `[engine]`: where and how networks run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// `auto` (ONNX Runtime where its library is found, else tract), `onnxruntime` or `tract`.
+    pub backend: String,
+    /// ONNX Runtime's shared library; empty: `ORT_DYLIB_PATH`, beside the binary, `target/onnxruntime/`.
+    pub library: PathBuf,
+    /// `cpu`, `cuda:0`, `tensorrt:0`.
+    pub device: String,
+    /// Whether a device that can't be had is replaced by the processor, with a line in the log.
+    pub fallback: bool,
+    /// Threads inside one run.
+    pub intra_threads: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            backend: "auto".into(),
+            library: PathBuf::new(),
+            device: "cpu".into(),
+            fallback: false,
+            intra_threads: 1,
+        }
+    }
+}
+
+impl EngineSettings {
+    /// The engine's options; `auto` is decided here.
+    ///
+    /// # Errors
+    /// An unknown back end or device, or a device that the back end doesn't have.
+    pub fn resolve(&self) -> Result<EngineOptions, SettingsError> {
+        let device: Device = self.device.parse().map_err(SettingsError::Device)?;
+        let explicit = (!self.library.as_os_str().is_empty()).then_some(self.library.as_path());
+        let library = stillhouse_engine::find_library(explicit);
+        let backend = match self.backend.as_str() {
+            "auto" if library.is_some() && Backend::compiled_in().contains(&Backend::Ort) => {
+                Backend::Ort
+            }
+            "auto" => Backend::Tract,
+            "onnxruntime" => Backend::Ort,
+            "tract" => Backend::Tract,
+            other => return Err(SettingsError::Backend(other.to_owned())),
+        };
+        if backend == Backend::Tract && device != Device::Cpu && !self.fallback {
+            return Err(SettingsError::DeviceNeedsOrt(self.device.clone()));
+        }
+        Ok(EngineOptions {
+            backend,
+            device,
+            fallback: self.fallback,
+            intra_threads: self.intra_threads.max(1),
+            library,
+            output: None,
+        })
+    }
+}
+
+impl EngineSettings {
+    /// In words, for the log: why this back end was taken.
+    pub fn why(&self, taken: Backend) -> &'static str {
+        match (self.backend.as_str(), taken) {
+            ("auto", Backend::Ort) => "ONNX Runtime's library was found",
+            ("auto", Backend::Tract) => {
+                "ONNX Runtime's library was not found: scripts/onnxruntime.sh fetches it"
+            }
+            _ => "engine.backend names it",
+        }
+    }
+}
+
+/// `[batch]`: how batches form; zero means measured when the version is loaded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchSettings {
+    /// Rows at which a batch is complete; 0: measured.
+    pub max_batch: usize,
+    /// Microseconds that the oldest row may be kept waiting for company; 0: never.
+    pub max_wait_us: u64,
+    /// Engines side by side, each on a thread of its own; 0: from the measurement and the cores.
+    pub workers: usize,
+    /// Rows that may wait; a request beyond is refused with 503.
+    pub queue: usize,
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self {
+            max_batch: 0,
+            max_wait_us: 0,
+            workers: 0,
+            queue: 256,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a batch costs on this machine, measured before the version is seen; batch size and workers follow from it.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use stillhouse_engine::{Engine, EngineError};
+use utoipa::ToSchema;
+
+use crate::batch::policy::ladder;
+
+/// Batches beyond this size have never been seen to pay on a processor; a device may be given more by configuration.
+pub const LARGEST_MEASURED: usize = 64;
+
+/// A size whose run takes longer is not measured further: the queue's latency would be its price.
+const LONGEST_RUN: Duration = Duration::from_millis(100);
+
+/// The whole measurement of one version ends after about this long.
+const BUDGET: Duration = Duration::from_millis(400);
+
+/// A size within this share of the best throughput is as good as the best, and has the lower latency.
+const GOOD_ENOUGH: f64 = 0.95;
+
+/// From this gain on, one worker with full batches beats two with halves.
+const GAIN_FOR_FEWER_WORKERS: f64 = 2.0;
+
+/// One batch size with its best observed run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct BatchTiming {
+    /// Images in the batch.
+    pub rows: usize,
+    /// The shortest of the measured runs.
+    pub seconds: f64,
+}
+
+impl BatchTiming {
+    fn images_per_second(&self) -> f64 {
+        self.rows as f64 / self.seconds.max(1e-9)
+    }
+}
+
+/// Runs sizes 1, 2, 4 ... `most`, each once to warm it and then up to five times, within a budget of time.
+///
+/// # Errors
+/// The engine's, at any size.
+pub fn measure(engine: &mut dyn Engine, most: usize) -> Result<Vec<BatchTiming>, EngineError> {
+    let begun = Instant::now();
+    let mut timings = Vec::new();
+    for rows in ladder(most) {
+        let mut best = Duration::MAX;
+        for run in 0..6 {
+            engine.input(rows).fill(0.5);
+            let started = Instant::now();
+            engine.run(rows)?;
+            let took = started.elapsed();
+            // The first run of a size allocates; it counts only where nothing shorter can be had.
+            if run > 0 || took > LONGEST_RUN {
+                best = best.min(took);
+            }
+            if best < Duration::MAX && begun.elapsed() > BUDGET {
+                break;
+            }
+        }
+        timings.push(BatchTiming {
+            rows,
+            seconds: best.as_secs_f64(),
+        });
+        if best > LONGEST_RUN || begun.elapsed() > BUDGET {
+            break;
+        }
+    }
+    Ok(timings)
+}
+
+/// The smallest size that is as good as the best.
+pub fn best_batch(timings: &[BatchTiming]) -> usize {
+    let best = timings
+        .iter()
+        .map(BatchTiming::images_per_second)
+        .fold(0.0, f64::max);
+    timings
+        .iter()
+        .find(|timing| timing.images_per_second() >= GOOD_ENOUGH * best)
+        .map_or(1, |timing| timing.rows)
+}
+
+/// Workers for `cores` cores when each run uses `intra_threads`: one a core, or half as many where a full batch is so
+/// much cheaper an image that filling it matters more than a second thread.
+pub fn best_workers(
+    timings: &[BatchTiming],
+    max_batch: usize,
+    cores: usize,
+    intra_threads: usize,
+) -> usize {
+    let slots = (cores / intra_threads.max(1)).max(1);
+    let rate = |rows| {
+        timings
+            .iter()
+            .find(|timing| timing.rows == rows)
+            .map(BatchTiming::images_per_second)
+    };
+    match (rate(1), rate(max_batch)) {
+        (Some(one), Some(full)) if full >= GAIN_FOR_FEWER_WORKERS * one => slots.div_ceil(2),
+        _ => slots,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timings(rates: &[(usize, f64)]) -> Vec<BatchTiming> {
+        rates
+            .iter()
+            .map(|&(rows, images_per_second)| BatchTiming {
+                rows,
+                seconds: rows as f64 / images_per_second,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_smallest_good_size_wins() {
+        let mlp = timings(&[
+            (1, 5e3),
+            (2, 1e4),
+            (4, 2e4),
+            (8, 2.4e4),
+            (16, 4.0e4),
+            (32, 3.9e4),
+        ]);
+        assert_eq!(best_batch(&mlp), 16);
+        assert_eq!(best_workers(&mlp, 16, 2, 1), 1);
+        let squeezenet = timings(&[(1, 150.0), (2, 148.0), (4, 151.0), (8, 140.0)]);
+        assert_eq!(best_batch(&squeezenet), 1);
+        assert_eq!(best_workers(&squeezenet, 1, 2, 1), 2);
+        assert_eq!(best_workers(&squeezenet, 1, 8, 2), 4);
+        assert_eq!(best_batch(&[]), 1);
+        assert_eq!(best_workers(&[], 1, 1, 4), 1);
+    }
+}

@@ -1,0 +1,10 @@
+//! Integration tests: real servers on port 0, real clients, scripted or real engines.
+
+mod engines;
+mod faults;
+mod pictures;
+mod predict;
+mod process;
+mod repository;
+mod server;
+mod toy;

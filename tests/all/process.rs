@@ -1,0 +1,201 @@
+//! The binary itself: its banner, its signals, its exit codes.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use stillhouse_engine::Backend;
+
+use crate::{
+    engines::backends,
+    toy::{SIDE, golden, gray_png, write},
+};
+
+struct Process {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    banner: String,
+    _repository: tempfile::TempDir,
+}
+
+impl Process {
+    /// Starts `stillhouse serve` and reads its banner to the end.
+    fn start(backend: Backend, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), golden());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ])
+            .args(["--engine", &backend.to_string(), "--models"])
+            .arg(folder.path())
+            .args(more)
+            .current_dir(folder.path()) // no config/stillhouse.toml here
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut banner = String::new();
+        while !banner.contains("curl ") {
+            let read = stdout.read_line(&mut banner).expect("text");
+            assert!(read > 0, "the server ended: {banner}{}", stderr(&mut child));
+        }
+        Self {
+            child,
+            stdout,
+            banner,
+            _repository: folder,
+        }
+    }
+
+    /// The word that follows `label` in the banner.
+    fn address(&self, label: &str) -> &str {
+        let line = self
+            .banner
+            .lines()
+            .find(|line| line.trim_start().starts_with(label));
+        line.and_then(|line| line.split_whitespace().nth(1))
+            .expect("a line of the banner")
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        assert!(status.expect("kill").success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn stderr(child: &mut Child) -> String {
+    let mut text = String::new();
+    let pipe = child.stderr.as_mut().expect("piped");
+    pipe.read_to_string(&mut text).expect("text");
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_curl_works_and_sigterm_ends_with_0() {
+    for backend in backends() {
+        let mut process = Process::start(backend, &[]);
+        let banner = process.banner.clone();
+        for word in ["toy", "stable", "v1", &backend.to_string()] {
+            assert!(banner.contains(word), "{banner}");
+        }
+        let curl = banner.lines().last().expect("the curl line").trim();
+        let answer = Command::new("sh").args(["-c", curl]).output();
+        let answer = answer.expect("a shell");
+        let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+        assert!(text.contains("\"label\":\"dark\""), "{curl}: {text}");
+        let metrics = reqwest::get(process.address("metrics"))
+            .await
+            .expect("an answer");
+        let metrics = metrics.text().await.expect("text");
+        assert!(
+            metrics.contains("process_resident_memory_bytes"),
+            "{metrics}"
+        );
+
+        process.signal("TERM");
+        let status = process.child.wait().expect("an end");
+        assert_eq!(status.code(), Some(0), "{}", stderr(&mut process.child));
+        let mut rest = String::new();
+        process.stdout.read_to_string(&mut rest).expect("text");
+        let log = stderr(&mut process.child);
+        for line in log.lines() {
+            let event: serde_json::Value = serde_json::from_str(line).expect("JSON off a terminal");
+            assert!(
+                event["level"].is_string() && event["timestamp"].is_string(),
+                "{line}"
+            );
+        }
+        assert!(log.contains("draining"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sigterm_ends_it_now() {
+    let mut process = Process::start(
+        Backend::Tract,
+        &["--set", "requests.body_timeout_seconds=600"],
+    );
+    let url = process.address("predictions").to_owned();
+    let address = url
+        .trim_start_matches("http://")
+        .split('/')
+        .next()
+        .expect("an address");
+    // Half a body: without a second signal, the server waits for the rest until the drain ends.
+    let mut stuck = std::net::TcpStream::connect(address).expect("connects");
+    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf";
+    std::io::Write::write_all(&mut stuck, head.as_bytes()).expect("writes");
+    let metrics = process.address("metrics").to_owned();
+    loop {
+        let text = reqwest::get(&metrics)
+            .await
+            .expect("an answer")
+            .text()
+            .await
+            .expect("text");
+        if text.contains("stillhouse_requests_in_flight 2") {
+            break;
+        }
+    }
+    process.signal("TERM");
+    let mut log = BufReader::new(process.child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("draining") {
+        line.clear();
+        assert!(
+            log.read_line(&mut line).expect("text") > 0,
+            "the drain is told"
+        );
+    }
+    process.signal("TERM");
+    assert_eq!(process.child.wait().expect("an end").code(), Some(130));
+}
+
+#[test]
+fn mistakes_end_with_one_line_and_a_failure() {
+    let picture = gray_png(SIDE, 0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("picture.png");
+    std::fs::write(&file, picture).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    for (args, words) in [
+        (vec!["serve", "--models", "/nonexistent"], "/nonexistent"),
+        (
+            vec!["serve", "--set", "batch.queu=1"],
+            "did you mean `queue`",
+        ),
+        (vec!["serve", "--set", "nonsense"], "KEY=VALUE"),
+        (
+            vec!["config", "check", "--config", "/nonexistent.toml"],
+            "/nonexistent.toml",
+        ),
+        (vec!["serve", file, "--labels", file], "picture.png"),
+        (vec!["health", "--listen", "127.0.0.1:1"], "127.0.0.1:1"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+            .args(&args)
+            .current_dir(folder.path())
+            .output()
+            .expect("runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{args:?}");
+        assert!(text.contains(words), "{args:?}: {text}");
+        assert!(!text.contains("panicked"), "{args:?}: {text}");
+    }
+}

@@ -1,0 +1,340 @@
+//! The command line over a model repository: import, list, show, check.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use stillhouse_engine::{
+    Backend,
+    ElementType::F32,
+    onnx::{
+        GraphProto,
+        build::{model, node, port, weights},
+    },
+};
+use tempfile::TempDir;
+
+/// A folder with `net.onnx` (three logits of an 8x8 gray picture) and `labels.txt`; its repository is `models/`.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let values: Vec<f32> = (0..64 * 3).map(|i| (i as f32 * 0.7).cos()).collect();
+        let net = model(
+            17,
+            GraphProto {
+                name: "g".into(),
+                node: vec![node("MatMul", &["x", "w"], &["y"])],
+                initializer: vec![weights("w", &[64, 3], &values)],
+                input: vec![port("x", F32, "N,64")],
+                output: vec![port("y", F32, "N,3")],
+                ..GraphProto::default()
+            },
+        );
+        let desk = Self(TempDir::new().expect("a folder"));
+        fs::write(desk.path("net.onnx"), net.to_bytes()).expect("written");
+        fs::write(desk.path("labels.txt"), "cat\ndog\nfox\n").expect("written");
+        desk
+    }
+
+    /// With the version `pets/v1`.
+    fn with_version() -> Self {
+        let desk = Self::new();
+        let (code, _, errors) =
+            desk.run("import net.onnx --model pets --version v1 --labels labels.txt");
+        assert_eq!((code, errors.as_str()), (0, ""));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &str) -> (i32, String, String) {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("STILLHOUSE_")) {
+            command.env_remove(name);
+        }
+        let output = command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .output()
+            .expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (
+            output.status.code().expect("an exit code"),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    fn json(&self, arguments: &str) -> Value {
+        let (_, out, errors) = self.run(arguments);
+        serde_json::from_str(&out)
+            .unwrap_or_else(|error| panic!("{arguments}: {error} in {out}{errors}"))
+    }
+}
+
+#[test]
+fn an_imported_network_is_listed_shown_and_found_good() {
+    let desk = Desk::new();
+    let (code, out, errors) =
+        desk.run("import net.onnx --model pets --version v1 --labels labels.txt --mean 0.5 --description small");
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+    for line in [
+        "transform.size = 8x8 (default)",
+        "transform.scale = 1/255 (default)",
+        "transform.mean = 0.5 (given)",
+        "output.kind = logits (observed)",
+    ] {
+        assert!(out.contains(line), "{out} should say {line}");
+    }
+    // The model has labels now.
+    let (code, out, errors) = desk.run("import net.onnx --model pets --version v2 --output logits");
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+
+    let (code, out, _) = desk.run("models list");
+    assert_eq!(code, 0);
+    for word in ["pets", "v1", "v2", "8x8 gray", "logits"] {
+        assert!(out.contains(word), "{out} should say {word}");
+    }
+    let list = desk.json("models list --json");
+    assert_eq!(list.as_array().map(Vec::len), Some(2));
+    assert_eq!(list[0]["manifest"]["transform"]["mean"][0], 0.5);
+
+    let (code, out, _) = desk.run("models show pets/v1");
+    assert_eq!(code, 0);
+    assert!(
+        out.starts_with("# models/pets/v1: ") && out.contains("description = \"small\""),
+        "{out}"
+    );
+    assert_eq!(desk.json("models show pets/v1 --json")["labels"][2], "fox");
+    let (code, _, errors) = desk.run("models show pets");
+    assert!(code == 1 && errors.contains("v1, v2"), "{errors}");
+
+    // Standard error says which engine isn't here.
+    let (code, out, _) = desk.run("models check");
+    assert_eq!(code, 0, "{out}");
+    for version in ["pets/v1: good on", "pets/v2: good on"] {
+        assert!(out.contains(version), "{out} should say {version}");
+    }
+}
+
+#[test]
+fn what_can_not_be_trusted_fails_the_check() {
+    let desk = Desk::with_version();
+    let net = desk.path("models/pets/v1/model.onnx");
+    let good = fs::read(&net).expect("it was imported");
+    let mut flipped = good.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    fs::write(&net, &flipped).expect("written");
+    let (code, out, _) = desk.run("models check");
+    assert!(
+        code == 1 && out.contains("pets/v1: NOT GOOD on files: ") && out.contains("sha256"),
+        "{out}"
+    );
+    assert_eq!(desk.run("models show pets/v1").0, 1);
+
+    fs::write(&net, &good[..middle]).expect("written");
+    let (code, out, _) = desk.run("models list");
+    assert!(
+        code == 0 && out.contains("pets/v1 is not complete: ") && out.contains("bytes"),
+        "{out}"
+    );
+    let check = desk.json("models check --json");
+    assert_eq!(
+        (&check[0]["good"], &check[0]["checks"][0]["checked"]),
+        (&false.into(), &"files".into()),
+        "{check}"
+    );
+
+    fs::write(&net, &good).expect("written");
+    let outputs = desk.path("models/pets/v1/golden/drawn-disc.json");
+    fs::write(&outputs, "[0.0, 0.0, 0.0]").expect("written");
+    for backend in Backend::compiled_in() {
+        let (code, out, _) = desk.run(&format!("models check pets/v1 --engine {backend}"));
+        assert!(
+            code == 1 && out.contains(&format!("NOT GOOD on {backend}: ")),
+            "{out}"
+        );
+    }
+}
+
+#[test]
+fn refusals_change_nothing() {
+    let desk = Desk::with_version();
+    let before = fs::read(desk.path("models/pets/v1/manifest.toml")).expect("it was imported");
+    fs::write(desk.path("two.txt"), "cat\ndog\n").expect("written");
+    fs::write(desk.path("other.txt"), "cat\nhound\nfox\n").expect("written");
+    fs::write(desk.path("noise.onnx"), [7; 99]).expect("written");
+    fs::create_dir(desk.path("empty")).expect("made");
+    for (arguments, code, part) in [
+        (
+            "import net.onnx --model pets --version v1",
+            1,
+            "exists already",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --labels two.txt",
+            1,
+            "3 classes, 2 labels",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --labels other.txt",
+            1,
+            "one model has one list of labels",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --output probabilities",
+            1,
+            "answers logits",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --size 7x9",
+            1,
+            "no picture with --size 7x9",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --color green",
+            2,
+            "unknown variant `green`",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --mean 0,1",
+            1,
+            "mean has 2 numbers",
+        ),
+        (
+            "import net.onnx --model pets --version ../v2",
+            2,
+            "is no version name",
+        ),
+        (
+            "import net.onnx --model %2e%2e --version v2",
+            2,
+            "is no model name",
+        ),
+        (
+            "import net.onnx --model new --version v1",
+            1,
+            "has no labels yet",
+        ),
+        (
+            "import noise.onnx --model pets --version v2",
+            1,
+            "noise.onnx can't be served: not an ONNX model",
+        ),
+        (
+            "import nowhere.onnx --model pets --version v2",
+            1,
+            "nowhere.onnx",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --golden labels.txt",
+            1,
+            "golden sample `labels`",
+        ),
+        (
+            "import net.onnx --model pets --version v2 --reference labels.txt",
+            1,
+            ".npy, .json or .csv",
+        ),
+        ("models show pets/v9", 1, "pets has no version v9"),
+        ("models show nobody", 1, "nobody is missing"),
+        ("models list --models nowhere", 1, "nowhere is missing"),
+        (
+            "models check --models empty",
+            1,
+            "there is no version in empty",
+        ),
+        ("serve net.onnx", 2, "--labels"),
+    ] {
+        let (found, out, errors) = desk.run(arguments);
+        assert!(
+            found == code && errors.contains(part),
+            "{arguments}: {found} {errors}{out}"
+        );
+    }
+    let left: Vec<_> = fs::read_dir(desk.path("models/pets"))
+        .expect("it is there")
+        .collect();
+    assert_eq!(left.len(), 2, "only v1 and labels.txt: {left:?}");
+    assert_eq!(
+        fs::read(desk.path("models/pets/v1/manifest.toml")).expect("still there"),
+        before
+    );
+    assert!(!desk.path("models/new").exists());
+}
+
+#[test]
+fn validation_outputs_become_the_reference() {
+    let desk = Desk::new();
+    fs::write(desk.path("student.csv"), "2,0,0\n0,2,0\n0,2,0\n0,0,2\n").expect("written");
+    fs::write(
+        desk.path("teacher.json"),
+        "[[2,0,0],[0,2,0],[2,0,0],[0,0,2]]",
+    )
+    .expect("written");
+    let (code, out, errors) = desk.run(
+        "import net.onnx --model pets --version v1 --labels labels.txt --reference student.csv --reference-teacher teacher.json",
+    );
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+    let reference = &desk.json("models show pets --json")["manifest"]["reference"];
+    assert_eq!(
+        (&reference["samples"], &reference["agreement"]),
+        (&4.into(), &0.75.into())
+    );
+    let near = |found: &Value, expected: f64| {
+        let found = found.as_f64().expect("a number");
+        assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+    };
+    near(&reference["class_ratios"][1], 2.5 / 5.5);
+    // Of one picture in four: (p − q) 2 with p, q the shares of e² and 1 in e² + 2.
+    let (e2, sum) = (2_f64.exp(), 2_f64.exp() + 2.0);
+    near(&reference["kl_mean_nats"], (e2 - 1.0) / sum * 2.0 / 4.0);
+}
+
+/// A network that people use: SqueezeNet, in both precisions, names what is on two photographs.
+#[test]
+fn squeezenet_knows_a_cat_and_a_coffee() {
+    let shared = std::env::var_os("STILLHOUSE_SHARED").map(PathBuf::from);
+    let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
+    let there = |name: &str| shared.join(name).display().to_string();
+    let network = shared.join("models/squeezenet");
+    if !network.is_dir() {
+        println!("skipped: {} isn't here", network.display());
+        return;
+    }
+    let desk = Desk::new();
+    for file in ["squeezenet_imagenet_fp32", "SqueezeNet_fp16"] {
+        let version = file.to_lowercase();
+        let (code, out, errors) = desk.run(&format!(
+            "import {} --model imagenet --version {version} --labels {} --color bgr --scale 1 --mean 103.939,116.779,123.68 \
+             --golden {} --golden {}",
+            network.join(file).with_extension("onnx").display(),
+            there("models/squeezenet/imagenet_labels.txt"),
+            there("photos/chelsea.png"),
+            there("photos/coffee.png"),
+        ));
+        assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+        let labels = &desk.json(&format!("models show imagenet/{version} --json"))["labels"];
+        for (photo, expected) in [("chelsea", "Egyptian_cat"), ("coffee", "espresso")] {
+            let outputs =
+                fs::read(desk.path(&format!("models/imagenet/{version}/golden/{photo}.json")));
+            let outputs: Vec<f32> =
+                serde_json::from_slice(&outputs.expect("recorded")).expect("numbers");
+            let best = (0..outputs.len())
+                .max_by(|a, b| outputs[*a].total_cmp(&outputs[*b]))
+                .expect("scores");
+            assert_eq!(labels[best], expected, "{photo} by {version}");
+        }
+    }
+    let (code, out, _) = desk.run("models check");
+    assert_eq!(code, 0, "{out}");
+}

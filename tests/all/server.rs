@@ -1,0 +1,203 @@
+//! A server on port 0, for one test.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use stillhouse::{app::App, config::Config, store::Golden, version::Prepare};
+use stillhouse_engine::{Backend, Blueprint, EngineError, scripted::Scripted};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::toy::{LABELS, SIDE, brightness, golden, gray_png, write};
+
+/// Runs until dropped or stopped.
+pub struct TestServer {
+    pub data: SocketAddr,
+    pub admin: SocketAddr,
+    pub client: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinHandle<anyhow::Result<()>>,
+    _repository: tempfile::TempDir,
+}
+
+impl TestServer {
+    /// Serves the model `toy` with an honest scripted engine: the more luma, the brighter.
+    pub async fn start(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::scripted(brightness, configure).await
+    }
+
+    /// Serves the model `toy` by a script: `[rows, 16]` numbers in 0..=1 to `[rows, 3]` logits.
+    pub async fn scripted(
+        script: impl Fn(&[f32], usize) -> Result<Vec<f32>, EngineError> + Send + Sync + 'static,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
+        let row_len = (SIDE * SIDE) as usize;
+        let blueprint: Arc<dyn Blueprint> = Arc::new(Scripted::new(row_len, LABELS.len(), script));
+        let prepare: Prepare = Arc::new(move |_, _| Ok(blueprint.clone()));
+        // A script need not agree with golden samples.
+        Self::built(prepare, vec![], |config| {
+            config.engine.backend = "tract".into();
+            // A fixed size, so that a script sees the same warm-up on every machine.
+            config.batch.max_batch = 4;
+            config.batch.workers = 1;
+            configure(config);
+        })
+        .await
+    }
+
+    /// Serves the model `toy` by its real network.
+    pub async fn real(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::built(Arc::new(stillhouse_engine::prepare), golden(), |config| {
+            config.engine.backend = backend.to_string();
+            configure(config);
+        })
+        .await
+    }
+
+    async fn built(
+        prepare: Prepare,
+        golden: Vec<Golden>,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), golden);
+        let mut config = Config::default();
+        config.server.listen = ([127, 0, 0, 1], 0).into();
+        config.server.admin_listen = ([127, 0, 0, 1], 0).into();
+        config.repository.path = folder.path().to_owned();
+        configure(&mut config);
+        let app = App::build(config, None, prepare)
+            .await
+            .unwrap_or_else(|error| panic!("the server starts: {error:#}"));
+        let (data, admin) = app.addresses().expect("bound");
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(app.serve(async move {
+            let _ = stopped.await;
+        }));
+        let server = Self {
+            data,
+            admin,
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client"),
+            stop: Some(stop),
+            served,
+            _repository: folder,
+        };
+        server
+            .client
+            .get(server.url("/livez"))
+            .send()
+            .await
+            .expect("alive");
+        server
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.data)
+    }
+
+    /// Posts bytes to `/predict`.
+    pub async fn predict(&self, body: impl Into<reqwest::Body>) -> Reply {
+        self.post("/predict", body, &[]).await
+    }
+
+    pub async fn post(
+        &self,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let mut request = self.client.post(self.url(path)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Reply::of(request.send().await.expect("an answer")).await
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        Reply::of(
+            self.client
+                .get(self.url(path))
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await
+    }
+
+    /// The text of `/metrics`.
+    pub async fn metrics(&self) -> String {
+        let url = format!("http://{}/metrics", self.admin);
+        let answer = self.client.get(url).send().await.expect("an answer");
+        answer.text().await.expect("text")
+    }
+
+    /// The value of one series; 0 where there is none yet.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let text = self.metrics().await;
+        let line = text.lines().find_map(|line| line.strip_prefix(series));
+        line.map_or(0.0, |value| value.trim().parse().expect("a number"))
+    }
+
+    /// After whatever a test did, the next good request must be answered rightly.
+    pub async fn assert_well(&self) {
+        let reply = self.predict(gray_png(SIDE, 250)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        assert_eq!(reply.json()["predictions"][0]["label"], "bright");
+    }
+
+    /// Asks the server to end, without waiting.
+    pub fn begin_stop(&mut self) {
+        let _ = self.stop.take().expect("once").send(());
+    }
+
+    /// Waits for the end.
+    pub async fn ended(self) {
+        self.served.await.expect("no panic").expect("a clean end");
+    }
+}
+
+/// An answer, read to its end.
+pub struct Reply {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    async fn of(answer: reqwest::Response) -> Self {
+        Self {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            text: answer.text().await.expect("a body"),
+        }
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("ASCII"))
+    }
+
+    /// Asserts a problem of this status and code, complete in all its members.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, code: &str) {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        assert_eq!(problem["detail"], problem["error"]);
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.len() > 10)
+        );
+        assert!(problem["title"].is_string() && problem["type"].is_string());
+    }
+}

@@ -1,0 +1,89 @@
+//! The rules themselves: what they must find, and what they must leave alone.
+
+use super::rules::{floors, violations};
+
+const TABLE: &str = "
+//! | floor | rooms               | what for |
+//! |-------|---------------------|----------|
+//! | 9     | `main`, [`app`]     | not `a`  |
+//! | 8     | [`http`]            |          |
+//! | 3     | [`batch`], [`store`] |         |
+//! | 1     | [`metrics`]         |          |
+";
+
+/// One case a line: file below src, code, and what must be found, in order; a file stands for the lines after it, too.
+const CASES: &str = r##"
+http.rs         | use crate::{batch::{Batcher, policy}, metrics};                   |
+batch/worker.rs | use crate::batch::policy; use super::policy as same;              |
+main.rs         | fn main() { stillhouse::app::main() }                             |
+
+batch.rs        | use crate::http;                          | src/batch.rs: `crate::http`: `batch` is on floor 3, `http` on 8
+                | use crate::{metrics, http::{self, error}};                        | `crate::http::self` & `crate::http::error`
+                | fn f() { crate::store::open::<u8>() }                             | `batch` is on floor 3, `store` on 3
+                | fn f() { info!("{}", crate::http::X); }                           | `crate::http::X`
+                | mod inner { use super::super::http; }                             | `super::super::http`
+                | #[cfg(test)] mod tests { use super::*; use crate::app::App; }     | `crate::app::App`
+                | use crate::attic;                                                 | no room `attic`
+                | use crate::*;                                                     | no room `*`
+                | struct Unclosed {                                                 | src/batch.rs:
+batch/worker.rs | use super::super::{app::App};                                     | `super::super::app::App`
+attic.rs        | fn f() {}                                                         | no room `attic`
+
+batch.rs        | pub(crate) struct A; /* crate::http */ #[doc = "crate::app"] struct B; |
+                | const A: &str = "use crate::http;"; const B: &str = r#"axum::"#;  |
+
+http/body.rs    | use axum::Router; async fn f() { tokio::spawn(g()).await; }       |
+                | use anyhow::Result;                                               | only app, cli may
+store.rs        | use axum::http::StatusCode;                                       | `axum::http::StatusCode`: only http may
+                | use {arc_swap::ArcSwap};                                          | only rollout may
+                | pub async fn f() {}                                               | `async`
+                | use tokio::sync::oneshot;                                         | `tokio::sync::oneshot`
+batch.rs        | use tokio::sync::oneshot; fn f() { oneshot::channel() }           |
+                | use tokio::sync::{oneshot, mpsc};                                 | `tokio::sync::mpsc`
+
+batch/policy.rs | fn f() { std::time::Instant::now() }                              | this file is pure
+                | use std::time::{Instant, SystemTime};                             | this file is pure
+                | fn f(now: Instant) {} #[cfg(test)] mod tests { fn g() { Instant::now(); } } |
+                | #[cfg(test)] use a::b; fn f() { Instant::now() }                  | this file is pure
+batch/worker.rs | fn f() { Instant::now() }                                         |
+
+batch.rs        | struct BatchManager; enum State {} trait Helper {}                | `BatchManager` & `State` & `Helper`
+                | mod utils; mod app_state { type Info = u8; }                      | `utils` & `app_state` & `Info`
+                | struct DataPlane; struct Metadata; struct Statement; mod estate;  |
+http.rs         | impl Body for B { type Data = Bytes; }                            |
+"##;
+
+#[test]
+fn the_table_is_read() {
+    let floors = floors(TABLE);
+    let rooms: Vec<String> = floors
+        .iter()
+        .map(|(room, floor)| format!("{room} {floor}"))
+        .collect();
+    assert_eq!(
+        rooms.join(", "),
+        "app 9, batch 3, http 8, main 9, metrics 1, store 3"
+    );
+}
+
+#[test]
+fn violations_are_found_and_nothing_else() {
+    let floors = floors(TABLE);
+    let mut file = "";
+    for case in CASES.lines().filter(|line| !line.is_empty()) {
+        let cells: Vec<&str> = case.split('|').map(str::trim).collect();
+        let [named, code, expected] = cells[..] else {
+            panic!("not three cells: {case}");
+        };
+        file = if named.is_empty() { file } else { named };
+        let expected: Vec<&str> = expected
+            .split(" & ")
+            .filter(|part| !part.is_empty())
+            .collect();
+        let found = violations(file, code, &floors);
+        assert_eq!(found.len(), expected.len(), "{case}\n{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "`{found}` must say `{expected}`");
+        }
+    }
+}
