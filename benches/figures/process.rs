@@ -28,16 +28,11 @@ impl Server {
                 "--admin-listen",
                 "127.0.0.1:0",
             ])
-            .args([
-                "--engine",
-                &engine.to_string(),
-                "--set",
-                "models={}",
-                "--set",
-                "log.filter=warn",
-            ])
+            .args(["--engine", &engine.to_string(), "--set", "log.filter=warn"])
             .arg("--models")
             .arg(models)
+            // The configuration of this folder is about other models.
+            .current_dir(models)
             .stdout(Stdio::piped())
             .spawn()?;
         let [address, admin] = addresses(&mut child, ["predictions", "metrics"])?;
