@@ -1,10 +1,12 @@
 //! Whoever answers with logits: an ONNX file on the server's own engine, or a network trained here.
 
+mod engine;
 mod network;
 
+pub use engine::EngineTeacher;
 pub use network::NetworkTeacher;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use burn::tensor::Device;
 use std::path::Path;
 use stillhouse::image::Transform;
@@ -22,13 +24,35 @@ use crate::{
 /// # Errors
 /// Nothing of the kind at `path`, or a network that can't be loaded.
 pub fn open(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn Teacher>> {
+    let teacher = read(path, transform, device)?;
+    let (its, ours) = (teacher.transform(), transform);
+    ensure!(
+        (its.width, its.height, its.color) == (ours.width, ours.height, ours.color),
+        "{} reads {:?} pictures of {}×{}, the student {:?} ones of {}×{}: both must see the same pixels",
+        path.display(),
+        its.color,
+        its.width,
+        its.height,
+        ours.color,
+        ours.width,
+        ours.height
+    );
+    Ok(teacher)
+}
+
+fn read(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn Teacher>> {
     if path.join("config.toml").exists() {
         let (run, config) = Run::open(path)?;
         let classes = read_labels(&config.data.labels)?.len();
         let (network, _) = run.load(run::result(&run)?, &config, shape(&config, classes), device)?;
         return Ok(Box::new(NetworkTeacher::new(network, config.transform, classes, device.clone())));
     }
-    let _ = transform;
+    if path.join("manifest.toml").exists() {
+        return Ok(Box::new(EngineTeacher::version(path)?));
+    }
+    if path.is_file() {
+        return Ok(Box::new(EngineTeacher::file(path, transform)?));
+    }
     bail!("{} is no teacher: name a run's directory, a version's directory or an ONNX file", path.display());
 }
 
@@ -36,6 +60,9 @@ pub fn open(path: &Path, transform: &Transform, device: &Device) -> Result<Box<d
 pub trait Teacher {
     /// Scores per picture.
     fn classes(&self) -> usize;
+
+    /// What it makes tensors with.
+    fn transform(&self) -> &Transform;
 
     /// Logits of `pixels`, row-major `[pictures, classes]`.
     ///
