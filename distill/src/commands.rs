@@ -1,5 +1,6 @@
 //! Subcommands: arguments in, library calls, tables out.
 
+mod evaluate;
 mod export;
 mod plan;
 mod samples;
@@ -26,6 +27,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Write some test pictures as PNG files
     Samples(samples::Arguments),
+    /// Measure a network, or two side by side, on labelled pictures
+    Evaluate(evaluate::Arguments),
     /// Write a run's network as a version of a model repository
     Export(export::Arguments),
 }
@@ -37,6 +40,7 @@ impl Cli {
             Command::TrainStudent(arguments) => arguments.run(true),
             Command::Plan(arguments) => arguments.run(),
             Command::Samples(arguments) => arguments.run(),
+            Command::Evaluate(arguments) => arguments.run(),
             Command::Export(arguments) => arguments.run(),
         }
     }

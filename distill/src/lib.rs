@@ -13,6 +13,7 @@
 //! | [`train`]    | the loop                                                                   |
 //! | [`run`]      | a run's directory: configuration, metrics, curves, checkpoints             |
 //! | [`measure`]  | errors, likelihood, calibration, agreement, divergence                     |
+//! | [`compare`]  | two networks on the same pictures                                          |
 //! | [`bias`]     | gives back a class that the transfer set lacked                            |
 //! | [`plan`], [`children`] | several runs as one experiment                                  |
 //! | [`spoil`]    | breaks a good network in a known way, for drills                          |
@@ -23,6 +24,7 @@ pub mod augment;
 pub mod batches;
 pub mod bias;
 pub mod children;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod devices;

@@ -341,6 +341,3 @@ fn linear(inputs: usize, outputs: usize, gain: f64, rng: &mut StdRng, device: &D
     layer.bias = Some(Param::from_tensor(Tensor::zeros([outputs], device)));
     layer
 }
-
-#[cfg(test)]
-mod tests;

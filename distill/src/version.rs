@@ -150,7 +150,7 @@ impl Draft<'_> {
     }
 
     fn reference(&self) -> Reference {
-        let (rows, classes) = (self.validation.len(), self.classes);
+        let (pictures, classes) = (self.validation.len(), self.classes);
         let mut counts = vec![0_u64; classes];
         let mut watched: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for row in self
@@ -175,6 +175,8 @@ impl Draft<'_> {
                 .or_default()
                 .push(log_sum);
         }
+        // Pictures without a finite answer belong to no class.
+        let rows: u64 = counts.iter().sum();
         let smoothed = |count: u64| (count as f64 + 0.5) / (rows as f64 + classes as f64 / 2.0);
         let score = self
             .validation
@@ -186,9 +188,9 @@ impl Draft<'_> {
             .as_ref()
             .map(|teacher| measure::likeness(teacher, &self.logits, classes));
         Reference {
-            samples: rows as u64,
+            samples: rows,
             class_ratios: counts.into_iter().map(smoothed).collect(),
-            accuracy: score.map(|score| 1.0 - score.errors as f64 / rows as f64),
+            accuracy: score.map(|score| 1.0 - score.errors as f64 / pictures as f64),
             agreement: likeness.as_ref().map(|likeness| likeness.agreement),
             kl_mean_nats: likeness
                 .as_ref()
@@ -254,7 +256,7 @@ pub fn png(picture: &[u8], transform: &Transform) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -36,6 +36,10 @@ impl Teacher for NetworkTeacher {
         self.classes
     }
 
+    fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
     fn logits(&mut self, pixels: &Pixels) -> Result<Vec<f32>> {
         let row_len = self.transform.row_len();
         let inputs = pixels.normalized(&self.transform);

@@ -1,0 +1,141 @@
+//! An ONNX file, however it was trained, on the server's own engine.
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::{fs, path::Path};
+use stillhouse::{
+    image::{Layout, Transform},
+    store::manifest::Manifest,
+};
+use stillhouse_engine::{Backend, Engine, EngineOptions, find_library, prepare};
+
+use super::Teacher;
+use crate::batches::Pixels;
+
+/// Rows given to the engine at a time, unless it prefers fewer.
+const CHUNK: usize = 64;
+
+/// A network on ONNX Runtime where its library is found, otherwise on tract.
+pub struct EngineTeacher {
+    engine: Box<dyn Engine>,
+    transform: Transform,
+    row_len: usize,
+    classes: usize,
+    probabilities: bool,
+    rows: usize,
+}
+
+impl EngineTeacher {
+    /// A bare ONNX file: its tensors are made with `transform`.
+    ///
+    /// # Errors
+    /// A file that can't be read or that the engine refuses, or an input of another size than the transform's.
+    pub fn file(path: &Path, transform: &Transform) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::load(bytes.into(), transform.clone(), None).with_context(|| format!("loading {}", path.display()))
+    }
+
+    /// A version's directory: its manifest says how tensors are made.
+    ///
+    /// # Errors
+    /// As [`EngineTeacher::file`]; bytes that aren't those of the manifest.
+    pub fn version(folder: &Path) -> Result<Self> {
+        let text = fs::read_to_string(folder.join("manifest.toml"))?;
+        let manifest: Manifest = toml::from_str(&text).with_context(|| format!("in {}", folder.display()))?;
+        let path = folder.join(&manifest.file.name);
+        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let found = crate::version::hex(&Sha256::digest(&bytes));
+        ensure!(found == manifest.file.sha256, "{}: sha256 {found} isn't the manifest's", path.display());
+        Self::load(bytes.into(), manifest.transform, Some(manifest.output.name))
+            .with_context(|| format!("loading {}", path.display()))
+    }
+
+    fn load(bytes: Bytes, transform: Transform, output: Option<String>) -> Result<Self> {
+        let backend = if find_library(None).is_some() { Backend::Ort } else { Backend::Tract };
+        let threads = rayon::current_num_threads();
+        let options = EngineOptions { intra_threads: threads, output, ..EngineOptions::new(backend) };
+        let blueprint = prepare(&bytes, &options)?;
+        let signature = blueprint.signature().clone();
+        ensure!(
+            signature.row_len == transform.row_len(),
+            "the graph reads {} numbers a picture, the transform makes {}",
+            signature.row_len,
+            transform.row_len()
+        );
+        let rows = blueprint.batch_limit().unwrap_or(CHUNK).min(CHUNK);
+        Ok(Self {
+            engine: blueprint.build(rows)?,
+            transform,
+            row_len: signature.row_len,
+            classes: signature.classes,
+            probabilities: signature.softmax,
+            rows,
+        })
+    }
+}
+
+impl Teacher for EngineTeacher {
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    fn logits(&mut self, pixels: &Pixels) -> Result<Vec<f32>> {
+        let mut inputs = pixels.normalized(&self.transform);
+        if self.transform.layout == Layout::Nhwc {
+            channels_last(&mut inputs, &self.transform);
+        }
+        let mut logits = Vec::with_capacity(pixels.rows() * self.classes);
+        for chunk in inputs.chunks(self.rows * self.row_len) {
+            let rows = chunk.len() / self.row_len;
+            self.engine.input(rows).copy_from_slice(chunk);
+            logits.extend_from_slice(self.engine.run(rows)?);
+        }
+        if self.probabilities {
+            logits.iter_mut().for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
+        }
+        Ok(logits)
+    }
+}
+
+/// From `[channel][place]` to `[place][channel]`, picture by picture.
+fn channels_last(inputs: &mut [f32], transform: &Transform) {
+    let channels = transform.color.channels();
+    let places = transform.row_len() / channels;
+    for row in inputs.chunks_exact_mut(transform.row_len()) {
+        let planes = row.to_vec();
+        for (i, value) in row.iter_mut().enumerate() {
+            *value = planes[i % channels * places + i / channels];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stillhouse::image::{Color, Filter, Resize};
+
+    #[test]
+    fn channels_go_last() {
+        let transform = Transform {
+            color: Color::Rgb,
+            width: 2,
+            height: 1,
+            layout: Layout::Nhwc,
+            resize: Resize::Stretch,
+            resize_to: None,
+            pad: 0,
+            filter: Filter::Bilinear,
+            scale: 1.0,
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        let mut row = [1.0, 2.0, 10.0, 20.0, 100.0, 200.0];
+        channels_last(&mut row, &transform);
+        assert_eq!(row, [1.0, 10.0, 100.0, 2.0, 20.0, 200.0]);
+    }
+}
