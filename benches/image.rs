@@ -68,9 +68,9 @@ fn photo(source: &Picture, width: u16, height: u16) -> Vec<u8> {
     let mut state = 1_u32;
     for pixel in &mut pixels {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // The sum of two dice: -4..=4, zero most often.
-        let noise = (state >> 24) % 5 + (state >> 16 & 0xff) % 5;
-        *pixel = pixel.saturating_add(noise as u8).saturating_sub(4);
+        // The sum of two dice: -10..=10, zero most often; about 3 bits a pixel, as phones write.
+        let noise = (state >> 24) % 11 + (state >> 16 & 0xff) % 11;
+        *pixel = pixel.saturating_add(noise as u8).saturating_sub(10);
     }
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, 90);

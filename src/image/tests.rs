@@ -2,8 +2,10 @@
 
 mod damage;
 mod decoding;
+mod jpeg_kinds;
 mod normalizing;
 mod reduction;
+mod refusing;
 mod resizing;
 
 use std::path::PathBuf;

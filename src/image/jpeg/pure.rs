@@ -1,4 +1,7 @@
-//! The pure Rust back end: zune-jpeg, and jpeg-decoder where the picture is to be reduced while it is decoded.
+//! The pure Rust back end: zune-jpeg for usual JPEGs in full, jpeg-decoder for unusual and for reduced ones.
+//!
+//! zune-jpeg 0.5.15 is much faster, but gives wrong pixels without an error for some sampling (4:4:0, 4:1:1, 4:1:0) and
+//! for baseline JPEGs whose channels come one after the other: see the tests `jpeg_kinds`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,19 +9,18 @@ use jpeg_decoder::ColorTransform;
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
-use super::{Frame, Model, Order};
+use super::{Frame, Model, Order, ink_on_white};
 use crate::image::{Color, Format, ImageError, Picture};
 
 /// Decodes to gray or RGB; gray only where the order or the file says so.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
     // Both decoders have indexed out of bounds on damaged files in the past: a panic is damage, not an outage.
     catch_unwind(AssertUnwindSafe(|| {
-        if order.denominator > 1
-            && let Some(picture) = reduced(bytes, frame, order)?
-        {
-            return Ok(picture);
+        if order.denominator == 1 && frame.usual {
+            fast(bytes, frame, order.gray)
+        } else {
+            thorough(bytes, frame, order)
         }
-        full(bytes, frame, order)
     }))
     .unwrap_or_else(|_| Err(corrupt("its coded data makes no sense")))
 }
@@ -27,10 +29,10 @@ fn corrupt(reason: impl ToString) -> ImageError {
     ImageError::corrupt(Format::Jpeg, reason)
 }
 
-fn full(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
+fn fast(bytes: &[u8], frame: &Frame, gray: bool) -> Result<Picture, ImageError> {
     let (color, space) = match frame.model {
         Model::Luma => (Color::Gray, ColorSpace::Luma),
-        Model::YCbCr if order.gray => (Color::Gray, ColorSpace::Luma),
+        Model::YCbCr if gray => (Color::Gray, ColorSpace::Luma),
         Model::YCbCr | Model::Rgb | Model::Cmyk => (Color::Rgb, ColorSpace::RGB),
     };
     let options = DecoderOptions::default()
@@ -49,48 +51,49 @@ fn full(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError
     Ok(Picture::new(frame.width, frame.height, color, pixels))
 }
 
-/// `None` where the decoder can't do it and a full decode can.
-fn reduced(bytes: &[u8], frame: &Frame, order: Order) -> Result<Option<Picture>, ImageError> {
+fn thorough(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
-    let size = (
-        frame.width.div_ceil(order.denominator) as u16,
-        frame.height.div_ceil(order.denominator) as u16,
-    );
-    decoder.set_color_transform(match frame.model {
-        Model::Luma => ColorTransform::Grayscale,
-        Model::YCbCr if !order.gray => ColorTransform::YCbCr,
-        // The channels as they are. Of luma and chroma the first is picked below.
-        Model::YCbCr | Model::Rgb => ColorTransform::RGB,
-        Model::Cmyk => return Ok(None),
-    });
-    let pixels = match decoder.scale(size.0, size.1) {
-        // It may choose an even smaller size where one side is a few pixels.
-        Ok(chosen) if chosen != size => return Ok(None),
-        Ok(_) => decoder.decode(),
-        Err(error) => Err(error),
-    };
-    let mut pixels = match pixels {
-        Ok(pixels) => pixels,
-        Err(jpeg_decoder::Error::Unsupported(_)) => return Ok(None),
-        Err(error) => return Err(corrupt(error)),
-    };
+    match frame.model {
+        Model::YCbCr if !order.gray => decoder.set_color_transform(ColorTransform::YCbCr),
+        // The channels as they are; of luma and chroma the first is picked below.
+        Model::YCbCr | Model::Rgb => decoder.set_color_transform(ColorTransform::RGB),
+        Model::Luma | Model::Cmyk => {}
+    }
+    let width = frame.width.div_ceil(order.denominator);
+    let height = frame.height.div_ceil(order.denominator);
+    if order.denominator > 1 {
+        let scaled = decoder
+            .scale(width as u16, height as u16)
+            .map_err(refused)?;
+        // It would choose a smaller size where a side came down to one pixel, which the margin excludes.
+        debug_assert_eq!((u32::from(scaled.0), u32::from(scaled.1)), (width, height));
+    }
+    let mut pixels = decoder.decode().map_err(refused)?;
     let color = match frame.model {
         Model::Luma => Color::Gray,
         Model::YCbCr if order.gray => {
-            pixels = pixels
-                .as_chunks::<3>()
-                .0
-                .iter()
-                .map(|pixel| pixel[0])
-                .collect();
+            let ycbcr = pixels.as_chunks::<3>().0;
+            pixels = ycbcr.iter().map(|pixel| pixel[0]).collect();
             Color::Gray
         }
-        _ => Color::Rgb,
+        Model::YCbCr | Model::Rgb => Color::Rgb,
+        Model::Cmyk => {
+            let cmyk = pixels.as_chunks::<4>().0;
+            pixels = cmyk
+                .iter()
+                .flat_map(|inks| ink_on_white(inks.map(|ink| 255 - ink)))
+                .collect();
+            Color::Rgb
+        }
     };
-    Ok(Some(Picture::new(
-        size.0.into(),
-        size.1.into(),
-        color,
-        pixels,
-    )))
+    Ok(Picture::new(width, height, color, pixels))
+}
+
+fn refused(error: jpeg_decoder::Error) -> ImageError {
+    match error {
+        jpeg_decoder::Error::Unsupported(_) => ImageError::Unsupported {
+            found: "a JPEG with unusual sampling",
+        },
+        error => corrupt(error),
+    }
 }

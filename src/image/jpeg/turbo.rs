@@ -2,7 +2,7 @@
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::{Frame, Model, Order};
+use super::{Frame, Model, Order, ink_on_white};
 use crate::image::{Color, Format, ImageError, Picture};
 
 /// Decodes to gray or RGB; gray only where the order or the file says so.
@@ -37,23 +37,13 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Pictur
     let color = match format {
         PixelFormat::GRAY => Color::Gray,
         PixelFormat::CMYK => {
-            pixels = pixels
-                .as_chunks()
-                .0
-                .iter()
-                .flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| scaled(ink, k)))
-                .collect();
+            let cmyk = pixels.as_chunks::<4>().0;
+            pixels = cmyk.iter().copied().flat_map(ink_on_white).collect();
             Color::Rgb
         }
         _ => Color::Rgb,
     };
     Ok(Picture::new(width, height, color, pixels))
-}
-
-/// `ink * black / 255`, rounded: both are inverted, as Adobe writes them.
-fn scaled(ink: u8, black: u8) -> u8 {
-    let product = u32::from(ink) * u32::from(black) + 128;
-    ((product + (product >> 8)) >> 8) as u8
 }
 
 /// Bytes between the end of a scan and the next marker, which many cameras leave.

@@ -1,3 +1,5 @@
+//! Decoded pixels against Pillow's.
+
 use super::{difference, expected, fixture, target};
 use crate::image::{Color, Limits, decode};
 
@@ -143,5 +145,29 @@ fn strips_of_one_pixel_width() {
             i.abs_diff(usize::from(*byte) * 256) <= 512,
             "row {i} is {byte}"
         );
+    }
+}
+
+/// Some encoders write sampling factors other than 1 for a single channel, where they mean nothing.
+#[test]
+fn gray_jpeg_with_sampling_factors() {
+    for name in ["gray_baseline.jpg", "gray_progressive.jpg"] {
+        let bytes = fixture(name);
+        let sof = bytes
+            .windows(2)
+            .position(|w| matches!(w, [0xff, 0xc0 | 0xc2]))
+            .unwrap();
+        let (width, height, expected) = expected(&format!("{}.pgm", name.trim_end_matches(".jpg")));
+        for factors in [0x12, 0x21, 0x22, 0x41, 0x44] {
+            let mut bytes = bytes.clone();
+            bytes[sof + 11] = factors;
+            let target = target(Color::Gray, width, height);
+            let picture = decode(&bytes, &Limits::default(), &target).unwrap();
+            let (mean, most) = difference(target.apply(picture).bytes(), &expected);
+            assert!(
+                mean <= 0.05 && most <= 2,
+                "{name} with {factors:#x}: {mean:.3} on average, {most} at most"
+            );
+        }
     }
 }

@@ -1,3 +1,5 @@
+//! From bytes and numbers to rows; transforms that make no sense.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

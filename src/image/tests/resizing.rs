@@ -1,3 +1,5 @@
+//! Filters against Pillow; geometry of stretching, padding and cropping.
+
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{Image, ImageRef},

@@ -1,0 +1,137 @@
+//! Runs as child processes, several at a time: each has its own random numbers and its own memory.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{Condvar, Mutex, PoisonError},
+    thread,
+};
+
+use crate::run::{LAST, finished};
+
+/// One run to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The run's directory.
+    pub folder: PathBuf,
+    /// Its configuration.
+    pub config: PathBuf,
+    /// `key=value` on top of it.
+    pub settings: Vec<String>,
+    /// The run that must be finished before: its teacher.
+    pub after: Option<PathBuf>,
+}
+
+/// Where and how many at a time.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Runs at the same time.
+    pub workers: usize,
+    /// Given to each run as `--device`.
+    pub device: String,
+    /// Threads that each run may use.
+    pub threads: usize,
+}
+
+#[derive(Default)]
+struct Board {
+    taken: HashSet<usize>,
+    running: usize,
+    done: HashSet<PathBuf>,
+    failed: Vec<String>,
+}
+
+impl Pool {
+    /// Does all jobs, in order where nothing has to be waited for. What is finished already is not done again, and what
+    /// was cut off goes on.
+    ///
+    /// # Errors
+    /// The runs that failed, after all others have ended.
+    pub fn run(&self, jobs: &[Job]) -> Result<()> {
+        let board = Mutex::new(Board::default());
+        let changed = Condvar::new();
+        thread::scope(|scope| {
+            for _ in 0..self.workers.clamp(1, jobs.len().max(1)) {
+                scope.spawn(|| self.work(jobs, &board, &changed));
+            }
+        });
+        let failed = board.into_inner().unwrap_or_else(PoisonError::into_inner).failed;
+        if !failed.is_empty() {
+            bail!("{} of {} runs failed:\n{}", failed.len(), jobs.len(), failed.join("\n"));
+        }
+        Ok(())
+    }
+
+    fn work(&self, jobs: &[Job], board: &Mutex<Board>, changed: &Condvar) {
+        let mut lock = board.lock().unwrap_or_else(PoisonError::into_inner);
+        while lock.taken.len() < jobs.len() {
+            let ready = |job: &Job| job.after.as_ref().is_none_or(|after| lock.done.contains(after) || finished(after));
+            let Some(next) = (0..jobs.len()).find(|i| !lock.taken.contains(i) && ready(&jobs[*i])) else {
+                if lock.running == 0 {
+                    self.give_up(jobs, &mut lock);
+                    break;
+                }
+                lock = changed.wait(lock).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            lock.taken.insert(next);
+            lock.running += 1;
+            drop(lock);
+            let outcome = self.start(&jobs[next]);
+            lock = board.lock().unwrap_or_else(PoisonError::into_inner);
+            lock.running -= 1;
+            match outcome {
+                Ok(()) => {
+                    println!("finished {}", jobs[next].folder.display());
+                    lock.done.insert(jobs[next].folder.clone());
+                }
+                Err(error) => lock.failed.push(format!("{}: {error:#}", jobs[next].folder.display())),
+            }
+            changed.notify_all();
+        }
+        changed.notify_all();
+    }
+
+    /// Nothing runs, nothing can start: what is left waits for a teacher that failed or isn't there.
+    fn give_up(&self, jobs: &[Job], board: &mut Board) {
+        for (i, job) in jobs.iter().enumerate() {
+            if board.taken.insert(i) {
+                let teacher = job.after.as_deref().unwrap_or(&job.folder).display();
+                board.failed.push(format!("{}: its teacher {teacher} isn't finished", job.folder.display()));
+            }
+        }
+    }
+
+    fn start(&self, job: &Job) -> Result<()> {
+        if finished(&job.folder) {
+            return Ok(());
+        }
+        let log = job.folder.with_extension("log");
+        if let Some(parent) = log.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(if job.after.is_some() { "train-student" } else { "train-teacher" });
+        if job.folder.join(LAST).exists() {
+            command.arg("--resume");
+        } else {
+            command.arg(&job.config).arg("--force");
+            for setting in &job.settings {
+                command.args(["--set", setting]);
+            }
+        }
+        command.arg("--run").arg(&job.folder).args(["--device", &self.device]);
+        command.env("RAYON_NUM_THREADS", self.threads.to_string()).env("OMP_NUM_THREADS", self.threads.to_string());
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let status = command.status()?;
+        if !status.success() {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            bail!("{status}; the end of {}: {}", log.display(), text.lines().last().unwrap_or_default());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! Subcommands: arguments in, library calls, tables out.
+
+mod export;
+mod plan;
+mod samples;
+mod train;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Trains small students from any ONNX teacher, and writes them as versions of a model repository.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network on labels alone
+    TrainTeacher(train::Arguments),
+    /// Train a network on a teacher's probabilities
+    TrainStudent(train::Arguments),
+    /// Do all runs of a plan and print their table
+    Plan(plan::Arguments),
+    /// Write some test pictures as PNG files
+    Samples(samples::Arguments),
+    /// Write a run's network as a version of a model repository
+    Export(export::Arguments),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Result<()> {
+        match self.command {
+            Command::TrainTeacher(arguments) => arguments.run(false),
+            Command::TrainStudent(arguments) => arguments.run(true),
+            Command::Plan(arguments) => arguments.run(),
+            Command::Samples(arguments) => arguments.run(),
+            Command::Export(arguments) => arguments.run(),
+        }
+    }
+}

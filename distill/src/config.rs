@@ -1,0 +1,277 @@
+//! The experiment's configuration: one TOML file, every key checked, any key set from the command line.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use stillhouse::image::Transform;
+
+use crate::{augment::Augment, network::Architecture};
+
+/// All that decides a run, besides the code and the data's bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What the network is to know, in words; becomes the version's description.
+    #[serde(default)]
+    pub description: String,
+    /// Seeds the weights, the order of the pictures, augmentation and dropout.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where pictures come from.
+    pub data: Sources,
+    /// From picture to tensor; written into the version's manifest.
+    pub transform: Transform,
+    /// The network.
+    pub architecture: Architecture,
+    /// How it is trained.
+    pub train: Schedule,
+    /// What is done to a picture before both teacher and student see it.
+    #[serde(default)]
+    pub augment: Augment,
+    /// The teacher; only for students.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distill: Option<Distill>,
+}
+
+/// Where pictures come from: an idx file, a folder or a Parquet file, told apart by what is found at the path.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sources {
+    /// Pictures to learn from.
+    pub train: PathBuf,
+    /// Their labels, where the pictures are in an idx file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_labels: Option<PathBuf>,
+    /// Pictures that only measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Their labels, where the pictures are in an idx file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_labels: Option<PathBuf>,
+    /// The labels' names, one a line; the number of lines is the number of classes.
+    pub labels: PathBuf,
+    /// Pictures kept out of `train`, to stop early and to choose by. The test pictures never choose.
+    #[serde(default)]
+    pub holdout: usize,
+    /// Use only so many of `train`, chosen by the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Classes that the network shall never see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<usize>,
+}
+
+/// The optimiser and its schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Pictures a step.
+    pub batch: usize,
+    /// The optimiser.
+    #[serde(default)]
+    pub optimizer: Optimizer,
+    /// The largest learning rate.
+    pub learning_rate: f64,
+    /// How it goes on from there.
+    #[serde(default)]
+    pub decay: Decay,
+    /// Epochs over which the learning rate rises from 0 before that.
+    #[serde(default)]
+    pub warmup_epochs: f64,
+    /// Momentum of `sgd`.
+    #[serde(default = "default_momentum")]
+    pub momentum: f64,
+    /// L2 penalty (`sgd`) or decoupled decay (`adamw`).
+    #[serde(default)]
+    pub weight_decay: f32,
+    /// The largest L2 norm of the weights that enter one hidden unit (Hinton's weight constraint).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_norm_limit: Option<f32>,
+    /// Stop when the hold-out's loss has not fallen for so many epochs, and keep the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Measure on the test pictures after every so many epochs, and after the last.
+    #[serde(default = "one")]
+    pub evaluate_every: usize,
+}
+
+fn default_momentum() -> f64 {
+    0.9
+}
+
+fn one() -> usize {
+    1
+}
+
+/// The optimiser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+    /// Adam with decoupled weight decay.
+    #[default]
+    AdamW,
+}
+
+/// The learning rate after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decay {
+    /// Stays.
+    Constant,
+    /// Falls along half a cosine to 0.
+    #[default]
+    Cosine,
+    /// Falls in a straight line to 0.
+    Linear,
+}
+
+/// The teacher and how much it counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distill {
+    /// An ONNX file, a version's directory, or a run's directory.
+    pub teacher: PathBuf,
+    /// T: logits are divided by it before the softmax, on both sides.
+    pub temperature: f64,
+    /// α: weight of the soft targets; hard labels weigh `1 - α`. Pictures without labels need 1.
+    pub alpha: f64,
+    /// Data distillation (Radosavovic 2018): the teacher's probabilities are averaged over so many shifted copies.
+    #[serde(default = "one")]
+    pub copies: usize,
+}
+
+impl Config {
+    /// Reads `path`, then sets each `key.path=value` (TOML values; bare words count as strings).
+    ///
+    /// # Errors
+    /// A file that can't be read, TOML that can't be parsed, an unknown key, or values that make no sense.
+    pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text, settings).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// As [`Config::load`], from text.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, settings: &[String]) -> Result<Self> {
+        let mut table: toml::Table = toml::from_str(text)?;
+        for setting in settings {
+            set(&mut table, setting)?;
+        }
+        let config: Self = table.try_into()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        let train = &self.train;
+        ensure!(train.epochs > 0 && train.batch > 0, "train.epochs and train.batch must be at least 1");
+        ensure!(
+            train.learning_rate.is_finite() && train.learning_rate > 0.0,
+            "train.learning_rate = {} must be a positive number",
+            train.learning_rate
+        );
+        ensure!(train.evaluate_every > 0, "train.evaluate_every must be at least 1");
+        ensure!(
+            train.patience.is_none() || self.data.holdout > 0,
+            "train.patience needs data.holdout: stopping on the test pictures would tune on them"
+        );
+        if let Some(distill) = &self.distill {
+            ensure!(
+                distill.temperature.is_finite() && distill.temperature > 0.0,
+                "distill.temperature = {} must be a positive number",
+                distill.temperature
+            );
+            ensure!(
+                (0.0..=1.0).contains(&distill.alpha),
+                "distill.alpha = {} must lie between 0 and 1",
+                distill.alpha
+            );
+            ensure!(distill.copies > 0, "distill.copies must be at least 1");
+        }
+        self.augment.check()?;
+        self.architecture.check()
+    }
+}
+
+/// Sets one `a.b.c=value` in `table`.
+fn set(table: &mut toml::Table, setting: &str) -> Result<()> {
+    let Some((key, text)) = setting.split_once('=') else {
+        bail!("`{setting}` sets nothing: write key.path=value");
+    };
+    let value = toml::from_str::<toml::Table>(&format!("v = {text}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    let mut path: Vec<&str> = key.trim().split('.').collect();
+    let last = path.pop().unwrap_or_default();
+    let mut table = table;
+    for part in path {
+        table = table
+            .entry(part)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .with_context(|| format!("`{key}`: `{part}` is a value, not a table"))?;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) const MLP: &str = r#"
+        [data]
+        train = "train-images"
+        labels = "labels.txt"
+        [transform]
+        color = "gray"
+        width = 28
+        height = 28
+        scale = 0.003921569
+        mean = [0.0]
+        std = [1.0]
+        [architecture]
+        kind = "mlp"
+        widths = [30]
+        [train]
+        epochs = 1
+        batch = 10
+        learning_rate = 0.1
+    "#;
+
+    #[test]
+    fn settings_override_the_file_and_may_add_tables() {
+        let settings = ["seed=7", "train.learning_rate=0.5", "distill.teacher=a/b.onnx", "distill.temperature=20", "distill.alpha=1"];
+        let config = Config::parse(MLP, &settings.map(str::to_owned)).unwrap();
+        assert_eq!(config.seed, 7);
+        assert_eq!(config.train.learning_rate, 0.5);
+        let distill = config.distill.unwrap();
+        assert_eq!((distill.teacher, distill.temperature), (PathBuf::from("a/b.onnx"), 20.0));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        let check = |setting: &str, expected: &str| {
+            let error = Config::parse(MLP, &[setting.to_owned()]).unwrap_err();
+            let text = format!("{error:#}");
+            assert!(text.contains(expected), "{setting}: {text}");
+        };
+        check("train.epochs=0", "train.epochs");
+        check("train.learning_rate=-1", "positive");
+        check("train.patience=3", "data.holdout");
+        check("train.learning_rat=0.1", "learning_rat");
+        check("seed.x=1", "seed");
+        check("nothing", "key.path=value");
+        check("distill={teacher='t',temperature=0,alpha=1}", "distill.temperature");
+        check("distill={teacher='t',temperature=4,alpha=1.5}", "distill.alpha");
+        check("architecture.widths=[0]", "widths");
+        check("augment.mixup=-1", "augment.mixup");
+    }
+}

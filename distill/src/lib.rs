@@ -1,0 +1,38 @@
+//! Trains small students from any ONNX teacher, and writes them as versions of a model repository.
+//!
+//! | module       | holds                                                                     |
+//! |--------------|---------------------------------------------------------------------------|
+//! | [`config`]   | the experiment's TOML file                                                 |
+//! | [`data`]     | pictures in memory, from idx files, folders or Parquet                     |
+//! | [`augment`]  | shifts, mirroring, erasing, mixup                                          |
+//! | [`batches`]  | from a data set to what one step sees                                      |
+//! | [`network`]  | the networks, and their way to ONNX                                        |
+//! | [`onnx`]     | writes ONNX graphs                                                         |
+//! | [`teacher`]  | whoever answers with logits                                                |
+//! | [`loss`]     | (1−α)·CE + α·T²·KL                                                         |
+//! | [`train`]    | the loop                                                                   |
+//! | [`run`]      | a run's directory: configuration, metrics, curves, checkpoints             |
+//! | [`measure`]  | errors, likelihood, calibration, agreement, divergence                     |
+//! | [`bias`]     | gives back a class that the transfer set lacked                            |
+//! | [`plan`], [`children`] | several runs as one experiment                                  |
+//! | [`spoil`]    | breaks a good network in a known way, for drills                          |
+//! | [`version`]  | a version's directory: manifest, graph, golden samples, reference          |
+//! | [`devices`]  | where training runs                                                        |
+
+pub mod augment;
+pub mod batches;
+pub mod bias;
+pub mod children;
+pub mod config;
+pub mod data;
+pub mod devices;
+pub mod loss;
+pub mod measure;
+pub mod network;
+pub mod onnx;
+pub mod plan;
+pub mod run;
+pub mod spoil;
+pub mod teacher;
+pub mod train;
+pub mod version;

@@ -1,0 +1,70 @@
+//! Whoever answers with logits: an ONNX file on the server's own engine, or a network trained here.
+
+mod network;
+
+pub use network::NetworkTeacher;
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+use std::path::Path;
+use stillhouse::image::Transform;
+
+use crate::{
+    batches::Pixels,
+    data::read_labels,
+    run::{self, Run},
+    train::shape,
+};
+
+/// Opens whatever lies at `path`: a run's directory (its network runs on `device`), a version's directory or an ONNX
+/// file. A bare ONNX file is given tensors made with the student's `transform`; the others bring their own.
+///
+/// # Errors
+/// Nothing of the kind at `path`, or a network that can't be loaded.
+pub fn open(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn Teacher>> {
+    if path.join("config.toml").exists() {
+        let (run, config) = Run::open(path)?;
+        let classes = read_labels(&config.data.labels)?.len();
+        let (network, _) = run.load(run::result(&run)?, &config, shape(&config, classes), device)?;
+        return Ok(Box::new(NetworkTeacher::new(network, config.transform, classes, device.clone())));
+    }
+    let _ = transform;
+    bail!("{} is no teacher: name a run's directory, a version's directory or an ONNX file", path.display());
+}
+
+/// Answers pictures with logits.
+pub trait Teacher {
+    /// Scores per picture.
+    fn classes(&self) -> usize;
+
+    /// Logits of `pixels`, row-major `[pictures, classes]`.
+    ///
+    /// # Errors
+    /// Whatever keeps the network from running.
+    fn logits(&mut self, pixels: &Pixels) -> Result<Vec<f32>>;
+}
+
+/// A teacher's probabilities at `temperature`, the mean over `copies` shifted copies (the first unshifted).
+///
+/// # Errors
+/// As [`Teacher::logits`].
+pub fn soften(teacher: &mut dyn Teacher, pixels: &Pixels, temperature: f64, copies: usize) -> Result<Vec<f32>> {
+    let classes = teacher.classes();
+    let mut sum = vec![0.0; pixels.rows() * classes];
+    for copy in 0..copies {
+        let moved = (copy > 0).then(|| pixels.moved(place(copy)));
+        let logits = teacher.logits(moved.as_ref().unwrap_or(pixels))?;
+        for (row, sum) in logits.chunks_exact(classes).zip(sum.chunks_exact_mut(classes)) {
+            crate::measure::softmax(row, temperature).zip(sum).for_each(|(p, sum)| *sum += p);
+        }
+    }
+    Ok(sum.into_iter().map(|p: f64| (p / copies as f64) as f32).collect())
+}
+
+/// Where the copies stand: the eight places around the first, one pixel away, then two pixels away, and so on.
+fn place(copy: usize) -> (isize, isize) {
+    const AROUND: [(isize, isize); 8] = [(0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (-1, -1), (1, -1), (-1, 1)];
+    let (down, right) = AROUND[(copy - 1) % 8];
+    let far = 1 + (copy as isize - 1) / 8;
+    (down * far, right * far)
+}

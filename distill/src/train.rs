@@ -1,0 +1,320 @@
+//! The training loop.
+
+mod rate;
+
+use anyhow::{Result, bail, ensure};
+use burn::{
+    module::Module,
+    optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig},
+    tensor::{Device, Tensor, TensorData},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Instant;
+
+use crate::{
+    augment::Size,
+    batches::{Batch, Epoch, Pixels},
+    config::{Config, Distill, Optimizer, Schedule},
+    data::{Data, Dataset},
+    loss::{Targets, Weighing, loss},
+    measure,
+    network::{Network, Shape},
+    run::{BEST, EpochMetrics, LAST, Progress, Run},
+    teacher::{NetworkTeacher, Teacher, soften},
+};
+
+/// Seconds between checkpoints; the last epoch is always saved.
+const CHECKPOINT_SECONDS: u64 = 20;
+/// Pictures that a network answers at a time while it is measured.
+const CHUNK: usize = 500;
+
+/// The border of a network that `config` describes.
+pub fn shape(config: &Config, classes: usize) -> Shape {
+    let transform = &config.transform;
+    Shape { picture: [transform.color.channels(), transform.height as usize, transform.width as usize], classes }
+}
+
+/// Height and width of the pictures.
+pub fn size(config: &Config) -> Size {
+    Size { height: config.transform.height as usize, width: config.transform.width as usize }
+}
+
+/// Trains until the epochs are over or patience is, and leaves everything in `run`. `device` must not be autodiff.
+///
+/// # Errors
+/// A loss that isn't finite (the last good checkpoint stays and the step is named), a teacher that fails or has other
+/// classes, whatever the disk says.
+pub fn train(
+    config: &Config,
+    data: &Data,
+    mut teacher: Option<&mut dyn Teacher>,
+    device: &Device,
+    run: &Run,
+    resume: bool,
+) -> Result<Network> {
+    let classes = data.labels.len();
+    if let Some(teacher) = &teacher {
+        ensure!(
+            teacher.classes() == classes,
+            "the teacher gives {} scores, but there are {classes} labels",
+            teacher.classes()
+        );
+    }
+    let weighing = weigh(config, data)?;
+    let (shape, size) = (shape(config, classes), size(config));
+    let learning = device.clone().autodiff();
+    learning.seed(config.seed);
+    let mut optimizer = optimizer(&config.train);
+    let (mut network, mut progress) = if resume {
+        let loaded = run.load(LAST, config, shape, &learning)?;
+        optimizer = run.load_optimizer(LAST, optimizer)?;
+        run.forget_after(loaded.1.epoch)?;
+        loaded
+    } else {
+        (Network::new(&config.architecture, shape, config.seed, &learning), Progress::default())
+    };
+    if progress.finished {
+        return Ok(network.valid());
+    }
+    let tape = match (&mut teacher, &config.distill) {
+        (Some(teacher), Some(distill)) if config.augment == Default::default() => {
+            Some(soften_all(*teacher, &data.train, size, distill)?)
+        }
+        _ => None,
+    };
+    let answers = match &mut teacher {
+        Some(teacher) => Some(Answers::new(*teacher, data, size)?),
+        None => None,
+    };
+
+    let steps_per_epoch = data.train.len().div_ceil(config.train.batch);
+    let bar = bar(config.train.epochs * steps_per_epoch, progress.step);
+    let mut saved = Instant::now();
+    println!("{}", table_head(teacher.is_some()));
+    while progress.epoch < config.train.epochs {
+        let started = Instant::now();
+        let before = (network.clone(), progress.clone());
+        let mut total = 0.0;
+        let mut rate = 0.0;
+        let epoch = Epoch::new(&data.train, &config.augment, size, classes, config.train.batch, (config.seed, progress.epoch));
+        for batch in epoch {
+            let soft = soft_targets(&batch, tape.as_deref(), &mut teacher, config, classes)?;
+            let rows = batch.pixels.rows();
+            let input = batch.pixels.normalized(&config.transform);
+            let input = Tensor::from_data(TensorData::new(input, [rows, shape.row_len()]), &learning);
+            let targets = Targets { hard: batch.hard, soft };
+            let value = loss(network.forward(input), &targets, weighing, &learning);
+            let gradients = value.backward();
+            let number = f64::from(value.into_scalar::<f32>());
+            progress.step += 1;
+            if !number.is_finite() {
+                run.save(LAST, &before.0, None, &before.1)?;
+                bail!(
+                    "the loss is {number} at step {} (epoch {}): stopped; the network after epoch {} is kept in {}",
+                    progress.step,
+                    progress.epoch + 1,
+                    before.1.epoch,
+                    run.folder().join(LAST).display()
+                );
+            }
+            total += number * rows as f64;
+            rate = rate::at(&config.train, progress.step, steps_per_epoch);
+            let gradients = GradientsParams::from_grads(gradients, &network);
+            network = optimizer.step(rate, network, gradients);
+            if let Some(limit) = config.train.weight_norm_limit {
+                network = network.limit_weights(limit);
+            }
+            bar.inc(1);
+        }
+        progress.epoch += 1;
+        let mut metrics = EpochMetrics {
+            epoch: progress.epoch,
+            step: progress.step,
+            learning_rate: rate,
+            loss: total / data.train.len() as f64,
+            seconds: started.elapsed().as_secs_f64(),
+            holdout_loss: None,
+            holdout: None,
+            test: None,
+            likeness: None,
+        };
+        let last = progress.epoch == config.train.epochs;
+        let mut student = NetworkTeacher::new(network.valid(), config.transform.clone(), classes, device.clone());
+        if !data.holdout.is_empty() {
+            measure_holdout(&mut metrics, &mut student, data, answers.as_ref(), weighing, size)?;
+        }
+        if last || progress.epoch.is_multiple_of(config.train.evaluate_every) {
+            measure_test(&mut metrics, &mut student, data, answers.as_ref(), size)?;
+        }
+        run.record(&metrics)?;
+        bar.suspend(|| println!("{}", table_row(&metrics)));
+        let stop = judge(config, &metrics, &mut progress);
+        if progress.best.is_some_and(|(_, epoch)| epoch == progress.epoch) {
+            run.save(BEST, &network, None, &progress)?;
+        }
+        progress.finished = last || stop;
+        if progress.finished || saved.elapsed().as_secs() >= CHECKPOINT_SECONDS {
+            run.save(LAST, &network, Some(&optimizer), &progress)?;
+            saved = Instant::now();
+        }
+        if stop {
+            println!("no better hold-out loss for {} epochs: stopped", config.train.patience.unwrap_or_default());
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    run.draw()?;
+    if progress.best.is_some() {
+        return Ok(run.load(BEST, config, shape, device)?.0);
+    }
+    Ok(network.valid())
+}
+
+fn weigh(config: &Config, data: &Data) -> Result<Weighing> {
+    let weighing = match &config.distill {
+        Some(distill) => Weighing { temperature: distill.temperature, alpha: distill.alpha },
+        None => Weighing::LABELS,
+    };
+    ensure!(
+        weighing.alpha == 1.0 || data.train.labels.is_some(),
+        "the pictures have no labels, so distill.alpha must be 1 (it is {})",
+        weighing.alpha
+    );
+    Ok(weighing)
+}
+
+fn optimizer(schedule: &Schedule) -> ModuleOptimizer {
+    match schedule.optimizer {
+        Optimizer::Sgd => {
+            let momentum = MomentumConfig::new().with_momentum(schedule.momentum).with_dampening(0.0);
+            let mut config = SgdConfig::new().with_momentum(Some(momentum));
+            if schedule.weight_decay > 0.0 {
+                let decay = burn::optim::decay::WeightDecayConfig::new(schedule.weight_decay);
+                config = config.with_weight_decay(Some(decay));
+            }
+            config.init()
+        }
+        Optimizer::AdamW => AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(schedule.weight_decay).init(),
+    }
+}
+
+/// The teacher's probabilities on every picture, for when nothing is augmented.
+fn soften_all(teacher: &mut dyn Teacher, dataset: &Dataset, size: Size, distill: &Distill) -> Result<Vec<f32>> {
+    let mut all = Vec::with_capacity(dataset.len() * teacher.classes());
+    for start in (0..dataset.len()).step_by(CHUNK) {
+        let pixels = Pixels::plain(dataset, start..dataset.len().min(start + CHUNK), size);
+        all.extend(soften(teacher, &pixels, distill.temperature, distill.copies)?);
+    }
+    Ok(all)
+}
+
+fn soft_targets(
+    batch: &Batch,
+    tape: Option<&[f32]>,
+    teacher: &mut Option<&mut dyn Teacher>,
+    config: &Config,
+    classes: usize,
+) -> Result<Vec<f32>> {
+    match (tape, teacher, &config.distill) {
+        (Some(tape), ..) => Ok(batch.indices.iter().flat_map(|&i| &tape[i * classes..][..classes]).copied().collect()),
+        (None, Some(teacher), Some(distill)) if distill.alpha > 0.0 => {
+            soften(*teacher, &batch.pixels, distill.temperature, distill.copies)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The teacher's logits on what measures.
+struct Answers {
+    holdout: Vec<f32>,
+    test: Vec<f32>,
+}
+
+impl Answers {
+    fn new(teacher: &mut dyn Teacher, data: &Data, size: Size) -> Result<Self> {
+        Ok(Self { holdout: logits(teacher, &data.holdout, size)?, test: logits(teacher, &data.test, size)? })
+    }
+}
+
+/// Logits of every picture of `dataset`, row-major `[pictures, classes]`.
+///
+/// # Errors
+/// As [`Teacher::logits`].
+pub fn logits(network: &mut dyn Teacher, dataset: &Dataset, size: Size) -> Result<Vec<f32>> {
+    let mut all = Vec::with_capacity(dataset.len() * network.classes());
+    for start in (0..dataset.len()).step_by(CHUNK) {
+        let pixels = Pixels::plain(dataset, start..dataset.len().min(start + CHUNK), size);
+        all.extend(network.logits(&pixels)?);
+    }
+    Ok(all)
+}
+
+fn measure_holdout(
+    metrics: &mut EpochMetrics,
+    student: &mut dyn Teacher,
+    data: &Data,
+    answers: Option<&Answers>,
+    weighing: Weighing,
+    size: Size,
+) -> Result<()> {
+    let logits = logits(student, &data.holdout, size)?;
+    let mut loss = 0.0;
+    if let Some(labels) = &data.holdout.labels {
+        let score = measure::score(&logits, data.labels.len(), labels);
+        loss += (1.0 - weighing.alpha) * score.nll_nats;
+        metrics.holdout = Some(score);
+    }
+    if let Some(answers) = answers {
+        loss += weighing.alpha * measure::likeness(&answers.holdout, &logits, data.labels.len()).kl_mean_nats;
+    }
+    metrics.holdout_loss = Some(loss);
+    Ok(())
+}
+
+fn measure_test(
+    metrics: &mut EpochMetrics,
+    student: &mut dyn Teacher,
+    data: &Data,
+    answers: Option<&Answers>,
+    size: Size,
+) -> Result<()> {
+    if data.test.is_empty() {
+        return Ok(());
+    }
+    let logits = logits(student, &data.test, size)?;
+    metrics.test = data.test.labels.as_ref().map(|labels| measure::score(&logits, data.labels.len(), labels));
+    metrics.likeness = answers.map(|answers| measure::likeness(&answers.test, &logits, data.labels.len()));
+    Ok(())
+}
+
+/// Notes a new best hold-out loss; whether patience is over.
+fn judge(config: &Config, metrics: &EpochMetrics, progress: &mut Progress) -> bool {
+    let Some(loss) = metrics.holdout_loss else { return false };
+    if progress.best.is_none_or(|(best, _)| loss < best) {
+        progress.best = Some((loss, progress.epoch));
+    }
+    let best = progress.best.map_or(0, |(_, epoch)| epoch);
+    config.train.patience.is_some_and(|patience| progress.epoch - best >= patience)
+}
+
+fn bar(steps: usize, done: usize) -> ProgressBar {
+    let style = "{bar:30} {pos}/{len} steps, {per_sec}, {eta} left";
+    let bar = ProgressBar::new(steps as u64).with_position(done as u64);
+    bar.with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn table_head(distilled: bool) -> String {
+    let like = if distilled { "  agreement  KL (nats)" } else { "" };
+    format!("epoch      rate     loss  hold-out  test errors  seconds{like}")
+}
+
+fn table_row(metrics: &EpochMetrics) -> String {
+    let mut row = format!("{:5}  {:.2e}  {:7.4}", metrics.epoch, metrics.learning_rate, metrics.loss);
+    row += &metrics.holdout_loss.map_or_else(|| format!("{:>10}", "-"), |loss| format!("{loss:10.4}"));
+    row += &metrics.test.as_ref().map_or_else(|| format!("{:>13}", "-"), |test| format!("{:13}", test.errors));
+    row += &format!("{:9.1}", metrics.seconds);
+    if let Some(likeness) = &metrics.likeness {
+        row += &format!("{:10.2}%{:11.4}", 100.0 * likeness.agreement, likeness.kl_mean_nats);
+    }
+    row
+}
