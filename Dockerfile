@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The server with ONNX Runtime, libjpeg-turbo, the shipped models and configuration.
 #
 #   docker build -t stillhouse .

@@ -16,7 +16,7 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files lint doc test-engines test-tract test-jpeg
+PHASES := check-format check-files lint doc test-engines test-jpeg test-tract
 
 .PHONY: help serve test bench fmt clean $(PHASES)
 
@@ -54,11 +54,12 @@ check-files: ## - shell scripts through shellcheck, Dockerfile through hadolint
 	$(VENV)/bin/shellcheck $$scripts; \
 	echo "hadolint Dockerfile"; $(VENV)/bin/hadolint Dockerfile
 
-# Of each feature both ways are built, so that no line of code goes unread by the compiler.
+# Of each feature both ways are built, so that no line of code goes unread by the compiler. Always the whole workspace:
+# which features the dependencies have follows from the packages chosen, and each other choice builds them anew.
 lint: ## - clippy: with everything, with ONNX Runtime alone, with tract alone
 	$(CARGO) clippy --workspace --all-targets --locked $(TURBO) -- -D warnings
-	$(CARGO) clippy -p stillhouse -p stillhouse-engine --all-targets --locked --no-default-features --features ort -- -D warnings
-	$(CARGO) clippy -p stillhouse -p stillhouse-engine --all-targets --locked --no-default-features --features tract -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --no-default-features --features ort -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --no-default-features --features tract -- -D warnings
 
 doc: ## - the code's documentation, into target/doc
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $(TURBO)
@@ -69,13 +70,13 @@ test-engines test-tract: export STILLHOUSE_ONNX_LIGHT = $(abspath $(wildcard $(V
 test-engines: ## - all tests, on ONNX Runtime where its library is, and on tract
 	$(CARGO) test --workspace --locked $(TURBO)
 
+test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor nasm
+	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test --workspace --lib --locked image::; \
+	else echo "skipped: the tests above ran on it"; fi
+
 # The same binaries: only the library is hidden from them.
 test-tract: ## - all tests once more, as on a machine without ONNX Runtime
 	ORT_DYLIB_PATH=/nonexistent $(CARGO) test --workspace --lib --bins --tests --locked $(TURBO)
-
-test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor nasm
-	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test -p stillhouse --lib --locked image::; \
-	else echo "skipped: the tests above ran on it"; fi
 
 clean: ## Remove all that was built and fetched
 	rm -rf target
