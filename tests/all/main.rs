@@ -7,4 +7,5 @@ mod predict;
 mod process;
 mod repository;
 mod server;
+mod shipped;
 mod toy;

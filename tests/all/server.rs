@@ -15,7 +15,7 @@ pub struct TestServer {
     pub client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<anyhow::Result<()>>,
-    _repository: tempfile::TempDir,
+    _repository: Option<tempfile::TempDir>,
 }
 
 impl TestServer {
@@ -60,10 +60,21 @@ impl TestServer {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), golden);
         let mut config = Config::default();
-        config.server.listen = ([127, 0, 0, 1], 0).into();
-        config.server.admin_listen = ([127, 0, 0, 1], 0).into();
         config.repository.path = folder.path().to_owned();
         configure(&mut config);
+        let mut server = Self::start_app(config, prepare).await;
+        server._repository = Some(folder);
+        server
+    }
+
+    /// Serves what a configuration names, on free ports.
+    pub async fn of(config: Config) -> Self {
+        Self::start_app(config, Arc::new(stillhouse_engine::prepare)).await
+    }
+
+    async fn start_app(mut config: Config, prepare: Prepare) -> Self {
+        config.server.listen = ([127, 0, 0, 1], 0).into();
+        config.server.admin_listen = ([127, 0, 0, 1], 0).into();
         let app = App::build(config, None, prepare)
             .await
             .unwrap_or_else(|error| panic!("the server starts: {error:#}"));
@@ -81,7 +92,7 @@ impl TestServer {
                 .expect("a client"),
             stop: Some(stop),
             served,
-            _repository: folder,
+            _repository: None,
         };
         server
             .client

@@ -1,0 +1,74 @@
+//! The models that come with the repository, as somebody meets them who has just cloned it.
+
+use std::{fs, path::Path, process::Command};
+
+use stillhouse::config::{Config, DEFAULT_FILE};
+
+use crate::{engines::backends, server::TestServer};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `T-shirt/top` → `t-shirt-top`, as the sample pictures are named.
+fn slug(label: &str) -> String {
+    label.to_lowercase().replace(['/', ' '], "-")
+}
+
+#[test]
+fn every_version_is_good_on_every_engine_that_is_here() {
+    let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+        .args(["models", "check", "--models", "models"])
+        .current_dir(root())
+        .output()
+        .expect("runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for backend in backends() {
+        let good = format!("good on {backend}");
+        assert!(text.lines().all(|line| line.contains(&good)), "{text}");
+    }
+    assert!(
+        text.lines().count() >= 7,
+        "all versions are checked: {text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shipped_configuration_answers_the_samples_rightly() {
+    for backend in backends() {
+        let file = root().join(DEFAULT_FILE);
+        let mut config = Config::load(Some(&file), [], &[]).expect("the shipped file");
+        config.repository.path = root().join("models");
+        config.engine.backend = backend.to_string();
+        let server = TestServer::of(config).await;
+        let samples = fs::read_dir(root().join("samples/fashion")).expect("samples");
+        let mut right = 0;
+        let mut pictures = 0;
+        for sample in samples.map(|entry| entry.expect("readable").path()) {
+            if sample
+                .extension()
+                .is_none_or(|extension| extension != "png")
+            {
+                continue;
+            }
+            let reply = server.predict(fs::read(&sample).expect("readable")).await;
+            assert_eq!(reply.status, 200, "{}", reply.text);
+            let label = slug(
+                reply.json()["predictions"][0]["label"]
+                    .as_str()
+                    .expect("text"),
+            );
+            let name = sample.file_stem().expect("a name").to_string_lossy();
+            pictures += 1;
+            right += usize::from(
+                name.trim_end_matches(|c: char| c.is_ascii_digit()) == format!("{label}-"),
+            );
+        }
+        // The student is right 93 times of 100: a sample or two may be among the seven.
+        assert!(
+            pictures >= 12 && right + 2 >= pictures,
+            "{right} of {pictures}"
+        );
+    }
+}
