@@ -45,16 +45,33 @@ impl Augment {
         let reach = self.shift as i32;
         let (down, right) = match reach {
             0 => (0, 0),
-            _ => (rng.random_range(-reach..=reach), rng.random_range(-reach..=reach)),
+            _ => (
+                rng.random_range(-reach..=reach),
+                rng.random_range(-reach..=reach),
+            ),
         };
         let mirrored = self.flip && rng.random();
-        shift(source, target, size, down as isize, right as isize, mirrored);
+        shift(
+            source,
+            target,
+            size,
+            down as isize,
+            right as isize,
+            mirrored,
+        );
         if self.erase > 0 {
             let top = rng.random_range(0..size.height);
             let left = rng.random_range(0..size.width);
             for plane in target.chunks_exact_mut(size.height * size.width) {
-                for row in plane.chunks_exact_mut(size.width).skip(top).take(self.erase) {
-                    row.iter_mut().skip(left).take(self.erase).for_each(|pixel| *pixel = 0);
+                for row in plane
+                    .chunks_exact_mut(size.width)
+                    .skip(top)
+                    .take(self.erase)
+                {
+                    row.iter_mut()
+                        .skip(left)
+                        .take(self.erase)
+                        .for_each(|pixel| *pixel = 0);
                 }
             }
         }
@@ -71,18 +88,33 @@ impl Augment {
 }
 
 /// Copies `source` moved by `down` rows and `right` columns, mirrored first if asked to; what comes in from outside is 0.
-pub fn shift<T: Copy + Default>(source: &[T], target: &mut [T], size: Size, down: isize, right: isize, mirrored: bool) {
+pub fn shift<T: Copy + Default>(
+    source: &[T],
+    target: &mut [T],
+    size: Size,
+    down: isize,
+    right: isize,
+    mirrored: bool,
+) {
     let plane = size.height * size.width;
-    for (source, target) in source.chunks_exact(plane).zip(target.chunks_exact_mut(plane)) {
+    for (source, target) in source
+        .chunks_exact(plane)
+        .zip(target.chunks_exact_mut(plane))
+    {
         for (y, row) in target.chunks_exact_mut(size.width).enumerate() {
             let from = y as isize - down;
-            let Some(line) = usize::try_from(from).ok().filter(|&from| from < size.height) else {
+            let Some(line) = usize::try_from(from)
+                .ok()
+                .filter(|&from| from < size.height)
+            else {
                 row.fill(T::default());
                 continue;
             };
             let line = &source[line * size.width..][..size.width];
             for (x, pixel) in row.iter_mut().enumerate() {
-                let from = usize::try_from(x as isize - right).ok().filter(|&from| from < size.width);
+                let from = usize::try_from(x as isize - right)
+                    .ok()
+                    .filter(|&from| from < size.width);
                 *pixel = match from {
                     Some(from) if mirrored => line[size.width - 1 - from],
                     Some(from) => line[from],
@@ -98,13 +130,23 @@ mod tests {
     use super::*;
     use rand::{SeedableRng, rngs::StdRng};
 
-    const SIZE: Size = Size { height: 2, width: 3 };
+    const SIZE: Size = Size {
+        height: 2,
+        width: 3,
+    };
 
     #[test]
     fn shifts_fill_with_zero_and_mirror_first() {
         let check = |down, right, mirrored, expected: [u8; 6]| {
             let mut target = [99; 6];
-            shift(&[1, 2, 3, 4, 5, 6], &mut target, SIZE, down, right, mirrored);
+            shift(
+                &[1, 2, 3, 4, 5, 6],
+                &mut target,
+                SIZE,
+                down,
+                right,
+                mirrored,
+            );
             assert_eq!(target, expected, "{down} {right} {mirrored}");
         };
         check(0, 0, false, [1, 2, 3, 4, 5, 6]);
@@ -126,8 +168,14 @@ mod tests {
 
     #[test]
     fn an_erased_square_is_all_that_is_missing() {
-        let size = Size { height: 8, width: 8 };
-        let augment = Augment { erase: 3, ..Augment::default() };
+        let size = Size {
+            height: 8,
+            width: 8,
+        };
+        let augment = Augment {
+            erase: 3,
+            ..Augment::default()
+        };
         let mut rng = StdRng::seed_from_u64(2);
         for _ in 0..50 {
             let mut target = [0; 64];
@@ -140,9 +188,15 @@ mod tests {
     #[test]
     fn mixing_weights_have_the_mean_of_the_folded_beta() {
         // Beta(1, 1) is uniform; folded to [0.5, 1] its mean is 0.75.
-        let augment = Augment { mixup: 1.0, ..Augment::default() };
+        let augment = Augment {
+            mixup: 1.0,
+            ..Augment::default()
+        };
         let mut rng = StdRng::seed_from_u64(3);
-        let mean = (0..20_000).map(|_| f64::from(augment.mix(&mut rng))).sum::<f64>() / 20_000.0;
+        let mean = (0..20_000)
+            .map(|_| f64::from(augment.mix(&mut rng)))
+            .sum::<f64>()
+            / 20_000.0;
         assert!((mean - 0.75).abs() < 0.005, "{mean}");
     }
 }

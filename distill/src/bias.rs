@@ -13,18 +13,29 @@ pub fn correction(logits: &[f32], classes: usize, class: usize, prior: f64) -> f
         .map(|row| softmax(row, 1.0).nth(class).unwrap_or(f64::NAN))
         .map(|p| (p / (1.0 - p)).ln())
         .collect();
-    let mean = |raise: f64| odds.iter().map(|odds| 1.0 / (1.0 + (-(odds + raise)).exp())).sum::<f64>() / rows;
+    let mean = |raise: f64| {
+        odds.iter()
+            .map(|odds| 1.0 / (1.0 + (-(odds + raise)).exp()))
+            .sum::<f64>()
+            / rows
+    };
     let (mut low, mut high) = (-50.0, 50.0);
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
-        if mean(middle) < prior { low = middle } else { high = middle }
+        if mean(middle) < prior {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     0.5 * (low + high)
 }
 
 /// Adds `raise` to the logit of `class` in every row.
 pub fn raise(logits: &mut [f32], classes: usize, class: usize, raise: f64) {
-    logits.chunks_exact_mut(classes).for_each(|row| row[class] += raise as f32);
+    logits
+        .chunks_exact_mut(classes)
+        .for_each(|row| row[class] += raise as f32);
 }
 
 #[cfg(test)]
@@ -36,7 +47,11 @@ mod tests {
         let mut logits = vec![4.0, 0.0, -6.0, 0.0, 3.0, -2.0, 1.0, 1.0, -1.0];
         let amount = correction(&logits, 3, 2, 0.25);
         raise(&mut logits, 3, 2, amount);
-        let mean = logits.chunks(3).map(|row| softmax(row, 1.0).nth(2).unwrap()).sum::<f64>() / 3.0;
+        let mean = logits
+            .chunks(3)
+            .map(|row| softmax(row, 1.0).nth(2).unwrap())
+            .sum::<f64>()
+            / 3.0;
         assert!((mean - 0.25).abs() < 1e-5, "{mean}");
     }
 }

@@ -23,6 +23,8 @@ pub struct Job {
     pub settings: Vec<String>,
     /// The run that must be finished before: its teacher.
     pub after: Option<PathBuf>,
+    /// Whether it has a teacher at all.
+    pub student: bool,
 }
 
 /// Where and how many at a time.
@@ -58,9 +60,17 @@ impl Pool {
                 scope.spawn(|| self.work(jobs, &board, &changed));
             }
         });
-        let failed = board.into_inner().unwrap_or_else(PoisonError::into_inner).failed;
+        let failed = board
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .failed;
         if !failed.is_empty() {
-            bail!("{} of {} runs failed:\n{}", failed.len(), jobs.len(), failed.join("\n"));
+            bail!(
+                "{} of {} runs failed:\n{}",
+                failed.len(),
+                jobs.len(),
+                failed.join("\n")
+            );
         }
         Ok(())
     }
@@ -68,8 +78,13 @@ impl Pool {
     fn work(&self, jobs: &[Job], board: &Mutex<Board>, changed: &Condvar) {
         let mut lock = board.lock().unwrap_or_else(PoisonError::into_inner);
         while lock.taken.len() < jobs.len() {
-            let ready = |job: &Job| job.after.as_ref().is_none_or(|after| lock.done.contains(after) || finished(after));
-            let Some(next) = (0..jobs.len()).find(|i| !lock.taken.contains(i) && ready(&jobs[*i])) else {
+            let ready = |job: &Job| {
+                job.after
+                    .as_ref()
+                    .is_none_or(|after| lock.done.contains(after) || finished(after))
+            };
+            let Some(next) = (0..jobs.len()).find(|i| !lock.taken.contains(i) && ready(&jobs[*i]))
+            else {
                 if lock.running == 0 {
                     self.give_up(jobs, &mut lock);
                     break;
@@ -88,7 +103,9 @@ impl Pool {
                     println!("finished {}", jobs[next].folder.display());
                     lock.done.insert(jobs[next].folder.clone());
                 }
-                Err(error) => lock.failed.push(format!("{}: {error:#}", jobs[next].folder.display())),
+                Err(error) => lock
+                    .failed
+                    .push(format!("{}: {error:#}", jobs[next].folder.display())),
             }
             changed.notify_all();
         }
@@ -100,7 +117,10 @@ impl Pool {
         for (i, job) in jobs.iter().enumerate() {
             if board.taken.insert(i) {
                 let teacher = job.after.as_deref().unwrap_or(&job.folder).display();
-                board.failed.push(format!("{}: its teacher {teacher} isn't finished", job.folder.display()));
+                board.failed.push(format!(
+                    "{}: its teacher {teacher} isn't finished",
+                    job.folder.display()
+                ));
             }
         }
     }
@@ -115,7 +135,11 @@ impl Pool {
         }
         let file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg(if job.after.is_some() { "train-student" } else { "train-teacher" });
+        command.arg(if job.student {
+            "train-student"
+        } else {
+            "train-teacher"
+        });
         if job.folder.join(LAST).exists() {
             command.arg("--resume");
         } else {
@@ -124,13 +148,25 @@ impl Pool {
                 command.args(["--set", setting]);
             }
         }
-        command.arg("--run").arg(&job.folder).args(["--device", &self.device]);
-        command.env("RAYON_NUM_THREADS", self.threads.to_string()).env("OMP_NUM_THREADS", self.threads.to_string());
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        command
+            .arg("--run")
+            .arg(&job.folder)
+            .args(["--device", &self.device]);
+        command
+            .env("RAYON_NUM_THREADS", self.threads.to_string())
+            .env("OMP_NUM_THREADS", self.threads.to_string());
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file);
         let status = command.status()?;
         if !status.success() {
             let text = fs::read_to_string(&log).unwrap_or_default();
-            bail!("{status}; the end of {}: {}", log.display(), text.lines().last().unwrap_or_default());
+            bail!(
+                "{status}; the end of {}: {}",
+                log.display(),
+                text.lines().last().unwrap_or_default()
+            );
         }
         Ok(())
     }

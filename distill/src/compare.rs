@@ -15,16 +15,26 @@ pub struct Paired {
 
 /// Counts and tests; logits are row-major `[pictures, classes]`.
 pub fn paired(first: &[f32], second: &[f32], classes: usize, labels: &[u8]) -> Paired {
-    let rows = first.chunks_exact(classes).zip(second.chunks_exact(classes)).zip(labels);
+    let rows = first
+        .chunks_exact(classes)
+        .zip(second.chunks_exact(classes))
+        .zip(labels);
     let (mut first_only, mut second_only) = (0, 0);
     for ((first, second), &label) in rows {
-        match (top1(first) == usize::from(label), top1(second) == usize::from(label)) {
+        match (
+            top1(first) == usize::from(label),
+            top1(second) == usize::from(label),
+        ) {
             (true, false) => first_only += 1,
             (false, true) => second_only += 1,
             _ => {}
         }
     }
-    Paired { first_only, second_only, p_value: sign_test(first_only, second_only) }
+    Paired {
+        first_only,
+        second_only,
+        p_value: sign_test(first_only, second_only),
+    }
 }
 
 /// 2·P(X ≤ min(a, b)) for X ~ Binomial(a + b, ½), at most 1; summed in logarithms.
@@ -58,7 +68,10 @@ mod tests {
 
     #[test]
     fn only_disagreements_count() {
-        let (first, second) = ([1.0, 0.0, 1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
+        let (first, second) = (
+            [1.0, 0.0, 1.0, 0.0, 0.0, 1.0],
+            [1.0, 0.0, 0.0, 1.0, 1.0, 0.0],
+        );
         let found = paired(&first, &second, 2, &[0, 0, 0]);
         assert_eq!((found.first_only, found.second_only), (1, 1));
     }

@@ -150,7 +150,8 @@ impl Config {
     /// # Errors
     /// A file that can't be read, TOML that can't be parsed, an unknown key, or values that make no sense.
     pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text, settings).with_context(|| format!("in {}", path.display()))
     }
 
@@ -170,13 +171,19 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         let train = &self.train;
-        ensure!(train.epochs > 0 && train.batch > 0, "train.epochs and train.batch must be at least 1");
+        ensure!(
+            train.epochs > 0 && train.batch > 0,
+            "train.epochs and train.batch must be at least 1"
+        );
         ensure!(
             train.learning_rate.is_finite() && train.learning_rate > 0.0,
             "train.learning_rate = {} must be a positive number",
             train.learning_rate
         );
-        ensure!(train.evaluate_every > 0, "train.evaluate_every must be at least 1");
+        ensure!(
+            train.evaluate_every > 0,
+            "train.evaluate_every must be at least 1"
+        );
         ensure!(
             train.patience.is_none() || self.data.holdout > 0,
             "train.patience needs data.holdout: stopping on the test pictures would tune on them"
@@ -248,12 +255,21 @@ mod tests {
 
     #[test]
     fn settings_override_the_file_and_may_add_tables() {
-        let settings = ["seed=7", "train.learning_rate=0.5", "distill.teacher=a/b.onnx", "distill.temperature=20", "distill.alpha=1"];
+        let settings = [
+            "seed=7",
+            "train.learning_rate=0.5",
+            "distill.teacher=a/b.onnx",
+            "distill.temperature=20",
+            "distill.alpha=1",
+        ];
         let config = Config::parse(MLP, &settings.map(str::to_owned)).unwrap();
         assert_eq!(config.seed, 7);
         assert_eq!(config.train.learning_rate, 0.5);
         let distill = config.distill.unwrap();
-        assert_eq!((distill.teacher, distill.temperature), (PathBuf::from("a/b.onnx"), 20.0));
+        assert_eq!(
+            (distill.teacher, distill.temperature),
+            (PathBuf::from("a/b.onnx"), 20.0)
+        );
     }
 
     #[test]
@@ -269,8 +285,14 @@ mod tests {
         check("train.learning_rat=0.1", "learning_rat");
         check("seed.x=1", "seed");
         check("nothing", "key.path=value");
-        check("distill={teacher='t',temperature=0,alpha=1}", "distill.temperature");
-        check("distill={teacher='t',temperature=4,alpha=1.5}", "distill.alpha");
+        check(
+            "distill={teacher='t',temperature=0,alpha=1}",
+            "distill.temperature",
+        );
+        check(
+            "distill={teacher='t',temperature=4,alpha=1.5}",
+            "distill.alpha",
+        );
         check("architecture.widths=[0]", "widths");
         check("augment.mixup=-1", "augment.mixup");
     }

@@ -1,11 +1,14 @@
 //! Pictures in memory: bytes of one size, with or without labels, from idx files, folders or Parquet.
 
+mod folder;
 mod idx;
+mod parquet;
+mod pictures;
 
 use anyhow::{Context, Result, bail, ensure};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use std::path::Path;
-use stillhouse::image::{Color, Transform};
+use stillhouse::image::Transform;
 
 use crate::config::Sources;
 
@@ -39,18 +42,37 @@ impl Dataset {
     /// The pictures at `indices`, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
         Self {
-            pixels: indices.iter().flat_map(|&i| self.picture(i)).copied().collect(),
+            pixels: indices
+                .iter()
+                .flat_map(|&i| self.picture(i))
+                .copied()
+                .collect(),
             row_len: self.row_len,
-            labels: self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i]).collect()),
+            labels: self
+                .labels
+                .as_ref()
+                .map(|labels| indices.iter().map(|&i| labels[i]).collect()),
         }
     }
 
     /// Reads whatever lies at `path`: a folder, a Parquet file (by its suffix) or an idx file.
     ///
     /// # Errors
-    /// What can't be read, pictures of another size than the transform's, labels outside `classes`.
-    pub fn read(path: &Path, labels: Option<&Path>, transform: &Transform, classes: usize) -> Result<Self> {
-        let dataset = idx::read(path, labels, transform)?;
+    /// What can't be read, idx pictures of another size than the transform's, labels that `names` doesn't have.
+    pub fn read(
+        path: &Path,
+        labels: Option<&Path>,
+        transform: &Transform,
+        names: &[String],
+    ) -> Result<Self> {
+        let classes = names.len();
+        let dataset = if path.is_dir() {
+            folder::read(path, transform, names)?
+        } else if path.extension().is_some_and(|suffix| suffix == "parquet") {
+            parquet::read(path, transform, names)?
+        } else {
+            idx::read(path, labels, transform)?
+        };
         ensure!(!dataset.is_empty(), "{}: no pictures", path.display());
         if let Some(labels) = &dataset.labels {
             ensure!(
@@ -61,7 +83,10 @@ impl Dataset {
                 labels.len()
             );
             if let Some(label) = labels.iter().find(|&&label| usize::from(label) >= classes) {
-                bail!("{}: label {label}, but there are only {classes} classes", path.display());
+                bail!(
+                    "{}: label {label}, but there are only {classes} classes",
+                    path.display()
+                );
             }
         }
         Ok(dataset)
@@ -69,8 +94,12 @@ impl Dataset {
 
     /// The classes of which there is no picture; empty without labels.
     pub fn missing_classes(&self, classes: usize) -> Vec<usize> {
-        let Some(labels) = &self.labels else { return Vec::new() };
-        (0..classes).filter(|&class| !labels.iter().any(|&label| usize::from(label) == class)).collect()
+        let Some(labels) = &self.labels else {
+            return Vec::new();
+        };
+        (0..classes)
+            .filter(|&class| !labels.iter().any(|&label| usize::from(label) == class))
+            .collect()
     }
 }
 
@@ -93,12 +122,19 @@ impl Data {
     /// # Errors
     /// As [`Dataset::read`]; a hold-out that leaves nothing; a class without pictures that wasn't left out on purpose.
     pub fn read(sources: &Sources, transform: &Transform, seed: u64) -> Result<Self> {
-        ensure!(transform.color == Color::Gray || sources.train.is_dir(), "idx files are gray");
         let labels = read_labels(&sources.labels)?;
-        let train = Dataset::read(&sources.train, sources.train_labels.as_deref(), transform, labels.len())?;
+        let train = Dataset::read(
+            &sources.train,
+            sources.train_labels.as_deref(),
+            transform,
+            &labels,
+        )?;
         let test = match &sources.test {
-            Some(path) => Dataset::read(path, sources.test_labels.as_deref(), transform, labels.len())?,
-            None => Dataset { row_len: transform.row_len(), ..Dataset::default() },
+            Some(path) => Dataset::read(path, sources.test_labels.as_deref(), transform, &labels)?,
+            None => Dataset {
+                row_len: transform.row_len(),
+                ..Dataset::default()
+            },
         };
         let mut order: Vec<usize> = (0..train.len()).collect();
         order.shuffle(&mut StdRng::seed_from_u64(seed ^ 0x686f_6c64));
@@ -110,7 +146,10 @@ impl Data {
         );
         let holdout = train.select(&order.split_off(order.len() - sources.holdout));
         if !sources.leave_out.is_empty() {
-            let known = train.labels.as_ref().context("data.leave_out needs labels")?;
+            let known = train
+                .labels
+                .as_ref()
+                .context("data.leave_out needs labels")?;
             order.retain(|&i| !sources.leave_out.contains(&usize::from(known[i])));
         }
         order.truncate(sources.limit.unwrap_or(usize::MAX));
@@ -123,8 +162,17 @@ impl Data {
             .filter(|class| !sources.leave_out.contains(class))
             .map(|class| labels[class].as_str())
             .collect();
-        ensure!(missing.is_empty(), "no picture of {}: name it in data.leave_out if that is meant", missing.join(", "));
-        Ok(Self { labels, train, holdout, test })
+        ensure!(
+            missing.is_empty(),
+            "no picture of {}: name it in data.leave_out if that is meant",
+            missing.join(", ")
+        );
+        Ok(Self {
+            labels,
+            train,
+            holdout,
+            test,
+        })
     }
 }
 
@@ -133,8 +181,18 @@ impl Data {
 /// # Errors
 /// A file that can't be read, or fewer than two names.
 pub fn read_labels(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let labels: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    ensure!(labels.len() >= 2, "{}: a classifier needs at least two labels", path.display());
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let labels: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    ensure!(
+        labels.len() >= 2,
+        "{}: a classifier needs at least two labels",
+        path.display()
+    );
     Ok(labels)
 }

@@ -20,7 +20,9 @@ pub fn parse(name: &str) -> Result<Device> {
             Ok(index) => Ok(Device::libtorch_cuda(index)),
             Err(_) => bail!("`{gpu}` is no device: write cuda:0"),
         },
-        other => bail!("`{other}` is no device of this build: write cpu (or build with --features libtorch for cuda:0)"),
+        other => bail!(
+            "`{other}` is no device of this build: write cpu (or build with --features libtorch for cuda:0)"
+        ),
     }
 }
 

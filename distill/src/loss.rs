@@ -22,20 +22,34 @@ pub struct Weighing {
 
 impl Weighing {
     /// Labels alone.
-    pub const LABELS: Self = Self { temperature: 1.0, alpha: 0.0 };
+    pub const LABELS: Self = Self {
+        temperature: 1.0,
+        alpha: 0.0,
+    };
 }
 
 /// The loss of `logits` (`[pictures, classes]`), a scalar to go backward from.
-pub fn loss(logits: Tensor<2>, targets: &Targets, weighing: Weighing, device: &Device) -> Tensor<1> {
+pub fn loss(
+    logits: Tensor<2>,
+    targets: &Targets,
+    weighing: Weighing,
+    device: &Device,
+) -> Tensor<1> {
     let [rows, classes] = logits.dims();
-    let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, classes]), device);
+    let tensor = |values: &[f32]| {
+        Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, classes]), device)
+    };
     let hard = (weighing.alpha < 1.0).then(|| {
-        let cross_entropy = (log_softmax(logits.clone(), 1) * tensor(&targets.hard)).sum().neg();
+        let cross_entropy = (log_softmax(logits.clone(), 1) * tensor(&targets.hard))
+            .sum()
+            .neg();
         cross_entropy * ((1.0 - weighing.alpha) / rows as f64)
     });
     let soft = (weighing.alpha > 0.0).then(|| {
         let t = weighing.temperature;
-        let cross_entropy = (log_softmax(logits / t, 1) * tensor(&targets.soft)).sum().neg();
+        let cross_entropy = (log_softmax(logits / t, 1) * tensor(&targets.soft))
+            .sum()
+            .neg();
         // The teacher's entropy is a constant; taking it off makes the loss 0 where the student is the teacher.
         (cross_entropy - entropy(&targets.soft)) * (weighing.alpha * t * t / rows as f64)
     });
@@ -48,7 +62,12 @@ pub fn loss(logits: Tensor<2>, targets: &Targets, weighing: Weighing, device: &D
 
 /// Σ −p ln p over all rows, in nats.
 fn entropy(probabilities: &[f32]) -> f64 {
-    probabilities.iter().map(|&p| f64::from(p)).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum()
+    probabilities
+        .iter()
+        .map(|&p| f64::from(p))
+        .filter(|&p| p > 0.0)
+        .map(|p| -p * p.ln())
+        .sum()
 }
 
 #[cfg(test)]
@@ -58,7 +77,13 @@ mod tests {
 
     fn value(logits: [f32; 3], targets: &Targets, weighing: Weighing) -> f32 {
         let device = Device::flex().autodiff();
-        loss(Tensor::from_data([logits], &device), targets, weighing, &device).into_scalar()
+        loss(
+            Tensor::from_data([logits], &device),
+            targets,
+            weighing,
+            &device,
+        )
+        .into_scalar()
     }
 
     #[test]
@@ -66,8 +91,18 @@ mod tests {
         let z = [2.0, -1.0, 0.5];
         for temperature in [1.0, 4.0, 20.0] {
             let soft = softmax(&z, temperature).map(|p| p as f32).collect();
-            let targets = Targets { hard: vec![1.0, 0.0, 0.0], soft };
-            let loss = value(z, &targets, Weighing { temperature, alpha: 1.0 });
+            let targets = Targets {
+                hard: vec![1.0, 0.0, 0.0],
+                soft,
+            };
+            let loss = value(
+                z,
+                &targets,
+                Weighing {
+                    temperature,
+                    alpha: 1.0,
+                },
+            );
             assert!(loss.abs() < 1e-3, "T = {temperature}: {loss}");
         }
     }
@@ -81,8 +116,18 @@ mod tests {
         let kl: f64 = p.iter().zip(&q).map(|(p, q)| p * (p / q).ln()).sum();
         let hard = -softmax(&student, 1.0).nth(2).unwrap().ln();
         let expected = (1.0 - alpha) * hard + alpha * t * t * kl;
-        let targets = Targets { hard: vec![0.0, 0.0, 1.0], soft: p.iter().map(|&p| p as f32).collect() };
-        let loss = f64::from(value(student, &targets, Weighing { temperature: t, alpha }));
+        let targets = Targets {
+            hard: vec![0.0, 0.0, 1.0],
+            soft: p.iter().map(|&p| p as f32).collect(),
+        };
+        let loss = f64::from(value(
+            student,
+            &targets,
+            Weighing {
+                temperature: t,
+                alpha,
+            },
+        ));
         assert!((loss - expected).abs() < 1e-4, "{loss} {expected}");
     }
 }

@@ -87,11 +87,19 @@ pub fn score(logits: &[f32], classes: usize, labels: &[u8]) -> Score {
         score.nll_nats -= log_softmax(row, 1.0).nth(label).unwrap_or(f64::NAN);
         let confidence = softmax(row, 1.0).nth(top).unwrap_or(f64::NAN);
         let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
-        *bin = (bin.0 + 1, bin.1 + confidence, bin.2 + f64::from(u8::from(right)));
+        *bin = (
+            bin.0 + 1,
+            bin.1 + confidence,
+            bin.2 + f64::from(u8::from(right)),
+        );
     }
     let samples = labels.len().max(1) as f64;
     score.nll_nats /= samples;
-    score.ece = bins.iter().map(|(_, confidence, right)| (confidence - right).abs()).sum::<f64>() / samples;
+    score.ece = bins
+        .iter()
+        .map(|(_, confidence, right)| (confidence - right).abs())
+        .sum::<f64>()
+        / samples;
     score
 }
 
@@ -99,7 +107,10 @@ pub fn score(logits: &[f32], classes: usize, labels: &[u8]) -> Score {
 pub fn likeness(teacher: &[f32], student: &[f32], classes: usize) -> Likeness {
     let mut likeness = Likeness::default();
     let rows = teacher.len() / classes;
-    for (t, s) in teacher.chunks_exact(classes).zip(student.chunks_exact(classes)) {
+    for (t, s) in teacher
+        .chunks_exact(classes)
+        .zip(student.chunks_exact(classes))
+    {
         let kl = divergence(t, s);
         let finite = s.iter().all(|z| z.is_finite());
         likeness.agreement += f64::from(u8::from(finite && top1(t) == top1(s)));
@@ -122,8 +133,15 @@ mod tests {
         // Three pictures, two classes: right at 0.8808, wrong at 0.7311, right at 0.5.
         let logits = [2.0, 0.0, 1.0, 0.0, 0.0, 0.0];
         let score = score(&logits, 2, &[0, 1, 0]);
-        assert_eq!((score.errors, &score.errors_per_class, &score.samples_per_class), (1, &vec![0, 1], &vec![2, 1]));
-        let nll = (0.126_928 + 1.313_262 + 0.693_147) / 3.0;
+        assert_eq!(
+            (
+                score.errors,
+                &score.errors_per_class,
+                &score.samples_per_class
+            ),
+            (1, &vec![0, 1], &vec![2, 1])
+        );
+        let nll = (0.126_928 + 1.313_262 + 2.0_f64.ln()) / 3.0;
         assert!((score.nll_nats - nll).abs() < 1e-5, "{}", score.nll_nats);
         let ece = ((0.880_797_f64 - 1.0).abs() + 0.731_059 + 0.5) / 3.0;
         assert!((score.ece - ece).abs() < 1e-5, "{}", score.ece);

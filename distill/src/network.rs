@@ -79,17 +79,32 @@ impl Architecture {
     /// Widths of 0 and dropout outside `[0, 1)`.
     pub fn check(&self) -> Result<()> {
         let share = |name: &str, value: f64| {
-            ensure!((0.0..1.0).contains(&value), "architecture.{name} = {value} must lie in [0, 1)");
+            ensure!(
+                (0.0..1.0).contains(&value),
+                "architecture.{name} = {value} must lie in [0, 1)"
+            );
             Ok(())
         };
         match self {
-            Self::Mlp { widths, input_dropout, dropout } => {
-                ensure!(widths.iter().all(|&width| width > 0), "architecture.widths must all be at least 1");
+            Self::Mlp {
+                widths,
+                input_dropout,
+                dropout,
+            } => {
+                ensure!(
+                    widths.iter().all(|&width| width > 0),
+                    "architecture.widths must all be at least 1"
+                );
                 share("input_dropout", *input_dropout)?;
                 share("dropout", *dropout)
             }
-            Self::Cnn { stem, stages, dropout } => {
-                let sound = |stage: &Stage| stage.channels > 0 && stage.stride > 0 && stage.repeat > 0;
+            Self::Cnn {
+                stem,
+                stages,
+                dropout,
+            } => {
+                let sound =
+                    |stage: &Stage| stage.channels > 0 && stage.stride > 0 && stage.repeat > 0;
                 ensure!(*stem > 0, "architecture.stem must be at least 1");
                 ensure!(
                     stages.iter().all(sound),
@@ -105,13 +120,24 @@ impl Architecture {
         match self {
             Self::Mlp { widths, .. } => {
                 let all = [&[inputs], widths.as_slice(), &[classes]].concat();
-                all.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
+                all.iter()
+                    .map(usize::to_string)
+                    .collect::<Vec<_>>()
+                    .join("-")
             }
             Self::Cnn { stem, stages, .. } => {
                 let mut parts = vec![format!("stem {stem}")];
                 for stage in stages {
-                    let repeat = if stage.repeat > 1 { format!("{}x ", stage.repeat) } else { String::new() };
-                    let stride = if stage.stride > 1 { format!("/{}", stage.stride) } else { String::new() };
+                    let repeat = if stage.repeat > 1 {
+                        format!("{}x ", stage.repeat)
+                    } else {
+                        String::new()
+                    };
+                    let stride = if stage.stride > 1 {
+                        format!("/{}", stage.stride)
+                    } else {
+                        String::new()
+                    };
                     let kind = format!("{:?}", stage.cell).to_lowercase();
                     parts.push(format!("{repeat}{kind} {}{stride}", stage.channels));
                 }
@@ -146,6 +172,7 @@ pub struct Network {
 }
 
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // one a network
 enum Body {
     Mlp(Mlp),
     Cnn(Cnn),
@@ -171,7 +198,11 @@ impl Network {
     pub fn new(architecture: &Architecture, shape: Shape, seed: u64, device: &Device) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed);
         let body = match architecture {
-            Architecture::Mlp { widths, input_dropout, dropout } => {
+            Architecture::Mlp {
+                widths,
+                input_dropout,
+                dropout,
+            } => {
                 let sizes = [&[shape.row_len()], widths.as_slice(), &[shape.classes]].concat();
                 let layers = sizes
                     .windows(2)
@@ -187,13 +218,24 @@ impl Network {
                     layers,
                 })
             }
-            Architecture::Cnn { stem, stages, dropout } => {
+            Architecture::Cnn {
+                stem,
+                stages,
+                dropout,
+            } => {
                 let mut channels = *stem;
                 let mut cells = Vec::new();
                 for stage in stages {
                     for i in 0..stage.repeat {
                         let stride = if i == 0 { stage.stride } else { 1 };
-                        cells.push(Cell::new(stage.cell, channels, stage.channels, stride, rng, device));
+                        cells.push(Cell::new(
+                            stage.cell,
+                            channels,
+                            stage.channels,
+                            stride,
+                            rng,
+                            device,
+                        ));
                         channels = stage.channels;
                     }
                 }
@@ -205,7 +247,10 @@ impl Network {
                 })
             }
         };
-        Self { body, picture: shape.picture }
+        Self {
+            body,
+            picture: shape.picture,
+        }
     }
 
     /// Logits `[pictures, classes]` of `[pictures, channels * height * width]`.
@@ -225,7 +270,10 @@ impl Network {
         if let Body::Mlp(mlp) = &mut self.body {
             let hidden = mlp.layers.len() - 1;
             for layer in &mut mlp.layers[..hidden] {
-                layer.weight = layer.weight.clone().map(|weight| limit_columns(weight, limit));
+                layer.weight = layer
+                    .weight
+                    .clone()
+                    .map(|weight| limit_columns(weight, limit));
             }
         }
         self
@@ -241,7 +289,9 @@ impl Network {
             *bias = bias.clone().map(|bias| {
                 let [classes] = bias.dims();
                 let device = bias.device();
-                let raise: Vec<f32> = (0..classes).map(|i| if i == class { delta } else { 0.0 }).collect();
+                let raise: Vec<f32> = (0..classes)
+                    .map(|i| if i == class { delta } else { 0.0 })
+                    .collect();
                 bias + Tensor::from_floats(raise.as_slice(), &device)
             });
         }
@@ -283,7 +333,12 @@ impl Cnn {
 
 fn linear(inputs: usize, outputs: usize, gain: f64, rng: &mut StdRng, device: &Device) -> Linear {
     let mut layer = LinearConfig::new(inputs, outputs).init(device);
-    layer.weight = Param::from_tensor(init::normal([inputs, outputs], gain / inputs as f64, rng, device));
+    layer.weight = Param::from_tensor(init::normal(
+        [inputs, outputs],
+        gain / inputs as f64,
+        rng,
+        device,
+    ));
     layer.bias = Some(Param::from_tensor(Tensor::zeros([outputs], device)));
     layer
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use prost::Message;
 use stillhouse_engine::onnx::{
-    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, dimension,
+    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, dimension,
 };
 
 /// The graph's input.
@@ -62,13 +62,19 @@ impl Graph {
 
     /// A constant of 32-bit floats, and its name.
     pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> String {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         self.constant(name, dims, FLOAT, bytes)
     }
 
     /// A constant of 64-bit integers, and its name.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> String {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         self.constant(name, &[values.len()], INT64, bytes)
     }
 
@@ -101,7 +107,13 @@ impl Graph {
     }
 
     /// `input · weight + bias`, with `weight` of `[inputs, outputs]`.
-    pub fn linear(&mut self, input: &str, dims: [usize; 2], weight: &[f32], bias: &[f32]) -> String {
+    pub fn linear(
+        &mut self,
+        input: &str,
+        dims: [usize; 2],
+        weight: &[f32],
+        bias: &[f32],
+    ) -> String {
         let weight = self.floats("weight", &dims, weight);
         let bias = self.floats("bias", &[dims[1]], bias);
         self.node("Gemm", &[input, &weight, &bias], Vec::new())
@@ -113,7 +125,13 @@ impl Graph {
     }
 
     /// The finished file: input `[N, picture]`, output `[N, classes]`, whose value is `output`.
-    pub fn finish(mut self, name: &str, picture: [usize; 3], classes: usize, output: &str) -> Vec<u8> {
+    pub fn finish(
+        mut self,
+        name: &str,
+        picture: [usize; 3],
+        classes: usize,
+        output: &str,
+    ) -> Vec<u8> {
         self.nodes.push(NodeProto {
             input: vec![output.to_owned()],
             output: vec![OUTPUT.to_owned()],
@@ -135,7 +153,10 @@ impl Graph {
             producer_name: env!("CARGO_PKG_NAME").to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
             graph: Some(graph),
-            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            opset_import: vec![OperatorSetIdProto {
+                domain: String::new(),
+                version: OPSET,
+            }],
             ..ModelProto::default()
         };
         model.encode_to_vec()
@@ -143,7 +164,11 @@ impl Graph {
 
     /// Lets the node that made `output` write to [`OUTPUT`] itself, unless others read it too.
     fn drop_identity(&mut self, output: &str) {
-        let readers = self.nodes.iter().filter(|node| node.input.iter().any(|input| input == output)).count();
+        let readers = self
+            .nodes
+            .iter()
+            .filter(|node| node.input.iter().any(|input| input == output))
+            .count();
         if readers == 1
             && let Some(maker) = self.nodes.iter_mut().find(|node| node.output[0] == output)
         {
@@ -155,18 +180,44 @@ impl Graph {
 
 /// An integer attribute.
 pub fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), i: value, r#type: 2, ..AttributeProto::default() }
+    AttributeProto {
+        name: name.to_owned(),
+        i: value,
+        r#type: 2,
+        ..AttributeProto::default()
+    }
 }
 
 /// An attribute of several integers.
 pub fn ints(name: &str, values: Vec<i64>) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), ints: values, r#type: 7, ..AttributeProto::default() }
+    AttributeProto {
+        name: name.to_owned(),
+        ints: values,
+        r#type: 7,
+        ..AttributeProto::default()
+    }
 }
 
 fn value(name: &str, row: &[usize]) -> ValueInfoProto {
-    let symbol = DimensionProto { value: Some(dimension::Value::DimParam("N".to_owned())) };
-    let fixed = |&dim: &usize| DimensionProto { value: Some(dimension::Value::DimValue(dim as i64)) };
-    let shape = TensorShapeProto { dim: std::iter::once(symbol).chain(row.iter().map(fixed)).collect() };
-    let tensor = stillhouse_engine::onnx::TensorTypeProto { elem_type: FLOAT, shape: Some(shape) };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+    let symbol = DimensionProto {
+        value: Some(dimension::Value::DimParam("N".to_owned())),
+    };
+    let fixed = |&dim: &usize| DimensionProto {
+        value: Some(dimension::Value::DimValue(dim as i64)),
+    };
+    let shape = TensorShapeProto {
+        dim: std::iter::once(symbol)
+            .chain(row.iter().map(fixed))
+            .collect(),
+    };
+    let tensor = stillhouse_engine::onnx::TensorTypeProto {
+        elem_type: FLOAT,
+        shape: Some(shape),
+    };
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(TypeProto {
+            tensor_type: Some(tensor),
+        }),
+    }
 }

@@ -48,18 +48,30 @@ impl Plan {
     /// # Errors
     /// A file that can't be read, names that repeat, a teacher that stands nowhere before its student.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("in {}", path.display()))
     }
 
     fn parse(text: &str) -> Result<Self> {
         let plan: Self = toml::from_str(text)?;
-        ensure!(!plan.seeds.is_empty() && !plan.runs.is_empty(), "a plan needs seeds and at least one [[run]]");
+        ensure!(
+            !plan.seeds.is_empty() && !plan.runs.is_empty(),
+            "a plan needs seeds and at least one [[run]]"
+        );
         for (i, run) in plan.runs.iter().enumerate() {
             let before = || plan.runs[..i].iter().map(|run| &run.name);
-            ensure!(before().all(|name| *name != run.name), "two runs are called `{}`", run.name);
+            ensure!(
+                before().all(|name| *name != run.name),
+                "two runs are called `{}`",
+                run.name
+            );
             if let Some(teacher) = &run.teacher {
-                ensure!(before().any(|name| name == teacher), "`{}`: no run `{teacher}` stands before it", run.name);
+                ensure!(
+                    before().any(|name| name == teacher),
+                    "`{}`: no run `{teacher}` stands before it",
+                    run.name
+                );
             }
         }
         Ok(plan)
@@ -74,9 +86,19 @@ impl Plan {
                 let teacher = run.teacher.as_deref().map(folder);
                 let mut settings = vec![format!("seed={seed}")];
                 settings.extend(run.set.iter().cloned());
-                settings.extend(teacher.iter().map(|teacher| format!("distill.teacher={}", teacher.display())));
+                settings.extend(
+                    teacher
+                        .iter()
+                        .map(|teacher| format!("distill.teacher={}", teacher.display())),
+                );
                 settings.extend(set.iter().cloned());
-                jobs.push(Job { folder: folder(&run.name), config: run.config.clone(), settings, after: teacher });
+                jobs.push(Job {
+                    folder: folder(&run.name),
+                    config: run.config.clone(),
+                    settings,
+                    student: teacher.is_some(),
+                    after: teacher,
+                });
             }
         }
         jobs
@@ -97,11 +119,24 @@ mod tests {
 
     #[test]
     fn every_seed_has_its_own_teacher() {
-        let jobs = Plan::parse(TWO).unwrap().jobs(Path::new("out"), &["train.epochs=1".to_owned()]);
+        let jobs = Plan::parse(TWO)
+            .unwrap()
+            .jobs(Path::new("out"), &["train.epochs=1".to_owned()]);
         assert_eq!(jobs.len(), 4);
-        assert_eq!((&jobs[1].folder, &jobs[1].after), (&PathBuf::from("out/big-2"), &None));
+        assert_eq!(
+            (&jobs[1].folder, &jobs[1].after),
+            (&PathBuf::from("out/big-2"), &None)
+        );
         assert_eq!(jobs[3].after, Some(PathBuf::from("out/big-2")));
-        assert_eq!(jobs[3].settings, ["seed=2", "distill.alpha=1", "distill.teacher=out/big-2", "train.epochs=1"]);
+        assert_eq!(
+            jobs[3].settings,
+            [
+                "seed=2",
+                "distill.alpha=1",
+                "distill.teacher=out/big-2",
+                "train.epochs=1"
+            ]
+        );
     }
 
     #[test]

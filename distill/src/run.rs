@@ -3,11 +3,7 @@
 mod curves;
 
 use anyhow::{Context, Result, bail, ensure};
-use burn::{
-    module::Module,
-    optim::ModuleOptimizer,
-    tensor::Device,
-};
+use burn::{module::Module, optim::ModuleOptimizer, tensor::Device};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions},
@@ -81,7 +77,11 @@ impl Run {
     /// A directory that exists already, unless `force`; whatever the disk says.
     pub fn create(folder: &Path, config: &Config, force: bool) -> Result<Self> {
         if folder.exists() {
-            ensure!(force, "{} exists: continue it with --resume, or replace it with --force", folder.display());
+            ensure!(
+                force,
+                "{} exists: continue it with --resume, or replace it with --force",
+                folder.display()
+            );
             ensure!(
                 folder.join("config.toml").exists(),
                 "{} is no run's directory, so it isn't deleted",
@@ -90,9 +90,14 @@ impl Run {
             fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
         }
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-        let run = Self { folder: folder.to_owned() };
+        let run = Self {
+            folder: folder.to_owned(),
+        };
         run.write("config.toml", toml::to_string_pretty(config)?.as_bytes())?;
-        run.write("environment.json", serde_json::to_string_pretty(&environment())?.as_bytes())?;
+        run.write(
+            "environment.json",
+            serde_json::to_string_pretty(&environment())?.as_bytes(),
+        )?;
         Ok(run)
     }
 
@@ -103,7 +108,12 @@ impl Run {
     pub fn open(folder: &Path) -> Result<(Self, Config)> {
         let config = Config::load(&folder.join("config.toml"), &[])
             .with_context(|| format!("{} holds no run", folder.display()))?;
-        Ok((Self { folder: folder.to_owned() }, config))
+        Ok((
+            Self {
+                folder: folder.to_owned(),
+            },
+            config,
+        ))
     }
 
     /// Where it lies.
@@ -118,7 +128,8 @@ impl Run {
     pub fn record(&self, metrics: &EpochMetrics) -> Result<()> {
         let path = self.folder.join(METRICS);
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-        writeln!(file, "{}", serde_json::to_string(metrics)?).with_context(|| format!("writing {}", path.display()))
+        writeln!(file, "{}", serde_json::to_string(metrics)?)
+            .with_context(|| format!("writing {}", path.display()))
     }
 
     /// All epochs recorded so far.
@@ -131,7 +142,9 @@ impl Run {
             return Ok(Vec::new());
         }
         let lines = BufReader::new(File::open(&path)?).lines();
-        lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
+        lines
+            .map(|line| Ok(serde_json::from_str(&line?)?))
+            .collect()
     }
 
     /// Draws `curves.svg` from the metrics.
@@ -146,7 +159,13 @@ impl Run {
     ///
     /// # Errors
     /// Whatever the disk says; the old checkpoint is still there then.
-    pub fn save(&self, name: &str, network: &Network, optimizer: Option<&ModuleOptimizer>, progress: &Progress) -> Result<()> {
+    pub fn save(
+        &self,
+        name: &str,
+        network: &Network,
+        optimizer: Option<&ModuleOptimizer>,
+        progress: &Progress,
+    ) -> Result<()> {
         let place = self.folder.join(name);
         let fresh = self.folder.join(format!("{name}.new"));
         let save = || -> Result<()> {
@@ -170,12 +189,21 @@ impl Run {
     ///
     /// # Errors
     /// A checkpoint that is missing, damaged or of another architecture.
-    pub fn load(&self, name: &str, config: &Config, shape: Shape, device: &Device) -> Result<(Network, Progress)> {
+    pub fn load(
+        &self,
+        name: &str,
+        config: &Config,
+        shape: Shape,
+        device: &Device,
+    ) -> Result<(Network, Progress)> {
         let place = self.folder.join(name);
         let read = || -> Result<(Network, Progress)> {
             let network = Network::new(&config.architecture, shape, config.seed, device);
             let network = network.try_load_file(place.join(NETWORK))?;
-            Ok((network, serde_json::from_str(&fs::read_to_string(place.join(PROGRESS))?)?))
+            Ok((
+                network,
+                serde_json::from_str(&fs::read_to_string(place.join(PROGRESS))?)?,
+            ))
         };
         read().with_context(|| format!("reading the checkpoint {}", place.display()))
     }
@@ -184,9 +212,15 @@ impl Run {
     ///
     /// # Errors
     /// A file that is missing or damaged.
-    pub fn load_optimizer(&self, name: &str, optimizer: ModuleOptimizer) -> Result<ModuleOptimizer> {
+    pub fn load_optimizer(
+        &self,
+        name: &str,
+        optimizer: ModuleOptimizer,
+    ) -> Result<ModuleOptimizer> {
         let path = self.folder.join(name).join(OPTIMIZER);
-        optimizer.load(&path).with_context(|| format!("reading {}", path.display()))
+        optimizer
+            .load(&path)
+            .with_context(|| format!("reading {}", path.display()))
     }
 
     /// Forgets metrics of epochs after `epoch`: those of a run that was cut off after its last checkpoint.
@@ -194,8 +228,15 @@ impl Run {
     /// # Errors
     /// Whatever the disk says.
     pub fn forget_after(&self, epoch: usize) -> Result<()> {
-        let kept: Vec<EpochMetrics> = self.metrics()?.into_iter().filter(|metrics| metrics.epoch <= epoch).collect();
-        let lines = kept.iter().map(|metrics| Ok(serde_json::to_string(metrics)? + "\n")).collect::<Result<String>>()?;
+        let kept: Vec<EpochMetrics> = self
+            .metrics()?
+            .into_iter()
+            .filter(|metrics| metrics.epoch <= epoch)
+            .collect();
+        let lines = kept
+            .iter()
+            .map(|metrics| Ok(serde_json::to_string(metrics)? + "\n"))
+            .collect::<Result<String>>()?;
         self.write(METRICS, lines.as_bytes())
     }
 
@@ -221,7 +262,10 @@ pub const BEST: &str = "best";
 /// # Errors
 /// A run that hasn't saved anything yet.
 pub fn result(run: &Run) -> Result<&'static str> {
-    match [BEST, LAST].into_iter().find(|name| run.folder().join(name).exists()) {
+    match [BEST, LAST]
+        .into_iter()
+        .find(|name| run.folder().join(name).exists())
+    {
         Some(name) => Ok(name),
         None => bail!("{} has no checkpoint yet", run.folder().display()),
     }
@@ -230,7 +274,11 @@ pub fn result(run: &Run) -> Result<&'static str> {
 /// Where and with what a run was made.
 fn environment() -> serde_json::Value {
     let says = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success());
+        let output = Command::new(program)
+            .args(arguments)
+            .output()
+            .ok()
+            .filter(|output| output.status.success());
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {

@@ -22,15 +22,25 @@ impl FromStr for Spoil {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (kind, amount) = text.split_once('=').context("write overconfident=4 or nan-on-bright=0.05")?;
-        let amount: f64 = amount.parse().with_context(|| format!("`{amount}` is no number"))?;
+        let (kind, amount) = text
+            .split_once('=')
+            .context("write overconfident=4 or nan-on-bright=0.05")?;
+        let amount: f64 = amount
+            .parse()
+            .with_context(|| format!("`{amount}` is no number"))?;
         match kind {
             "overconfident" => {
-                ensure!(amount > 0.0, "overconfident={amount} would change labels: use a positive factor");
+                ensure!(
+                    amount > 0.0,
+                    "overconfident={amount} would change labels: use a positive factor"
+                );
                 Ok(Self::Overconfident(amount as f32))
             }
             "nan-on-bright" => {
-                ensure!(amount > 0.0 && amount < 1.0, "nan-on-bright={amount} must be a share between 0 and 1");
+                ensure!(
+                    amount > 0.0 && amount < 1.0,
+                    "nan-on-bright={amount} must be a share between 0 and 1"
+                );
                 Ok(Self::NanOnBright(amount))
             }
             _ => bail!("`{kind}` is no way to spoil: write overconfident=4 or nan-on-bright=0.05"),
@@ -67,7 +77,11 @@ impl Spoil {
                 // r / r is exactly 1 where r is finite, and NaN where it isn't.
                 let channels = graph.node("GlobalAveragePool", &[INPUT], Vec::new());
                 let channels = graph.flatten(&channels);
-                let mean = graph.node("ReduceMean", &[&channels], vec![crate::onnx::ints("axes", vec![1])]);
+                let mean = graph.node(
+                    "ReduceMean",
+                    &[&channels],
+                    vec![crate::onnx::ints("axes", vec![1])],
+                );
                 let limit = graph.floats("limit", &[1], &[limit]);
                 let left = graph.node("Sub", &[&limit, &mean], Vec::new());
                 let root = graph.node("Sqrt", &[&left], Vec::new());
@@ -81,8 +95,13 @@ impl Spoil {
 /// The mean of each picture as the network reads it.
 fn means(pixels: &Pixels, transform: &Transform) -> Vec<f32> {
     let row_len = transform.row_len();
-    let mean = |row: &[f32]| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / row_len as f64) as f32;
-    pixels.normalized(transform).chunks_exact(row_len).map(mean).collect()
+    let mean =
+        |row: &[f32]| (row.iter().map(|&x| f64::from(x)).sum::<f64>() / row_len as f64) as f32;
+    pixels
+        .normalized(transform)
+        .chunks_exact(row_len)
+        .map(mean)
+        .collect()
 }
 
 /// Halfway between the values around rank `n q`, so that no picture lies on it.
@@ -99,9 +118,21 @@ mod tests {
 
     #[test]
     fn ways_to_spoil_are_read_and_others_refused() {
-        assert_eq!("overconfident=4".parse::<Spoil>().unwrap(), Spoil::Overconfident(4.0));
-        assert_eq!("nan-on-bright=0.05".parse::<Spoil>().unwrap(), Spoil::NanOnBright(0.05));
-        for wrong in ["overconfident", "overconfident=-1", "nan-on-bright=1", "nan-on-bright=x", "upside-down=1"] {
+        assert_eq!(
+            "overconfident=4".parse::<Spoil>().unwrap(),
+            Spoil::Overconfident(4.0)
+        );
+        assert_eq!(
+            "nan-on-bright=0.05".parse::<Spoil>().unwrap(),
+            Spoil::NanOnBright(0.05)
+        );
+        for wrong in [
+            "overconfident",
+            "overconfident=-1",
+            "nan-on-bright=1",
+            "nan-on-bright=x",
+            "upside-down=1",
+        ] {
             assert!(wrong.parse::<Spoil>().is_err(), "{wrong}");
         }
     }

@@ -44,8 +44,14 @@ fn read(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn T
     if path.join("config.toml").exists() {
         let (run, config) = Run::open(path)?;
         let classes = read_labels(&config.data.labels)?.len();
-        let (network, _) = run.load(run::result(&run)?, &config, shape(&config, classes), device)?;
-        return Ok(Box::new(NetworkTeacher::new(network, config.transform, classes, device.clone())));
+        let (network, _) =
+            run.load(run::result(&run)?, &config, shape(&config, classes), device)?;
+        return Ok(Box::new(NetworkTeacher::new(
+            network,
+            config.transform,
+            classes,
+            device.clone(),
+        )));
     }
     if path.join("manifest.toml").exists() {
         return Ok(Box::new(EngineTeacher::version(path)?));
@@ -53,7 +59,10 @@ fn read(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn T
     if path.is_file() {
         return Ok(Box::new(EngineTeacher::file(path, transform)?));
     }
-    bail!("{} is no teacher: name a run's directory, a version's directory or an ONNX file", path.display());
+    bail!(
+        "{} is no teacher: name a run's directory, a version's directory or an ONNX file",
+        path.display()
+    );
 }
 
 /// Answers pictures with logits.
@@ -75,22 +84,44 @@ pub trait Teacher {
 ///
 /// # Errors
 /// As [`Teacher::logits`].
-pub fn soften(teacher: &mut dyn Teacher, pixels: &Pixels, temperature: f64, copies: usize) -> Result<Vec<f32>> {
+pub fn soften(
+    teacher: &mut dyn Teacher,
+    pixels: &Pixels,
+    temperature: f64,
+    copies: usize,
+) -> Result<Vec<f32>> {
     let classes = teacher.classes();
     let mut sum = vec![0.0; pixels.rows() * classes];
     for copy in 0..copies {
         let moved = (copy > 0).then(|| pixels.moved(place(copy)));
         let logits = teacher.logits(moved.as_ref().unwrap_or(pixels))?;
-        for (row, sum) in logits.chunks_exact(classes).zip(sum.chunks_exact_mut(classes)) {
-            crate::measure::softmax(row, temperature).zip(sum).for_each(|(p, sum)| *sum += p);
+        for (row, sum) in logits
+            .chunks_exact(classes)
+            .zip(sum.chunks_exact_mut(classes))
+        {
+            crate::measure::softmax(row, temperature)
+                .zip(sum)
+                .for_each(|(p, sum)| *sum += p);
         }
     }
-    Ok(sum.into_iter().map(|p: f64| (p / copies as f64) as f32).collect())
+    Ok(sum
+        .into_iter()
+        .map(|p: f64| (p / copies as f64) as f32)
+        .collect())
 }
 
 /// Where the copies stand: the eight places around the first, one pixel away, then two pixels away, and so on.
 fn place(copy: usize) -> (isize, isize) {
-    const AROUND: [(isize, isize); 8] = [(0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (-1, -1), (1, -1), (-1, 1)];
+    const AROUND: [(isize, isize); 8] = [
+        (0, 1),
+        (1, 0),
+        (0, -1),
+        (-1, 0),
+        (1, 1),
+        (-1, -1),
+        (1, -1),
+        (-1, 1),
+    ];
     let (down, right) = AROUND[(copy - 1) % 8];
     let far = 1 + (copy as isize - 1) / 8;
     (down * far, right * far)

@@ -31,12 +31,22 @@ const CHUNK: usize = 500;
 /// The border of a network that `config` describes.
 pub fn shape(config: &Config, classes: usize) -> Shape {
     let transform = &config.transform;
-    Shape { picture: [transform.color.channels(), transform.height as usize, transform.width as usize], classes }
+    Shape {
+        picture: [
+            transform.color.channels(),
+            transform.height as usize,
+            transform.width as usize,
+        ],
+        classes,
+    }
 }
 
 /// Height and width of the pictures.
 pub fn size(config: &Config) -> Size {
-    Size { height: config.transform.height as usize, width: config.transform.width as usize }
+    Size {
+        height: config.transform.height as usize,
+        width: config.transform.width as usize,
+    }
 }
 
 /// Trains until the epochs are over or patience is, and leaves everything in `run`. `device` must not be autodiff.
@@ -71,7 +81,10 @@ pub fn train(
         run.forget_after(loaded.1.epoch)?;
         loaded
     } else {
-        (Network::new(&config.architecture, shape, config.seed, &learning), Progress::default())
+        (
+            Network::new(&config.architecture, shape, config.seed, &learning),
+            Progress::default(),
+        )
     };
     if progress.finished {
         return Ok(network.valid());
@@ -96,13 +109,24 @@ pub fn train(
         let before = (network.clone(), progress.clone());
         let mut total = 0.0;
         let mut rate = 0.0;
-        let epoch = Epoch::new(&data.train, &config.augment, size, classes, config.train.batch, (config.seed, progress.epoch));
+        let epoch = Epoch::new(
+            &data.train,
+            &config.augment,
+            size,
+            classes,
+            config.train.batch,
+            (config.seed, progress.epoch),
+        );
         for batch in epoch {
             let soft = soft_targets(&batch, tape.as_deref(), &mut teacher, config, classes)?;
             let rows = batch.pixels.rows();
             let input = batch.pixels.normalized(&config.transform);
-            let input = Tensor::from_data(TensorData::new(input, [rows, shape.row_len()]), &learning);
-            let targets = Targets { hard: batch.hard, soft };
+            let input =
+                Tensor::from_data(TensorData::new(input, [rows, shape.row_len()]), &learning);
+            let targets = Targets {
+                hard: batch.hard,
+                soft,
+            };
             let value = loss(network.forward(input), &targets, weighing, &learning);
             let gradients = value.backward();
             let number = f64::from(value.into_scalar::<f32>());
@@ -139,9 +163,21 @@ pub fn train(
             likeness: None,
         };
         let last = progress.epoch == config.train.epochs;
-        let mut student = NetworkTeacher::new(network.valid(), config.transform.clone(), classes, device.clone());
+        let mut student = NetworkTeacher::new(
+            network.valid(),
+            config.transform.clone(),
+            classes,
+            device.clone(),
+        );
         if !data.holdout.is_empty() {
-            measure_holdout(&mut metrics, &mut student, data, answers.as_ref(), weighing, size)?;
+            measure_holdout(
+                &mut metrics,
+                &mut student,
+                data,
+                answers.as_ref(),
+                weighing,
+                size,
+            )?;
         }
         if last || progress.epoch.is_multiple_of(config.train.evaluate_every) {
             measure_test(&mut metrics, &mut student, data, answers.as_ref(), size)?;
@@ -149,7 +185,10 @@ pub fn train(
         run.record(&metrics)?;
         bar.suspend(|| println!("{}", table_row(&metrics)));
         let stop = judge(config, &metrics, &mut progress);
-        if progress.best.is_some_and(|(_, epoch)| epoch == progress.epoch) {
+        if progress
+            .best
+            .is_some_and(|(_, epoch)| epoch == progress.epoch)
+        {
             run.save(BEST, &network, None, &progress)?;
         }
         progress.finished = last || stop;
@@ -158,7 +197,10 @@ pub fn train(
             saved = Instant::now();
         }
         if stop {
-            println!("no better hold-out loss for {} epochs: stopped", config.train.patience.unwrap_or_default());
+            println!(
+                "no better hold-out loss for {} epochs: stopped",
+                config.train.patience.unwrap_or_default()
+            );
             break;
         }
     }
@@ -172,7 +214,10 @@ pub fn train(
 
 fn weigh(config: &Config, data: &Data) -> Result<Weighing> {
     let weighing = match &config.distill {
-        Some(distill) => Weighing { temperature: distill.temperature, alpha: distill.alpha },
+        Some(distill) => Weighing {
+            temperature: distill.temperature,
+            alpha: distill.alpha,
+        },
         None => Weighing::LABELS,
     };
     ensure!(
@@ -186,7 +231,9 @@ fn weigh(config: &Config, data: &Data) -> Result<Weighing> {
 fn optimizer(schedule: &Schedule) -> ModuleOptimizer {
     match schedule.optimizer {
         Optimizer::Sgd => {
-            let momentum = MomentumConfig::new().with_momentum(schedule.momentum).with_dampening(0.0);
+            let momentum = MomentumConfig::new()
+                .with_momentum(schedule.momentum)
+                .with_dampening(0.0);
             let mut config = SgdConfig::new().with_momentum(Some(momentum));
             if schedule.weight_decay > 0.0 {
                 let decay = burn::optim::decay::WeightDecayConfig::new(schedule.weight_decay);
@@ -194,16 +241,29 @@ fn optimizer(schedule: &Schedule) -> ModuleOptimizer {
             }
             config.init()
         }
-        Optimizer::AdamW => AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(schedule.weight_decay).init(),
+        Optimizer::AdamW => AdamWConfig::new()
+            .with_epsilon(1e-8)
+            .with_weight_decay(schedule.weight_decay)
+            .init(),
     }
 }
 
 /// The teacher's probabilities on every picture, for when nothing is augmented.
-fn soften_all(teacher: &mut dyn Teacher, dataset: &Dataset, size: Size, distill: &Distill) -> Result<Vec<f32>> {
+fn soften_all(
+    teacher: &mut dyn Teacher,
+    dataset: &Dataset,
+    size: Size,
+    distill: &Distill,
+) -> Result<Vec<f32>> {
     let mut all = Vec::with_capacity(dataset.len() * teacher.classes());
     for start in (0..dataset.len()).step_by(CHUNK) {
         let pixels = Pixels::plain(dataset, start..dataset.len().min(start + CHUNK), size);
-        all.extend(soften(teacher, &pixels, distill.temperature, distill.copies)?);
+        all.extend(soften(
+            teacher,
+            &pixels,
+            distill.temperature,
+            distill.copies,
+        )?);
     }
     Ok(all)
 }
@@ -216,7 +276,12 @@ fn soft_targets(
     classes: usize,
 ) -> Result<Vec<f32>> {
     match (tape, teacher, &config.distill) {
-        (Some(tape), ..) => Ok(batch.indices.iter().flat_map(|&i| &tape[i * classes..][..classes]).copied().collect()),
+        (Some(tape), ..) => Ok(batch
+            .indices
+            .iter()
+            .flat_map(|&i| &tape[i * classes..][..classes])
+            .copied()
+            .collect()),
         (None, Some(teacher), Some(distill)) if distill.alpha > 0.0 => {
             soften(*teacher, &batch.pixels, distill.temperature, distill.copies)
         }
@@ -232,7 +297,10 @@ struct Answers {
 
 impl Answers {
     fn new(teacher: &mut dyn Teacher, data: &Data, size: Size) -> Result<Self> {
-        Ok(Self { holdout: logits(teacher, &data.holdout, size)?, test: logits(teacher, &data.test, size)? })
+        Ok(Self {
+            holdout: logits(teacher, &data.holdout, size)?,
+            test: logits(teacher, &data.test, size)?,
+        })
     }
 }
 
@@ -265,7 +333,8 @@ fn measure_holdout(
         metrics.holdout = Some(score);
     }
     if let Some(answers) = answers {
-        loss += weighing.alpha * measure::likeness(&answers.holdout, &logits, data.labels.len()).kl_mean_nats;
+        loss += weighing.alpha
+            * measure::likeness(&answers.holdout, &logits, data.labels.len()).kl_mean_nats;
     }
     metrics.holdout_loss = Some(loss);
     Ok(())
@@ -282,39 +351,67 @@ fn measure_test(
         return Ok(());
     }
     let logits = logits(student, &data.test, size)?;
-    metrics.test = data.test.labels.as_ref().map(|labels| measure::score(&logits, data.labels.len(), labels));
-    metrics.likeness = answers.map(|answers| measure::likeness(&answers.test, &logits, data.labels.len()));
+    metrics.test = data
+        .test
+        .labels
+        .as_ref()
+        .map(|labels| measure::score(&logits, data.labels.len(), labels));
+    metrics.likeness =
+        answers.map(|answers| measure::likeness(&answers.test, &logits, data.labels.len()));
     Ok(())
 }
 
 /// Notes a new best hold-out loss; whether patience is over.
 fn judge(config: &Config, metrics: &EpochMetrics, progress: &mut Progress) -> bool {
-    let Some(loss) = metrics.holdout_loss else { return false };
+    let Some(loss) = metrics.holdout_loss else {
+        return false;
+    };
     if progress.best.is_none_or(|(best, _)| loss < best) {
         progress.best = Some((loss, progress.epoch));
     }
     let best = progress.best.map_or(0, |(_, epoch)| epoch);
-    config.train.patience.is_some_and(|patience| progress.epoch - best >= patience)
+    config
+        .train
+        .patience
+        .is_some_and(|patience| progress.epoch - best >= patience)
 }
 
 fn bar(steps: usize, done: usize) -> ProgressBar {
     let style = "{bar:30} {pos}/{len} steps, {per_sec}, {eta} left";
     let bar = ProgressBar::new(steps as u64).with_position(done as u64);
-    bar.with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
+    bar.with_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
 }
 
 fn table_head(distilled: bool) -> String {
-    let like = if distilled { "  agreement  KL (nats)" } else { "" };
+    let like = if distilled {
+        "  agreement  KL (nats)"
+    } else {
+        ""
+    };
     format!("epoch      rate     loss  hold-out  test errors  seconds{like}")
 }
 
 fn table_row(metrics: &EpochMetrics) -> String {
-    let mut row = format!("{:5}  {:.2e}  {:7.4}", metrics.epoch, metrics.learning_rate, metrics.loss);
-    row += &metrics.holdout_loss.map_or_else(|| format!("{:>10}", "-"), |loss| format!("{loss:10.4}"));
-    row += &metrics.test.as_ref().map_or_else(|| format!("{:>13}", "-"), |test| format!("{:13}", test.errors));
+    let mut row = format!(
+        "{:5}  {:.2e}  {:7.4}",
+        metrics.epoch, metrics.learning_rate, metrics.loss
+    );
+    row += &metrics
+        .holdout_loss
+        .map_or_else(|| format!("{:>10}", "-"), |loss| format!("{loss:10.4}"));
+    row += &metrics.test.as_ref().map_or_else(
+        || format!("{:>13}", "-"),
+        |test| format!("{:13}", test.errors),
+    );
     row += &format!("{:9.1}", metrics.seconds);
     if let Some(likeness) = &metrics.likeness {
-        row += &format!("{:10.2}%{:11.4}", 100.0 * likeness.agreement, likeness.kl_mean_nats);
+        row += &format!(
+            "{:10.2}%{:11.4}",
+            100.0 * likeness.agreement,
+            likeness.kl_mean_nats
+        );
     }
     row
 }

@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fs, path::Path};
 use stillhouse::{
     image::{Color, Transform},
-    store::manifest::{Element, File, Golden, Input, Manifest, Output, OutputKind, Reference, SCHEMA, Training},
+    store::manifest::{
+        Element, File, Golden, Input, Manifest, Output, OutputKind, Reference, SCHEMA, Training,
+    },
 };
 
 use crate::{
@@ -47,25 +49,45 @@ impl Draft<'_> {
     /// # Errors
     /// A directory that exists, unless `force`; whatever the disk says.
     pub fn write(&self, folder: &Path, force: bool) -> Result<Manifest> {
-        ensure!(force || !folder.exists(), "{} exists: replace it with --force", folder.display());
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        ensure!(
+            force || !folder.exists(),
+            "{} exists: replace it with --force",
+            folder.display()
+        );
+        let parent = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-        let fresh = tempfile::Builder::new().prefix(".writing-").tempdir_in(parent)?;
-        let manifest = self.fill(fresh.path()).with_context(|| format!("writing {}", folder.display()))?;
+        let fresh = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempdir_in(parent)?;
+        let manifest = self
+            .fill(fresh.path())
+            .with_context(|| format!("writing {}", folder.display()))?;
         if folder.exists() {
-            ensure!(folder.join("manifest.toml").exists(), "{} is no version, so it isn't replaced", folder.display());
+            ensure!(
+                folder.join("manifest.toml").exists(),
+                "{} is no version, so it isn't replaced",
+                folder.display()
+            );
             fs::remove_dir_all(folder)?;
         }
         let fresh = fresh.keep();
         set_readable(&fresh)?;
-        fs::rename(&fresh, folder).with_context(|| format!("moving {} into place", folder.display()))?;
+        fs::rename(&fresh, folder)
+            .with_context(|| format!("moving {} into place", folder.display()))?;
         Ok(manifest)
     }
 
     fn fill(&self, folder: &Path) -> Result<Manifest> {
         fs::write(folder.join("model.onnx"), &self.graph)?;
         fs::create_dir(folder.join("golden"))?;
-        let golden = self.pick().into_iter().map(|index| self.golden(folder, index)).collect::<Result<_>>()?;
+        let golden = self
+            .pick()
+            .into_iter()
+            .map(|index| self.golden(folder, index))
+            .collect::<Result<_>>()?;
         let manifest = Manifest {
             schema: SCHEMA,
             description: self.description.clone(),
@@ -74,9 +96,16 @@ impl Draft<'_> {
                 sha256: hex(&Sha256::digest(&self.graph)),
                 size_bytes: self.graph.len() as u64,
             },
-            input: Input { name: onnx::INPUT.to_owned(), element: Element::F32 },
+            input: Input {
+                name: onnx::INPUT.to_owned(),
+                element: Element::F32,
+            },
             transform: self.transform.clone(),
-            output: Output { name: onnx::OUTPUT.to_owned(), kind: OutputKind::Logits, classes: self.classes },
+            output: Output {
+                name: onnx::OUTPUT.to_owned(),
+                kind: OutputKind::Logits,
+                classes: self.classes,
+            },
             training: Some(self.training.clone()),
             reference: Some(self.reference()),
             golden,
@@ -108,38 +137,72 @@ impl Draft<'_> {
     fn golden(&self, folder: &Path, index: usize) -> Result<Golden> {
         let image = format!("golden/{index}.png");
         let outputs = format!("golden/{index}.json");
-        fs::write(folder.join(&image), png(self.validation.picture(index), &self.transform)?)?;
+        fs::write(
+            folder.join(&image),
+            png(self.validation.picture(index), &self.transform)?,
+        )?;
         fs::write(folder.join(&outputs), json!(self.row(index)).to_string())?;
-        Ok(Golden { image, outputs, tolerance: TOLERANCE })
+        Ok(Golden {
+            image,
+            outputs,
+            tolerance: TOLERANCE,
+        })
     }
 
     fn reference(&self) -> Reference {
         let (pictures, classes) = (self.validation.len(), self.classes);
         let mut counts = vec![0_u64; classes];
         let mut watched: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for row in self.logits.chunks_exact(classes).filter(|row| row.iter().all(|z| z.is_finite())) {
+        for row in self
+            .logits
+            .chunks_exact(classes)
+            .filter(|row| row.iter().all(|z| z.is_finite()))
+        {
             counts[measure::top1(row)] += 1;
             let mut log_p: Vec<f64> = measure::log_softmax(row, 1.0).collect();
             log_p.sort_by(|a, b| b.total_cmp(a));
-            watched.entry("top1_probability".into()).or_default().push(log_p[0].exp());
-            watched.entry("margin".into()).or_default().push(log_p[0] - log_p[1]);
+            watched
+                .entry("top1_probability".into())
+                .or_default()
+                .push(log_p[0].exp());
+            watched
+                .entry("margin".into())
+                .or_default()
+                .push(log_p[0] - log_p[1]);
             let log_sum = f64::from(row[0]) - measure::log_softmax(row, 1.0).next().unwrap_or(0.0);
-            watched.entry("log_sum_exp".into()).or_default().push(log_sum);
+            watched
+                .entry("log_sum_exp".into())
+                .or_default()
+                .push(log_sum);
         }
         // Pictures without a finite answer belong to no class.
         let rows: u64 = counts.iter().sum();
         let smoothed = |count: u64| (count as f64 + 0.5) / (rows as f64 + classes as f64 / 2.0);
-        let score = self.validation.labels.as_ref().map(|labels| measure::score(&self.logits, classes, labels));
-        let likeness: Option<Likeness> =
-            self.teacher.as_ref().map(|teacher| measure::likeness(teacher, &self.logits, classes));
+        let score = self
+            .validation
+            .labels
+            .as_ref()
+            .map(|labels| measure::score(&self.logits, classes, labels));
+        let likeness: Option<Likeness> = self
+            .teacher
+            .as_ref()
+            .map(|teacher| measure::likeness(teacher, &self.logits, classes));
         Reference {
             samples: rows,
             class_ratios: counts.into_iter().map(smoothed).collect(),
             accuracy: score.map(|score| 1.0 - score.errors as f64 / pictures as f64),
             agreement: likeness.as_ref().map(|likeness| likeness.agreement),
-            kl_mean_nats: likeness.as_ref().map(|likeness| likeness.kl_mean_nats).filter(|kl| kl.is_finite()),
-            kl_clipped_mean_nats: likeness.as_ref().map(|likeness| likeness.kl_clipped_mean_nats),
-            ventiles: watched.into_iter().map(|(name, values)| (name, ventiles(values))).collect(),
+            kl_mean_nats: likeness
+                .as_ref()
+                .map(|likeness| likeness.kl_mean_nats)
+                .filter(|kl| kl.is_finite()),
+            kl_clipped_mean_nats: likeness
+                .as_ref()
+                .map(|likeness| likeness.kl_clipped_mean_nats),
+            ventiles: watched
+                .into_iter()
+                .map(|(name, values)| (name, ventiles(values)))
+                .collect(),
         }
     }
 }
@@ -149,10 +212,17 @@ fn ventiles(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     let at = |i: usize| {
         let place = (values.len() - 1) as f64 * i as f64 / 20.0;
-        let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
+        let (below, above) = (
+            values[place.floor() as usize],
+            values[place.ceil() as usize],
+        );
         below + (above - below) * place.fract()
     };
-    if values.is_empty() { Vec::new() } else { (1..20).map(at).collect() }
+    if values.is_empty() {
+        Vec::new()
+    } else {
+        (1..20).map(at).collect()
+    }
 }
 
 /// A picture's bytes as PNG.
@@ -171,8 +241,14 @@ pub fn png(picture: &[u8], transform: &Transform) -> Result<Vec<u8>> {
         }
         color => {
             encoder.set_color(png::ColorType::Rgb);
-            let order = if color == Color::Rgb { [0, 1, 2] } else { [2, 1, 0] };
-            (0..plane).flat_map(|i| order.map(|channel| picture[channel * plane + i])).collect()
+            let order = if color == Color::Rgb {
+                [0, 1, 2]
+            } else {
+                [2, 1, 0]
+            };
+            (0..plane)
+                .flat_map(|i| order.map(|channel| picture[channel * plane + i]))
+                .collect()
         }
     };
     encoder.set_compression(png::Compression::High);
@@ -188,7 +264,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(unix)]
 fn set_readable(folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    Ok(fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?)
+    Ok(fs::set_permissions(
+        folder,
+        fs::Permissions::from_mode(0o755),
+    )?)
 }
 
 #[cfg(not(unix))]

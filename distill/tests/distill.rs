@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path};
 
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use stillhouse_distill::{
     config::Config,
-    data::Data,
+    data::{Data, Dataset},
     devices,
     measure::{likeness, score},
     network::Network,
@@ -14,7 +15,6 @@ use stillhouse_distill::{
     train::{logits, shape, size, train},
     version::Draft,
 };
-use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 const SIDE: usize = 8;
 const CLASSES: usize = 3;
@@ -35,7 +35,11 @@ fn write_pictures(folder: &Path, name: &str, count: usize, seed: u64) {
         for y in 0..SIDE {
             for _ in 0..SIDE {
                 let noise = rng.random_range(0..55_u8);
-                images.push(if y == 2 * class + 1 { bright + noise } else { noise });
+                images.push(if y == 2 * class + 1 {
+                    bright + noise
+                } else {
+                    noise
+                });
             }
         }
     }
@@ -59,7 +63,13 @@ fn config(folder: &Path, architecture: &str, settings: &[&str]) -> anyhow::Resul
          [transform]\ncolor = 'gray'\nwidth = 8\nheight = 8\nscale = 0.003921569\nmean = [0.3]\nstd = [0.25]\n\
          [architecture]\n{architecture}\n[train]\nepochs = 4\nbatch = 50\nlearning_rate = 0.01\n"
     );
-    Config::parse(&text, &settings.iter().map(|&setting| setting.to_owned()).collect::<Vec<_>>())
+    Config::parse(
+        &text,
+        &settings
+            .iter()
+            .map(|&setting| setting.to_owned())
+            .collect::<Vec<_>>(),
+    )
 }
 
 const MLP: &str = "kind = 'mlp'\nwidths = [16]";
@@ -67,7 +77,11 @@ const CNN: &str = "kind = 'cnn'\nstem = 4\nstages = [\n\
     { cell = 'plain', channels = 4 },\n{ cell = 'residual', channels = 6, stride = 2 },\n\
     { cell = 'residual', channels = 6 },\n{ cell = 'depthwise', channels = 6 },\n{ cell = 'depthwise', channels = 8 } ]";
 
-fn learn(config: &Config, folder: &Path, teacher: Option<&mut dyn Teacher>) -> anyhow::Result<(Data, Network)> {
+fn learn(
+    config: &Config,
+    folder: &Path,
+    teacher: Option<&mut dyn Teacher>,
+) -> anyhow::Result<(Data, Network)> {
     let device = devices::parse("cpu")?;
     let data = Data::read(&config.data, &config.transform, config.seed)?;
     let run = Run::create(folder, config, false)?;
@@ -85,7 +99,12 @@ fn answers(config: &Config, data: &Data, network: Network) -> Vec<f32> {
 fn a_student_learns_from_soft_targets_alone() {
     let folder = workplace();
     let path = folder.path();
-    learn(&config(path, CNN, &[]).unwrap(), &path.join("teacher"), None).unwrap();
+    learn(
+        &config(path, CNN, &[]).unwrap(),
+        &path.join("teacher"),
+        None,
+    )
+    .unwrap();
     let student = config(
         path,
         MLP,
@@ -93,7 +112,10 @@ fn a_student_learns_from_soft_targets_alone() {
             "train.epochs=15",
             "augment.shift=1",
             "augment.mixup=0.2",
-            &format!("distill={{teacher='{}/teacher',temperature=4,alpha=1}}", path.display()),
+            &format!(
+                "distill={{teacher='{}/teacher',temperature=4,alpha=1}}",
+                path.display()
+            ),
         ],
     )
     .unwrap();
@@ -102,16 +124,25 @@ fn a_student_learns_from_soft_targets_alone() {
     unlabelled.data.train_labels = None;
     let device = devices::parse("cpu").unwrap();
     let mut teacher = teacher::open(&path.join("teacher"), &student.transform, &device).unwrap();
-    let (data, network) = learn(&unlabelled, &path.join("student"), Some(teacher.as_mut())).unwrap();
+    let (data, network) =
+        learn(&unlabelled, &path.join("student"), Some(teacher.as_mut())).unwrap();
     let own = answers(&student, &data, network);
     let theirs = logits(teacher.as_mut(), &data.test, size(&student)).unwrap();
     let agreement = likeness(&theirs, &own, CLASSES).agreement;
     assert!(agreement > 0.9, "{agreement}");
 
-    let metrics = Run::open(&path.join("student")).unwrap().0.metrics().unwrap();
+    let metrics = Run::open(&path.join("student"))
+        .unwrap()
+        .0
+        .metrics()
+        .unwrap();
     assert_eq!(metrics.len(), 15);
     assert!(metrics[14].loss < metrics[0].loss);
-    assert!(fs::read_to_string(path.join("student/curves.svg")).unwrap().contains("<svg"));
+    assert!(
+        fs::read_to_string(path.join("student/curves.svg"))
+            .unwrap()
+            .contains("<svg")
+    );
 }
 
 #[test]
@@ -140,14 +171,31 @@ fn the_written_graph_answers_as_the_network_does() {
         assert_eq!(manifest.golden.len(), CLASSES);
         let reference = manifest.reference.unwrap();
         assert!((reference.class_ratios.iter().sum::<f64>() - 1.0).abs() < 1e-9);
-        assert!(draft.write(&version, false).unwrap_err().to_string().contains("--force"));
-        assert_eq!(fs::read_dir(path.join("models/tiny")).unwrap().count(), 1, "nothing is left beside it");
+        assert!(
+            draft
+                .write(&version, false)
+                .unwrap_err()
+                .to_string()
+                .contains("--force")
+        );
+        assert_eq!(
+            fs::read_dir(path.join("models/tiny")).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
 
         let mut engine = EngineTeacher::version(&version).unwrap();
         let theirs = logits(&mut engine, &data.test, size(&config)).unwrap();
-        let worst = own.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = own
+            .iter()
+            .zip(&theirs)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         let largest = own.iter().map(|z| z.abs()).fold(1.0, f32::max);
-        assert!(worst <= 1e-3 * largest, "{architecture}: {worst} of {largest}");
+        assert!(
+            worst <= 1e-3 * largest,
+            "{architecture}: {worst} of {largest}"
+        );
 
         fs::write(version.join("model.onnx"), b"something else").unwrap();
         let error = format!("{:#}", EngineTeacher::version(&version).err().unwrap());
@@ -159,7 +207,16 @@ fn the_written_graph_answers_as_the_network_does() {
 fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
     let folder = workplace();
     let path = folder.path();
-    let whole = config(path, MLP, &["train.epochs=4", "train.decay='constant'", "augment.shift=1"]).unwrap();
+    let whole = config(
+        path,
+        MLP,
+        &[
+            "train.epochs=4",
+            "train.decay='constant'",
+            "augment.shift=1",
+        ],
+    )
+    .unwrap();
     let (data, network) = learn(&whole, &path.join("whole"), None).unwrap();
     let expected = answers(&whole, &data, network);
 
@@ -167,7 +224,9 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
     half.train.epochs = 2;
     learn(&half, &path.join("cut"), None).unwrap();
     let place = path.join("cut").join(LAST).join("progress.json");
-    let text = fs::read_to_string(&place).unwrap().replace("\"finished\":true", "\"finished\":false");
+    let text = fs::read_to_string(&place)
+        .unwrap()
+        .replace("\"finished\":true", "\"finished\":false");
     fs::write(&place, text).unwrap();
     let device = devices::parse("cpu").unwrap();
     let run = Run::open(&path.join("cut")).unwrap().0;
@@ -180,26 +239,51 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
 fn patience_keeps_the_best_network() {
     let folder = workplace();
     let path = folder.path();
-    let settings = ["data.holdout=100", "train.patience=2", "train.epochs=60", "train.learning_rate=0.05"];
+    let settings = [
+        "data.holdout=100",
+        "train.patience=2",
+        "train.epochs=60",
+        "train.learning_rate=0.05",
+    ];
     let config = config(path, MLP, &settings).unwrap();
     let (data, network) = learn(&config, &path.join("run"), None).unwrap();
     let run = Run::open(&path.join("run")).unwrap().0;
-    let losses: Vec<f64> = run.metrics().unwrap().iter().map(|metrics| metrics.holdout_loss.unwrap()).collect();
+    let losses: Vec<f64> = run
+        .metrics()
+        .unwrap()
+        .iter()
+        .map(|metrics| metrics.holdout_loss.unwrap())
+        .collect();
     let device = devices::parse("cpu").unwrap();
-    let (best, progress) = run.load(BEST, &config, shape(&config, CLASSES), &device).unwrap();
+    let (best, progress) = run
+        .load(BEST, &config, shape(&config, CLASSES), &device)
+        .unwrap();
     let (loss, epoch) = progress.best.unwrap();
     assert_eq!(losses.iter().copied().fold(f64::INFINITY, f64::min), loss);
     assert_eq!(losses[epoch - 1], loss);
-    assert_eq!(answers(&config, &data, network), answers(&config, &data, best));
+    assert_eq!(
+        answers(&config, &data, network),
+        answers(&config, &data, best)
+    );
 }
 
 #[test]
 fn a_loss_that_is_not_finite_stops_and_names_the_step() {
     let folder = workplace();
     let path = folder.path();
-    let config = config(path, MLP, &["train.optimizer='sgd'", "train.learning_rate=1e30"]).unwrap();
-    let error = learn(&config, &path.join("run"), None).unwrap_err().to_string();
-    assert!(error.contains("at step ") && error.contains("is kept in"), "{error}");
+    let config = config(
+        path,
+        MLP,
+        &["train.optimizer='sgd'", "train.learning_rate=1e30"],
+    )
+    .unwrap();
+    let error = learn(&config, &path.join("run"), None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("at step ") && error.contains("is kept in"),
+        "{error}"
+    );
     assert!(path.join("run").join(LAST).exists());
 }
 
@@ -209,25 +293,41 @@ fn what_does_not_fit_is_refused() {
     let path = folder.path();
     let tiny = config(path, MLP, &["train.epochs=1"]).unwrap();
     learn(&tiny, &path.join("run"), None).unwrap();
-    let again = learn(&tiny, &path.join("run"), None).unwrap_err().to_string();
+    let again = learn(&tiny, &path.join("run"), None)
+        .unwrap_err()
+        .to_string();
     assert!(again.contains("--force"), "{again}");
 
     fs::write(path.join("labels.txt"), "low\nmiddle\nhigh\nhighest\n").unwrap();
-    let missing = learn(&tiny, &path.join("other"), None).unwrap_err().to_string();
+    let missing = learn(&tiny, &path.join("other"), None)
+        .unwrap_err()
+        .to_string();
     assert!(missing.contains("no picture of highest"), "{missing}");
     let known = config(path, MLP, &["data.leave_out=[3]"]).unwrap();
     fs::write(path.join("labels.txt"), "low\nmiddle\nhigh\n").unwrap();
     let device = devices::parse("cpu").unwrap();
     let mut teacher = teacher::open(&path.join("run"), &tiny.transform, &device).unwrap();
     fs::write(path.join("labels.txt"), "low\nmiddle\nhigh\nhighest\n").unwrap();
-    let count = learn(&known, &path.join("third"), Some(teacher.as_mut())).unwrap_err().to_string();
-    assert!(count.contains("the teacher gives 3 scores, but there are 4 labels"), "{count}");
+    let count = learn(&known, &path.join("third"), Some(teacher.as_mut()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        count.contains("the teacher gives 3 scores, but there are 4 labels"),
+        "{count}"
+    );
 
     fs::write(path.join("labels.txt"), "low\nmiddle\nhigh\n").unwrap();
-    let hard = config(path, MLP, &["distill={teacher='run',temperature=4,alpha=0.5}"]).unwrap();
+    let hard = config(
+        path,
+        MLP,
+        &["distill={teacher='run',temperature=4,alpha=0.5}"],
+    )
+    .unwrap();
     let mut unlabelled = hard.clone();
     unlabelled.data.train_labels = None;
-    let alpha = learn(&unlabelled, &path.join("fourth"), Some(teacher.as_mut())).unwrap_err().to_string();
+    let alpha = learn(&unlabelled, &path.join("fourth"), Some(teacher.as_mut()))
+        .unwrap_err()
+        .to_string();
     assert!(alpha.contains("distill.alpha must be 1"), "{alpha}");
     assert!(teacher::open(&path.join("nowhere"), &tiny.transform, &device).is_err());
 }
@@ -237,9 +337,18 @@ fn soft_targets_bring_back_what_was_never_seen() {
     // The reduced form of the experiment without threes: a class is left out of the transfer set, then its bias raised.
     let folder = workplace();
     let path = folder.path();
-    learn(&config(path, CNN, &["train.epochs=6"]).unwrap(), &path.join("teacher"), None).unwrap();
+    learn(
+        &config(path, CNN, &["train.epochs=6"]).unwrap(),
+        &path.join("teacher"),
+        None,
+    )
+    .unwrap();
     let device = devices::parse("cpu").unwrap();
-    let settings = ["data.leave_out=[1]", "train.epochs=10", "distill={teacher='t',temperature=8,alpha=1}"];
+    let settings = [
+        "data.leave_out=[1]",
+        "train.epochs=10",
+        "distill={teacher='t',temperature=8,alpha=1}",
+    ];
     let student = config(path, MLP, &settings).unwrap();
     let mut teacher = teacher::open(&path.join("teacher"), &student.transform, &device).unwrap();
     let (data, network) = learn(&student, &path.join("student"), Some(teacher.as_mut())).unwrap();
@@ -252,6 +361,118 @@ fn soft_targets_bring_back_what_was_never_seen() {
     let before = score(&test, CLASSES, labels);
     stillhouse_distill::bias::raise(&mut test, CLASSES, 1, raise);
     let after = score(&test, CLASSES, labels);
-    assert!(after.errors <= before.errors, "{} errors, then {}", before.errors, after.errors);
-    assert!(after.errors_per_class[1] * 2 < after.samples_per_class[1], "{:?}", after.errors_per_class);
+    assert!(
+        after.errors <= before.errors,
+        "{} errors, then {}",
+        before.errors,
+        after.errors
+    );
+    assert!(
+        after.errors_per_class[1] * 2 < after.samples_per_class[1],
+        "{:?}",
+        after.errors_per_class
+    );
+}
+
+/// The same pictures as PNG files in class folders, and as Parquet.
+fn as_files(folder: &Path, data: &Data, config: &Config) -> std::path::PathBuf {
+    let place = folder.join("files");
+    for (i, &label) in data.test.labels.as_ref().unwrap().iter().enumerate() {
+        let class = place.join(&data.labels[usize::from(label)]);
+        fs::create_dir_all(&class).unwrap();
+        let png =
+            stillhouse_distill::version::png(data.test.picture(i), &config.transform).unwrap();
+        fs::write(class.join(format!("{i:03}.png")), png).unwrap();
+    }
+    place
+}
+
+#[test]
+fn folders_hold_what_idx_files_hold_and_a_little_damage_is_skipped() {
+    let folder = workplace();
+    let path = folder.path();
+    let config = config(path, MLP, &[]).unwrap();
+    let data = Data::read(&config.data, &config.transform, 0).unwrap();
+    let place = as_files(path, &data, &config);
+    let read = || Dataset::read(&place, None, &config.transform, &data.labels);
+    let whole = read().unwrap();
+    let sorted = |dataset: &Dataset| {
+        let labels = dataset.labels.clone().unwrap();
+        let mut all: Vec<(u8, Vec<u8>)> = (0..dataset.len())
+            .map(|i| (labels[i], dataset.picture(i).to_vec()))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(sorted(&whole), sorted(&data.test));
+
+    fs::write(place.join("low/999.png"), b"").unwrap();
+    assert_eq!(read().unwrap().len(), 150, "one of 151 is below 1 %");
+    fs::write(place.join("high/999.jpg"), b"no picture").unwrap();
+    let error = read().unwrap_err().to_string();
+    assert!(
+        error.contains("2 of 152") && error.contains("low/999.png: the file is empty"),
+        "{error}"
+    );
+
+    fs::remove_file(place.join("low/999.png")).unwrap();
+    fs::remove_file(place.join("high/999.jpg")).unwrap();
+    fs::create_dir(place.join("sideways")).unwrap();
+    let error = format!("{:#}", read().unwrap_err());
+    assert!(
+        error.contains("`sideways` is none of the labels"),
+        "{error}"
+    );
+}
+
+#[test]
+fn parquet_holds_pictures_as_data_sets_do() {
+    use parquet::{
+        data_type::{ByteArray, ByteArrayType, Int64Type},
+        file::writer::SerializedFileWriter,
+        schema::parser::parse_message_type,
+    };
+    let folder = workplace();
+    let path = folder.path();
+    let config = config(path, MLP, &[]).unwrap();
+    let data = Data::read(&config.data, &config.transform, 0).unwrap();
+    let file = path.join("test.parquet");
+    let schema =
+        "message schema { OPTIONAL GROUP image { OPTIONAL BINARY bytes; } OPTIONAL INT64 label; }";
+    let schema = std::sync::Arc::new(parse_message_type(schema).unwrap());
+    let mut writer =
+        SerializedFileWriter::new(fs::File::create(&file).unwrap(), schema, Default::default())
+            .unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let pictures: Vec<ByteArray> = (0..data.test.len())
+        .map(|i| {
+            stillhouse_distill::version::png(data.test.picture(i), &config.transform)
+                .unwrap()
+                .into()
+        })
+        .collect();
+    let labels: Vec<i64> = data
+        .test
+        .labels
+        .as_ref()
+        .unwrap()
+        .iter()
+        .map(|&label| i64::from(label))
+        .collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<ByteArrayType>()
+        .write_batch(&pictures, Some(&vec![2; pictures.len()]), None)
+        .unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column
+        .typed::<Int64Type>()
+        .write_batch(&labels, Some(&vec![1; labels.len()]), None)
+        .unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let read = Dataset::read(&file, None, &config.transform, &data.labels).unwrap();
+    assert_eq!(read, data.test);
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
+use stillhouse::store::manifest::Training;
 use stillhouse_distill::{
     batches::Pixels,
     data::Data,
@@ -14,7 +15,6 @@ use stillhouse_distill::{
     train::{logits, shape, size},
     version::Draft,
 };
-use stillhouse::store::manifest::Training;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -47,7 +47,8 @@ impl Arguments {
         let mut graph = Graph::new();
         let mut output = network.to_graph(&mut graph);
         let size = size(&config);
-        let mut student = NetworkTeacher::new(network, config.transform.clone(), classes, device.clone());
+        let mut student =
+            NetworkTeacher::new(network, config.transform.clone(), classes, device.clone());
         let mut own = logits(&mut student, &data.test, size)?;
         if let Some(spoil) = self.spoil {
             let pixels = Pixels::plain(&data.test, 0..data.test.len(), size);
@@ -62,19 +63,32 @@ impl Arguments {
             None => None,
         };
         let draft = Draft {
-            description: self.description.clone().unwrap_or_else(|| config.description.clone()),
+            description: self
+                .description
+                .clone()
+                .unwrap_or_else(|| config.description.clone()),
             graph,
             transform: config.transform.clone(),
             training: Training {
                 teacher: config.distill.as_ref().map(|distill| {
-                    self.teacher_name.clone().unwrap_or_else(|| distill.teacher.display().to_string())
+                    self.teacher_name
+                        .clone()
+                        .unwrap_or_else(|| distill.teacher.display().to_string())
                 }),
                 temperature: config.distill.as_ref().map(|distill| distill.temperature),
                 alpha: config.distill.as_ref().map(|distill| distill.alpha),
-                architecture: Some(config.architecture.describe(config.transform.row_len(), classes)),
+                architecture: Some(
+                    config
+                        .architecture
+                        .describe(config.transform.row_len(), classes),
+                ),
                 data: Some(config.data.train.display().to_string()),
                 created: Some(jiff::Timestamp::now().to_string()),
-                tool: Some(format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))),
+                tool: Some(format!(
+                    "{} {}",
+                    env!("CARGO_PKG_NAME"),
+                    env!("CARGO_PKG_VERSION")
+                )),
             },
             validation: &data.test,
             logits: own,

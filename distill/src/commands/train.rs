@@ -55,26 +55,48 @@ impl Arguments {
             data.train.len(),
             data.holdout.len(),
             data.test.len(),
-            config.architecture.describe(config.transform.row_len(), data.labels.len())
+            config
+                .architecture
+                .describe(config.transform.row_len(), data.labels.len())
         );
-        let mut teacher: Option<Box<dyn Teacher>> =
-            config.distill.as_ref().map(|distill| teacher::open(&distill.teacher, &config.transform, &device)).transpose()?;
+        let mut teacher: Option<Box<dyn Teacher>> = config
+            .distill
+            .as_ref()
+            .map(|distill| teacher::open(&distill.teacher, &config.transform, &device))
+            .transpose()?;
         let run = match run {
             Some(run) => run,
             None => Run::create(&self.run, &config, self.force)?,
         };
-        let network = train(&config, &data, teacher.as_deref_mut().map(|t| t as &mut dyn Teacher), &device, &run, self.resume)?;
+        let network = train(
+            &config,
+            &data,
+            teacher.as_deref_mut().map(|t| t as &mut dyn Teacher),
+            &device,
+            &run,
+            self.resume,
+        )?;
         let weights = burn::module::Module::num_params(&network);
-        println!("{weights} weights, input {:?}: {}", shape(&config, data.labels.len()).picture, run.folder().display());
+        println!(
+            "{weights} weights, input {:?}: {}",
+            shape(&config, data.labels.len()).picture,
+            run.folder().display()
+        );
         Ok(())
     }
 }
 
 fn check(config: &Config, student: bool) -> Result<()> {
     if student {
-        config.distill.as_ref().context("a student needs a [distill] table with teacher, temperature and alpha")?;
+        config
+            .distill
+            .as_ref()
+            .context("a student needs a [distill] table with teacher, temperature and alpha")?;
     } else {
-        ensure!(config.distill.is_none(), "train-teacher learns from labels alone: use train-student for [distill]");
+        ensure!(
+            config.distill.is_none(),
+            "train-teacher learns from labels alone: use train-student for [distill]"
+        );
     }
     Ok(())
 }

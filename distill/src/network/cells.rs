@@ -21,6 +21,7 @@ pub(super) struct ConvNorm {
 
 /// One cell; ReLU is part of it.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // a dozen a network, and burn derives modules without boxes
 pub(super) enum Cell {
     Plain(ConvNorm),
     Residual(Residual),
@@ -63,7 +64,10 @@ impl ConvNorm {
         let fan_in = channels[0] / groups * kernel * kernel;
         let shape = [channels[1], channels[0] / groups, kernel, kernel];
         conv.weight = Param::from_tensor(init::normal(shape, 2.0 / fan_in as f64, rng, device));
-        Self { conv, norm: BatchNormConfig::new(channels[1]).init(device) }
+        Self {
+            conv,
+            norm: BatchNormConfig::new(channels[1]).init(device),
+        }
     }
 
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -82,11 +86,14 @@ impl Cell {
     ) -> Self {
         let same = inputs == outputs && stride == 1;
         match kind {
-            CellKind::Plain => Self::Plain(ConvNorm::new([inputs, outputs], 3, stride, 1, rng, device)),
+            CellKind::Plain => {
+                Self::Plain(ConvNorm::new([inputs, outputs], 3, stride, 1, rng, device))
+            }
             CellKind::Residual => Self::Residual(Residual {
                 first: ConvNorm::new([inputs, outputs], 3, stride, 1, rng, device),
                 second: ConvNorm::new([outputs, outputs], 3, 1, 1, rng, device),
-                shortcut: (!same).then(|| ConvNorm::new([inputs, outputs], 1, stride, 1, rng, device)),
+                shortcut: (!same)
+                    .then(|| ConvNorm::new([inputs, outputs], 1, stride, 1, rng, device)),
             }),
             CellKind::Depthwise => Self::Depthwise(Depthwise {
                 spatial: ConvNorm::new([inputs, inputs], 3, stride, inputs, rng, device),

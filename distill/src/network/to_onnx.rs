@@ -2,7 +2,10 @@
 
 use burn::{nn::Linear, tensor::Tensor};
 
-use super::{Body, Network, cells::{Cell, ConvNorm}};
+use super::{
+    Body, Network,
+    cells::{Cell, ConvNorm},
+};
 use crate::onnx::{Conv, Graph, INPUT};
 
 impl Network {
@@ -43,7 +46,10 @@ fn cell(graph: &mut Graph, input: &str, cell: &Cell) -> String {
             let x = conv(graph, input, &cell.first);
             let x = graph.node("Relu", &[&x], Vec::new());
             let x = conv(graph, &x, &cell.second);
-            let short = cell.shortcut.as_ref().map(|short| conv(graph, input, short));
+            let short = cell
+                .shortcut
+                .as_ref()
+                .map(|short| conv(graph, input, short));
             let sum = graph.node("Add", &[&x, short.as_deref().unwrap_or(input)], Vec::new());
             graph.node("Relu", &[&sum], Vec::new())
         }
@@ -52,7 +58,11 @@ fn cell(graph: &mut Graph, input: &str, cell: &Cell) -> String {
             let x = graph.node("Relu", &[&x], Vec::new());
             let x = conv(graph, &x, &cell.across);
             let x = graph.node("Relu", &[&x], Vec::new());
-            if cell.shortcut { graph.node("Add", &[&x, input], Vec::new()) } else { x }
+            if cell.shortcut {
+                graph.node("Add", &[&x, input], Vec::new())
+            } else {
+                x
+            }
         }
     }
 }
@@ -61,24 +71,47 @@ fn cell(graph: &mut Graph, input: &str, cell: &Cell) -> String {
 fn conv(graph: &mut Graph, input: &str, layer: &ConvNorm) -> String {
     let dims = layer.conv.weight.dims();
     let mut weight = numbers(layer.conv.weight.val());
-    let (gamma, beta) = (numbers(layer.norm.gamma.val()), numbers(layer.norm.beta.val()));
-    let (mean, variance) = (numbers(layer.norm.running_mean.value()), numbers(layer.norm.running_var.value()));
+    let (gamma, beta) = (
+        numbers(layer.norm.gamma.val()),
+        numbers(layer.norm.beta.val()),
+    );
+    let (mean, variance) = (
+        numbers(layer.norm.running_mean.value()),
+        numbers(layer.norm.running_var.value()),
+    );
     let mut bias = Vec::with_capacity(dims[0]);
     let kernel = weight.len() / dims[0];
     for (i, filter) in weight.chunks_exact_mut(kernel).enumerate() {
         let factor = f64::from(gamma[i]) / (f64::from(variance[i]) + layer.norm.epsilon).sqrt();
-        filter.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
+        filter
+            .iter_mut()
+            .for_each(|w| *w = (f64::from(*w) * factor) as f32);
         bias.push((f64::from(beta[i]) - f64::from(mean[i]) * factor) as f32);
     }
-    graph.conv(input, &Conv { weight, bias, dims, stride: layer.conv.stride[0], groups: layer.conv.groups })
+    graph.conv(
+        input,
+        &Conv {
+            weight,
+            bias,
+            dims,
+            stride: layer.conv.stride[0],
+            groups: layer.conv.groups,
+        },
+    )
 }
 
 fn linear(graph: &mut Graph, input: &str, layer: &Linear) -> String {
     let dims = layer.weight.dims();
-    let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; dims[1]], |bias| numbers(bias.val()));
+    let bias = layer
+        .bias
+        .as_ref()
+        .map_or_else(|| vec![0.0; dims[1]], |bias| numbers(bias.val()));
     graph.linear(input, dims, &numbers(layer.weight.val()), &bias)
 }
 
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_into_vec::<f32>().expect("parameters are 32-bit floats")
+    tensor
+        .into_data()
+        .try_into_vec::<f32>()
+        .expect("parameters are 32-bit floats")
 }

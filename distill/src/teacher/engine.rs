@@ -33,7 +33,8 @@ impl EngineTeacher {
     /// A file that can't be read or that the engine refuses, or an input of another size than the transform's.
     pub fn file(path: &Path, transform: &Transform) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        Self::load(bytes.into(), transform.clone(), None).with_context(|| format!("loading {}", path.display()))
+        Self::load(bytes.into(), transform.clone(), None)
+            .with_context(|| format!("loading {}", path.display()))
     }
 
     /// A version's directory: its manifest says how tensors are made.
@@ -42,19 +43,32 @@ impl EngineTeacher {
     /// As [`EngineTeacher::file`]; bytes that aren't those of the manifest.
     pub fn version(folder: &Path) -> Result<Self> {
         let text = fs::read_to_string(folder.join("manifest.toml"))?;
-        let manifest: Manifest = toml::from_str(&text).with_context(|| format!("in {}", folder.display()))?;
+        let manifest: Manifest =
+            toml::from_str(&text).with_context(|| format!("in {}", folder.display()))?;
         let path = folder.join(&manifest.file.name);
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let found = crate::version::hex(&Sha256::digest(&bytes));
-        ensure!(found == manifest.file.sha256, "{}: sha256 {found} isn't the manifest's", path.display());
+        ensure!(
+            found == manifest.file.sha256,
+            "{}: sha256 {found} isn't the manifest's",
+            path.display()
+        );
         Self::load(bytes.into(), manifest.transform, Some(manifest.output.name))
             .with_context(|| format!("loading {}", path.display()))
     }
 
     fn load(bytes: Bytes, transform: Transform, output: Option<String>) -> Result<Self> {
-        let backend = if find_library(None).is_some() { Backend::Ort } else { Backend::Tract };
+        let backend = if find_library(None).is_some() {
+            Backend::Ort
+        } else {
+            Backend::Tract
+        };
         let threads = rayon::current_num_threads();
-        let options = EngineOptions { intra_threads: threads, output, ..EngineOptions::new(backend) };
+        let options = EngineOptions {
+            intra_threads: threads,
+            output,
+            ..EngineOptions::new(backend)
+        };
         let blueprint = prepare(&bytes, &options)?;
         let signature = blueprint.signature().clone();
         ensure!(
@@ -96,7 +110,9 @@ impl Teacher for EngineTeacher {
             logits.extend_from_slice(self.engine.run(rows)?);
         }
         if self.probabilities {
-            logits.iter_mut().for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
+            logits
+                .iter_mut()
+                .for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
         }
         Ok(logits)
     }

@@ -22,7 +22,12 @@ pub struct NetworkTeacher {
 impl NetworkTeacher {
     /// `network` must live on `device` without autodiff.
     pub fn new(network: Network, transform: Transform, classes: usize, device: Device) -> Self {
-        Self { network, transform, classes, device }
+        Self {
+            network,
+            transform,
+            classes,
+            device,
+        }
     }
 }
 
@@ -42,7 +47,12 @@ impl Teacher for NetworkTeacher {
         for chunk in inputs.chunks(CHUNK * row_len) {
             let shape = [chunk.len() / row_len, row_len];
             let input = Tensor::from_data(TensorData::new(chunk.to_vec(), shape), &self.device);
-            logits.extend(self.network.forward(input).into_data().try_into_vec::<f32>()?);
+            logits.extend(
+                self.network
+                    .forward(input)
+                    .into_data()
+                    .try_into_vec::<f32>()?,
+            );
         }
         Ok(logits)
     }
