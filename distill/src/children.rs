@@ -23,6 +23,8 @@ pub struct Job {
     pub settings: Vec<String>,
     /// The run that must be finished before: its teacher.
     pub after: Option<PathBuf>,
+    /// Whether it has a teacher at all.
+    pub student: bool,
 }
 
 /// Where and how many at a time.
@@ -133,7 +135,7 @@ impl Pool {
         }
         let file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg(if job.after.is_some() {
+        command.arg(if job.student {
             "train-student"
         } else {
             "train-teacher"

@@ -4,6 +4,7 @@ mod evaluate;
 mod export;
 mod plan;
 mod samples;
+mod sweep;
 mod train;
 
 use anyhow::Result;
@@ -25,6 +26,8 @@ enum Command {
     TrainStudent(train::Arguments),
     /// Do all runs of a plan and print their table
     Plan(plan::Arguments),
+    /// Find the best settings: grid or random, the hopeless stopped early
+    Sweep(sweep::Arguments),
     /// Write some test pictures as PNG files
     Samples(samples::Arguments),
     /// Measure a network, or two side by side, on labelled pictures
@@ -39,6 +42,7 @@ impl Cli {
             Command::TrainTeacher(arguments) => arguments.run(false),
             Command::TrainStudent(arguments) => arguments.run(true),
             Command::Plan(arguments) => arguments.run(),
+            Command::Sweep(arguments) => arguments.run(),
             Command::Samples(arguments) => arguments.run(),
             Command::Evaluate(arguments) => arguments.run(),
             Command::Export(arguments) => arguments.run(),

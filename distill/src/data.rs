@@ -1,11 +1,14 @@
 //! Pictures in memory: bytes of one size, with or without labels, from idx files, folders or Parquet.
 
+mod folder;
 mod idx;
+mod parquet;
+mod pictures;
 
 use anyhow::{Context, Result, bail, ensure};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use std::path::Path;
-use stillhouse::image::{Color, Transform};
+use stillhouse::image::Transform;
 
 use crate::config::Sources;
 
@@ -55,14 +58,21 @@ impl Dataset {
     /// Reads whatever lies at `path`: a folder, a Parquet file (by its suffix) or an idx file.
     ///
     /// # Errors
-    /// What can't be read, pictures of another size than the transform's, labels outside `classes`.
+    /// What can't be read, idx pictures of another size than the transform's, labels that `names` doesn't have.
     pub fn read(
         path: &Path,
         labels: Option<&Path>,
         transform: &Transform,
-        classes: usize,
+        names: &[String],
     ) -> Result<Self> {
-        let dataset = idx::read(path, labels, transform)?;
+        let classes = names.len();
+        let dataset = if path.is_dir() {
+            folder::read(path, transform, names)?
+        } else if path.extension().is_some_and(|suffix| suffix == "parquet") {
+            parquet::read(path, transform, names)?
+        } else {
+            idx::read(path, labels, transform)?
+        };
         ensure!(!dataset.is_empty(), "{}: no pictures", path.display());
         if let Some(labels) = &dataset.labels {
             ensure!(
@@ -112,24 +122,15 @@ impl Data {
     /// # Errors
     /// As [`Dataset::read`]; a hold-out that leaves nothing; a class without pictures that wasn't left out on purpose.
     pub fn read(sources: &Sources, transform: &Transform, seed: u64) -> Result<Self> {
-        ensure!(
-            transform.color == Color::Gray || sources.train.is_dir(),
-            "idx files are gray"
-        );
         let labels = read_labels(&sources.labels)?;
         let train = Dataset::read(
             &sources.train,
             sources.train_labels.as_deref(),
             transform,
-            labels.len(),
+            &labels,
         )?;
         let test = match &sources.test {
-            Some(path) => Dataset::read(
-                path,
-                sources.test_labels.as_deref(),
-                transform,
-                labels.len(),
-            )?,
+            Some(path) => Dataset::read(path, sources.test_labels.as_deref(), transform, &labels)?,
             None => Dataset {
                 row_len: transform.row_len(),
                 ..Dataset::default()

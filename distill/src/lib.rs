@@ -16,6 +16,7 @@
 //! | [`compare`]  | two networks on the same pictures                                          |
 //! | [`bias`]     | gives back a class that the transfer set lacked                            |
 //! | [`plan`], [`children`] | several runs as one experiment                                  |
+//! | [`sweep`]    | which settings are best: grid or random, with successive halving           |
 //! | [`spoil`]    | breaks a good network in a known way, for drills                          |
 //! | [`version`]  | a version's directory: manifest, graph, golden samples, reference          |
 //! | [`devices`]  | where training runs                                                        |
@@ -35,6 +36,7 @@ pub mod onnx;
 pub mod plan;
 pub mod run;
 pub mod spoil;
+pub mod sweep;
 pub mod teacher;
 pub mod train;
 pub mod version;

@@ -141,7 +141,7 @@ mod tests {
             ),
             (1, &vec![0, 1], &vec![2, 1])
         );
-        let nll = (0.126_928 + 1.313_262 + 0.693_147) / 3.0;
+        let nll = (0.126_928 + 1.313_262 + 2.0_f64.ln()) / 3.0;
         assert!((score.nll_nats - nll).abs() < 1e-5, "{}", score.nll_nats);
         let ece = ((0.880_797_f64 - 1.0).abs() + 0.731_059 + 0.5) / 3.0;
         assert!((score.ece - ece).abs() < 1e-5, "{}", score.ece);

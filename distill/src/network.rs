@@ -172,6 +172,7 @@ pub struct Network {
 }
 
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // one a network
 enum Body {
     Mlp(Mlp),
     Cnn(Cnn),

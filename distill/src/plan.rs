@@ -96,6 +96,7 @@ impl Plan {
                     folder: folder(&run.name),
                     config: run.config.clone(),
                     settings,
+                    student: teacher.is_some(),
                     after: teacher,
                 });
             }

@@ -3,12 +3,17 @@
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 use std::{fs, io::Read, path::Path};
-use stillhouse::image::Transform;
+use stillhouse::image::{Color, Transform};
 
 use super::Dataset;
 
 /// Reads pictures from one idx file and labels from another.
 pub(super) fn read(path: &Path, labels: Option<&Path>, transform: &Transform) -> Result<Dataset> {
+    ensure!(
+        transform.color == Color::Gray,
+        "{}: idx pictures are gray, so transform.color must be",
+        path.display()
+    );
     let (dims, pixels) = load(path)?;
     ensure!(
         dims.len() == 3,

@@ -21,6 +21,7 @@ pub(super) struct ConvNorm {
 
 /// One cell; ReLU is part of it.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // a dozen a network, and burn derives modules without boxes
 pub(super) enum Cell {
     Plain(ConvNorm),
     Residual(Residual),
