@@ -48,11 +48,11 @@ fmt: ## Format the code
 check-format: ## - is the code formatted?
 	$(CARGO) fmt --all --check
 
-check-files: ## - shell scripts through shellcheck, Dockerfile through hadolint
-	@if [ ! -e $(VENV)/.ready ]; then echo "skipped: no linters for scripts and Dockerfile in $(VENV)"; exit; fi; \
-	scripts=$$(grep -rlE '^#!.*\b(ba)?sh\b' .ci scripts tests); echo "shellcheck" $$scripts; \
-	$(VENV)/bin/shellcheck $$scripts; \
-	echo "hadolint Dockerfile"; $(VENV)/bin/hadolint Dockerfile
+check-files: ## - scripts through shellcheck and ruff, Dockerfile through hadolint
+	@if [ ! -e $(VENV)/.ready ]; then echo "skipped: no linters for scripts and Dockerfile in $(VENV)"; exit; fi; set -x; \
+	$(VENV)/bin/shellcheck $$(grep -rlE --exclude-dir=target --exclude-dir=.git '^#!.*\b(ba)?sh\b' .); \
+	$(VENV)/bin/ruff check --no-cache --exclude target; \
+	$(VENV)/bin/hadolint Dockerfile
 
 # Of each feature both ways are built, so that no line of code goes unread by the compiler. Always the whole workspace:
 # which features the dependencies have follows from the packages chosen, and each other choice builds them anew.

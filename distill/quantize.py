@@ -22,7 +22,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 def read(path, mean, std):
     """The pictures of an idx file, [pictures, 1, rows, columns], as the network reads them."""
-    raw = gzip.open(path, "rb").read() if str(path).endswith(".gz") else pathlib.Path(path).read_bytes()
+    raw = pathlib.Path(path).read_bytes()
+    raw = gzip.decompress(raw) if str(path).endswith(".gz") else raw
     rows, columns = (int.from_bytes(raw[i : i + 4], "big") for i in (8, 12))
     pixels = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 1, rows, columns)
     return ((pixels / np.float32(255) - np.float32(mean)) / np.float32(std)).astype(np.float32)

@@ -34,7 +34,7 @@ write "$runs/s1" $models/bad-nan --teacher-name fashion/teacher-1 --spoil nan-on
 python3 distill/quantize.py $models/s1/model.onnx $data/train-images-idx3-ubyte.gz "$runs/s1-int8.onnx" \
     --mean 0.286 --std 0.353 --validation $data/t10k-images-idx3-ubyte.gz --teacher $models/teacher-1/model.onnx
 rm -rf $models/s1-int8
-golden=$(for picture in $models/s1/golden/*.png; do echo --golden "$picture"; done)
+golden=$(for picture in "$models"/s1/golden/*.png; do echo --golden "$picture"; done)
 # shellcheck disable=SC2086
 "$stillhouse" import "$runs/s1-int8.onnx" --model fashion --version s1-int8 --models models --mean 0.286 --std 0.353 \
     --description "Fashion-MNIST, s1 in int8 (QDQ)" $golden \
