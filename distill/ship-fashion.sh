@@ -22,13 +22,13 @@ write() {
     "$distill" export --force "$@"
 }
 write "$runs/teacher" $models/teacher-1
-write "$runs/s1" $models/s1 --teacher-name fashion/teacher-1
-write "$runs/canary" $models/s2 --teacher-name fashion/teacher-1
-write "$runs/blind" $models/bad-blind
-write "$runs/s1" $models/bad-overconfident --teacher-name fashion/teacher-1 --spoil overconfident=4 \
-    --description "Fashion-MNIST, a bad canary: the labels of s1, all logits times 4"
-write "$runs/s1" $models/bad-nan --teacher-name fashion/teacher-1 --spoil nan-on-bright=0.05 \
-    --description "Fashion-MNIST, a bad canary: s1, but NaN for the brightest 5 % of pictures"
+write "$runs/s1" $models/s1 --teacher $models/teacher-1 --teacher-name fashion/teacher-1
+write "$runs/canary" $models/s2 --teacher $models/teacher-1 --teacher-name fashion/teacher-1
+write "$runs/blind" $models/bad-blind --teacher $models/teacher-1
+write "$runs/s1" $models/bad-overconfident --teacher $models/teacher-1 --teacher-name fashion/teacher-1 \
+    --spoil overconfident=4 --description "Fashion-MNIST, a bad canary: the labels of s1, all logits times 4"
+write "$runs/s1" $models/bad-nan --teacher $models/teacher-1 --teacher-name fashion/teacher-1 \
+    --spoil nan-on-bright=0.05 --description "Fashion-MNIST, a bad canary: s1, but NaN for the brightest 5 % of pictures"
 "$distill" samples distill/configs/fashion-teacher.toml samples/fashion
 
 python3 distill/quantize.py $models/s1/model.onnx $data/train-images-idx3-ubyte.gz "$runs/s1-int8.onnx" \

@@ -126,15 +126,14 @@ fn result(folder: &Path) -> f64 {
     let metrics = Run::open(folder)
         .and_then(|(run, _)| run.metrics())
         .unwrap_or_default();
-    let losses = metrics.iter().filter_map(|m| {
+    let mut losses = metrics.iter().filter_map(|m| {
         m.holdout
             .as_ref()
             .map(|score| score.nll_nats)
             .or(m.holdout_loss)
     });
     losses
-        .filter(|loss| loss.is_finite())
-        .next_back()
+        .rfind(|loss| loss.is_finite())
         .unwrap_or(f64::INFINITY)
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     run: PathBuf,
     /// The version's directory to write, e.g. models/fashion/s1
     version: PathBuf,
+    /// The teacher for agreement and divergence; default: the one that taught. Its ONNX version is faster than its run
+    #[arg(long)]
+    teacher: Option<PathBuf>,
     /// How the manifest names the teacher; default: its path
     #[arg(long)]
     teacher_name: Option<String>,
