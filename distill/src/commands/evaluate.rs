@@ -124,7 +124,7 @@ impl Arguments {
             } = paired(first, second, classes, labels);
             println!(
                 "\nOnly the first is right on {first_only} pictures, only the second on {second_only}: \
-                 p = {p_value:.4} (exact sign test, two-sided)"
+                 p = {p_value:.1e} (exact sign test, two-sided)"
             );
         }
         Ok(())

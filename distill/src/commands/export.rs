@@ -58,9 +58,10 @@ impl Arguments {
             output = spoil.apply(&mut graph, &output, &mut own, &pixels, &config.transform);
         }
         let graph = graph.finish("stillhouse", shape.picture, classes, &output);
-        let teacher = match &config.distill {
-            Some(distill) => {
-                let mut teacher = teacher::open(&distill.teacher, &config.transform, &device)?;
+        let taught = config.distill.as_ref().map(|distill| &distill.teacher);
+        let teacher = match self.teacher.as_ref().or(taught) {
+            Some(path) => {
+                let mut teacher = teacher::open(path, &config.transform, &device)?;
                 Some(logits(teacher.as_mut(), &data.test, size)?)
             }
             None => None,
