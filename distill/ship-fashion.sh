@@ -39,4 +39,5 @@ golden=$(for picture in "$models"/s1/golden/*.png; do echo --golden "$picture"; 
 "$stillhouse" import "$runs/s1-int8.onnx" --model fashion --version s1-int8 --models models --mean 0.286 --std 0.353 \
     --description "Fashion-MNIST, s1 in int8 (QDQ)" $golden \
     --reference "$runs/s1-int8.npy" --reference-teacher "$runs/s1-int8.teacher.npy"
+python3 -c "import onnx, sys; [onnx.checker.check_model(onnx.load(f), full_check=True) for f in sys.argv[1:]]" $models/*/model.onnx
 "$stillhouse" models check --models models

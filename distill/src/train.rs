@@ -1,6 +1,10 @@
 //! The training loop.
 
 mod rate;
+mod table;
+mod watch;
+
+pub use watch::logits;
 
 use anyhow::{Result, bail, ensure};
 use burn::{
@@ -8,7 +12,6 @@ use burn::{
     optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig},
     tensor::{Device, Tensor, TensorData},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Instant;
 
 use crate::{
@@ -17,7 +20,6 @@ use crate::{
     config::{Config, Distill, Optimizer, Schedule},
     data::{Data, Dataset},
     loss::{Targets, Weighing, loss},
-    measure,
     network::{Network, Shape},
     run::{BEST, EpochMetrics, LAST, Progress, Run},
     teacher::{NetworkTeacher, Teacher, soften},
@@ -96,14 +98,14 @@ pub fn train(
         _ => None,
     };
     let answers = match &mut teacher {
-        Some(teacher) => Some(Answers::new(*teacher, data, size)?),
+        Some(teacher) => Some(watch::Answers::new(*teacher, data, size)?),
         None => None,
     };
 
     let steps_per_epoch = data.train.len().div_ceil(config.train.batch);
-    let bar = bar(config.train.epochs * steps_per_epoch, progress.step);
+    let bar = table::bar(config.train.epochs * steps_per_epoch, progress.step);
     let mut saved = Instant::now();
-    println!("{}", table_head(teacher.is_some()));
+    println!("{}", table::head(teacher.is_some()));
     while progress.epoch < config.train.epochs {
         let started = Instant::now();
         let before = (network.clone(), progress.clone());
@@ -170,7 +172,7 @@ pub fn train(
             device.clone(),
         );
         if !data.holdout.is_empty() {
-            measure_holdout(
+            watch::holdout(
                 &mut metrics,
                 &mut student,
                 data,
@@ -180,10 +182,10 @@ pub fn train(
             )?;
         }
         if last || progress.epoch.is_multiple_of(config.train.evaluate_every) {
-            measure_test(&mut metrics, &mut student, data, answers.as_ref(), size)?;
+            watch::test(&mut metrics, &mut student, data, answers.as_ref(), size)?;
         }
         run.record(&metrics)?;
-        bar.suspend(|| println!("{}", table_row(&metrics)));
+        bar.suspend(|| println!("{}", table::row(&metrics)));
         let stop = judge(config, &metrics, &mut progress);
         if progress
             .best
@@ -289,78 +291,6 @@ fn soft_targets(
     }
 }
 
-/// The teacher's logits on what measures.
-struct Answers {
-    holdout: Vec<f32>,
-    test: Vec<f32>,
-}
-
-impl Answers {
-    fn new(teacher: &mut dyn Teacher, data: &Data, size: Size) -> Result<Self> {
-        Ok(Self {
-            holdout: logits(teacher, &data.holdout, size)?,
-            test: logits(teacher, &data.test, size)?,
-        })
-    }
-}
-
-/// Logits of every picture of `dataset`, row-major `[pictures, classes]`.
-///
-/// # Errors
-/// As [`Teacher::logits`].
-pub fn logits(network: &mut dyn Teacher, dataset: &Dataset, size: Size) -> Result<Vec<f32>> {
-    let mut all = Vec::with_capacity(dataset.len() * network.classes());
-    for start in (0..dataset.len()).step_by(CHUNK) {
-        let pixels = Pixels::plain(dataset, start..dataset.len().min(start + CHUNK), size);
-        all.extend(network.logits(&pixels)?);
-    }
-    Ok(all)
-}
-
-fn measure_holdout(
-    metrics: &mut EpochMetrics,
-    student: &mut dyn Teacher,
-    data: &Data,
-    answers: Option<&Answers>,
-    weighing: Weighing,
-    size: Size,
-) -> Result<()> {
-    let logits = logits(student, &data.holdout, size)?;
-    let mut loss = 0.0;
-    if let Some(labels) = &data.holdout.labels {
-        let score = measure::score(&logits, data.labels.len(), labels);
-        loss += (1.0 - weighing.alpha) * score.nll_nats;
-        metrics.holdout = Some(score);
-    }
-    if let Some(answers) = answers {
-        loss += weighing.alpha
-            * measure::likeness(&answers.holdout, &logits, data.labels.len()).kl_mean_nats;
-    }
-    metrics.holdout_loss = Some(loss);
-    Ok(())
-}
-
-fn measure_test(
-    metrics: &mut EpochMetrics,
-    student: &mut dyn Teacher,
-    data: &Data,
-    answers: Option<&Answers>,
-    size: Size,
-) -> Result<()> {
-    if data.test.is_empty() {
-        return Ok(());
-    }
-    let logits = logits(student, &data.test, size)?;
-    metrics.test = data
-        .test
-        .labels
-        .as_ref()
-        .map(|labels| measure::score(&logits, data.labels.len(), labels));
-    metrics.likeness =
-        answers.map(|answers| measure::likeness(&answers.test, &logits, data.labels.len()));
-    Ok(())
-}
-
 /// Notes a new best hold-out loss; whether patience is over.
 fn judge(config: &Config, metrics: &EpochMetrics, progress: &mut Progress) -> bool {
     let Some(loss) = metrics.holdout_loss else {
@@ -374,44 +304,4 @@ fn judge(config: &Config, metrics: &EpochMetrics, progress: &mut Progress) -> bo
         .train
         .patience
         .is_some_and(|patience| progress.epoch - best >= patience)
-}
-
-fn bar(steps: usize, done: usize) -> ProgressBar {
-    let style = "{bar:30} {pos}/{len} steps, {per_sec}, {eta} left";
-    let bar = ProgressBar::new(steps as u64).with_position(done as u64);
-    bar.with_style(
-        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    )
-}
-
-fn table_head(distilled: bool) -> String {
-    let like = if distilled {
-        "  agreement  KL (nats)"
-    } else {
-        ""
-    };
-    format!("epoch      rate     loss  hold-out  test errors  seconds{like}")
-}
-
-fn table_row(metrics: &EpochMetrics) -> String {
-    let mut row = format!(
-        "{:5}  {:.2e}  {:7.4}",
-        metrics.epoch, metrics.learning_rate, metrics.loss
-    );
-    row += &metrics
-        .holdout_loss
-        .map_or_else(|| format!("{:>10}", "-"), |loss| format!("{loss:10.4}"));
-    row += &metrics.test.as_ref().map_or_else(
-        || format!("{:>13}", "-"),
-        |test| format!("{:13}", test.errors),
-    );
-    row += &format!("{:9.1}", metrics.seconds);
-    if let Some(likeness) = &metrics.likeness {
-        row += &format!(
-            "{:10.2}%{:11.4}",
-            100.0 * likeness.agreement,
-            likeness.kl_mean_nats
-        );
-    }
-    row
 }

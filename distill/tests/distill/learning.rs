@@ -1,99 +1,20 @@
-//! From idx files to a version, in seconds: a tiny experiment with all that can go wrong on the way.
+//! Training, from data to a version.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
 use stillhouse_distill::{
-    config::Config,
-    data::{Data, Dataset},
+    bias,
+    data::Data,
     devices,
     measure::{likeness, score},
-    network::Network,
     onnx::Graph,
     run::{BEST, LAST, Run},
-    teacher::{self, EngineTeacher, NetworkTeacher, Teacher},
+    teacher::{self, EngineTeacher, NetworkTeacher},
     train::{logits, shape, size, train},
     version::Draft,
 };
 
-const SIDE: usize = 8;
-const CLASSES: usize = 3;
-
-/// Pictures of 8×8: a bright row whose height is the class, at a random brightness, in noise.
-fn write_pictures(folder: &Path, name: &str, count: usize, seed: u64) {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let mut images = vec![0, 0, 8, 3];
-    let mut labels = vec![0, 0, 8, 1];
-    for dim in [count, SIDE, SIDE] {
-        images.extend((dim as u32).to_be_bytes());
-    }
-    labels.extend((count as u32).to_be_bytes());
-    for i in 0..count {
-        let class = i % CLASSES;
-        labels.push(class as u8);
-        let bright = rng.random_range(60..200_u8);
-        for y in 0..SIDE {
-            for _ in 0..SIDE {
-                let noise = rng.random_range(0..55_u8);
-                images.push(if y == 2 * class + 1 {
-                    bright + noise
-                } else {
-                    noise
-                });
-            }
-        }
-    }
-    fs::write(folder.join(format!("{name}-images")), images).unwrap();
-    fs::write(folder.join(format!("{name}-labels")), labels).unwrap();
-}
-
-fn workplace() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    write_pictures(folder.path(), "train", 600, 1);
-    write_pictures(folder.path(), "test", 150, 2);
-    fs::write(folder.path().join("labels.txt"), "low\nmiddle\nhigh\n").unwrap();
-    folder
-}
-
-fn config(folder: &Path, architecture: &str, settings: &[&str]) -> anyhow::Result<Config> {
-    let folder = folder.display();
-    let text = format!(
-        "[data]\ntrain = '{folder}/train-images'\ntrain_labels = '{folder}/train-labels'\n\
-         test = '{folder}/test-images'\ntest_labels = '{folder}/test-labels'\nlabels = '{folder}/labels.txt'\n\
-         [transform]\ncolor = 'gray'\nwidth = 8\nheight = 8\nscale = 0.003921569\nmean = [0.3]\nstd = [0.25]\n\
-         [architecture]\n{architecture}\n[train]\nepochs = 4\nbatch = 50\nlearning_rate = 0.01\n"
-    );
-    Config::parse(
-        &text,
-        &settings
-            .iter()
-            .map(|&setting| setting.to_owned())
-            .collect::<Vec<_>>(),
-    )
-}
-
-const MLP: &str = "kind = 'mlp'\nwidths = [16]";
-const CNN: &str = "kind = 'cnn'\nstem = 4\nstages = [\n\
-    { cell = 'plain', channels = 4 },\n{ cell = 'residual', channels = 6, stride = 2 },\n\
-    { cell = 'residual', channels = 6 },\n{ cell = 'depthwise', channels = 6 },\n{ cell = 'depthwise', channels = 8 } ]";
-
-fn learn(
-    config: &Config,
-    folder: &Path,
-    teacher: Option<&mut dyn Teacher>,
-) -> anyhow::Result<(Data, Network)> {
-    let device = devices::parse("cpu")?;
-    let data = Data::read(&config.data, &config.transform, config.seed)?;
-    let run = Run::create(folder, config, false)?;
-    let network = train(config, &data, teacher, &device, &run, false)?;
-    Ok((data, network))
-}
-
-fn answers(config: &Config, data: &Data, network: Network) -> Vec<f32> {
-    let device = devices::parse("cpu").unwrap();
-    let mut network = NetworkTeacher::new(network, config.transform.clone(), CLASSES, device);
-    logits(&mut network, &data.test, size(config)).unwrap()
-}
+use crate::tiny::{CLASSES, CNN, MLP, answers, config, learn, workplace};
 
 #[test]
 fn a_student_learns_from_soft_targets_alone() {
@@ -355,11 +276,11 @@ fn soft_targets_bring_back_what_was_never_seen() {
     let whole = Data::read(&config(path, MLP, &[]).unwrap().data, &student.transform, 0).unwrap();
     let mut network = NetworkTeacher::new(network, student.transform.clone(), CLASSES, device);
     let unlabelled = logits(&mut network, &whole.train, size(&student)).unwrap();
-    let raise = stillhouse_distill::bias::correction(&unlabelled, CLASSES, 1, 1.0 / 3.0);
+    let raise = bias::correction(&unlabelled, CLASSES, 1, 1.0 / 3.0);
     let mut test = logits(&mut network, &data.test, size(&student)).unwrap();
     let labels = data.test.labels.as_deref().unwrap();
     let before = score(&test, CLASSES, labels);
-    stillhouse_distill::bias::raise(&mut test, CLASSES, 1, raise);
+    bias::raise(&mut test, CLASSES, 1, raise);
     let after = score(&test, CLASSES, labels);
     assert!(
         after.errors <= before.errors,
@@ -372,107 +293,4 @@ fn soft_targets_bring_back_what_was_never_seen() {
         "{:?}",
         after.errors_per_class
     );
-}
-
-/// The same pictures as PNG files in class folders, and as Parquet.
-fn as_files(folder: &Path, data: &Data, config: &Config) -> std::path::PathBuf {
-    let place = folder.join("files");
-    for (i, &label) in data.test.labels.as_ref().unwrap().iter().enumerate() {
-        let class = place.join(&data.labels[usize::from(label)]);
-        fs::create_dir_all(&class).unwrap();
-        let png =
-            stillhouse_distill::version::png(data.test.picture(i), &config.transform).unwrap();
-        fs::write(class.join(format!("{i:03}.png")), png).unwrap();
-    }
-    place
-}
-
-#[test]
-fn folders_hold_what_idx_files_hold_and_a_little_damage_is_skipped() {
-    let folder = workplace();
-    let path = folder.path();
-    let config = config(path, MLP, &[]).unwrap();
-    let data = Data::read(&config.data, &config.transform, 0).unwrap();
-    let place = as_files(path, &data, &config);
-    let read = || Dataset::read(&place, None, &config.transform, &data.labels);
-    let whole = read().unwrap();
-    let sorted = |dataset: &Dataset| {
-        let labels = dataset.labels.clone().unwrap();
-        let mut all: Vec<(u8, Vec<u8>)> = (0..dataset.len())
-            .map(|i| (labels[i], dataset.picture(i).to_vec()))
-            .collect();
-        all.sort();
-        all
-    };
-    assert_eq!(sorted(&whole), sorted(&data.test));
-
-    fs::write(place.join("low/999.png"), b"").unwrap();
-    assert_eq!(read().unwrap().len(), 150, "one of 151 is below 1 %");
-    fs::write(place.join("high/999.jpg"), b"no picture").unwrap();
-    let error = read().unwrap_err().to_string();
-    assert!(
-        error.contains("2 of 152") && error.contains("low/999.png: the file is empty"),
-        "{error}"
-    );
-
-    fs::remove_file(place.join("low/999.png")).unwrap();
-    fs::remove_file(place.join("high/999.jpg")).unwrap();
-    fs::create_dir(place.join("sideways")).unwrap();
-    let error = format!("{:#}", read().unwrap_err());
-    assert!(
-        error.contains("`sideways` is none of the labels"),
-        "{error}"
-    );
-}
-
-#[test]
-fn parquet_holds_pictures_as_data_sets_do() {
-    use parquet::{
-        data_type::{ByteArray, ByteArrayType, Int64Type},
-        file::writer::SerializedFileWriter,
-        schema::parser::parse_message_type,
-    };
-    let folder = workplace();
-    let path = folder.path();
-    let config = config(path, MLP, &[]).unwrap();
-    let data = Data::read(&config.data, &config.transform, 0).unwrap();
-    let file = path.join("test.parquet");
-    let schema =
-        "message schema { OPTIONAL GROUP image { OPTIONAL BINARY bytes; } OPTIONAL INT64 label; }";
-    let schema = std::sync::Arc::new(parse_message_type(schema).unwrap());
-    let mut writer =
-        SerializedFileWriter::new(fs::File::create(&file).unwrap(), schema, Default::default())
-            .unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    let pictures: Vec<ByteArray> = (0..data.test.len())
-        .map(|i| {
-            stillhouse_distill::version::png(data.test.picture(i), &config.transform)
-                .unwrap()
-                .into()
-        })
-        .collect();
-    let labels: Vec<i64> = data
-        .test
-        .labels
-        .as_ref()
-        .unwrap()
-        .iter()
-        .map(|&label| i64::from(label))
-        .collect();
-    let mut column = group.next_column().unwrap().unwrap();
-    column
-        .typed::<ByteArrayType>()
-        .write_batch(&pictures, Some(&vec![2; pictures.len()]), None)
-        .unwrap();
-    column.close().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column
-        .typed::<Int64Type>()
-        .write_batch(&labels, Some(&vec![1; labels.len()]), None)
-        .unwrap();
-    column.close().unwrap();
-    group.close().unwrap();
-    writer.close().unwrap();
-    let read = Dataset::read(&file, None, &config.transform, &data.labels).unwrap();
-    assert_eq!(read, data.test);
 }

@@ -1,0 +1,193 @@
+//! The program as it is typed.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::tiny::{MLP, config, workplace};
+
+fn distill(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse-distill"));
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// `tiny.toml` in `folder`.
+fn write_config(folder: &Path) {
+    let config = config(folder, MLP, &["data.holdout=60", "train.epochs=3"]).unwrap();
+    fs::write(folder.join("tiny.toml"), toml::to_string(&config).unwrap()).unwrap();
+}
+
+#[test]
+fn a_run_becomes_a_version_and_stays_what_it_was() {
+    let folder = workplace();
+    let path = folder.path();
+    write_config(path);
+    let train = distill(
+        path,
+        &[
+            "train-teacher",
+            "tiny.toml",
+            "--run",
+            "run",
+            "--set",
+            "seed=3",
+        ],
+    );
+    assert!(train.status.success(), "{}", said(&train));
+    assert!(
+        said(&train)
+            .contains("540 pictures to learn from, 60 held out, 150 to measure on; 64-16-3")
+    );
+    for file in [
+        "config.toml",
+        "environment.json",
+        "metrics.jsonl",
+        "curves.svg",
+        "best",
+        "checkpoint",
+    ] {
+        assert!(path.join("run").join(file).exists(), "{file}");
+    }
+    let export = distill(
+        path,
+        &[
+            "export",
+            "run",
+            "models/tiny/v1",
+            "--spoil",
+            "overconfident=4",
+        ],
+    );
+    assert!(export.status.success(), "{}", said(&export));
+    let evaluate = distill(
+        path,
+        &[
+            "evaluate",
+            "models/tiny/v1",
+            "--config",
+            "tiny.toml",
+            "--teacher",
+            "run",
+        ],
+    );
+    assert!(
+        said(&evaluate).contains("100.00 %"),
+        "the same labels, whatever the confidence: {}",
+        said(&evaluate)
+    );
+
+    let again = distill(path, &["train-teacher", "tiny.toml", "--run", "run"]);
+    assert!(
+        !again.status.success() && said(&again).contains("--force"),
+        "{}",
+        said(&again)
+    );
+    let student = distill(path, &["train-student", "tiny.toml", "--run", "other"]);
+    assert!(
+        !student.status.success() && said(&student).contains("[distill]"),
+        "{}",
+        said(&student)
+    );
+}
+
+#[test]
+fn a_plan_does_teachers_first_and_says_who_failed() {
+    let folder = workplace();
+    let path = folder.path();
+    write_config(path);
+    let plan = r#"
+        seeds = [1, 2]
+        run = [
+            { name = "big", title = "the teacher", config = "tiny.toml", paper = 9 },
+            { name = "small", title = "the student", config = "tiny.toml", teacher = "big", unbias = 1,
+              set = ["distill.temperature=4", "distill.alpha=1", "data.leave_out=[1]"] },
+        ]
+    "#;
+    fs::write(path.join("plan.toml"), plan).unwrap();
+    let done = distill(path, &["plan", "plan.toml", "--out", "all", "--jobs", "2"]);
+    assert!(done.status.success(), "{}", said(&done));
+    let text = said(&done);
+    assert!(
+        text.contains("| the teacher") && text.contains("with the bias of class 1 raised"),
+        "{text}"
+    );
+    // A second time nothing is left to do.
+    let metrics = || {
+        fs::metadata(path.join("all/small-2/metrics.jsonl"))
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+    let before = metrics();
+    assert!(
+        distill(path, &["plan", "plan.toml", "--out", "all"])
+            .status
+            .success()
+    );
+    assert_eq!(metrics(), before);
+
+    let wrong = [
+        "plan",
+        "plan.toml",
+        "--out",
+        "none",
+        "--set",
+        "train.learning_rate=1e30",
+        "--set",
+        "train.optimizer='sgd'",
+    ];
+    let failed = distill(path, &wrong);
+    let text = said(&failed);
+    assert!(
+        !failed.status.success() && text.contains("4 of 4 runs failed"),
+        "{text}"
+    );
+    assert!(
+        text.contains("its teacher none/big-1 isn't finished"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_sweep_ranks_and_survives_what_diverges() {
+    let folder = workplace();
+    let path = folder.path();
+    write_config(path);
+    let vary = [
+        "--vary",
+        "train.learning_rate=1e-5;0.01;1e30;0.003",
+        "--set",
+        "train.optimizer='sgd'",
+    ];
+    let output = distill(
+        path,
+        &[
+            &["sweep", "tiny.toml", "--out", "sweep", "--jobs", "2"],
+            vary.as_slice(),
+        ]
+        .concat(),
+    );
+    assert!(output.status.success(), "{}", said(&output));
+    let table = fs::read_to_string(path.join("sweep/sweep.md")).unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).collect();
+    assert_eq!(rows.len(), 4);
+    assert!(
+        rows[0].contains("=0.0") && rows[3].contains("1e30") && rows[3].contains("inf"),
+        "{table}"
+    );
+    assert!(
+        fs::read_to_string(path.join("sweep/sweep.svg"))
+            .unwrap()
+            .contains("<svg")
+    );
+}

@@ -1,0 +1,6 @@
+//! From idx files to a version, in seconds: a tiny experiment with all that can go wrong on the way.
+
+mod commands;
+mod data;
+mod learning;
+mod tiny;
