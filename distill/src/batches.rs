@@ -5,7 +5,7 @@ use stillhouse::image::Transform;
 
 use crate::{
     augment::{Augment, Size, shift},
-    data::Dataset,
+    datasets::Dataset,
 };
 
 /// Pictures on their way to networks: byte values as floats, since mixing makes fractions.

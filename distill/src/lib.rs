@@ -3,7 +3,7 @@
 //! | module       | holds                                                                     |
 //! |--------------|---------------------------------------------------------------------------|
 //! | [`config`]   | the experiment's TOML file                                                 |
-//! | [`data`]     | pictures in memory, from idx files, folders or Parquet                     |
+//! | [`datasets`]     | pictures in memory, from idx files, folders or Parquet                     |
 //! | [`augment`]  | shifts, mirroring, erasing, mixup                                          |
 //! | [`batches`]  | from a data set to what one step sees                                      |
 //! | [`network`]  | the networks, and their way to ONNX                                        |
@@ -27,7 +27,7 @@ pub mod bias;
 pub mod children;
 pub mod compare;
 pub mod config;
-pub mod data;
+pub mod datasets;
 pub mod devices;
 pub mod loss;
 pub mod measure;

@@ -13,7 +13,7 @@ use stillhouse::image::Transform;
 
 use crate::{
     batches::Pixels,
-    data::read_labels,
+    datasets::read_labels,
     run::{self, Run},
     train::shape,
 };

@@ -18,7 +18,7 @@ use crate::{
     augment::Size,
     batches::{Batch, Epoch, Pixels},
     config::{Config, Distill, Optimizer, Schedule},
-    data::{Data, Dataset},
+    datasets::{Dataset, Splits},
     loss::{Targets, Weighing, loss},
     network::{Network, Shape},
     run::{BEST, EpochMetrics, LAST, Progress, Run},
@@ -58,7 +58,7 @@ pub fn size(config: &Config) -> Size {
 /// classes, whatever the disk says.
 pub fn train(
     config: &Config,
-    data: &Data,
+    data: &Splits,
     mut teacher: Option<&mut dyn Teacher>,
     device: &Device,
     run: &Run,
@@ -214,7 +214,7 @@ pub fn train(
     Ok(network.valid())
 }
 
-fn weigh(config: &Config, data: &Data) -> Result<Weighing> {
+fn weigh(config: &Config, data: &Splits) -> Result<Weighing> {
     let weighing = match &config.distill {
         Some(distill) => Weighing {
             temperature: distill.temperature,

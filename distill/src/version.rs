@@ -12,7 +12,7 @@ use stillhouse::{
 };
 
 use crate::{
-    data::Dataset,
+    datasets::Dataset,
     measure::{self, Likeness},
     onnx,
 };

@@ -12,7 +12,7 @@ use stillhouse_distill::{
     batches::Pixels,
     compare::{Paired, paired},
     config::Config,
-    data::Data,
+    datasets::Splits,
     devices,
     measure::{likeness, score},
     teacher::{self, Teacher},
@@ -44,7 +44,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
         let device = devices::parse("cpu")?;
         let config = Config::load(&self.config, &self.set)?;
-        let data = Data::read(&config.data, &config.transform, config.seed)?;
+        let data = Splits::read(&config.data, &config.transform, config.seed)?;
         let (classes, size) = (data.labels.len(), size(&config));
         let labels = data
             .test
@@ -134,7 +134,7 @@ impl Arguments {
 /// The median time of one picture alone.
 fn latency(
     network: &mut dyn Teacher,
-    data: &Data,
+    data: &Splits,
     size: stillhouse_distill::augment::Size,
 ) -> Result<f64> {
     let mut seconds = Vec::new();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use stillhouse::store::manifest::Training;
 use stillhouse_distill::{
     batches::Pixels,
-    data::Data,
+    datasets::Splits,
     devices,
     onnx::Graph,
     run::{self, Run},
@@ -43,7 +43,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
         let device = devices::parse("cpu")?;
         let (run, config) = Run::open(&self.run)?;
-        let data = Data::read(&config.data, &config.transform, config.seed)?;
+        let data = Splits::read(&config.data, &config.transform, config.seed)?;
         let classes = data.labels.len();
         let shape = shape(&config, classes);
         let (network, _) = run.load(run::result(&run)?, &config, shape, &device)?;

@@ -11,7 +11,7 @@ use stillhouse_distill::{
     bias,
     children::Pool,
     config::Config,
-    data::{Data, Dataset},
+    datasets::{Dataset, Splits},
     devices,
     measure::{Score, score},
     plan::{Plan, Planned},
@@ -153,7 +153,7 @@ fn unbias(folder: &Path, class: usize) -> Result<Score> {
         },
         ..config.clone()
     };
-    let data = Data::read(&whole.data, &whole.transform, whole.seed)?;
+    let data = Splits::read(&whole.data, &whole.transform, whole.seed)?;
     let classes = data.labels.len();
     let (network, _) = run.load(
         run::result(&run)?,

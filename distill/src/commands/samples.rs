@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::Args;
 use std::{fs, path::PathBuf};
-use stillhouse_distill::{config::Config, data::Data, version::png};
+use stillhouse_distill::{config::Config, datasets::Splits, version::png};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
         let config = Config::load(&self.config, &[])?;
-        let data = Data::read(&config.data, &config.transform, config.seed)?;
+        let data = Splits::read(&config.data, &config.transform, config.seed)?;
         let known = data
             .test
             .labels

@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 use stillhouse_distill::{
     config::Config,
-    data::Data,
+    datasets::Splits,
     devices,
     run::Run,
     teacher::{self, Teacher},
@@ -49,7 +49,7 @@ impl Arguments {
                 (Some(run), config)
             }
         };
-        let data = Data::read(&config.data, &config.transform, config.seed)?;
+        let data = Splits::read(&config.data, &config.transform, config.seed)?;
         println!(
             "{} pictures to learn from, {} held out, {} to measure on; {}",
             data.train.len(),

@@ -6,7 +6,7 @@ use super::CHUNK;
 use crate::{
     augment::Size,
     batches::Pixels,
-    data::{Data, Dataset},
+    datasets::{Dataset, Splits},
     loss::Weighing,
     measure,
     run::EpochMetrics,
@@ -20,7 +20,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn new(teacher: &mut dyn Teacher, data: &Data, size: Size) -> Result<Self> {
+    pub(super) fn new(teacher: &mut dyn Teacher, data: &Splits, size: Size) -> Result<Self> {
         Ok(Self {
             holdout: logits(teacher, &data.holdout, size)?,
             test: logits(teacher, &data.test, size)?,
@@ -45,7 +45,7 @@ pub fn logits(network: &mut dyn Teacher, dataset: &Dataset, size: Size) -> Resul
 pub(super) fn holdout(
     metrics: &mut EpochMetrics,
     student: &mut dyn Teacher,
-    data: &Data,
+    data: &Splits,
     answers: Option<&Answers>,
     weighing: Weighing,
     size: Size,
@@ -69,7 +69,7 @@ pub(super) fn holdout(
 pub(super) fn test(
     metrics: &mut EpochMetrics,
     student: &mut dyn Teacher,
-    data: &Data,
+    data: &Splits,
     answers: Option<&Answers>,
     size: Size,
 ) -> Result<()> {

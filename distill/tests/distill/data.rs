@@ -4,13 +4,13 @@ use std::{fs, path::Path};
 
 use stillhouse_distill::{
     config::Config,
-    data::{Data, Dataset},
+    datasets::{Dataset, Splits},
 };
 
 use crate::tiny::{MLP, config, workplace};
 
 /// The same pictures as PNG files in class folders, and as Parquet.
-fn as_files(folder: &Path, data: &Data, config: &Config) -> std::path::PathBuf {
+fn as_files(folder: &Path, data: &Splits, config: &Config) -> std::path::PathBuf {
     let place = folder.join("files");
     for (i, &label) in data.test.labels.as_ref().unwrap().iter().enumerate() {
         let class = place.join(&data.labels[usize::from(label)]);
@@ -27,7 +27,7 @@ fn folders_hold_what_idx_files_hold_and_a_little_damage_is_skipped() {
     let folder = workplace();
     let path = folder.path();
     let config = config(path, MLP, &[]).unwrap();
-    let data = Data::read(&config.data, &config.transform, 0).unwrap();
+    let data = Splits::read(&config.data, &config.transform, 0).unwrap();
     let place = as_files(path, &data, &config);
     let read = || Dataset::read(&place, None, &config.transform, &data.labels);
     let whole = read().unwrap();
@@ -70,7 +70,7 @@ fn parquet_holds_pictures_as_data_sets_do() {
     let folder = workplace();
     let path = folder.path();
     let config = config(path, MLP, &[]).unwrap();
-    let data = Data::read(&config.data, &config.transform, 0).unwrap();
+    let data = Splits::read(&config.data, &config.transform, 0).unwrap();
     let file = path.join("test.parquet");
     let schema =
         "message schema { OPTIONAL GROUP image { OPTIONAL BINARY bytes; } OPTIONAL INT64 label; }";

@@ -4,7 +4,7 @@ use std::fs;
 
 use stillhouse_distill::{
     bias,
-    data::Data,
+    datasets::Splits,
     devices,
     measure::{likeness, score},
     onnx::Graph,
@@ -273,7 +273,7 @@ fn soft_targets_bring_back_what_was_never_seen() {
     let student = config(path, MLP, &settings).unwrap();
     let mut teacher = teacher::open(&path.join("teacher"), &student.transform, &device).unwrap();
     let (data, network) = learn(&student, &path.join("student"), Some(teacher.as_mut())).unwrap();
-    let whole = Data::read(&config(path, MLP, &[]).unwrap().data, &student.transform, 0).unwrap();
+    let whole = Splits::read(&config(path, MLP, &[]).unwrap().data, &student.transform, 0).unwrap();
     let mut network = NetworkTeacher::new(network, student.transform.clone(), CLASSES, device);
     let unlabelled = logits(&mut network, &whole.train, size(&student)).unwrap();
     let raise = bias::correction(&unlabelled, CLASSES, 1, 1.0 / 3.0);

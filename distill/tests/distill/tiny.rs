@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use stillhouse_distill::{
     config::Config,
-    data::Data,
+    datasets::Splits,
     devices,
     network::Network,
     run::Run,
@@ -82,15 +82,15 @@ pub(crate) fn learn(
     config: &Config,
     folder: &Path,
     teacher: Option<&mut dyn Teacher>,
-) -> anyhow::Result<(Data, Network)> {
+) -> anyhow::Result<(Splits, Network)> {
     let device = devices::parse("cpu")?;
-    let data = Data::read(&config.data, &config.transform, config.seed)?;
+    let data = Splits::read(&config.data, &config.transform, config.seed)?;
     let run = Run::create(folder, config, false)?;
     let network = train(config, &data, teacher, &device, &run, false)?;
     Ok((data, network))
 }
 
-pub(crate) fn answers(config: &Config, data: &Data, network: Network) -> Vec<f32> {
+pub(crate) fn answers(config: &Config, data: &Splits, network: Network) -> Vec<f32> {
     let device = devices::parse("cpu").unwrap();
     let mut network = NetworkTeacher::new(network, config.transform.clone(), CLASSES, device);
     logits(&mut network, &data.test, size(config)).unwrap()

@@ -105,7 +105,7 @@ impl Dataset {
 
 /// What a run learns from and is measured on.
 #[derive(Clone, Debug)]
-pub struct Data {
+pub struct Splits {
     /// Names of the classes.
     pub labels: Vec<String>,
     /// Pictures to learn from.
@@ -116,7 +116,7 @@ pub struct Data {
     pub test: Dataset,
 }
 
-impl Data {
+impl Splits {
     /// Reads all that `sources` name; hold-out and limit are drawn with `seed`.
     ///
     /// # Errors
