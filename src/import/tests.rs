@@ -526,9 +526,14 @@ fn a_quantised_softmax_is_not_softmaxed_again() {
         .node
         .push(node("DequantizeLinear", &["q", "step"], &["y"]));
     graph.initializer.push(weights("step", &[], &[0.3]));
-    let error = described(&rounded, &Overrides::default())
-        .unwrap_err()
-        .to_string();
+    let outcome = described(&rounded, &Overrides::default());
+    if stillhouse_engine::find_library(None).is_none() {
+        // tract's back end leaves the quantisation of a softmax out, so its rows do sum to 1.
+        let manifest = outcome.unwrap().version.manifest;
+        assert_eq!(manifest.output.kind, OutputKind::Probabilities);
+        return;
+    }
+    let error = outcome.unwrap_err().to_string();
     assert!(
         error.starts_with("the graph ends in a softmax, but a row sums to "),
         "{error}"
