@@ -1,9 +1,8 @@
 //! Measures over logits, in f64: errors, negative log likelihood, calibration, agreement and divergence.
 
 use serde::{Deserialize, Serialize};
+use stillhouse::drift::divergence::{self, CLIP_NATS};
 
-/// KL is clipped here for the manifest's second mean, as the judge clips it.
-const CLIP_NATS: f64 = 2.0;
 /// Confidence bins of the calibration error.
 const BINS: usize = 15;
 
@@ -12,12 +11,9 @@ pub fn softmax(logits: &[f32], temperature: f64) -> impl Iterator<Item = f64> {
     log_softmax(logits, temperature).map(f64::exp)
 }
 
-/// `log softmax(z/T)`, the maximum taken off first.
-pub fn log_softmax(logits: &[f32], temperature: f64) -> impl Iterator<Item = f64> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let shifted = move |z: f32| (f64::from(z) - f64::from(max)) / temperature;
-    let log_sum = logits.iter().map(|&z| shifted(z).exp()).sum::<f64>().ln();
-    logits.iter().map(move |&z| shifted(z) - log_sum)
+/// `log softmax(z/T)`, as the server computes it.
+fn log_softmax(logits: &[f32], temperature: f64) -> impl Iterator<Item = f64> {
+    divergence::log_softmax(logits, temperature).into_iter()
 }
 
 /// The index of the largest number; the first of equals.

@@ -5,7 +5,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fs, path::Path};
 use stillhouse::{
+    drift::confidence::Confidence,
     image::{Color, Transform},
+    import::reference::ventiles,
     store::manifest::{
         Element, File, Golden, Input, Manifest, Output, OutputKind, Reference, SCHEMA, Training,
     },
@@ -158,22 +160,15 @@ impl Draft<'_> {
             .chunks_exact(classes)
             .filter(|row| row.iter().all(|z| z.is_finite()))
         {
-            counts[measure::top1(row)] += 1;
-            let mut log_p: Vec<f64> = measure::log_softmax(row, 1.0).collect();
-            log_p.sort_by(|a, b| b.total_cmp(a));
-            watched
-                .entry("top1_probability".into())
-                .or_default()
-                .push(log_p[0].exp());
-            watched
-                .entry("margin".into())
-                .or_default()
-                .push(log_p[0] - log_p[1]);
-            let log_sum = f64::from(row[0]) - measure::log_softmax(row, 1.0).next().unwrap_or(0.0);
-            watched
-                .entry("log_sum_exp".into())
-                .or_default()
-                .push(log_sum);
+            let confidence = Confidence::of(row);
+            counts[confidence.top1] += 1;
+            for (name, value) in [
+                ("top1_probability", confidence.top1_probability),
+                ("margin", confidence.margin),
+                ("log_sum_exp", confidence.log_sum_exp),
+            ] {
+                watched.entry(name.into()).or_default().push(value);
+            }
         }
         // Pictures without a finite answer belong to no class.
         let rows: u64 = counts.iter().sum();
@@ -204,24 +199,6 @@ impl Draft<'_> {
                 .map(|(name, values)| (name, ventiles(values)))
                 .collect(),
         }
-    }
-}
-
-/// The 5 %, 10 % ... 95 % quantiles, linear between order statistics (Hyndman and Fan 1996, type 7).
-fn ventiles(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
-    let at = |i: usize| {
-        let place = (values.len() - 1) as f64 * i as f64 / 20.0;
-        let (below, above) = (
-            values[place.floor() as usize],
-            values[place.ceil() as usize],
-        );
-        below + (above - below) * place.fract()
-    };
-    if values.is_empty() {
-        Vec::new()
-    } else {
-        (1..20).map(at).collect()
     }
 }
 
