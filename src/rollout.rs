@@ -8,8 +8,6 @@ use arc_swap::{ArcSwap, Guard};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::version::Version;
-
 pub use served::{Attempt, Outcome, RequestMetrics, Seat};
 
 /// The place a version fills.
@@ -52,13 +50,6 @@ impl Deployment {
     /// Every filled seat.
     pub fn seats(&self) -> impl Iterator<Item = &Seat> {
         std::iter::once(&self.stable)
-    }
-
-    /// The version in a role.
-    pub fn version(&self, role: Role) -> Option<&Arc<Version>> {
-        self.seats()
-            .find(|seat| seat.role == role)
-            .map(|seat| &seat.version)
     }
 }
 

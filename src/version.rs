@@ -64,11 +64,6 @@ impl Version {
         }
     }
 
-    /// Rows waiting now.
-    pub fn waiting(&self) -> usize {
-        self.batcher.waiting()
-    }
-
     /// Raw outputs → probabilities, `[classes]`; `None` when any output isn't finite.
     pub fn probabilities(&self, scores: &[f32]) -> Option<Vec<f32>> {
         probabilities(scores, self.manifest.output.kind)
