@@ -13,7 +13,7 @@ use crate::{
     },
     metrics::Metrics,
     registry::{Model, Registry},
-    rollout::{Deployment, RequestMetrics, Role, Slot},
+    rollout::{Assignment, Deployment, RolloutMetrics, Slot},
     store::{Directory, ModelName, Repository, VersionFiles, VersionName},
     version::{Launcher, Prepare},
 };
@@ -45,14 +45,14 @@ impl App {
 
         let metrics = Metrics::new();
         let launcher = Launcher::new(&metrics, prepare);
-        let requests = RequestMetrics::new(&metrics);
+        let rollout = RolloutMetrics::new(&metrics);
         let chosen = match guest {
             Some(files) => vec![files],
             None => choose(&config)?,
         };
         let sample = chosen.first().and_then(sample);
         let loads = chosen.into_iter().map(|files| {
-            let (launcher, requests) = (launcher.clone(), requests.clone());
+            let (launcher, rollout) = (launcher.clone(), rollout.clone());
             let own = config.models.get(files.model.as_str());
             let engine = own
                 .and_then(|own| own.engine.as_ref())
@@ -62,19 +62,26 @@ impl App {
                 .and_then(|own| own.batch.as_ref())
                 .unwrap_or(&config.batch)
                 .clone();
+            let routing = own
+                .and_then(|own| own.routing.as_ref())
+                .unwrap_or(&config.routing)
+                .clone();
             tokio::task::spawn_blocking(move || -> Result<Model> {
-                let (model, version) = (files.model.clone(), files.version.clone());
+                let (model, stable) = (files.model.clone(), files.version.clone());
                 let labels = files.labels.to_vec().into();
                 let version = launcher
                     .launch(files, &engine, &batch)
-                    .with_context(|| format!("{model}/{version} can't be served"))?;
+                    .with_context(|| format!("{model}/{stable} can't be served"))?;
+                let name: Arc<str> = model.as_str().into();
+                let loaded = |_: &VersionName| Some(version.clone());
+                let assignment = Assignment::first(stable);
+                let deployment = Deployment::new(&name, assignment, None, loaded, &rollout)?;
+                rollout.traffic().published(&name, &deployment, None);
                 Ok(Model {
-                    name: model.to_string(),
+                    name,
                     labels,
-                    slot: Slot::new(Deployment {
-                        generation: 1,
-                        stable: requests.seat(Role::Stable, version),
-                    }),
+                    routing,
+                    slot: Slot::new(deployment),
                 })
             })
         });

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     http::{RequestSettings, listener::ConnectionSettings},
     image::Limits,
+    rollout::RoutingSettings,
     strict::{StrictError, Tree},
     version::{BatchSettings, EngineSettings},
 };
@@ -37,6 +38,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// How batches form.
     pub batch: BatchSettings,
+    /// How requests find their role.
+    pub routing: RoutingSettings,
     /// Where versions lie.
     pub repository: RepositorySettings,
     /// What the log looks like.
@@ -131,6 +134,8 @@ pub struct ModelSettings {
     pub engine: Option<EngineSettings>,
     /// Replaces `[batch]` whole.
     pub batch: Option<BatchSettings>,
+    /// Replaces `[routing]` whole.
+    pub routing: Option<RoutingSettings>,
 }
 
 /// Why there is no configuration.

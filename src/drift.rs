@@ -2,3 +2,4 @@
 
 pub mod confidence;
 pub mod divergence;
+pub mod sample_ratio;

@@ -10,6 +10,7 @@ pub mod listener;
 mod observe;
 mod predict;
 mod request;
+mod route;
 
 use std::{
     sync::{

@@ -6,6 +6,7 @@
 //! | 11    | [`app`]                                 | the composition root                                            |
 //! | 10    | [`config`], [`import`]                  | settings composed; networks brought in                          |
 //! | 9     | [`http`]                                | the two routers                                                 |
+//! | 8     | [`control`]                             | who changes what is served: loading, journal, commands          |
 //! | 7     | [`registry`]                            | model name → slot, fixed after start                            |
 //! | 6     | [`rollout`]                             | deployments: who answers, behind the one pointer that is swapped |
 //! | 5     | [`version`]                             | a running version                                               |
@@ -21,6 +22,7 @@ pub mod app;
 pub mod batch;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod drift;
 pub mod golden;
 pub mod http;

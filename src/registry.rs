@@ -2,33 +2,35 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::rollout::Slot;
+use crate::rollout::{RoutingSettings, Slot};
 
 /// One model: its labels, which don't change while it runs, and the slot that says who answers.
 pub struct Model {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// One name a class, in the network's order.
     pub labels: Arc<[String]>,
+    /// How requests find their role.
+    pub routing: RoutingSettings,
     /// Who answers.
     pub slot: Slot,
 }
 
 /// All models of this server.
 pub struct Registry {
-    models: BTreeMap<String, Model>,
-    default: Option<String>,
+    models: BTreeMap<Arc<str>, Model>,
+    default: Option<Arc<str>>,
 }
 
 impl Registry {
     /// `default` is the model behind `/predict`; without it, the only one there is.
     pub fn new(models: impl IntoIterator<Item = Model>, default: Option<String>) -> Self {
-        let models: BTreeMap<String, Model> = models
+        let models: BTreeMap<Arc<str>, Model> = models
             .into_iter()
             .map(|model| (model.name.clone(), model))
             .collect();
         let only = || (models.len() == 1).then(|| models.keys().next().cloned())?;
-        let default = default.or_else(only);
+        let default = default.map(Arc::from).or_else(only);
         Self { models, default }
     }
 

@@ -1,28 +1,52 @@
 //! Who answers: an immutable [`Deployment`] behind the one pointer that is ever swapped.
+//!
+//! [`Assignment`] says which version fills which role, as plain values; [`Change`] leads from one to the next, purely; a
+//! [`Deployment`] is an assignment with the running versions in its seats.
 
+mod assignment;
+mod breaker;
+mod change;
+mod deployment;
+mod routing;
 mod served;
+pub mod split;
+mod traffic;
 
 use std::{fmt, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use assignment::{Assignment, Share, ShareError, Split};
+pub use change::{Change, Refusal};
+pub use deployment::{Deployment, NotLoaded, RolloutMetrics};
+pub use routing::RoutingSettings;
 pub use served::{Attempt, Outcome, RequestMetrics, Seat};
+pub use traffic::TrafficMetrics;
 
 /// The place a version fills.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Answers the traffic.
+    /// The large network that taught the others.
+    Teacher,
+    /// Answers what the others don't.
     Stable,
+    /// On trial.
+    Canary,
 }
 
 impl Role {
+    /// Each once.
+    pub const ALL: [Self; 3] = [Self::Teacher, Self::Stable, Self::Canary];
+
     /// As it is written in answers and labels.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Teacher => "teacher",
             Self::Stable => "stable",
+            Self::Canary => "canary",
         }
     }
 }
@@ -30,26 +54,6 @@ impl Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// Which version fills which role. Never changed in place: every change makes the next generation.
-pub struct Deployment {
-    /// Counts the changes; a server's first deployment is 1.
-    pub generation: u64,
-    /// Answers the traffic.
-    pub stable: Seat,
-}
-
-impl Deployment {
-    /// The seat that answers a request.
-    pub fn route(&self) -> &Seat {
-        &self.stable
-    }
-
-    /// Every filled seat.
-    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
-        std::iter::once(&self.stable)
     }
 }
 
@@ -74,5 +78,10 @@ impl Slot {
     /// The deployment of this moment, to be kept across an await.
     pub fn load_full(&self) -> Arc<Deployment> {
         self.current.load_full()
+    }
+
+    /// Every request that routes from now on sees `next`. Only `control` may call this.
+    pub fn publish(&self, next: Deployment) {
+        self.current.store(Arc::new(next));
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
         for seat in model.slot.load().seats() {
             let version = &seat.version;
             table.add_row([
-                model.name.as_str(),
+                &*model.name,
                 seat.role.as_str(),
                 &version.name,
                 version.sha256_prefix(),

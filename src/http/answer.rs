@@ -74,6 +74,9 @@ pub struct Origin<'a> {
     pub role: Role,
     /// The deployment's generation.
     pub generation: u64,
+    /// The role that should have answered and could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<Role>,
 }
 
 /// The answer to one picture.

@@ -125,11 +125,11 @@ fn view(plane: &DataPlane, model: &Model) -> ModelView {
     let deployment = model.slot.load();
     let is_default = |default: &Model| default.name == model.name;
     ModelView {
-        model: model.name.clone(),
+        model: model.name.to_string(),
         default: plane.registry.default_model().is_some_and(is_default),
         classes: model.labels.len(),
-        generation: deployment.generation,
-        roles: deployment.seats().map(role).collect(),
+        generation: deployment.assignment.generation,
+        roles: deployment.seats().map(|seat| role(seat)).collect(),
     }
 }
 

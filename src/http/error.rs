@@ -11,7 +11,7 @@ use super::{body::BodyError, layers::RequestId, request::RequestError};
 use crate::{
     batch::{BatchError, Refusal},
     image::ImageError,
-    rollout::Outcome,
+    rollout::{Outcome, Role},
 };
 
 /// Seconds after which a refused client may try again: a full queue of any network that can be served at all is empty
@@ -33,6 +33,15 @@ pub enum ApiError {
     /// `/predict` without a default model.
     #[error("no default model is configured; POST to /models/{{model}}/predict")]
     NoDefaultModel,
+    /// No role of this name.
+    #[error("the header x-stillhouse-role must be teacher, stable or canary")]
+    UnknownRole,
+    /// Nobody fills the role.
+    #[error("no version fills the role {0} now; GET /models/{{model}} lists who fills which")]
+    RoleNotFilled(Role),
+    /// Callers don't choose here.
+    #[error("this server does not let callers choose a role; routing.role_header = true would")]
+    RoleNotAllowed,
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -68,6 +77,9 @@ impl ApiError {
             Self::Method(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UnknownModel => (S::NOT_FOUND, "unknown_model"),
             Self::NoDefaultModel => (S::NOT_FOUND, "no_default_model"),
+            Self::UnknownRole => (S::NOT_FOUND, "unknown_role"),
+            Self::RoleNotFilled(_) => (S::NOT_FOUND, "role_not_filled"),
+            Self::RoleNotAllowed => (S::FORBIDDEN, "role_not_allowed"),
             Self::Body(BodyError::TooLarge { .. }) => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::Body(BodyError::Inflated { .. }) => {
                 (S::PAYLOAD_TOO_LARGE, "body_inflates_too_far")

@@ -21,11 +21,12 @@ use super::{
     error::ApiError,
     layers::{self, RequestId},
     request::{self, PredictQuery, RequestError, Subject, Subjects},
+    route,
 };
 use crate::{
     image::{self, Input, Pixels},
     registry::Model,
-    rollout::{Deployment, Outcome, Seat},
+    rollout::{Outcome, Role, Seat},
     version::Version,
 };
 
@@ -102,17 +103,26 @@ async fn predict(
     let subjects = subjects(plane, headers, bytes).await?;
 
     let deployment = model.slot.load_full();
+    let route = route::choose(&deployment, model, headers, id)?;
     let question = Question {
         plane,
         model,
-        deployment: &deployment,
+        generation: deployment.assignment.generation,
+        id,
         deadline,
         top_k,
     };
-    match subjects {
-        Subjects::One(subject) => question.one(id, subject).await,
-        Subjects::Many(subjects) => question.many(id, subjects).await,
+    // A version on trial may fail at its own cost, not at the caller's.
+    if route.seat.role != Role::Stable && !route.pinned {
+        let trial = question.within(model.routing.fallback_after_ms);
+        if let Some(answer) = trial.on_trial(route.seat, &subjects).await {
+            return answer;
+        }
+        return question
+            .ask(&deployment.stable, subjects, Some(route.seat.role))
+            .await;
     }
+    question.ask(route.seat, subjects, None).await
 }
 
 async fn read_body(plane: &DataPlane, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
@@ -150,70 +160,111 @@ async fn subjects(
 }
 
 /// What stays the same for every picture of a request.
+#[derive(Clone, Copy)]
 struct Question<'a> {
     plane: &'a DataPlane,
     model: &'a Model,
-    deployment: &'a Deployment,
+    generation: u64,
+    id: &'a RequestId,
     deadline: Instant,
     top_k: usize,
 }
 
+type Answered<'a> = Result<(Vec<super::answer::Prediction<'a>>, Timings), ApiError>;
+
 impl<'a> Question<'a> {
-    fn origin(&self, id: &'a RequestId, seat: &'a Seat) -> Origin<'a> {
-        Origin {
-            request_id: id.as_str(),
-            model: &self.model.name,
-            version: &seat.version.name,
-            role: seat.role,
-            generation: self.deployment.generation,
+    /// The same with less time: half of what is left at most, so that stable has the other half.
+    fn within(self, milliseconds: u64) -> Self {
+        let now = Instant::now();
+        let half = self.deadline.saturating_duration_since(now) / 2;
+        Self {
+            deadline: now + half.min(Duration::from_millis(milliseconds)),
+            ..self
         }
     }
 
-    async fn one(&self, id: &RequestId, subject: Subject) -> Result<Response, ApiError> {
-        let seat = self.deployment.route();
-        let attempt = seat.attempt();
-        match self.answer(seat, subject).await {
-            Ok((predictions, timings)) => {
-                let answer = Single {
-                    origin: self.origin(id, seat),
-                    predictions,
-                    timings,
-                };
-                let response = respond(&answer, StatusCode::OK, Some(&timings));
-                attempt.end(Outcome::Ok);
-                Ok(response)
-            }
-            Err(error) => {
-                attempt.end(error.outcome());
-                Err(error)
-            }
+    /// Asks a version that isn't stable. `None`: it is to blame for having no answer, and stable must be asked.
+    async fn on_trial(
+        self,
+        seat: &'a Seat,
+        subjects: &Subjects,
+    ) -> Option<Result<Response, ApiError>> {
+        if !seat.is_worth_asking(Instant::now()) {
+            return None;
         }
+        let answers = self.answers(seat, subjects.clone()).await;
+        let faults = answers.iter().filter_map(|answer| answer.as_ref().err());
+        let fault = faults
+            .into_iter()
+            .find(|error| error.outcome().is_versions_fault());
+        if let Some(error) = fault {
+            seat.fell_back(error.outcome().as_str());
+            error.log(self.id);
+            return None;
+        }
+        Some(self.respond(seat, subjects.are_many(), answers, None))
+    }
+
+    /// Asks a version whose answer, or failure, is the caller's.
+    async fn ask(
+        self,
+        seat: &'a Seat,
+        subjects: Subjects,
+        instead_of: Option<Role>,
+    ) -> Result<Response, ApiError> {
+        let many = subjects.are_many();
+        let answers = self.answers(seat, subjects).await;
+        self.respond(seat, many, answers, instead_of)
     }
 
     /// All are submitted before the first is awaited, so that they can share a batch.
-    async fn many(
-        &self,
-        id: &RequestId,
-        subjects: Vec<Result<Subject, request::Base64Error>>,
+    async fn answers(self, seat: &'a Seat, subjects: Subjects) -> Vec<Answered<'a>> {
+        let one = async |index, subject| {
+            let attempt = seat.attempt();
+            let answer = match subject {
+                Ok(subject) => self.answer(seat, subject).await,
+                Err(request::Base64Error) => Err(RequestError::Base64 { index }.into()),
+            };
+            let outcome = answer
+                .as_ref()
+                .map_or_else(ApiError::outcome, |_| Outcome::Ok);
+            attempt.end(outcome);
+            answer
+        };
+        match subjects {
+            Subjects::One(subject) => vec![one(0, Ok(subject)).await],
+            Subjects::Many(subjects) => {
+                let answers = subjects.into_iter().enumerate();
+                futures_util::future::join_all(answers.map(|(index, subject)| one(index, subject)))
+                    .await
+            }
+        }
+    }
+
+    fn respond(
+        self,
+        seat: &'a Seat,
+        many: bool,
+        mut answers: Vec<Answered<'a>>,
+        instead_of: Option<Role>,
     ) -> Result<Response, ApiError> {
-        let seat = self.deployment.route();
-        let answers = subjects
-            .into_iter()
-            .enumerate()
-            .map(|(index, subject)| async move {
-                let attempt = seat.attempt();
-                let answer = match subject {
-                    Ok(subject) => self.answer(seat, subject).await,
-                    Err(request::Base64Error) => Err(RequestError::Base64 { index }.into()),
-                };
-                attempt.end(
-                    answer
-                        .as_ref()
-                        .map_or_else(ApiError::outcome, |_| Outcome::Ok),
-                );
-                answer
-            });
-        let answers = futures_util::future::join_all(answers).await;
+        let origin = Origin {
+            request_id: self.id.as_str(),
+            model: &self.model.name,
+            version: &seat.version.name,
+            role: seat.role,
+            generation: self.generation,
+            instead_of,
+        };
+        if !many && let Some(answer) = answers.pop() {
+            let (predictions, timings) = answer?;
+            let answer = Single {
+                origin,
+                predictions,
+                timings,
+            };
+            return Ok(respond(&answer, StatusCode::OK, Some(&timings)));
+        }
         // Where nothing could be answered, balancers and clients that read only the status must see it.
         let status = match answers.iter().find(|answer| answer.is_ok()) {
             Some(_) => StatusCode::OK,
@@ -222,31 +273,27 @@ impl<'a> Question<'a> {
                 .find_map(|answer| answer.as_ref().err().map(|error| error.row().0))
                 .unwrap_or(StatusCode::OK),
         };
-        let item = |answer: Result<_, ApiError>| match answer {
+        let item = |answer: Answered<'a>| match answer {
             Ok((predictions, timings)) => Item::Answered {
                 predictions,
                 timings,
             },
             Err(error) => {
                 self.plane.http_metrics.refused(error.row().1);
-                error.log(id);
+                error.log(self.id);
                 Item::Refused {
-                    error: error.problem(id.as_str()),
+                    error: error.problem(self.id.as_str()),
                 }
             }
         };
         let answer = Multiple {
-            origin: self.origin(id, seat),
+            origin,
             results: answers.into_iter().map(item).collect(),
         };
         Ok(respond(&answer, status, None))
     }
 
-    async fn answer(
-        &self,
-        seat: &Seat,
-        subject: Subject,
-    ) -> Result<(Vec<super::answer::Prediction<'a>>, Timings), ApiError> {
+    async fn answer(self, seat: &Seat, subject: Subject) -> Answered<'a> {
         let version = &seat.version;
         let started = Instant::now();
         let input = self.input(version, subject).await?;

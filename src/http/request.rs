@@ -133,6 +133,13 @@ pub enum Subjects {
     Many(Vec<Result<Subject, Base64Error>>),
 }
 
+impl Subjects {
+    /// Whether the answer is a list.
+    pub fn are_many(&self) -> bool {
+        matches!(self, Self::Many(_))
+    }
+}
+
 /// An instance whose `b64` isn't base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Base64Error;

@@ -1,0 +1,1 @@
+//! Crash-safe state and hash-chained audit log.

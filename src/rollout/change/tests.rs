@@ -1,0 +1,162 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::rollout::Role;
+
+fn name(text: &str) -> VersionName {
+    text.parse().expect("a name")
+}
+
+fn share(points: u16) -> Share {
+    Share::new(points).expect("a share")
+}
+
+fn start(version: &str, points: u16) -> Change {
+    Change::StartCanary {
+        version: name(version),
+        share: share(points),
+    }
+}
+
+fn after(changes: &[Change]) -> Assignment {
+    changes
+        .iter()
+        .fold(Assignment::first(name("a")), |assignment, change| {
+            assignment
+                .apply(change)
+                .unwrap_or_else(|refusal| panic!("{change:?}: {refusal}"))
+        })
+}
+
+#[test]
+fn a_rollout_from_canary_to_stable_and_back() {
+    let promoted = after(&[start("b", 1000), Change::Promote]);
+    assert_eq!(
+        promoted,
+        Assignment {
+            generation: 3,
+            rollout: 1,
+            stable: name("b"),
+            canary: None,
+            teacher: None,
+            previous: Some(name("a")),
+            split: Default::default(),
+        }
+    );
+    let back = promoted
+        .apply(&Change::Rollback { to: None })
+        .expect("a way back");
+    assert_eq!((back.stable, back.previous), (name("a"), Some(name("b"))));
+}
+
+#[test]
+fn whoever_was_rolled_back_may_be_tried_again() {
+    let back = after(&[
+        start("b", 1),
+        Change::Promote,
+        Change::Rollback { to: None },
+    ]);
+    let again = back.apply(&start("b", 500)).expect("b fills no role");
+    assert_eq!((again.canary, again.rollout), (Some(name("b")), 2));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_reason() {
+    let teacher = Change::SetTeacher {
+        version: Some(name("t")),
+    };
+    let split = |canary, teacher| Change::SetSplit { canary, teacher };
+    let rollback = |to: &str| Change::Rollback { to: Some(name(to)) };
+    for (before, change, words) in [
+        (vec![], Change::Promote, "no canary"),
+        (vec![], Change::Abort, "no canary"),
+        (vec![], Change::Rollback { to: None }, "no previous"),
+        (vec![], split(Some(share(1)), None), "no canary"),
+        (vec![], split(None, Some(share(1))), "no teacher"),
+        (vec![], start("a", 1), "a is the stable"),
+        (vec![], rollback("a"), "a is the stable"),
+        (
+            vec![start("b", 0)],
+            start("b", 5),
+            "b is the canary already",
+        ),
+        (
+            vec![start("b", 0)],
+            start("c", 5),
+            "b is the canary already",
+        ),
+        (vec![teacher.clone()], start("t", 5), "t is the teacher"),
+        (vec![teacher.clone()], rollback("t"), "t is the teacher"),
+        (
+            vec![teacher.clone(), split(None, Some(share(9_500)))],
+            start("b", 501),
+            "canary 5.01% and teacher 95% are more than 100%",
+        ),
+    ] {
+        let assignment = after(&before);
+        let refusal = assignment.apply(&change).expect_err(words).to_string();
+        assert!(refusal.contains(words), "{change:?}: {refusal}");
+    }
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let version = prop::sample::select(vec!["a", "b", "c", "t"]).prop_map(name);
+    let points = || (0u16..=10_000).prop_map(share);
+    prop_oneof![
+        (version.clone(), points())
+            .prop_map(|(version, share)| Change::StartCanary { version, share }),
+        (prop::option::of(points()), prop::option::of(points()))
+            .prop_map(|(canary, teacher)| Change::SetSplit { canary, teacher }),
+        Just(Change::Promote),
+        Just(Change::Abort),
+        prop::option::of(version.clone()).prop_map(|to| Change::Rollback { to }),
+        prop::option::of(version).prop_map(|version| Change::SetTeacher { version }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_leaves_an_assignment_that_can_be_served(changes in prop::collection::vec(any_change(), 0..40)) {
+        let mut assignment = Assignment::first(name("a"));
+        for change in changes {
+            let Ok(next) = assignment.apply(&change) else { continue };
+            prop_assert_eq!(next.generation, assignment.generation + 1);
+            prop_assert!(next.rollout >= assignment.rollout);
+            let shares: u32 = Role::ALL.iter().map(|role| u32::from(next.split.of(*role).basis_points())).sum();
+            prop_assert_eq!(shares, 10_000);
+            for role in Role::ALL {
+                prop_assert!(next.filling(role).is_some() || next.split.of(role) == Share::default());
+            }
+            // No version fills two roles, since it can't be compared with itself.
+            let mut filling: Vec<_> = Role::ALL.iter().filter_map(|role| next.filling(*role)).collect();
+            let filled = filling.len();
+            filling.sort();
+            filling.dedup();
+            prop_assert_eq!(filling.len(), filled);
+
+            if change == Change::Promote {
+                let back = next.apply(&Change::Rollback { to: None }).expect("promote leaves a way back");
+                prop_assert_eq!(&back.stable, &assignment.stable);
+                prop_assert_eq!(&back.teacher, &assignment.teacher);
+            }
+            if let Some(undo) = assignment.undo(&change) {
+                let back = next.apply(&undo);
+                // Undoing a rollback or a promotion gives the stable version back; a canary that it ended stays out.
+                prop_assert_eq!(back.map(|back| back.stable), Ok(assignment.stable.clone()));
+            }
+            assignment = next;
+        }
+    }
+
+    #[test]
+    fn it_survives_its_own_writing(changes in prop::collection::vec(any_change(), 0..20)) {
+        let mut assignment = Assignment::first(name("a"));
+        for change in changes {
+            let text = serde_json::to_string(&change).expect("JSON");
+            prop_assert_eq!(&serde_json::from_str::<Change>(&text).expect(&text), &change);
+            assignment = assignment.apply(&change).unwrap_or(assignment);
+        }
+        let text = serde_json::to_string(&assignment).expect("JSON");
+        prop_assert_eq!(serde_json::from_str::<Assignment>(&text).expect(&text), assignment);
+    }
+}
