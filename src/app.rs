@@ -7,13 +7,14 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     config::Config,
+    control::{ControlPlane, Founding, LoadMetrics, Parts, validation::Validation},
     http::{
         DataPlane, admin_router, data_router,
         listener::{ConnectionMetrics, Listener},
     },
     metrics::Metrics,
-    registry::{Model, Registry},
-    rollout::{Assignment, Deployment, RolloutMetrics, Slot},
+    registry::Registry,
+    rollout::RolloutMetrics,
     store::{Directory, ModelName, Repository, VersionFiles, VersionName},
     version::{Launcher, Prepare},
 };
@@ -24,8 +25,6 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
-    /// A picture that the default model can be tried with.
-    pub sample: Option<PathBuf>,
 }
 
 impl App {
@@ -44,56 +43,29 @@ impl App {
         let admin = bind(config.server.admin_listen).await?;
 
         let metrics = Metrics::new();
-        let launcher = Launcher::new(&metrics, prepare);
-        let rollout = RolloutMetrics::new(&metrics);
-        let chosen = match guest {
-            Some(files) => vec![files],
-            None => choose(&config)?,
+        let repository = match &guest {
+            Some(_) => None,
+            None => Some(Repository::open(&config.repository.path)?),
         };
-        let sample = chosen.first().and_then(sample);
-        let loads = chosen.into_iter().map(|files| {
-            let (launcher, rollout) = (launcher.clone(), rollout.clone());
-            let own = config.models.get(files.model.as_str());
-            let engine = own
-                .and_then(|own| own.engine.as_ref())
-                .unwrap_or(&config.engine)
-                .clone();
-            let batch = own
-                .and_then(|own| own.batch.as_ref())
-                .unwrap_or(&config.batch)
-                .clone();
-            let routing = own
-                .and_then(|own| own.routing.as_ref())
-                .unwrap_or(&config.routing)
-                .clone();
-            tokio::task::spawn_blocking(move || -> Result<Model> {
-                let (model, stable) = (files.model.clone(), files.version.clone());
-                let labels = files.labels.to_vec().into();
-                let version = launcher
-                    .launch(files, &engine, &batch)
-                    .with_context(|| format!("{model}/{stable} can't be served"))?;
-                let name: Arc<str> = model.as_str().into();
-                let loaded = |_: &VersionName| Some(version.clone());
-                let assignment = Assignment::first(stable);
-                let deployment = Deployment::new(&name, assignment, None, loaded, &rollout)?;
-                rollout.traffic().published(&name, &deployment, None);
-                Ok(Model {
-                    name,
-                    labels,
-                    routing,
-                    slot: Slot::new(deployment),
-                })
-            })
-        });
-        let mut models = Vec::new();
-        for load in loads.collect::<Vec<_>>() {
-            models.push(load.await??);
-        }
+        let foundings = match (guest, &repository) {
+            (Some(files), _) => vec![founding(&config, files.model.clone(), files.version.clone(), Some(files))?],
+            (None, Some(repository)) => choose(&config, repository)?,
+            (None, None) => vec![],
+        };
+        let parts = Parts {
+            repository,
+            state_path: config.control.state_path.clone(),
+            launcher: Launcher::new(&metrics, prepare),
+            rollout: RolloutMetrics::new(&metrics),
+            loads: LoadMetrics::new(&metrics),
+            validation: Validation::new(std::env::current_exe()?, &config.loading),
+            settings: config.loading.clone(),
+        };
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
-        let registry = Registry::new(models, default);
+        let control = ControlPlane::start(parts, foundings, default).await?;
 
         let plane = Arc::new(DataPlane::new(
-            registry,
+            control.registry().clone(),
             config.requests,
             config.image,
             metrics.clone(),
@@ -110,7 +82,6 @@ impl App {
             admin: listener(admin, admin_metrics, admin_router(&plane)),
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
-            sample,
         })
     }
 
@@ -120,6 +91,15 @@ impl App {
     /// The operating system's.
     pub fn addresses(&self) -> Result<(SocketAddr, SocketAddr)> {
         Ok((self.data.address()?, self.admin.address()?))
+    }
+
+    /// A picture that the default model, or the first, can be tried with.
+    pub fn sample(&self) -> Option<PathBuf> {
+        let registry = self.registry();
+        let model = registry.default_model().or_else(|| registry.iter().next())?;
+        let deployment = model.slot.load();
+        let version = &deployment.stable.version;
+        Some(version.path.join(&version.manifest.golden.first()?.image))
     }
 
     /// What is served.
@@ -157,9 +137,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// The stable version of every model in the repository, read and hashed.
-fn choose(config: &Config) -> Result<Vec<VersionFiles>> {
-    let repository = Repository::open(&config.repository.path)?;
+/// What the configuration says of every model in the repository.
+fn choose(config: &Config, repository: &Repository) -> Result<Vec<Founding>> {
     let models = repository.models()?;
     for name in config.models.keys() {
         if !models.iter().any(|model| model.as_str() == name) {
@@ -175,17 +154,35 @@ fn choose(config: &Config) -> Result<Vec<VersionFiles>> {
             repository.root().display()
         );
     }
-    models
-        .iter()
-        .map(|model| {
-            let wanted = config
-                .models
-                .get(model.as_str())
-                .map_or("", |own| own.stable.as_str());
-            let version = stable(&repository, model, wanted)?;
-            Ok(repository.read(model, &version)?)
-        })
-        .collect()
+    let founded = |model: ModelName| {
+        let wanted = config
+            .models
+            .get(model.as_str())
+            .map_or("", |own| own.stable.as_str());
+        let version = stable(repository, &model, wanted)?;
+        founding(config, model, version, None)
+    };
+    models.into_iter().map(founded).collect()
+}
+
+/// A model's own tables where it has some, the general ones elsewhere.
+fn founding(
+    config: &Config,
+    model: ModelName,
+    stable: VersionName,
+    guest: Option<VersionFiles>,
+) -> Result<Founding> {
+    let own = config.models.get(model.as_str()).cloned().unwrap_or_default();
+    let teacher = Some(own.teacher).filter(|name| !name.is_empty());
+    Ok(Founding {
+        model,
+        stable,
+        teacher: teacher.map(|name| name.parse()).transpose()?,
+        engine: own.engine.unwrap_or_else(|| config.engine.clone()),
+        batch: own.batch.unwrap_or_else(|| config.batch.clone()),
+        routing: own.routing.unwrap_or_else(|| config.routing.clone()),
+        guest,
+    })
 }
 
 fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<VersionName> {
@@ -215,9 +212,4 @@ fn incomplete(directories: &[Directory]) -> String {
         Some(format!("\n{}: {error}", directory.version))
     });
     mistakes.collect()
-}
-
-fn sample(files: &VersionFiles) -> Option<PathBuf> {
-    let golden = files.manifest.golden.first()?;
-    Some(files.path.join(&golden.image))
 }

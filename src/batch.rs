@@ -84,6 +84,8 @@ pub struct BatchMetrics {
     outcomes: IntCounterVec,
 }
 
+const LOSSES: [&str; 3] = ["abandoned", "expired", "failed_batch"];
+
 #[derive(Clone)]
 struct Families {
     queued: Histogram,
@@ -125,16 +127,28 @@ impl BatchMetrics {
         }
     }
 
+    /// Removes every series of a version that has been unloaded.
+    pub fn forget(&self, model: &str, version: &str) {
+        let of = &[model, version];
+        for family in [&self.queued, &self.inference, &self.batch_rows] {
+            let _ = family.remove_label_values(of);
+        }
+        for reason in LOSSES {
+            let _ = self.outcomes.remove_label_values(&[model, version, reason]);
+        }
+    }
+
     fn resolve(&self, model: &str, version: &str) -> Families {
         let of = &[model, version];
-        let loss = |reason| self.outcomes.with_label_values(&[model, version, reason]);
+        let [abandoned, expired, failed] =
+            LOSSES.map(|reason| self.outcomes.with_label_values(&[model, version, reason]));
         Families {
             queued: self.queued.with_label_values(of),
             inference: self.inference.with_label_values(of),
             batch_rows: self.batch_rows.with_label_values(of),
-            abandoned: loss("abandoned"),
-            expired: loss("expired"),
-            failed: loss("failed_batch"),
+            abandoned,
+            expired,
+            failed,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    control::{ControlSettings, LoadingSettings},
     http::{RequestSettings, listener::ConnectionSettings},
     image::Limits,
     rollout::RoutingSettings,
@@ -40,6 +41,10 @@ pub struct Config {
     pub batch: BatchSettings,
     /// How requests find their role.
     pub routing: RoutingSettings,
+    /// Where changes are written down.
+    pub control: ControlSettings,
+    /// How versions come in.
+    pub loading: LoadingSettings,
     /// Where versions lie.
     pub repository: RepositorySettings,
     /// What the log looks like.
@@ -130,6 +135,8 @@ impl Default for LogSettings {
 pub struct ModelSettings {
     /// The version that answers; empty: the only one there is.
     pub stable: String,
+    /// The version that taught the others; empty: none.
+    pub teacher: String,
     /// Replaces `[engine]` whole.
     pub engine: Option<EngineSettings>,
     /// Replaces `[batch]` whole.

@@ -1,4 +1,118 @@
 //! Whoever changes what is served goes through here: the single writer of every slot.
+//!
+//! An order is checked, written to the journal and only then published, by one pointer store; whoever gave it learns the
+//! next deployment and the order that undoes it.
 
+mod error;
+mod fleet;
 pub mod journal;
+mod load;
+mod order;
+mod settings;
+mod start;
 pub mod validation;
+mod versions;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    registry::{Model, Registry},
+    rollout::{Assignment, Deployment, RolloutMetrics},
+    store::{ModelName, Repository, VersionName},
+    version::Launcher,
+};
+
+pub use error::ControlError;
+pub use load::{LoadError, LoadMetrics};
+pub use order::{Changed, Order};
+pub use settings::{Arrivals, ControlSettings, LoadingSettings};
+pub use start::{Founding, Parts, StartError};
+pub use versions::Listed;
+
+use fleet::Fleet;
+use journal::{Entry, Journal};
+use validation::Validation;
+
+/// The single writer of every slot.
+pub struct ControlPlane {
+    registry: Arc<Registry>,
+    fleets: BTreeMap<ModelName, Fleet>,
+    /// None where a network is served that stands in no repository: there is nothing to change to.
+    repository: Option<Repository>,
+    journal: Mutex<Journal>,
+    launcher: Launcher,
+    rollout: RolloutMetrics,
+    loads: LoadMetrics,
+    validation: Validation,
+    settings: LoadingSettings,
+    /// One load at a time: two would take both cores of a small machine from the traffic.
+    loading: tokio::sync::Semaphore,
+}
+
+impl ControlPlane {
+    /// What is served.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Who fills which role of a model now.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn assignment(&self, model: &str) -> Result<Assignment, ControlError> {
+        Ok(self.model(model)?.slot.load().assignment.clone())
+    }
+
+    /// The newest entries about a model, or about all, newest first. Reads a file.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn history(
+        &self,
+        model: Option<&ModelName>,
+        limit: usize,
+    ) -> Result<Vec<journal::Line>, ControlError> {
+        Ok(self.journal().history(model, limit)?)
+    }
+
+    /// Writes down what is no change of a deployment: a denied caller, a deleted version.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn note(&self, entry: &Entry) -> Result<(), ControlError> {
+        Ok(self.journal().record(entry)?)
+    }
+
+    fn model(&self, name: &str) -> Result<&Model, ControlError> {
+        self.registry.get(name).ok_or(ControlError::UnknownModel)
+    }
+
+    fn fleet(&self, name: &str) -> Result<&Fleet, ControlError> {
+        self.fleets.get(name).ok_or(ControlError::UnknownModel)
+    }
+
+    fn repository(&self) -> Result<&Repository, ControlError> {
+        self.repository.as_ref().ok_or(ControlError::NoRepository)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        // Its methods leave it whole wherever they may panic: what is on disk decides.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seats an assignment's versions, all of which must be loaded.
+    fn deployment(
+        &self,
+        model: &Model,
+        fleet: &Fleet,
+        assignment: Assignment,
+    ) -> Result<Deployment, ControlError> {
+        let before = model.slot.load();
+        let loaded = |name: &VersionName| fleet.get(name);
+        Deployment::new(&model.name, assignment, Some(&before), loaded, &self.rollout)
+            .map_err(ControlError::NotLoaded)
+    }
+}

@@ -71,7 +71,7 @@ impl RequestSettings {
 
 /// What the handlers see.
 pub struct DataPlane {
-    registry: Registry,
+    registry: Arc<Registry>,
     settings: RequestSettings,
     limits: Limits,
     metrics: Metrics,
@@ -84,7 +84,7 @@ pub struct DataPlane {
 impl DataPlane {
     /// Registers the metrics of HTTP; not ready until [`DataPlane::set_ready`] says so.
     pub fn new(
-        registry: Registry,
+        registry: Arc<Registry>,
         settings: RequestSettings,
         limits: Limits,
         metrics: Metrics,

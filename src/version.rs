@@ -5,7 +5,7 @@ mod launch;
 mod settings;
 pub mod warmup;
 
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use crate::{
     batch::{Batcher, Refusal, Reply},
@@ -22,6 +22,8 @@ pub struct Version {
     pub model: String,
     /// Its name in the repository.
     pub name: String,
+    /// Its directory.
+    pub path: PathBuf,
     /// What its manifest says.
     pub manifest: Manifest,
     /// Engine, device and batch handling in words.

@@ -39,8 +39,7 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
         _ => "/predict".to_owned(),
     };
     let picture = app
-        .sample
-        .as_ref()
+        .sample()
         .map_or("picture.png".into(), |path| path.display().to_string());
     writeln!(
         text,

@@ -176,6 +176,21 @@ impl Assignment {
         }
     }
 
+    /// The next assignment, in which a version that isn't stable fills no role any more.
+    #[must_use]
+    pub fn without(&self, version: &VersionName) -> Self {
+        let mut next = self.clone();
+        next.generation += 1;
+        if next.canary.take_if(|canary| canary == version).is_some() {
+            next.split.canary = Share::default();
+        }
+        if next.teacher.take_if(|teacher| teacher == version).is_some() {
+            next.split.teacher = Share::default();
+        }
+        next.previous.take_if(|previous| previous == version);
+        next
+    }
+
     /// Who fills a role.
     pub fn filling(&self, role: Role) -> Option<&VersionName> {
         match role {

@@ -127,6 +127,27 @@ impl Repository {
         Ok(files)
     }
 
+    /// Removes a version's directory: first out of sight, by one rename, then for good.
+    ///
+    /// # Errors
+    /// It isn't there, is no directory, or can't be removed.
+    pub fn remove(&self, model: &ModelName, version: &VersionName) -> Result<(), StoreError> {
+        let model_path = self.root().join(model.as_str());
+        let path = model_path.join(version.as_str());
+        // By handle, so that a link in its place is refused.
+        self.folder()?
+            .folder(model.as_str())?
+            .folder(version.as_str())?;
+        let beside = tempfile::Builder::new()
+            .prefix(".removed-")
+            .tempdir_in(&model_path);
+        let beside = io_at(&model_path, beside)?;
+        io_at(&path, fs::rename(&path, beside.path().join("version")))?;
+        sync(&model_path)?;
+        let removed = beside.path().to_owned();
+        io_at(&removed, beside.close())
+    }
+
     /// Compares the model's labels with `labels`; a model without any gets these.
     fn settle_labels(&self, model: &ModelName, labels: &Labels) -> Result<(), StoreError> {
         let folder = self.root().join(model.as_str());

@@ -102,6 +102,7 @@ impl Launcher {
             engine: blueprint.describe(),
             model,
             name,
+            path: files.path,
             manifest: files.manifest,
             batching,
             warmup,
@@ -119,6 +120,18 @@ impl Launcher {
             "loaded"
         );
         Ok(Arc::new(version))
+    }
+
+    /// Removes every series of a version that has been unloaded.
+    pub fn forget(&self, version: &Version) {
+        let of = [version.model.as_str(), version.name.as_str()];
+        self.batch_metrics.forget(of[0], of[1]);
+        for timing in &version.warmup {
+            let rows = timing.rows.to_string();
+            let _ = self.timings.remove_label_values(&[of[0], of[1], &rows]);
+        }
+        let info = [of[0], of[1], version.sha256_prefix(), &version.engine];
+        let _ = self.versions.remove_label_values(&info);
     }
 
     /// On a thread of its own, since an engine lives and dies on one: golden samples, then the measurement.

@@ -1,0 +1,103 @@
+//! The loaded versions of one model, in a role or waiting for one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    rollout::{Assignment, Share},
+    store::{ModelName, VersionName},
+    version::{BatchSettings, EngineSettings, Version},
+};
+
+use super::settings::Arrivals;
+
+/// A model's versions, and how new ones are loaded.
+pub(super) struct Fleet {
+    pub(super) model: ModelName,
+    pub(super) engine: EngineSettings,
+    pub(super) batch: BatchSettings,
+    pub(super) arrivals: (Arrivals, Share),
+    /// Held from reading a deployment to publishing the next: one writer at a time.
+    gate: Mutex<()>,
+    loaded: Mutex<BTreeMap<VersionName, Held>>,
+}
+
+struct Held {
+    version: Arc<Version>,
+    unused_since: Option<Instant>,
+}
+
+impl Fleet {
+    pub(super) fn new(
+        model: ModelName,
+        engine: EngineSettings,
+        batch: BatchSettings,
+        arrivals: (Arrivals, Share),
+    ) -> Self {
+        Self {
+            model,
+            engine,
+            batch,
+            arrivals,
+            gate: Mutex::default(),
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// Waits for whoever is changing this model's deployment.
+    pub(super) fn gate(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, version: &VersionName) -> Option<Arc<Version>> {
+        self.loaded().get(version).map(|held| held.version.clone())
+    }
+
+    pub(super) fn names(&self) -> Vec<VersionName> {
+        self.loaded().keys().cloned().collect()
+    }
+
+    /// Takes in a version that fills no role yet.
+    pub(super) fn insert(&self, name: VersionName, version: Arc<Version>, now: Instant) {
+        let unused_since = Some(now);
+        let held = Held {
+            version,
+            unused_since,
+        };
+        self.loaded().insert(name, held);
+    }
+
+    /// Notes since when versions have had no role; call it with each new assignment.
+    pub(super) fn assigned(&self, assignment: &Assignment, now: Instant) {
+        for (name, held) in self.loaded().iter_mut() {
+            let used = assignment.versions().any(|version| version == name);
+            held.unused_since = match held.unused_since {
+                _ if used => None,
+                since => since.or(Some(now)),
+            };
+        }
+    }
+
+    /// Lets go of a version; its workers end when the last request that holds it has its answer.
+    pub(super) fn remove(&self, version: &VersionName) -> Option<Arc<Version>> {
+        self.loaded().remove(version).map(|held| held.version)
+    }
+
+    /// Lets go of what has had no role for `grace`.
+    pub(super) fn sweep(&self, grace: Duration, now: Instant) -> Vec<Arc<Version>> {
+        let old = |held: &mut Held| {
+            let since = held.unused_since;
+            since.is_some_and(|since| now.saturating_duration_since(since) >= grace)
+        };
+        let mut loaded = self.loaded();
+        let gone = loaded.extract_if(.., |_, held| old(held));
+        gone.map(|(_, held)| held.version).collect()
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, BTreeMap<VersionName, Held>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,189 @@
+//! A version on its way in: tried in a process of its own, read, checked, measured, warmed; then it is there.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use prometheus::{HistogramVec, IntCounterVec};
+
+use super::{ControlError, ControlPlane, fleet::Fleet, validation::ValidationError};
+use crate::{
+    metrics::Metrics,
+    store::{ModelName, StoreError, VersionName},
+    version::{LaunchError, Version},
+};
+
+/// From an empty file to a network that is measured for half a minute.
+const LOAD_SECONDS: &[f64] = &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
+
+/// Lower than everything that answers, not so low that a busy machine never loads.
+const NICE: i32 = 10;
+
+/// Why a version didn't come in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Its process refused it, crashed or ran out of time or memory.
+    #[error(transparent)]
+    Validation(#[from] ValidationError),
+    /// Its files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Contract, golden samples, engine.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Somebody replaced it meanwhile.
+    #[error("its files changed while it was loaded; load it again")]
+    Replaced,
+    /// The thread that loaded it has died.
+    #[error("the engine panicked while it was loaded")]
+    Panicked,
+}
+
+/// The metric families of loading.
+#[derive(Clone)]
+pub struct LoadMetrics {
+    outcomes: IntCounterVec,
+    stages: HistogramVec,
+}
+
+impl LoadMetrics {
+    /// Registers the families.
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            outcomes: metrics.counters(
+                "loads_total",
+                "Versions loaded while the server runs, by how that ended.",
+                &["model", "outcome"],
+            ),
+            stages: metrics.histograms(
+                "load_stage_duration_seconds",
+                "What loading a version takes: validate (in a process of its own), read, launch (golden samples, measurement, warm-up).",
+                &["model", "stage"],
+                LOAD_SECONDS,
+            ),
+        }
+    }
+
+    fn outcome(&self, model: &str, outcome: &str) {
+        self.outcomes.with_label_values(&[model, outcome]).inc();
+    }
+
+    fn stage(&self, model: &str, stage: &str, since: Instant) {
+        let took = since.elapsed().as_secs_f64();
+        self.stages.with_label_values(&[model, stage]).observe(took);
+    }
+}
+
+impl ControlPlane {
+    /// Loads a version, unless it is loaded. One at a time, at low priority. A version that then gets no role is unloaded
+    /// after the grace time.
+    ///
+    /// # Errors
+    /// A version that can't be trusted is never returned.
+    pub async fn load(
+        self: &Arc<Self>,
+        model: &ModelName,
+        version: &VersionName,
+    ) -> Result<Arc<Version>, ControlError> {
+        let fleet = self.fleet(model.as_str())?;
+        if let Some(loaded) = fleet.get(version) {
+            return Ok(loaded);
+        }
+        self.known(model, version).await?;
+        let _turn = self.loading.acquire().await.expect("never closed");
+        // Whoever was before us may have loaded just this one.
+        if let Some(loaded) = fleet.get(version) {
+            return Ok(loaded);
+        }
+        let loaded = self.load_now(fleet, version).await;
+        let outcome = if loaded.is_ok() { "ok" } else { "refused" };
+        self.loads.outcome(model.as_str(), outcome);
+        match loaded {
+            Ok(loaded) => {
+                fleet.insert(version.clone(), loaded.clone(), Instant::now());
+                self.sweep_later();
+                Ok(loaded)
+            }
+            Err(source) => {
+                let version = version.clone();
+                tracing::warn!(%model, %version, error = %source, "a version was refused");
+                Err(ControlError::Load { version, source })
+            }
+        }
+    }
+
+    async fn load_now(&self, fleet: &Fleet, version: &VersionName) -> Result<Arc<Version>, LoadError> {
+        let Some(repository) = &self.repository else {
+            return Err(LoadError::Replaced);
+        };
+        let model = &fleet.model;
+        let mut sha256 = None;
+        if self.settings.child_process {
+            let begun = Instant::now();
+            let root = repository.root();
+            let checked = self.validation.check(root, model, version, &fleet.engine).await?;
+            self.loads.stage(model.as_str(), "validate", begun);
+            sha256 = Some(checked.sha256);
+        }
+
+        let (repository, launcher, loads) = (repository.clone(), self.launcher.clone(), self.loads.clone());
+        let (model, version) = (model.clone(), version.clone());
+        let (engine, batch) = (fleet.engine.clone(), fleet.batch.clone());
+        at_low_priority(move || {
+            let begun = Instant::now();
+            let files = repository.read(&model, &version)?;
+            loads.stage(model.as_str(), "read", begun);
+            if sha256.is_some_and(|validated| validated != files.manifest.file.sha256) {
+                return Err(LoadError::Replaced);
+            }
+            let begun = Instant::now();
+            let loaded = launcher.launch(files, &engine, &batch)?;
+            loads.stage(model.as_str(), "launch", begun);
+            Ok(loaded)
+        })
+        .await
+        .unwrap_or(Err(LoadError::Panicked))
+    }
+
+    /// Unloads what has no role after the grace time, once that has passed.
+    pub(super) fn sweep_later(self: &Arc<Self>) {
+        let grace = Duration::from_secs(self.settings.unload_after_seconds);
+        let control = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(grace).await;
+            let Some(control) = control.upgrade() else { return };
+            let _ = tokio::task::spawn_blocking(move || control.sweep(grace)).await;
+        });
+    }
+
+    fn sweep(&self, grace: Duration) {
+        for fleet in self.fleets.values() {
+            // Behind the gate: a version that is just getting a role must not be swept away under it.
+            let _gate = fleet.gate();
+            for version in fleet.sweep(grace, Instant::now()) {
+                self.unloaded(&version);
+            }
+        }
+    }
+
+    /// Removes the traces of a version that the fleet has let go.
+    pub(super) fn unloaded(&self, version: &Version) {
+        self.rollout.forget(&version.model, &version.name);
+        self.launcher.forget(version);
+        tracing::info!(model = version.model, version = version.name, "unloaded");
+    }
+}
+
+/// Runs `work` on a thread of its own that the scheduler prefers to leave waiting; `None` if it panicked.
+async fn at_low_priority<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let spawned = std::thread::Builder::new().name("loading".into()).spawn(move || {
+        // On Linux this is the calling thread's own priority; where it is refused, loading is merely less polite.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, NICE);
+        let _ = done.send(work());
+    });
+    spawned.ok()?;
+    result.await.ok()
+}

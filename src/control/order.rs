@@ -1,0 +1,144 @@
+//! An order from an operator, or from the judge: checked, written down, published.
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+
+use super::{ControlError, ControlPlane, journal::Entry};
+use crate::{
+    rollout::{Assignment, Change},
+    store::ModelName,
+};
+
+/// What is to be done, and on whose account.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The model.
+    pub model: ModelName,
+    /// What.
+    pub change: Change,
+    /// The generation that the order was made for; none forces it on whatever is there.
+    pub expected: Option<u64>,
+    /// Only says what would come out.
+    pub dry_run: bool,
+    /// Who, as the audit log names them.
+    pub actor: String,
+    /// Why, in their own words.
+    pub reason: String,
+    /// Of the request that brought it.
+    pub request_id: String,
+}
+
+/// What an order did, or would do.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The deployment before.
+    pub before: Assignment,
+    /// The deployment after; the same where nothing was to be done.
+    pub after: Assignment,
+    /// What leads back, where one order does.
+    pub undo: Option<Change>,
+}
+
+impl ControlPlane {
+    /// Loads the version that an order brings in, then carries it out. Goes on to its end even if the caller leaves.
+    ///
+    /// # Errors
+    /// Nothing was changed then.
+    pub async fn execute(self: &Arc<Self>, order: Order) -> Result<Changed, ControlError> {
+        let control = self.clone();
+        tokio::spawn(async move {
+            // A stale or senseless order must not cost a load.
+            let current = control.assignment(order.model.as_str())?;
+            expect(order.expected, &current)?;
+            current.apply(&order.change)?;
+            let brings = order.change.brings().filter(|_| !order.dry_run);
+            if let Some(version) = brings {
+                control.load(&order.model, version).await?;
+            } else if let Some(version) = order.change.brings() {
+                control.known(&order.model, version).await?;
+            }
+            let committing = control.clone();
+            let changed = tokio::task::spawn_blocking(move || committing.commit(&order))
+                .await
+                .map_err(|_| ControlError::Panicked)??;
+            control.sweep_later();
+            Ok(changed)
+        })
+        .await
+        .map_err(|_| ControlError::Panicked)?
+    }
+
+    /// From reading the deployment to publishing the next, behind the model's gate. Blocks for a disk write.
+    fn commit(&self, order: &Order) -> Result<Changed, ControlError> {
+        let model = self.model(order.model.as_str())?;
+        let fleet = self.fleet(order.model.as_str())?;
+        let _gate = fleet.gate();
+
+        let before = model.slot.load().assignment.clone();
+        expect(order.expected, &before)?;
+        let after = before.apply(&order.change)?;
+        let undo = before.undo(&order.change);
+        let same = Assignment {
+            generation: before.generation,
+            ..after.clone()
+        };
+        if same == before {
+            return Ok(Changed {
+                after: before.clone(),
+                before,
+                undo: None,
+            });
+        }
+        if order.dry_run {
+            return Ok(Changed {
+                before,
+                after,
+                undo,
+            });
+        }
+
+        let deployment = self.deployment(model, fleet, after.clone())?;
+        self.journal().record(&Entry {
+            time: Timestamp::now(),
+            actor: order.actor.clone(),
+            action: order.change.action().to_owned(),
+            model: Some(order.model.clone()),
+            reason: order.reason.clone(),
+            request_id: order.request_id.clone(),
+            from: Some(before.clone()),
+            to: Some(after.clone()),
+            detail: None,
+        })?;
+        let action = order.change.action();
+        self.rollout.traffic().published(&model.name, &deployment, Some(action));
+        model.slot.publish(deployment);
+        fleet.assigned(&after, Instant::now());
+        tracing::info!(
+            model = &*model.name,
+            action,
+            actor = order.actor,
+            reason = order.reason,
+            generation = after.generation,
+            stable = after.stable.as_str(),
+            canary = after.canary.as_ref().map(|version| version.as_str()),
+            canary_share = %after.split.canary,
+            "deployed"
+        );
+        Ok(Changed {
+            before,
+            after,
+            undo,
+        })
+    }
+}
+
+fn expect(expected: Option<u64>, current: &Assignment) -> Result<(), ControlError> {
+    match expected {
+        Some(expected) if expected != current.generation => Err(ControlError::Stale {
+            expected,
+            current: Box::new(current.clone()),
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,233 @@
+//! The first deployments: what the journal says was served last, else what the configuration names.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    ControlPlane,
+    fleet::Fleet,
+    journal::{Entry, Journal, JournalError},
+    load::{LoadError, LoadMetrics},
+    settings::LoadingSettings,
+    validation::Validation,
+};
+use crate::{
+    registry::{Model, Registry},
+    rollout::{Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Slot},
+    store::{Labels, ModelName, Repository, VersionFiles, VersionName},
+    version::{BatchSettings, EngineSettings, Launcher, Version},
+};
+
+/// What a control plane is made of.
+pub struct Parts {
+    /// Where versions lie; none where a single file is served.
+    pub repository: Option<Repository>,
+    /// Folder of state and audit log.
+    pub state_path: PathBuf,
+    /// Starts versions.
+    pub launcher: Launcher,
+    /// Metrics of deployments.
+    pub rollout: RolloutMetrics,
+    /// Metrics of loading.
+    pub loads: LoadMetrics,
+    /// Tries versions in a process of their own.
+    pub validation: Validation,
+    /// How versions come in.
+    pub settings: LoadingSettings,
+}
+
+/// One model as the configuration has it.
+pub struct Founding {
+    /// Its name.
+    pub model: ModelName,
+    /// The version that answers, unless the journal names another.
+    pub stable: VersionName,
+    /// The teacher, unless the journal says otherwise.
+    pub teacher: Option<VersionName>,
+    /// Where its networks run.
+    pub engine: EngineSettings,
+    /// How its batches form.
+    pub batch: BatchSettings,
+    /// How its requests find their role.
+    pub routing: RoutingSettings,
+    /// The stable version's files, where it stands in no repository.
+    pub guest: Option<VersionFiles>,
+}
+
+/// Why a server doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// State or audit log can't be trusted.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The version that answers can't be served.
+    #[error("{model}/{version} can't be served: {source}")]
+    Load {
+        /// Its model.
+        model: ModelName,
+        /// Its name.
+        version: VersionName,
+        /// Why.
+        source: LoadError,
+    },
+    /// A bug of ours.
+    #[error(transparent)]
+    NotLoaded(#[from] NotLoaded),
+}
+
+type Launched = Result<(Labels, Arc<Version>), LoadError>;
+
+impl ControlPlane {
+    /// Loads what was served last, all versions at once, and seats it. A canary, teacher or previous version that can't be
+    /// loaded any more is taken out, loudly; a stable one ends the start.
+    ///
+    /// # Errors
+    /// A server starts with everything that answers, or not.
+    pub async fn start(
+        parts: Parts,
+        foundings: Vec<Founding>,
+        default_model: Option<String>,
+    ) -> Result<Arc<Self>, StartError> {
+        let (mut journal, mut recovered) = Journal::open(&parts.state_path)?;
+        for note in &recovered.notes {
+            tracing::warn!(path = %parts.state_path.display(), note, "journal");
+        }
+        let mut fleets = BTreeMap::new();
+        let mut models = Vec::new();
+        // All loads begin before the first is awaited.
+        let begun: Vec<_> = foundings
+            .into_iter()
+            .map(|founding| {
+                let assignment = match recovered.assignments.remove(&founding.model) {
+                    Some(last) if founding.guest.is_none() => {
+                        remembered(&founding, &last);
+                        last
+                    }
+                    _ => Assignment {
+                        teacher: founding.teacher.clone(),
+                        ..Assignment::first(founding.stable.clone())
+                    },
+                };
+                let launches = launches(&parts, &founding, &assignment);
+                (founding, assignment, launches)
+            })
+            .collect();
+        for (founding, mut assignment, launches) in begun {
+            let fleet = Fleet::new(
+                founding.model.clone(),
+                founding.engine,
+                founding.batch,
+                (parts.settings.on_arrival, parts.settings.arrival_share),
+            );
+            let mut labels = None;
+            for (version, launch) in launches {
+                match launch.await.unwrap_or(Err(LoadError::Panicked)) {
+                    Ok((own, launched)) => {
+                        fleet.insert(version, launched, Instant::now());
+                        labels = Some(own);
+                    }
+                    Err(source) if version == assignment.stable => {
+                        return Err(StartError::Load {
+                            model: founding.model,
+                            version,
+                            source,
+                        });
+                    }
+                    Err(source) => {
+                        let model = &founding.model;
+                        tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
+                        let next = assignment.without(&version);
+                        journal.record(&lost(model, &assignment, &next, &source))?;
+                        assignment = next;
+                    }
+                }
+            }
+            let name: Arc<str> = founding.model.as_str().into();
+            fleet.assigned(&assignment, Instant::now());
+            let loaded = |version: &VersionName| fleet.get(version);
+            let deployment = Deployment::new(&name, assignment, None, loaded, &parts.rollout)?;
+            parts.rollout.traffic().published(&name, &deployment, None);
+            models.push(Model {
+                name,
+                labels: labels.map_or_else(Default::default, |labels| labels.to_vec().into()),
+                routing: founding.routing,
+                slot: Slot::new(deployment),
+            });
+            fleets.insert(founding.model, fleet);
+        }
+        Ok(Arc::new(Self {
+            registry: Arc::new(Registry::new(models, default_model)),
+            fleets,
+            repository: parts.repository,
+            journal: Mutex::new(journal),
+            launcher: parts.launcher,
+            rollout: parts.rollout,
+            loads: parts.loads,
+            validation: parts.validation,
+            settings: parts.settings,
+            loading: tokio::sync::Semaphore::new(1),
+        }))
+    }
+}
+
+/// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
+/// the operator, who is watching.
+fn launches(
+    parts: &Parts,
+    founding: &Founding,
+    assignment: &Assignment,
+) -> Vec<(VersionName, tokio::task::JoinHandle<Launched>)> {
+    let mut names: Vec<VersionName> = assignment.versions().cloned().collect();
+    names.sort();
+    names.dedup();
+    let launch = |version: VersionName| {
+        let (launcher, repository) = (parts.launcher.clone(), parts.repository.clone());
+        let (engine, batch) = (founding.engine.clone(), founding.batch.clone());
+        let (model, guest) = (founding.model.clone(), founding.guest.clone());
+        let name = version.clone();
+        let work = move || {
+            let files = match (guest, repository) {
+                (Some(files), _) => files,
+                (None, Some(repository)) => repository.read(&model, &name)?,
+                (None, None) => return Err(LoadError::Replaced),
+            };
+            let labels = files.labels.clone();
+            Ok((labels, launcher.launch(files, &engine, &batch)?))
+        };
+        (version, tokio::task::spawn_blocking(work))
+    };
+    names.into_iter().map(launch).collect()
+}
+
+/// Tells where the journal overrules the configuration.
+fn remembered(founding: &Founding, last: &Assignment) {
+    if last.stable != founding.stable {
+        tracing::info!(
+            model = %founding.model,
+            stable = %last.stable,
+            configured = %founding.stable,
+            generation = last.generation,
+            "the journal says who answers; the configuration counts for a first start only"
+        );
+    }
+}
+
+fn lost(model: &ModelName, from: &Assignment, to: &Assignment, why: &LoadError) -> Entry {
+    Entry {
+        time: Timestamp::now(),
+        actor: "stillhouse".into(),
+        action: "lost_version".into(),
+        model: Some(model.clone()),
+        reason: why.to_string(),
+        request_id: String::new(),
+        from: Some(from.clone()),
+        to: Some(to.clone()),
+        detail: None,
+    }
+}

@@ -1,0 +1,135 @@
+//! The versions of a model: what there is, what comes in, what is thrown away.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{ControlError, ControlPlane, journal::Entry};
+use crate::{
+    rollout::{Assignment, Role},
+    store::{Directory, ModelName, VersionName},
+};
+
+/// A version of the repository, as operators see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Listed {
+    /// Its name.
+    pub version: String,
+    /// `teacher`, `stable`, `canary` or `previous`; empty where it fills none.
+    pub roles: Vec<&'static str>,
+    /// Whether it is in memory.
+    pub loaded: bool,
+    /// SHA-256 of the network's file.
+    pub sha256: Option<String>,
+    /// Bytes of the network's file.
+    pub size_bytes: Option<u64>,
+    /// What its manifest says of it.
+    pub description: Option<String>,
+    /// Why its directory is no complete version.
+    pub incomplete: Option<String>,
+}
+
+/// The names under which an assignment holds a version.
+fn roles(assignment: &Assignment, version: &VersionName) -> Vec<&'static str> {
+    let filled = Role::ALL
+        .into_iter()
+        .filter(|role| assignment.filling(*role) == Some(version))
+        .map(Role::as_str);
+    let previous = (assignment.previous.as_ref() == Some(version)).then_some("previous");
+    filled.chain(previous).collect()
+}
+
+impl ControlPlane {
+    /// Every directory of a model, in natural order.
+    ///
+    /// # Errors
+    /// The repository's.
+    pub async fn versions(self: &Arc<Self>, model: &ModelName) -> Result<Vec<Listed>, ControlError> {
+        let assignment = self.assignment(model.as_str())?;
+        let loaded = self.fleet(model.as_str())?.names();
+        let directories = self.directories(model).await?;
+        let listed = |directory: Directory| {
+            let version = directory.version;
+            let manifest = directory.manifest.as_ref();
+            Listed {
+                roles: roles(&assignment, &version),
+                loaded: loaded.contains(&version),
+                sha256: manifest.ok().map(|manifest| manifest.file.sha256.clone()),
+                size_bytes: manifest.ok().map(|manifest| manifest.file.size_bytes),
+                description: manifest.ok().map(|manifest| manifest.description.clone()),
+                incomplete: manifest.err().map(ToString::to_string),
+                version: version.to_string(),
+            }
+        };
+        Ok(directories.into_iter().map(listed).collect())
+    }
+
+    /// Unloads a version and removes its directory; refused while it fills a role. Blocks for the disk.
+    ///
+    /// # Errors
+    /// It is in use, or isn't there, or can't be removed.
+    pub fn delete(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        actor: &str,
+        reason: &str,
+        request_id: &str,
+    ) -> Result<(), ControlError> {
+        let fleet = self.fleet(model.as_str())?;
+        let _gate = fleet.gate();
+        let assignment = self.assignment(model.as_str())?;
+        if let Some(role) = roles(&assignment, version).first() {
+            return Err(ControlError::InUse {
+                version: version.clone(),
+                role,
+            });
+        }
+        self.repository()?.remove(model, version)?;
+        if let Some(loaded) = fleet.remove(version) {
+            self.unloaded(&loaded);
+        }
+        self.note(&Entry {
+            time: Timestamp::now(),
+            actor: actor.to_owned(),
+            action: "delete_version".into(),
+            model: Some(model.clone()),
+            reason: reason.to_owned(),
+            request_id: request_id.to_owned(),
+            from: None,
+            to: None,
+            detail: Some(serde_json::json!({ "version": version })),
+        })
+    }
+
+    /// That a version is complete on disk.
+    ///
+    /// # Errors
+    /// It isn't, or isn't there; the error names what is.
+    pub(super) async fn known(
+        self: &Arc<Self>,
+        model: &ModelName,
+        version: &VersionName,
+    ) -> Result<(), ControlError> {
+        let directories = self.directories(model).await?;
+        let found = directories.iter().find(|directory| directory.version == *version);
+        if found.is_some_and(|directory| directory.manifest.is_ok()) {
+            return Ok(());
+        }
+        let complete = directories.iter().filter(|directory| directory.manifest.is_ok());
+        let there: Vec<&str> = complete.map(|directory| directory.version.as_str()).collect();
+        Err(ControlError::UnknownVersion {
+            model: model.to_string(),
+            version: version.clone(),
+            there: there.join(", "),
+        })
+    }
+
+    async fn directories(self: &Arc<Self>, model: &ModelName) -> Result<Vec<Directory>, ControlError> {
+        let (repository, model) = (self.repository()?.clone(), model.clone());
+        let listing = tokio::task::spawn_blocking(move || repository.directories(&model));
+        Ok(listing.await.map_err(|_| ControlError::Panicked)??)
+    }
+}
