@@ -9,7 +9,9 @@ use crate::{
     config::Config,
     control::{ControlPlane, Founding, LoadMetrics, Parts, validation::Validation},
     http::{
-        DataPlane, admin_router, data_router,
+        DataPlane,
+        admin::{AdminPlane, Tokens},
+        admin_router, data_router,
         listener::{ConnectionMetrics, Listener},
     },
     metrics::Metrics,
@@ -38,6 +40,7 @@ impl App {
         guest: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
+        let tokens = admission(&config)?;
         // First: an address in use is known at once, and early connections wait in the backlog instead of failing.
         let data = bind(config.server.listen).await?;
         let admin = bind(config.server.admin_listen).await?;
@@ -48,7 +51,12 @@ impl App {
             None => Some(Repository::open(&config.repository.path)?),
         };
         let foundings = match (guest, &repository) {
-            (Some(files), _) => vec![founding(&config, files.model.clone(), files.version.clone(), Some(files))?],
+            (Some(files), _) => vec![founding(
+                &config,
+                files.model.clone(),
+                files.version.clone(),
+                Some(files),
+            )?],
             (None, Some(repository)) => choose(&config, repository)?,
             (None, None) => vec![],
         };
@@ -62,13 +70,16 @@ impl App {
             settings: config.loading.clone(),
         };
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
+        let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, foundings, default).await?;
+        let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
         let plane = Arc::new(DataPlane::new(
             control.registry().clone(),
             config.requests,
             config.image,
             metrics.clone(),
+            traffic,
         ));
         let [data_metrics, admin_metrics] = ConnectionMetrics::new(&metrics, ["data", "admin"]);
         let listener = |socket, metrics, router| Listener {
@@ -79,7 +90,7 @@ impl App {
         };
         Ok(Self {
             data: listener(data, data_metrics, data_router(&plane)),
-            admin: listener(admin, admin_metrics, admin_router(&plane)),
+            admin: listener(admin, admin_metrics, admin_router(&plane, &operators)),
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
         })
@@ -96,7 +107,9 @@ impl App {
     /// A picture that the default model, or the first, can be tried with.
     pub fn sample(&self) -> Option<PathBuf> {
         let registry = self.registry();
-        let model = registry.default_model().or_else(|| registry.iter().next())?;
+        let model = registry
+            .default_model()
+            .or_else(|| registry.iter().next())?;
         let deployment = model.slot.load();
         let version = &deployment.stable.version;
         Some(version.path.join(&version.manifest.golden.first()?.image))
@@ -129,6 +142,19 @@ impl App {
         tracing::info!(connections_cut = cut, "ended");
         Ok(())
     }
+}
+
+/// The tokens of the admin plane, which may be none only where nobody else can reach it.
+fn admission(config: &Config) -> Result<Tokens> {
+    let tokens = Tokens::load(&config.admin, |name| std::env::var(name).ok())?;
+    let address = config.server.admin_listen;
+    if tokens.is_empty() && !address.ip().is_loopback() {
+        bail!(
+            "the admin listener on {address} would let everybody change what is served: set STILLHOUSE_OPERATOR_TOKEN \
+             (`openssl rand -hex 24` makes one) or admin.tokens_file, or listen on 127.0.0.1"
+        );
+    }
+    Ok(tokens)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -172,7 +198,11 @@ fn founding(
     stable: VersionName,
     guest: Option<VersionFiles>,
 ) -> Result<Founding> {
-    let own = config.models.get(model.as_str()).cloned().unwrap_or_default();
+    let own = config
+        .models
+        .get(model.as_str())
+        .cloned()
+        .unwrap_or_default();
     let teacher = Some(own.teacher).filter(|name| !name.is_empty());
     Ok(Founding {
         model,

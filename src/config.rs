@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     control::{ControlSettings, LoadingSettings},
-    http::{RequestSettings, listener::ConnectionSettings},
+    http::{RequestSettings, admin::AdminSettings, listener::ConnectionSettings},
     image::Limits,
     rollout::RoutingSettings,
     strict::{StrictError, Tree},
@@ -41,6 +41,8 @@ pub struct Config {
     pub batch: BatchSettings,
     /// How requests find their role.
     pub routing: RoutingSettings,
+    /// Who may change what is served.
+    pub admin: AdminSettings,
     /// Where changes are written down.
     pub control: ControlSettings,
     /// How versions come in.

@@ -112,7 +112,13 @@ impl ControlPlane {
     ) -> Result<Deployment, ControlError> {
         let before = model.slot.load();
         let loaded = |name: &VersionName| fleet.get(name);
-        Deployment::new(&model.name, assignment, Some(&before), loaded, &self.rollout)
-            .map_err(ControlError::NotLoaded)
+        Deployment::new(
+            &model.name,
+            assignment,
+            Some(&before),
+            loaded,
+            &self.rollout,
+        )
+        .map_err(ControlError::NotLoaded)
     }
 }

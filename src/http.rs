@@ -1,5 +1,6 @@
 //! The two routers: the data plane that answers the traffic, and the admin plane for those who run it.
 
+pub mod admin;
 mod answer;
 mod body;
 mod describe;
@@ -34,7 +35,9 @@ use crate::{
     image::Limits,
     metrics::{LATENCY_SECONDS, Metrics},
     registry::Registry,
+    rollout::TrafficMetrics,
 };
+use admin::AdminPlane;
 use error::ApiError;
 use layers::HttpMetrics;
 
@@ -75,6 +78,7 @@ pub struct DataPlane {
     settings: RequestSettings,
     limits: Limits,
     metrics: Metrics,
+    traffic: TrafficMetrics,
     http_metrics: HttpMetrics,
     decode_duration: Histogram,
     heavy: Semaphore,
@@ -88,6 +92,7 @@ impl DataPlane {
         settings: RequestSettings,
         limits: Limits,
         metrics: Metrics,
+        traffic: TrafficMetrics,
     ) -> Self {
         let no_labels: [&str; 0] = [];
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -105,6 +110,7 @@ impl DataPlane {
                 )
                 .with_label_values(&no_labels),
             metrics,
+            traffic,
             heavy: Semaphore::new(cores),
             ready: AtomicBool::new(false),
         }
@@ -147,12 +153,13 @@ pub fn data_router(plane: &Arc<DataPlane>) -> Router {
 }
 
 /// What only those who run the server should reach.
-pub fn admin_router(plane: &Arc<DataPlane>) -> Router {
+pub fn admin_router(plane: &Arc<DataPlane>, admin: &Arc<AdminPlane>) -> Router {
     let routes = Router::new()
         .route("/livez", get(observe::livez))
         .route("/readyz", get(observe::readyz))
         .route("/metrics", get(observe::metrics))
-        .with_state(plane.clone());
+        .with_state(plane.clone())
+        .merge(admin::router(admin));
     surrounded(routes, plane)
 }
 

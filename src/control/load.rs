@@ -113,7 +113,11 @@ impl ControlPlane {
         }
     }
 
-    async fn load_now(&self, fleet: &Fleet, version: &VersionName) -> Result<Arc<Version>, LoadError> {
+    async fn load_now(
+        &self,
+        fleet: &Fleet,
+        version: &VersionName,
+    ) -> Result<Arc<Version>, LoadError> {
         let Some(repository) = &self.repository else {
             return Err(LoadError::Replaced);
         };
@@ -122,12 +126,19 @@ impl ControlPlane {
         if self.settings.child_process {
             let begun = Instant::now();
             let root = repository.root();
-            let checked = self.validation.check(root, model, version, &fleet.engine).await?;
+            let checked = self
+                .validation
+                .check(root, model, version, &fleet.engine)
+                .await?;
             self.loads.stage(model.as_str(), "validate", begun);
             sha256 = Some(checked.sha256);
         }
 
-        let (repository, launcher, loads) = (repository.clone(), self.launcher.clone(), self.loads.clone());
+        let (repository, launcher, loads) = (
+            repository.clone(),
+            self.launcher.clone(),
+            self.loads.clone(),
+        );
         let (model, version) = (model.clone(), version.clone());
         let (engine, batch) = (fleet.engine.clone(), fleet.batch.clone());
         at_low_priority(move || {
@@ -152,7 +163,9 @@ impl ControlPlane {
         let control = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(grace).await;
-            let Some(control) = control.upgrade() else { return };
+            let Some(control) = control.upgrade() else {
+                return;
+            };
             let _ = tokio::task::spawn_blocking(move || control.sweep(grace)).await;
         });
     }
@@ -176,14 +189,18 @@ impl ControlPlane {
 }
 
 /// Runs `work` on a thread of its own that the scheduler prefers to leave waiting; `None` if it panicked.
-async fn at_low_priority<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+async fn at_low_priority<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (done, result) = tokio::sync::oneshot::channel();
-    let spawned = std::thread::Builder::new().name("loading".into()).spawn(move || {
-        // On Linux this is the calling thread's own priority; where it is refused, loading is merely less polite.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, NICE);
-        let _ = done.send(work());
-    });
+    let spawned = std::thread::Builder::new()
+        .name("loading".into())
+        .spawn(move || {
+            // On Linux this is the calling thread's own priority; where it is refused, loading is merely less polite.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::process::setpriority_process(None, NICE);
+            let _ = done.send(work());
+        });
     spawned.ok()?;
     result.await.ok()
 }

@@ -111,7 +111,9 @@ impl ControlPlane {
             detail: None,
         })?;
         let action = order.change.action();
-        self.rollout.traffic().published(&model.name, &deployment, Some(action));
+        self.rollout
+            .traffic()
+            .published(&model.name, &deployment, Some(action));
         model.slot.publish(deployment);
         fleet.assigned(&after, Instant::now());
         tracing::info!(

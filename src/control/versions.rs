@@ -46,7 +46,10 @@ impl ControlPlane {
     ///
     /// # Errors
     /// The repository's.
-    pub async fn versions(self: &Arc<Self>, model: &ModelName) -> Result<Vec<Listed>, ControlError> {
+    pub async fn versions(
+        self: &Arc<Self>,
+        model: &ModelName,
+    ) -> Result<Vec<Listed>, ControlError> {
         let assignment = self.assignment(model.as_str())?;
         let loaded = self.fleet(model.as_str())?.names();
         let directories = self.directories(model).await?;
@@ -114,12 +117,18 @@ impl ControlPlane {
         version: &VersionName,
     ) -> Result<(), ControlError> {
         let directories = self.directories(model).await?;
-        let found = directories.iter().find(|directory| directory.version == *version);
+        let found = directories
+            .iter()
+            .find(|directory| directory.version == *version);
         if found.is_some_and(|directory| directory.manifest.is_ok()) {
             return Ok(());
         }
-        let complete = directories.iter().filter(|directory| directory.manifest.is_ok());
-        let there: Vec<&str> = complete.map(|directory| directory.version.as_str()).collect();
+        let complete = directories
+            .iter()
+            .filter(|directory| directory.manifest.is_ok());
+        let there: Vec<&str> = complete
+            .map(|directory| directory.version.as_str())
+            .collect();
         Err(ControlError::UnknownVersion {
             model: model.to_string(),
             version: version.clone(),
@@ -127,7 +136,10 @@ impl ControlPlane {
         })
     }
 
-    async fn directories(self: &Arc<Self>, model: &ModelName) -> Result<Vec<Directory>, ControlError> {
+    async fn directories(
+        self: &Arc<Self>,
+        model: &ModelName,
+    ) -> Result<Vec<Directory>, ControlError> {
         let (repository, model) = (self.repository()?.clone(), model.clone());
         let listing = tokio::task::spawn_blocking(move || repository.directories(&model));
         Ok(listing.await.map_err(|_| ControlError::Panicked)??)

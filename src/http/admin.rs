@@ -1,8 +1,104 @@
 //! Operators' verbs: read what is deployed, change it, see who changed what.
 
-mod guard;
+mod admission;
 mod idempotency;
-mod order;
+pub(super) mod orders;
 mod tokens;
-mod versions;
-mod view;
+pub(super) mod versions;
+pub(super) mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post, put},
+};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::{body, error::ApiError};
+use crate::{
+    control::ControlPlane,
+    store::{ModelName, VersionName},
+};
+use admission::Guesses;
+use idempotency::Remembered;
+
+pub use admission::{AdminError, Caller};
+pub use tokens::{AdminSettings, TokenError, Tokens};
+
+/// An order in JSON is a few names and numbers.
+const MAX_ORDER_BYTES: usize = 64 << 10;
+const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the handlers see.
+pub struct AdminPlane {
+    control: Arc<ControlPlane>,
+    tokens: Tokens,
+    guesses: Guesses,
+    remembered: Remembered,
+}
+
+impl AdminPlane {
+    /// Takes orders for `control` from whoever `tokens` admits.
+    pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
+        Self {
+            control,
+            tokens,
+            guesses: Guesses::default(),
+            remembered: Remembered::default(),
+        }
+    }
+}
+
+/// Everything below `/admin`, behind admission.
+pub fn router(plane: &Arc<AdminPlane>) -> Router {
+    let version = put(versions::upload).delete(versions::remove);
+    let routes = Router::new()
+        .route("/models", get(view::list))
+        .route("/models/{model}", get(view::one))
+        .route("/models/{model}/canary", post(orders::start_canary))
+        .route("/models/{model}/split", put(orders::set_split))
+        .route("/models/{model}/promote", post(orders::promote))
+        .route("/models/{model}/abort", post(orders::abort))
+        .route("/models/{model}/rollback", post(orders::rollback))
+        .route("/models/{model}/teacher", put(orders::set_teacher))
+        .route("/models/{model}/history", get(view::history))
+        .route("/models/{model}/versions", get(versions::list))
+        .route("/models/{model}/versions/{version}", version)
+        .route(
+            "/models/{model}/versions/{version}/load",
+            post(versions::load),
+        )
+        .layer(DefaultBodyLimit::disable())
+        .with_state(plane.clone());
+    let admission = middleware::from_fn_with_state(plane.clone(), admission::admit);
+    Router::new().nest("/admin", routes.layer(admission))
+}
+
+/// A model's name from a path; what can't be a name is as unknown as what isn't there.
+fn model(name: &str) -> Result<ModelName, ApiError> {
+    name.parse().map_err(|_| ApiError::UnknownModel)
+}
+
+fn version(name: &str) -> Result<VersionName, ApiError> {
+    Ok(name.parse().map_err(AdminError::Name)?)
+}
+
+/// Reads an order; an empty body stands for one without words.
+async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiError> {
+    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT).await?;
+    let bytes = if bytes.is_empty() {
+        Bytes::from_static(b"{}")
+    } else {
+        bytes
+    };
+    let read = &mut serde_json::Deserializer::from_slice(&bytes);
+    let order = serde_path_to_error::deserialize(&mut *read)
+        .map_err(|error| AdminError::Order(error.to_string()))?;
+    read.end()
+        .map_err(|error| AdminError::Order(error.to_string()))?;
+    Ok(order)
+}

@@ -133,7 +133,8 @@ fn view(plane: &DataPlane, model: &Model) -> ModelView {
     }
 }
 
-fn role(seat: &Seat) -> RoleView {
+/// What is known of a seat.
+pub(super) fn role(seat: &Seat) -> RoleView {
     let version = &seat.version;
     RoleView {
         role: seat.role,

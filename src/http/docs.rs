@@ -4,7 +4,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{describe, observe, predict};
+use super::{admin, describe, observe, predict};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +18,20 @@ use super::{describe, observe, predict};
         describe::list,
         describe::one,
         observe::livez,
-        observe::readyz
+        observe::readyz,
+        admin::view::list,
+        admin::view::one,
+        admin::view::history,
+        admin::orders::start_canary,
+        admin::orders::set_split,
+        admin::orders::promote,
+        admin::orders::abort,
+        admin::orders::rollback,
+        admin::orders::set_teacher,
+        admin::versions::list,
+        admin::versions::load,
+        admin::versions::upload,
+        admin::versions::remove
     ),
     components(schemas(super::error::Problem))
 )]

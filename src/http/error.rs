@@ -7,11 +7,13 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{body::BodyError, layers::RequestId, request::RequestError};
+use super::{admin::AdminError, body::BodyError, layers::RequestId, request::RequestError};
 use crate::{
     batch::{BatchError, Refusal},
+    control::{ControlError, LoadError},
     image::ImageError,
-    rollout::{Outcome, Role},
+    rollout::{self, Assignment, Outcome, Role},
+    store::StoreError,
 };
 
 /// Seconds after which a refused client may try again: a full queue of any network that can be served at all is empty
@@ -42,6 +44,12 @@ pub enum ApiError {
     /// Callers don't choose here.
     #[error("this server does not let callers choose a role; routing.role_header = true would")]
     RoleNotAllowed,
+    /// An operator isn't let in, or sent what can't be read.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// An order was not carried out.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -80,6 +88,8 @@ impl ApiError {
             Self::UnknownRole => (S::NOT_FOUND, "unknown_role"),
             Self::RoleNotFilled(_) => (S::NOT_FOUND, "role_not_filled"),
             Self::RoleNotAllowed => (S::FORBIDDEN, "role_not_allowed"),
+            Self::Admin(error) => admin(error),
+            Self::Control(error) => control(error),
             Self::Body(BodyError::TooLarge { .. }) => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::Body(BodyError::Inflated { .. }) => {
                 (S::PAYLOAD_TOO_LARGE, "body_inflates_too_far")
@@ -157,7 +167,12 @@ impl ApiError {
             }
             other => other.to_string(),
         };
+        let current = match self {
+            Self::Control(ControlError::Stale { current, .. }) => Some((**current).clone()),
+            _ => None,
+        };
         Problem {
+            current,
             r#type: format!("urn:stillhouse:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
@@ -166,6 +181,71 @@ impl ApiError {
             code: code.to_owned(),
             request_id: request_id.to_owned(),
         }
+    }
+}
+
+fn admin(error: &AdminError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        AdminError::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+        AdminError::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too_many_wrong_tokens"),
+        AdminError::ReadOnly => (S::FORBIDDEN, "viewer_may_not_change"),
+        AdminError::CrossSite(_) => (S::FORBIDDEN, "cross_site"),
+        AdminError::ForeignHost(_) => (S::FORBIDDEN, "foreign_host"),
+        AdminError::NoPrecondition => (S::PRECONDITION_REQUIRED, "precondition_required"),
+        AdminError::Precondition => (S::BAD_REQUEST, "if_match_invalid"),
+        AdminError::Order(_) => (S::UNPROCESSABLE_ENTITY, "order_invalid"),
+        AdminError::Query(_) => (S::BAD_REQUEST, "query_invalid"),
+        AdminError::Name(_) => (S::UNPROCESSABLE_ENTITY, "name_invalid"),
+        AdminError::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        AdminError::Key => (S::BAD_REQUEST, "idempotency_key_invalid"),
+    }
+}
+
+fn control(error: &ControlError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        ControlError::UnknownModel => (S::NOT_FOUND, "unknown_model"),
+        ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
+        ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
+        ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
+        ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
+        ControlError::Load { source, .. } => match source {
+            LoadError::Store(error) => store(error),
+            LoadError::Validation(_) => (S::UNPROCESSABLE_ENTITY, "version_failed_validation"),
+            LoadError::Launch(_) => (S::UNPROCESSABLE_ENTITY, "version_refused"),
+            LoadError::Replaced => (S::CONFLICT, "version_changed_while_loading"),
+            LoadError::Panicked => (S::UNPROCESSABLE_ENTITY, "engine_panicked_while_loading"),
+        },
+        ControlError::Journal(_) => (S::SERVICE_UNAVAILABLE, "journal_unwritable"),
+        ControlError::Store(error) => store(error),
+        ControlError::InUse { .. } => (S::CONFLICT, "version_in_use"),
+        ControlError::NoRepository => (S::CONFLICT, "no_repository"),
+        ControlError::Panicked => (S::INTERNAL_SERVER_ERROR, "panicked"),
+    }
+}
+
+fn refused(refusal: &rollout::Refusal) -> &'static str {
+    use rollout::Refusal as R;
+    match refusal {
+        R::NoCanary => "no_canary",
+        R::CanaryExists(_) => "canary_exists",
+        R::NoPrevious => "no_previous",
+        R::NoTeacher => "no_teacher",
+        R::RoleTaken { .. } => "version_fills_a_role",
+        R::TooMuch { .. } => "shares_exceed_everything",
+    }
+}
+
+/// What is wrong with a repository is the operator's to mend, except where the disk fails.
+fn store(error: &StoreError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        StoreError::Exists { .. } => (S::CONFLICT, "version_exists"),
+        StoreError::Missing { .. } => (S::NOT_FOUND, "version_missing"),
+        StoreError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "version_too_large"),
+        StoreError::Io { .. } => (S::SERVICE_UNAVAILABLE, "repository_unusable"),
+        _ => (S::UNPROCESSABLE_ENTITY, "version_invalid"),
     }
 }
 
@@ -187,6 +267,9 @@ pub struct Problem {
     pub request_id: String,
     /// The same as `detail`.
     pub error: String,
+    /// With 412: the deployment that is there now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<Assignment>,
 }
 
 impl IntoResponse for ApiError {
@@ -198,6 +281,12 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if matches!(self, Self::Admin(AdminError::Unauthorized)) {
+            let bearer = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
         }
         if matches!(self, Self::Body(_)) {
             // What is left of the body has not been read: the connection can't be used again.

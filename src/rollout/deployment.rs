@@ -124,6 +124,11 @@ impl Deployment {
         self.seat(role).unwrap_or(&self.stable)
     }
 
+    /// Requests that the split gave to a role, repeated keys counted once.
+    pub fn drawn(&self, role: Role) -> u64 {
+        self.drawn[role as usize].load(Relaxed)
+    }
+
     /// The logarithm of the evidence that the roles don't get their shares; 0 and below says nothing, above
     /// ln 1000 something between the callers and the split is broken.
     pub fn sample_ratio_log_e(&self) -> f64 {
