@@ -1,0 +1,71 @@
+//! `stillhouse audit verify`: whether the audit log is what the server wrote. Needs no running server.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::control::{
+    ControlSettings,
+    journal::{self, JournalError},
+};
+
+/// Look at the audit log.
+#[derive(Subcommand)]
+pub(super) enum Audit {
+    /// Check every line's hash and number, and whether state.json is where they lead; exit code 1 names the first bad line.
+    Verify(Verify),
+}
+
+impl Audit {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Verify(verify) => verify.run(),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The folder of state.json and audit.jsonl
+    #[arg(long, value_name = "FOLDER", default_value_os_t = ControlSettings::default().state_path)]
+    state: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    fn run(&self) -> anyhow::Result<ExitCode> {
+        let verified = journal::verify(&self.state);
+        if self.json {
+            let (good, answer) = match &verified {
+                Ok(verified) => (
+                    true,
+                    json!({"good": true, "lines": verified.lines, "head": verified.head}),
+                ),
+                Err(error) => (
+                    false,
+                    json!({"good": false, "line": bad_line(error), "error": error.to_string()}),
+                ),
+            };
+            println!("{answer:#}");
+            return Ok(if good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        let verified = verified?;
+        println!("{} lines, every hash and number holds", verified.lines);
+        println!("head {}", verified.head);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn bad_line(error: &JournalError) -> Option<u64> {
+    match error {
+        JournalError::BadLine { line, .. } => Some(*line),
+        _ => None,
+    }
+}
