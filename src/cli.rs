@@ -1,5 +1,6 @@
 //! The command line. Verbs that change a running server are clients of its admin API; `serve` is the server.
 
+mod audit;
 mod banner;
 mod guest;
 mod health;
@@ -33,6 +34,9 @@ enum Verb {
     /// Look at the model repository.
     #[command(subcommand)]
     Models(models::Models),
+    /// Look at the audit log.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Verb::Health(health) => health.run(),
         Verb::Import(import) => import.run(),
         Verb::Models(models) => models.run(),
+        Verb::Audit(audit) => audit.run(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
     };
     outcome.unwrap_or_else(|error| {

@@ -15,6 +15,7 @@ mod versions;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -33,7 +34,7 @@ pub use start::{Founding, Parts, StartError};
 pub use versions::Listed;
 
 use fleet::Fleet;
-use journal::{Entry, Journal};
+use journal::{Entry, History, Journal};
 use validation::Validation;
 
 /// The single writer of every slot.
@@ -42,6 +43,7 @@ pub struct ControlPlane {
     fleets: BTreeMap<ModelName, Fleet>,
     /// None where a network is served that stands in no repository: there is nothing to change to.
     repository: Option<Repository>,
+    state_path: PathBuf,
     journal: Mutex<Journal>,
     launcher: Launcher,
     rollout: RolloutMetrics,
@@ -70,12 +72,9 @@ impl ControlPlane {
     ///
     /// # Errors
     /// The file's.
-    pub fn history(
-        &self,
-        model: Option<&ModelName>,
-        limit: usize,
-    ) -> Result<Vec<journal::Line>, ControlError> {
-        Ok(self.journal().history(model, limit)?)
+    pub fn history(&self, model: Option<&ModelName>, limit: usize) -> Result<History, ControlError> {
+        // Beside the journal's lock: an operator who reads must not keep one waiting who changes.
+        Ok(journal::history(&self.state_path, model, limit)?)
     }
 
     /// Writes down what is no change of a deployment: a denied caller, a deleted version.

@@ -21,7 +21,7 @@ pub use golden::{Golden, Mismatch};
 pub use labels::Labels;
 pub use manifest::Manifest;
 pub use name::{ModelName, NameError, VersionName};
-pub use read::VersionFiles;
+pub use read::{VersionFiles, sha256};
 pub use write::NewVersion;
 
 use folder::Folder;

@@ -165,6 +165,7 @@ impl ControlPlane {
             registry: Arc::new(Registry::new(models, default_model)),
             fleets,
             repository: parts.repository,
+            state_path: parts.state_path,
             journal: Mutex::new(journal),
             launcher: parts.launcher,
             rollout: parts.rollout,

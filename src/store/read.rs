@@ -77,7 +77,7 @@ impl Repository {
 }
 
 /// The SHA-256 of `bytes` in 64 hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

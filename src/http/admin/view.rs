@@ -126,7 +126,10 @@ pub struct HistoryQuery {
 #[derive(Serialize)]
 struct History {
     model: String,
+    /// Newest first.
     entries: Vec<Line>,
+    /// Lines of the log that can't be read: see `stillhouse audit verify`.
+    unreadable: u64,
 }
 
 /// `GET /admin/models/{model}/history`
@@ -146,12 +149,13 @@ pub async fn history(
     plane.control.assignment(&name)?;
     let limit = query.limit.unwrap_or(HISTORY).min(1000);
     let control = plane.control.clone();
-    let entries = tokio::task::spawn_blocking(move || control.history(Some(&model), limit))
+    let found = tokio::task::spawn_blocking(move || control.history(Some(&model), limit))
         .await
         .map_err(|_| ApiError::Panicked)??;
     let history = History {
         model: name,
-        entries,
+        entries: found.lines,
+        unreadable: found.unreadable,
     };
     Ok(answer(None, &history).into_response())
 }

@@ -1,0 +1,99 @@
+//! The end of `audit.jsonl`, where lines are added.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    JournalError,
+    chain::{Link, Tip},
+    disk::{at, step, sync},
+};
+
+const AUDIT: &str = "audit.jsonl";
+
+/// Where the log lies.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join(AUDIT)
+}
+
+/// Opens the file anew for every line: whoever moves it away under a running server finds out with the next one.
+#[derive(Debug)]
+pub(super) struct Audit {
+    pub(super) folder: PathBuf,
+    pub(super) tip: Tip,
+    /// Of the lines that stand.
+    pub(super) length_bytes: u64,
+    /// There may be bytes behind them that don't count.
+    pub(super) torn: bool,
+}
+
+impl Audit {
+    /// Adds a line, durably. If that fails, what was written of it is cut off again, now or before the next one.
+    pub(super) fn append(&mut self, link: &Link) -> Result<(), JournalError> {
+        let line = format!("{}\n", link.text);
+        if let Err(error) = self.write(line.as_bytes()) {
+            // The first error tells more than this one could.
+            let _ = self.cut();
+            return at(&path(&self.folder), Err(error));
+        }
+        self.torn = false;
+        self.length_bytes += line.len() as u64;
+        self.tip = link.tip.clone();
+        Ok(())
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        step("journal::append")?;
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path(&self.folder))?;
+        self.torn = true;
+        file.write_all(line)?;
+        step("journal::append_sync")?;
+        file.sync_all()?;
+        if self.length_bytes == 0 {
+            sync(&self.folder)?;
+        }
+        step("journal::appended")
+    }
+
+    /// A number that was given is not given again: the gap shows that lines are gone.
+    pub(super) fn go_on_behind(&mut self, known: Tip) {
+        if known.seq > self.tip.seq {
+            self.tip = known;
+        }
+    }
+
+    /// Cuts off what doesn't count.
+    pub(super) fn cut(&mut self) -> Result<(), JournalError> {
+        if !self.torn {
+            return Ok(());
+        }
+        let path = path(&self.folder);
+        let cut = || {
+            step("journal::cut")?;
+            let file = OpenOptions::new().write(true).open(&path)?;
+            // Shortened only: a file that somebody else has cut must not grow by zeros.
+            if file.metadata()?.len() > self.length_bytes {
+                file.set_len(self.length_bytes)?;
+            }
+            file.sync_all()
+        };
+        at(&path, cut())?;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// What the file has, in bytes; nothing is there before the first line.
+    pub(super) fn size_bytes(&self) -> Result<u64, JournalError> {
+        let path = path(&self.folder);
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            found => at(&path, found.map(|file| file.len())),
+        }
+    }
+}
