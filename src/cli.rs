@@ -8,12 +8,16 @@ mod import;
 mod models;
 mod network;
 mod serve;
+mod validate;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, LogFormat, LogSettings, Setting};
+use crate::{
+    config::{Config, ConfigError, LogFormat, LogSettings, Setting},
+    control::validation::VERB,
+};
 
 /// Serves distilled image classifiers: batched, split, swapped, watched.
 #[derive(Parser)]
@@ -40,6 +44,9 @@ enum Verb {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Try the version that standard input names; the server's own way to do it apart from itself.
+    #[command(name = VERB, hide = true)]
+    Validate(validate::Validate),
 }
 
 #[derive(Subcommand)]
@@ -100,6 +107,7 @@ pub fn main() -> ExitCode {
         Verb::Models(models) => models.run(),
         Verb::Audit(audit) => audit.run(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
+        Verb::Validate(validate) => validate.run(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

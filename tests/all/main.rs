@@ -9,3 +9,4 @@ mod repository;
 mod server;
 mod shipped;
 mod toy;
+mod validation;

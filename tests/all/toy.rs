@@ -96,9 +96,14 @@ pub fn toy_manifest() -> Manifest {
 
 /// The same judgement as [`brightness`] as a real network: linear logits whose largest is the nearest class.
 pub fn network() -> Bytes {
+    model(17, graph()).to_bytes()
+}
+
+/// The graph of [`network`].
+pub fn graph() -> GraphProto {
     let pixels = (SIDE * SIDE) as usize;
     let slopes = [-20.0, 0.0, 20.0].map(|slope| slope / pixels as f32);
-    let graph = GraphProto {
+    GraphProto {
         node: vec![
             node("Flatten", &["input"], &["flat"]),
             node("Gemm", &["flat", "slopes", "offsets"], &["output"]),
@@ -114,8 +119,7 @@ pub fn network() -> Bytes {
         )],
         output: vec![port("output", ElementType::F32, "N,3")],
         ..Default::default()
-    };
-    model(17, graph).to_bytes()
+    }
 }
 
 /// One golden sample of each class, computed by hand.
@@ -134,11 +138,16 @@ pub fn golden() -> Vec<Golden> {
 
 /// Writes `toy/v1`: the network above.
 pub fn write(root: &std::path::Path, golden: Vec<Golden>) {
+    write_network(root, network(), golden);
+}
+
+/// Writes `toy/v1`: another network with the same manifest.
+pub fn write_network(root: &std::path::Path, model_bytes: Bytes, golden: Vec<Golden>) {
     let repository = Repository::create(root).expect("a repository");
     let version = NewVersion {
         manifest: toy_manifest(),
         labels: Labels::new(LABELS.map(str::to_owned).to_vec()).expect("labels"),
-        model_bytes: network(),
+        model_bytes,
         golden,
     };
     let name = (

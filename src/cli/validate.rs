@@ -1,0 +1,89 @@
+//! `stillhouse validate`: the child of [`crate::control::validation`]. Hidden, since only the server calls it.
+
+use std::{
+    io::{self, BufRead, Read},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Args;
+use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+
+use crate::{
+    control::validation::{Task, Validated, Verdict},
+    import::trial,
+    store::Repository,
+};
+
+/// More than an task has, and less than anybody would have to wait for.
+const MAX_TASK_BYTES: u64 = 64 << 10;
+
+/// However they are escaped, the server keeps the whole line.
+const MAX_REASON_CHARS: usize = 1000;
+
+#[derive(Args)]
+pub(super) struct Validate;
+
+impl Validate {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        // Read from the environment only where the tests' build has them.
+        let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
+        let mut line = String::new();
+        io::stdin()
+            .lock()
+            .take(MAX_TASK_BYTES)
+            .read_line(&mut line)?;
+        let task: Task =
+            serde_json::from_str(&line).context("`validate` is called by the server alone")?;
+        end_with_the_caller();
+        confine(&task)?;
+        // Its last line is what the server repeats; the usual advice about backtraces would be in its place.
+        std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+        fail::fail_point!("validate::begin");
+
+        let verdict = validate(&task).map_or_else(
+            |error| Verdict::Refused(one_line(&format!("{error:#}"))),
+            Verdict::Good,
+        );
+        println!("{}", serde_json::to_string(&verdict)?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn validate(task: &Task) -> anyhow::Result<Validated> {
+    let engine = task.engine.resolve()?;
+    let repository = Repository::open(&task.repository)?;
+    let files = repository.read(&task.model, &task.version)?;
+    Ok(Validated {
+        engine: trial(&files, &engine, &stillhouse_engine::prepare)?,
+        sha256: files.manifest.file.sha256,
+    })
+}
+
+/// Nothing that happens here may be felt by who answers requests, and no core is written: it would hold what they sent.
+fn confine(task: &Task) -> anyhow::Result<()> {
+    setpriority_process(None, task.nice).context("can't lower the priority")?;
+    let at_most = |bytes| Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    setrlimit(Resource::Core, at_most(0)).context("can't turn cores off")?;
+    // Not the address space: engines reserve far more of that than they use.
+    setrlimit(Resource::Data, at_most(task.memory_bytes)).context("can't limit the memory")
+}
+
+/// Ends this process when its standard input does: then the server has ended, or no longer wants to know. The kernel's
+/// own signal for that follows the thread that started us, and threads come and go while a server lives.
+fn end_with_the_caller() {
+    std::thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        std::process::abort();
+    });
+}
+
+fn one_line(text: &str) -> String {
+    let chars = text.chars().take(MAX_REASON_CHARS);
+    chars
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
+}
