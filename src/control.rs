@@ -72,7 +72,11 @@ impl ControlPlane {
     ///
     /// # Errors
     /// The file's.
-    pub fn history(&self, model: Option<&ModelName>, limit: usize) -> Result<History, ControlError> {
+    pub fn history(
+        &self,
+        model: Option<&ModelName>,
+        limit: usize,
+    ) -> Result<History, ControlError> {
         // Beside the journal's lock: an operator who reads must not keep one waiting who changes.
         Ok(journal::history(&self.state_path, model, limit)?)
     }

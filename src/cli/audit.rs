@@ -38,7 +38,9 @@ pub(super) struct Verify {
 impl Verify {
     fn run(&self) -> anyhow::Result<ExitCode> {
         let state = self.state.as_ref().map(|path| path.display().to_string());
-        let config = self.config.load(&[("control.state_path", "--state", state)])?;
+        let config = self
+            .config
+            .load(&[("control.state_path", "--state", state)])?;
         let verified = journal::verify(&config.control.state_path);
         if self.json {
             let (good, answer) = match &verified {

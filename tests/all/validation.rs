@@ -10,7 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use stillhouse::{
-    control::{LoadingSettings, validation::{Task, Validated, Validation, ValidationError}},
+    control::{
+        LoadingSettings,
+        validation::{Task, Validated, Validation, ValidationError},
+    },
     version::EngineSettings,
 };
 use stillhouse_engine::{
@@ -70,10 +73,7 @@ async fn refusal(backend: Backend, network: Bytes, tamper: impl FnOnce(&Path)) -
 }
 
 /// `toy/v1` under a failpoint of the child.
-async fn under(
-    failpoint: &str,
-    settings: LoadingSettings,
-) -> Result<Validated, ValidationError> {
+async fn under(failpoint: &str, settings: LoadingSettings) -> Result<Validated, ValidationError> {
     let folder = folder();
     write(folder.path(), golden());
     let validation = real(settings).with_variable("FAILPOINTS", failpoint);
