@@ -211,6 +211,10 @@ fn founding(
         engine: own.engine.unwrap_or_else(|| config.engine.clone()),
         batch: own.batch.unwrap_or_else(|| config.batch.clone()),
         routing: own.routing.unwrap_or_else(|| config.routing.clone()),
+        arrivals: (
+            own.on_arrival.unwrap_or(config.loading.on_arrival),
+            own.arrival_share.unwrap_or(config.loading.arrival_share),
+        ),
         guest,
     })
 }

@@ -6,6 +6,7 @@ mod pictures;
 mod predict;
 mod process;
 mod repository;
+mod rollout;
 mod server;
 mod shipped;
 mod toy;
