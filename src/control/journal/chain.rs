@@ -39,6 +39,11 @@ impl Tip {
             hash: "0".repeat(HASH_DIGITS),
         }
     }
+
+    /// The next line's number. A forged log may have used up all there are.
+    fn next_seq(&self) -> u64 {
+        self.seq.saturating_add(1)
+    }
 }
 
 /// One line, without its line break.
@@ -61,7 +66,7 @@ struct Effect {
 impl Link {
     /// The line that says `entry` after `previous`.
     pub(super) fn after(previous: &Tip, entry: &Entry) -> Result<Self, JournalError> {
-        let seq = previous.seq + 1;
+        let seq = previous.next_seq();
         let json = serde_json::to_string(&Numbered { seq, entry })
             .expect("an entry's keys are text, and nothing in it refuses to be written");
         let hash = hash(previous, &json);
@@ -100,7 +105,7 @@ impl Link {
             let stated = self.tip.hash.clone();
             return Err(Fault::Hash { stated, computed });
         }
-        let (found, expected) = (self.tip.seq, previous.seq + 1);
+        let (found, expected) = (self.tip.seq, previous.next_seq());
         if found != expected {
             return Err(Fault::Sequence { found, expected });
         }
