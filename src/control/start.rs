@@ -145,7 +145,12 @@ impl ControlPlane {
                         let model = &founding.model;
                         tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
                         let next = assignment.without(&version);
-                        journal.record(&lost(model, &assignment, &next, &source))?;
+                        // Unwritable, it is found missing again at the next start; serving goes on.
+                        if let Err(error) =
+                            journal.record(&lost(model, &assignment, &next, &source))
+                        {
+                            tracing::error!(%model, %error, "the lost version could not be written down");
+                        }
                         assignment = next;
                     }
                 }

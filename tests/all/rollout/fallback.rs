@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use stillhouse_engine::{EngineError, scripted::Scripted};
 
-use super::{always, favour, is_trigger, scripted};
+use super::{TRIGGER, always, favour, is_trigger, scripted};
 use crate::{
     server::TestServer,
     toy::{SIDE, gray_png, png},
@@ -60,7 +60,7 @@ async fn errors_nan_and_panics_are_the_canarys_not_the_callers() {
             (&good["role"], &good["instead_of"]),
             (&json!("canary"), &json!(null))
         );
-        let saved = server.predict(gray_png(SIDE, 0)).await;
+        let saved = server.predict(gray_png(SIDE, TRIGGER)).await;
         assert_eq!(saved.status, 200, "{}", saved.text);
         let answer = saved.json();
         assert_eq!(
@@ -75,7 +75,7 @@ async fn errors_nan_and_panics_are_the_canarys_not_the_callers() {
         let pinned = server
             .post(
                 "/predict",
-                gray_png(SIDE, 0),
+                gray_png(SIDE, TRIGGER),
                 &[("x-stillhouse-role", "canary")],
             )
             .await;
@@ -90,7 +90,7 @@ async fn one_bad_picture_in_a_list_moves_the_whole_list_to_stable() {
         false => Ok(favour(1, rows)),
     });
     let server = all_on_canary(canary, 1000).await;
-    let body = json!({"instances": [vec![0.5; 16], vec![0.0; 16]]}).to_string();
+    let body = json!({"instances": [vec![0.5; 16], vec![200.0 / 255.0; 16]]}).to_string();
     let answer = server.predict(body).await.json();
     assert_eq!(
         (&answer["role"], &answer["instead_of"]),
@@ -128,7 +128,7 @@ async fn a_canary_that_hangs_is_answered_for_and_then_left_alone() {
     let server = all_on_canary(canary, 20).await;
     // One hangs in the engine, the others behind it in the queue; then the breaker spares the callers the wait.
     for _ in 0..8 {
-        let answer = server.predict(gray_png(SIDE, 0)).await.json();
+        let answer = server.predict(gray_png(SIDE, TRIGGER)).await.json();
         assert_eq!(
             (&answer["role"], &answer["instead_of"]),
             (&json!("stable"), &json!("canary"))
@@ -139,7 +139,7 @@ async fn a_canary_that_hangs_is_answered_for_and_then_left_alone() {
     // It can be thrown out while it hangs, and stable never noticed.
     let aborted = server.order("POST", "abort", json!({})).await;
     assert_eq!(aborted.status, 200, "{}", aborted.text);
-    let answer = server.predict(gray_png(SIDE, 0)).await.json();
+    let answer = server.predict(gray_png(SIDE, TRIGGER)).await.json();
     assert_eq!(
         (&answer["role"], &answer["instead_of"]),
         (&json!("stable"), &json!(null))
@@ -159,7 +159,11 @@ async fn a_slow_canary_gets_at_most_half_of_the_callers_time() {
     });
     let server = all_on_canary(canary, 60_000).await;
     let answer = server
-        .post("/predict", gray_png(SIDE, 0), &[("x-timeout-ms", "400")])
+        .post(
+            "/predict",
+            gray_png(SIDE, TRIGGER),
+            &[("x-timeout-ms", "400")],
+        )
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(answer.json()["instead_of"], "canary");

@@ -95,9 +95,9 @@ async fn a_canary_that_is_gone_empties_its_role_and_stable_serves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_down_is_not_done() {
     let folder = tempfile::tempdir().expect("a folder");
+    let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
     // Tests may run as root, whom no permission stops: a file where the folder should be does.
     fs::write(folder.path().join("state"), "in the way").expect("written");
-    let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
     let start = json!({"version": "v2", "share": "100%"});
     let reply = server.order("POST", "canary", start.clone()).await;
     reply.assert_problem(503, "journal_unwritable");
