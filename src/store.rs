@@ -7,6 +7,7 @@
 mod error;
 mod folder;
 mod golden;
+mod incoming;
 mod labels;
 pub mod manifest;
 mod name;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
 pub use golden::{Golden, Mismatch};
+pub use incoming::Incoming;
 pub use labels::Labels;
 pub use manifest::Manifest;
 pub use name::{ModelName, NameError, VersionName};

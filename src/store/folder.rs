@@ -49,6 +49,14 @@ impl Folder {
         Ok(Self { handle, path })
     }
 
+    /// The same directory, which errors call `path`.
+    pub(super) fn called(self, path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            ..self
+        }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
