@@ -13,6 +13,7 @@ pub mod manifest;
 mod name;
 mod read;
 mod validate;
+mod watch;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use labels::Labels;
 pub use manifest::Manifest;
 pub use name::{ModelName, NameError, VersionName};
 pub use read::{VersionFiles, sha256};
+pub use watch::{Arrival, Watch};
 pub use write::NewVersion;
 
 use folder::Folder;

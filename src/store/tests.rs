@@ -18,7 +18,7 @@ use crate::image::{Color, Filter, Layout, Resize, Transform};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
 
-fn new_version() -> NewVersion {
+pub(super) fn new_version() -> NewVersion {
     NewVersion {
         manifest: Manifest {
             schema: SCHEMA,
