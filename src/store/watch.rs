@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, select, tick};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::{ModelName, Repository, VersionName};
@@ -98,7 +98,7 @@ impl Watch {
                     recv(ended) -> _ => return,
                     recv(polls) -> _ => {}
                     recv(changes) -> change => match change {
-                        Ok(()) => settle(&changes),
+                        Ok(()) => settle(&changes, &ended, QUIET),
                         Err(_) => return,
                     },
                 }
@@ -145,13 +145,14 @@ fn watcher(repository: &Repository, changed: Sender<()>) -> notify::Result<Recom
     Ok(watcher)
 }
 
-/// Waits until nothing has changed for a while.
-fn settle(changes: &Receiver<()>) {
-    let latest = Instant::now() + LONGEST_BURST;
+/// Waits until nothing has changed for `quiet`, or until the end.
+fn settle(changes: &Receiver<()>, ended: &Receiver<()>, quiet: Duration) {
+    let latest = Instant::now() + LONGEST_BURST.max(quiet);
     while Instant::now() < latest {
-        match changes.recv_timeout(QUIET) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        select! {
+            recv(ended) -> _ => return,
+            recv(changes) -> change => if change.is_err() { return },
+            default(quiet) => return,
         }
     }
 }

@@ -177,6 +177,53 @@ fn folders_and_long_names_of_other_packers_are_understood() {
 }
 
 #[test]
+fn what_the_tar_command_packs_is_understood() {
+    // Longer than the 100 bytes that the first tar had for a name.
+    let long = "a-version-with-a-long-name.".repeat(4);
+    for (format, folder) in [("ustar", "next"), ("gnu", &long), ("pax", &long)] {
+        let stage = Stage::new();
+        let below = stage.path("..").join(folder);
+        fs::create_dir_all(below.join("golden")).unwrap();
+        for (name, bytes) in files(&stage, "") {
+            fs::write(below.join(name), bytes).unwrap();
+        }
+        let packed = std::process::Command::new("tar")
+            .args(["-c", "-z", "-f", "-", "--format", format, "-C"])
+            .arg(stage.path(".."))
+            .arg(folder)
+            .output()
+            .unwrap();
+        fs::remove_dir_all(&below).unwrap();
+        assert!(packed.status.success(), "{packed:?}");
+        upload(&stage, &packed.stdout).unwrap_or_else(|error| panic!("{format}: {error}"));
+        assert_eq!(beside(&stage), ["v2"]);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn mangled_archives_never_panic_and_leave_nothing(
+        kind in 0..3_usize,
+        flips in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 1..=255_u8), 1..4),
+    ) {
+        let stage = Stage::new();
+        let files = files(&stage, "v2/");
+        let mut archive = [tar(&files), gzip(&tar(&files)), zip(&files)][kind].clone();
+        for (at, flip) in flips {
+            let at = at.index(archive.len());
+            archive[at] ^= flip;
+        }
+        // What is taken in in spite of it is the version, whole; a flip may hit a time or padding.
+        match upload(&stage, &archive) {
+            Ok(arrived) => proptest::prop_assert_eq!(arrived.model_bytes, stage.read().unwrap().model_bytes),
+            Err(_) => proptest::prop_assert_eq!(beside(&stage), [""; 0]),
+        }
+    }
+}
+
+#[test]
 fn nothing_leaves_its_folder() {
     let stage = Stage::new();
     let outside = stage.repository.root().join("outside");

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+
 use super::*;
 use crate::store::{
     StoreError,
@@ -178,4 +180,17 @@ fn a_root_that_can_not_be_read_is_not_an_empty_one() {
     assert_eq!(sight.look(&stage.repository), []);
     fs::rename(&aside, &root).unwrap();
     assert_eq!(sight.look(&stage.repository), []);
+}
+
+#[test]
+fn a_burst_is_one_reason_to_look() {
+    let (changed, changes) = bounded(1);
+    let (end, ended) = bounded(0);
+    let writer = thread::spawn(move || (0..1000).for_each(|_| changed.send(()).unwrap()));
+    settle(&changes, &ended, PATIENCE);
+    writer.join().unwrap();
+    assert_eq!(changes.try_recv(), Err(TryRecvError::Disconnected));
+    // The end is not waited for.
+    drop(end);
+    settle(&never(), &ended, PATIENCE);
 }
