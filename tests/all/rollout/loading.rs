@@ -1,14 +1,16 @@
 //! Versions come in while requests are answered, and leave when nobody needs them.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{path::Path, process::Command, sync::atomic::Ordering::Relaxed};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
+use stillhouse::control::Arrivals;
 use stillhouse_engine::EngineError;
 
 use super::{always, favour, scripted};
 use crate::{
-    server::TestServer,
-    toy::{SIDE, gray_png},
+    server::{Reply, TestServer},
+    toy::{SIDE, golden, gray_png, write_version},
 };
 
 fn listed<'a>(versions: &'a Value, name: &str) -> &'a Value {
@@ -143,4 +145,105 @@ async fn orders_at_once_for_one_version_load_it_once() {
             .await,
         1.0
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_appears_becomes_what_the_configuration_says() {
+    for (on_arrival, role, share) in [
+        (Arrivals::Load, json!([]), 0),
+        (Arrivals::DarkCanary, json!(["canary"]), 0),
+        (Arrivals::Canary, json!(["canary"]), 250),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = TestServer::fleet_in(folder.path(), vec![("v1", always(0))], |config| {
+            let toy = config.models.entry("toy".into()).or_default();
+            toy.on_arrival = Some(on_arrival);
+            toy.arrival_share = Some("2.5%".parse().expect("a share"));
+        })
+        .await;
+        // The script knows only the bytes of v1; another version may have the same network.
+        let models = folder.path().join("models");
+        write_version(&models, "v2", Bytes::from_static(b"v1"), vec![]);
+        let arrived = loop {
+            let versions = versions(&server).await;
+            let arrived = listed(&versions, "v2").clone();
+            if arrived["loaded"] == true && arrived["roles"] == role {
+                break arrived;
+            }
+        };
+        assert_eq!(arrived["incomplete"], Value::Null);
+        assert_eq!(server.deployment().await["split"]["canary"], share);
+    }
+}
+
+/// What the command `tar` makes of a version's directory.
+fn packed(folder: &Path) -> Vec<u8> {
+    let tar = Command::new("tar")
+        .arg("-C")
+        .arg(folder)
+        .args(["-czf", "-", "."])
+        .output();
+    let tar = tar.expect("tar");
+    assert!(
+        tar.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tar.stderr)
+    );
+    tar.stdout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploaded_version_is_there_and_a_broken_one_is_not() {
+    let server = TestServer::fleet(vec![("v1", always(0))], |_| {}).await;
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    write_version(elsewhere.path(), "v1", Bytes::from_static(b"v1"), golden());
+    let archive = packed(&elsewhere.path().join("toy/v1"));
+    let put = async |version: &str, body: Vec<u8>| {
+        let url = format!(
+            "http://{}/admin/models/toy/versions/{version}",
+            server.admin
+        );
+        Reply::of(
+            server
+                .client
+                .put(url)
+                .body(body)
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await
+    };
+    let uploaded = put("v2", archive.clone()).await;
+    assert_eq!(uploaded.status, 201, "{}", uploaded.text);
+    assert_eq!(uploaded.json()["golden_samples"], 3);
+    assert_eq!(
+        listed(&versions(&server).await, "v2")["incomplete"],
+        Value::Null
+    );
+
+    put("v2", archive.clone())
+        .await
+        .assert_problem(409, "version_exists");
+    put("v3", archive[..archive.len() / 2].to_vec())
+        .await
+        .assert_problem(422, "version_invalid");
+    put("v3", b"no archive".to_vec())
+        .await
+        .assert_problem(422, "version_invalid");
+    put("..%2fv3", archive.clone())
+        .await
+        .assert_problem(422, "name_invalid");
+    let mut damaged = elsewhere.path().join("toy/v1/model.onnx");
+    std::fs::write(&damaged, b"v0").expect("written");
+    damaged.pop();
+    let reply = put("v3", packed(&damaged)).await;
+    reply.assert_problem(422, "version_invalid");
+    assert!(reply.text.contains("sha256"), "{}", reply.text);
+    assert_eq!(*listed(&versions(&server).await, "v3"), Value::Null);
+    let history = server
+        .admin("GET", "/admin/models/toy/history", &[], Value::Null)
+        .await
+        .json();
+    assert_eq!(history["entries"][0]["action"], "upload_version");
 }
