@@ -11,6 +11,7 @@
 mod load;
 #[path = "swaps/operator.rs"]
 mod operator;
+#[expect(dead_code, reason = "the floor is of the bench `figures`")]
 #[path = "figures/process.rs"]
 mod process;
 #[path = "swaps/route.rs"]
@@ -116,16 +117,9 @@ fn main() -> anyhow::Result<()> {
         swaps += swapped;
         hangups += hung_up;
         loads += loaded;
-        rows.push([
-            calm.p99_us,
-            swapping.p99_us,
-            loading.p99_us,
-            calm.per_second,
-            swapping.per_second,
-            loading.per_second,
-        ]);
+        rows.push([calm, swapping, loading]);
     }
-    let median = |of: &dyn Fn(&[f64; 6]) -> f64| {
+    let median = |of: &dyn Fn(&[Load; 3]) -> f64| {
         let mut values: Vec<f64> = rows.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
@@ -154,12 +148,15 @@ fn main() -> anyhow::Result<()> {
         "promotes_and_rollbacks_under_load": swaps,
         "clients_that_hung_up": hangups,
         "loads_under_load": loads,
-        "p99_us_calm": median(&|row| row[0]),
-        "p99_swapping_over_calm": median(&|row| row[1] / row[0]),
-        "p99_loading_over_calm": median(&|row| row[2] / row[0]),
-        "requests_per_second_calm": median(&|row| row[3]),
-        "throughput_swapping_over_calm": median(&|row| row[4] / row[3]),
-        "throughput_loading_over_calm": median(&|row| row[5] / row[3]),
+        "requests_per_second_calm": median(&|[calm, ..]| calm.per_second),
+        "cpu_us_per_request_calm": median(&|[calm, ..]| calm.cpu_us),
+        "mean_batch_calm": median(&|[calm, ..]| calm.mean_batch),
+        "p50_us_calm": median(&|[calm, ..]| calm.p50_us),
+        "p99_us_calm": median(&|[calm, ..]| calm.p99_us),
+        "p99_swapping_over_calm": median(&|[calm, swapping, _]| swapping.p99_us / calm.p99_us),
+        "p99_loading_over_calm": median(&|[calm, _, loading]| loading.p99_us / calm.p99_us),
+        "throughput_swapping_over_calm": median(&|[calm, swapping, _]| swapping.per_second / calm.per_second),
+        "throughput_loading_over_calm": median(&|[calm, _, loading]| loading.per_second / calm.per_second),
         "rss_mb_after_5_loads": rss[0] as f64 / 1e6,
         "rss_mb_after_100_loads": rss[1] as f64 / 1e6,
         "rss_100_over_5": rss[1] as f64 / rss[0] as f64,

@@ -118,11 +118,8 @@ pub async fn admit(
         };
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads && access < Access::Operator {
-            let (name, id) = (
-                name.to_owned(),
-                request.extensions().get::<RequestId>().cloned(),
-            );
-            denied(&plane, name, &request, id).await;
+            let entry = denial(name, &request);
+            write_down(&plane, entry).await;
             return Err(AdminError::ReadOnly.into());
         }
         name.to_owned()
@@ -131,14 +128,15 @@ pub async fn admit(
     Ok(next.run(request).await)
 }
 
-/// Writes down that somebody whose name is known wanted more than they may. Wrong tokens are told to the log alone: those
-/// who guess must not be able to fill the disk.
-async fn denied(plane: &AdminPlane, actor: String, request: &Request, id: Option<RequestId>) {
+/// That somebody whose name is known wanted more than they may. Wrong tokens are told to the log alone: those who guess
+/// must not be able to fill the disk.
+fn denial(actor: &str, request: &Request) -> Entry {
     let (method, path) = (request.method().as_str(), request.uri().path());
+    let id = request.extensions().get::<RequestId>();
     tracing::warn!(actor, method, path, "a viewer wants to change something");
-    let entry = Entry {
+    Entry {
         time: Timestamp::now(),
-        actor,
+        actor: actor.to_owned(),
         action: "denied".into(),
         model: None,
         reason: String::new(),
@@ -146,7 +144,10 @@ async fn denied(plane: &AdminPlane, actor: String, request: &Request, id: Option
         from: None,
         to: None,
         detail: Some(json!({ "method": method, "path": path })),
-    };
+    }
+}
+
+async fn write_down(plane: &AdminPlane, entry: Entry) {
     let control = plane.control.clone();
     let noted = tokio::task::spawn_blocking(move || control.note(&entry)).await;
     if let Ok(Err(error)) = noted {
