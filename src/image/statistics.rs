@@ -19,13 +19,15 @@
 //! All but width and height are taken from the network's own [`Pixels`], after the resize and before normalisation, and
 //! not from the picture as it was decoded. So wherever these numbers are computed, they are computed from the same bytes:
 //! a server holds them when a request is queued, a training set holds nothing else. What a decoder leaves depends on
-//! cargo features and on [`Limits::jpeg_reduction`](super::Limits::jpeg_reduction), and a JPEG at an eighth is far less
-//! sharp than the whole; after the resize both are within rounding. The cost follows the network's size instead of the
+//! cargo features and on [`Limits::jpeg_reduction`](super::Limits::jpeg_reduction): of a JPEG decoded at a quarter, for
+//! 60 x 44, the variance of the Laplacian is 42 to 46 % lower than of the whole, but 6 to 9 % higher after the resize (both
+//! back ends, two fixtures; mean and standard deviation change by less than 0.3 % either way). The cost follows the network's size instead of the
 //! client's: a photograph of 50 megapixels costs what an icon costs. And nothing is lost that could explain an answer,
 //! since the network sees no more either, except how large the picture was: that is what `width` and `height` keep.
 //! A version's statistics therefore belong with its transform, which stands in the same manifest.
 //!
-//! A picture of 224 x 224 in colour takes 36 microseconds, one of 28 x 28 in gray 1.5.
+//! In CPU time on an AMD EPYC without wide vectors: 4 microseconds for 28 x 28 in gray, 24 for 224 x 224 in gray, 100 in
+//! colour, most of these for its luma.
 
 mod thumbnail;
 
@@ -65,7 +67,7 @@ impl Statistics {
         let (bytes, width) = (pixels.bytes(), transform.width as usize);
         assert_eq!(bytes.len(), transform.row_len(), "another transform's");
         thumbnail.begin(width, transform.height as usize);
-        let (mut sum, mut squares, mut channels) = (0, 0, [0; 3]);
+        let (mut squares, mut channels) = (0, [0; 3]);
         let mut grays = thumbnail.take_row();
         for row in bytes.chunks_exact(width * transform.color.channels()) {
             let row = match transform.color {
@@ -77,11 +79,11 @@ impl Statistics {
                 }
             };
             // At most 4096 pixels a row: the sum of squares fits into 32 bits, and a row is summed in wide vectors.
-            sum += u64::from(row.iter().map(|y| u32::from(*y)).sum::<u32>());
             squares += u64::from(row.iter().map(|y| u32::from(*y).pow(2)).sum::<u32>());
             thumbnail.add(row);
         }
         thumbnail.give_row(grays);
+        let sum = thumbnail.sum();
 
         // Whole numbers to the end: the difference of two large sums would lose its last digits in floats.
         let n = u64::from(transform.width) * u64::from(transform.height);

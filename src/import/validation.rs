@@ -77,10 +77,9 @@ fn each(path: &Path, transform: &Transform, see: See<'_>) -> Result<(), ImportEr
     };
     if !path.is_dir() {
         let Idx { dims, bytes } = Idx::read(path)?;
+        let side = |side: usize| u32::try_from(side).ok().filter(|side| *side > 0);
         let sides = match dims[..] {
-            [1.., rows @ 1.., columns @ 1..] => {
-                u32::try_from(columns).ok().zip(u32::try_from(rows).ok())
-            }
+            [_, rows, columns] if !bytes.is_empty() => side(columns).zip(side(rows)),
             _ => None,
         };
         let (columns, rows) = sides.ok_or_else(|| {

@@ -91,18 +91,28 @@ impl Repository {
         if path.symlink_metadata().is_ok() {
             return Err(StoreError::Exists { path });
         }
+        let first = !model_path.exists();
         io_at(&model_path, fs::create_dir_all(&model_path))?;
-        self.settle_labels(model, &new.labels)?;
+        let placed = self.place(&files, &model_path);
+        if first && placed.is_err() {
+            // Only if nobody else has put anything there.
+            _ = fs::remove_dir(&model_path);
+        }
+        placed.map(|()| files)
+    }
 
+    /// Writes `files` below `model_path` and moves them to their place.
+    fn place(&self, files: &VersionFiles, model_path: &Path) -> Result<(), StoreError> {
+        let path = &files.path;
         let beside = tempfile::Builder::new()
             .prefix(".incoming-")
-            .tempdir_in(&model_path);
-        let beside = io_at(&model_path, beside)?;
+            .tempdir_in(model_path);
+        let beside = io_at(model_path, beside)?;
         let folder = beside.path();
         write(&folder.join(&files.manifest.file.name), &files.model_bytes)?;
         files.write_golden(folder)?;
         let text = toml::to_string(&files.manifest)
-            .map_err(|error| io_failure(&path, io::Error::other(error)))?;
+            .map_err(|error| io_failure(path, io::Error::other(error)))?;
         write(&folder.join(MANIFEST), text.as_bytes())?;
         // A temporary directory is its maker's alone; a version is read by the server's user.
         io_at(
@@ -111,7 +121,9 @@ impl Repository {
         )?;
         sync(folder)?;
 
-        match fs::rename(folder, &path) {
+        // Last but the name, so that a disk that was full leaves no model without a version.
+        self.settle_labels(&files.model, &files.labels)?;
+        match fs::rename(folder, path) {
             Ok(()) => _ = beside.keep(),
             Err(error)
                 if matches!(
@@ -119,12 +131,11 @@ impl Repository {
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
                 ) =>
             {
-                return Err(StoreError::Exists { path });
+                return Err(StoreError::Exists { path: path.clone() });
             }
-            Err(error) => return Err(io_failure(&path, error)),
+            Err(error) => return Err(io_failure(path, error)),
         }
-        sync(&model_path)?;
-        Ok(files)
+        sync(model_path)
     }
 
     /// Compares the model's labels with `labels`; a model without any gets these.

@@ -26,15 +26,14 @@ pub(super) fn decode_all(
     transform: &Transform,
 ) -> Result<Dataset> {
     let limits = Limits::default();
-    let decoded: Vec<Result<Vec<u8>>> = (0..all.len())
+    let decoded: Vec<Result<(Vec<u8>, (u32, u32))>> = (0..all.len())
         .into_par_iter()
         .map(|i| {
             let bytes = bytes(i)?;
             ensure!(!bytes.is_empty(), "the file is empty");
-            Ok(planes(
-                transform.apply(decode(&bytes, &limits, transform)?).bytes(),
-                transform,
-            ))
+            let picture = decode(&bytes, &limits, transform)?;
+            let size = picture.full_size();
+            Ok((planes(transform.apply(picture).bytes(), transform), size))
         })
         .collect();
     let mut dataset = Dataset {
@@ -45,8 +44,9 @@ pub(super) fn decode_all(
     let mut damaged = Vec::new();
     for (encoded, picture) in all.iter().zip(decoded) {
         match picture {
-            Ok(picture) => {
+            Ok((picture, size)) => {
                 dataset.pixels.extend(picture);
+                dataset.sizes.push(size);
                 labels.extend(encoded.label);
             }
             Err(error) => damaged.push(format!("{}: {error:#}", encoded.name)),
