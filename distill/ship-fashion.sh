@@ -7,7 +7,7 @@
 # refused if not; one that was cut off goes on. Everything after the training is always done anew.
 #
 # Needs both programs (cargo build --release -p stillhouse -p stillhouse-distill), Debian's dataset-fashion-mnist, and
-# for the int8 student Python with the packages below.
+# for the int8 student Python with distill/requirements.txt.
 set -eu
 runs=${1:?usage: distill/ship-fashion.sh RUNS [--device cuda:0]}
 shift
@@ -16,7 +16,6 @@ stillhouse=${STILLHOUSE:-target/release/stillhouse}
 python=${PYTHON:-python3}
 data=/usr/share/datasets/fashion-mnist
 models=models/fashion
-packages="onnx==1.23.2 onnxruntime==1.31.1"
 
 say() { printf '\n== %s\n' "$*"; }
 refuse() { printf '%s\n' "$*" >&2; exit 1; }
@@ -29,9 +28,13 @@ done
 for file in train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte; do
     [ -r "$data/$file.gz" ] || refuse "$data/$file.gz is missing: apt install dataset-fashion-mnist"
 done
-found=$("$python" -c 'import onnx, onnxruntime as o; print(f"onnx=={onnx.__version__} onnxruntime=={o.__version__}")') ||
-    refuse "$python has no onnx or onnxruntime: pip install $packages"
-[ "$found" = "$packages" ] || refuse "$python has $found, $packages are the tested ones: pip install $packages"
+"$python" - distill/requirements.txt <<'END' || refuse "$python -m pip install -r distill/requirements.txt"
+import importlib.metadata, sys
+wanted = [line.strip().split("==") for line in open(sys.argv[1]) if line[0] not in "#\n"]
+found = {dist.metadata["Name"].lower(): dist.version for dist in importlib.metadata.distributions()}
+wrong = [f"{name} {version} is needed, {found.get(name, 'none')} is here" for name, version in wanted if found.get(name) != version]
+sys.exit("\n".join(wrong) or 0)
+END
 
 # train COMMAND NAME CONFIGURATION TEACHER [ARGUMENTS]; no teacher is ''
 train() {

@@ -3,7 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use stillhouse::store::{NewVersion, VersionFiles};
+use stillhouse::{
+    image::Transform,
+    store::{NewVersion, VersionFiles},
+};
 use stillhouse_distill::{
     config::Config,
     datasets::Splits,
@@ -44,16 +47,20 @@ impl Arguments {
             "{} names no test pictures: set data.test",
             self.config.display()
         );
+        let places = self.versions.iter().map(|path| {
+            let place = Place::of(path)?;
+            self.fits(&place.read()?, &data.labels, &config.transform, path)?;
+            Ok((place, path))
+        });
+        let places = places.collect::<Result<Vec<_>>>()?;
         let answers = |path: &Path| -> Result<Vec<f32>> {
             let mut network = teacher::open(path, &config.transform, &devices::parse("cpu")?)?;
             logits(network.as_mut(), &data.test, size(&config))
                 .with_context(|| format!("running {}", path.display()))
         };
         let teacher = self.teacher.as_deref().map(answers).transpose()?;
-        for path in &self.versions {
-            let place = Place::of(path)?;
+        for (place, path) in places {
             let files = place.read()?;
-            self.fits(&files, &data.labels, path)?;
             let own = answers(path)?;
             let itself = self
                 .teacher
@@ -90,7 +97,13 @@ impl Arguments {
         Ok(())
     }
 
-    fn fits(&self, files: &VersionFiles, labels: &[String], path: &Path) -> Result<()> {
+    fn fits(
+        &self,
+        files: &VersionFiles,
+        labels: &[String],
+        transform: &Transform,
+        path: &Path,
+    ) -> Result<()> {
         ensure!(
             self.force || files.manifest.reference.is_none(),
             "{} has a reference: replace it with --force",
@@ -103,6 +116,21 @@ impl Arguments {
             files.labels.join(", "),
             self.config.display(),
             labels.join(", ")
+        );
+        let its = &files.manifest.transform;
+        // What is done to numbers is the network's own affair; what is done to pictures has been done already.
+        let pixels = Transform {
+            layout: its.layout,
+            scale: its.scale,
+            mean: its.mean.clone(),
+            std: its.std.clone(),
+            ..transform.clone()
+        };
+        ensure!(
+            pixels == *its,
+            "{} brings pictures to size by {its:?}, {} by {transform:?}: the same belongs to both",
+            path.display(),
+            self.config.display()
         );
         Ok(())
     }
