@@ -19,6 +19,9 @@ pub(super) struct Encoded {
     pub(super) label: Option<u8>,
 }
 
+/// A picture's planes in the network's size, and the size it came in.
+type Decoded = (Vec<u8>, (u32, u32));
+
 /// Decodes what `bytes` gives for each of `all`. What can't be decoded is skipped, counted and listed.
 pub(super) fn decode_all(
     all: &[Encoded],
@@ -26,7 +29,7 @@ pub(super) fn decode_all(
     transform: &Transform,
 ) -> Result<Dataset> {
     let limits = Limits::default();
-    let decoded: Vec<Result<(Vec<u8>, (u32, u32))>> = (0..all.len())
+    let decoded: Vec<Result<Decoded>> = (0..all.len())
         .into_par_iter()
         .map(|i| {
             let bytes = bytes(i)?;
