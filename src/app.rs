@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
-    store::{Directory, ModelName, Repository, VersionFiles, VersionName},
+    store::{Directory, ModelName, Repository, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
 };
 
@@ -27,6 +27,8 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    /// Looks at the repository for as long as this lives.
+    _watch: Option<Watch>,
 }
 
 impl App {
@@ -72,6 +74,7 @@ impl App {
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, foundings, default).await?;
+        let watch = control.follow();
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
         let plane = Arc::new(DataPlane::new(
@@ -93,6 +96,7 @@ impl App {
             admin: listener(admin, admin_metrics, admin_router(&plane, &operators)),
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
+            _watch: watch,
         })
     }
 
@@ -211,6 +215,10 @@ fn founding(
         engine: own.engine.unwrap_or_else(|| config.engine.clone()),
         batch: own.batch.unwrap_or_else(|| config.batch.clone()),
         routing: own.routing.unwrap_or_else(|| config.routing.clone()),
+        arrivals: (
+            own.on_arrival.unwrap_or(config.loading.on_arrival),
+            own.arrival_share.unwrap_or(config.loading.arrival_share),
+        ),
         guest,
     })
 }

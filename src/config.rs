@@ -9,10 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    control::{ControlSettings, LoadingSettings},
+    control::{Arrivals, ControlSettings, LoadingSettings},
     http::{RequestSettings, admin::AdminSettings, listener::ConnectionSettings},
     image::Limits,
-    rollout::RoutingSettings,
+    rollout::{RoutingSettings, Share},
     strict::{StrictError, Tree},
     version::{BatchSettings, EngineSettings},
 };
@@ -139,6 +139,10 @@ pub struct ModelSettings {
     pub stable: String,
     /// The version that taught the others; empty: none.
     pub teacher: String,
+    /// Replaces `loading.on_arrival`.
+    pub on_arrival: Option<Arrivals>,
+    /// Replaces `loading.arrival_share`.
+    pub arrival_share: Option<Share>,
     /// Replaces `[engine]` whole.
     pub engine: Option<EngineSettings>,
     /// Replaces `[batch]` whole.

@@ -3,6 +3,7 @@
 //! An order is checked, written to the journal and only then published, by one pointer store; whoever gave it learns the
 //! next deployment and the order that undoes it.
 
+mod arrivals;
 mod error;
 mod fleet;
 pub mod journal;

@@ -7,21 +7,25 @@
 mod error;
 mod folder;
 mod golden;
+mod incoming;
 mod labels;
 pub mod manifest;
 mod name;
 mod read;
 mod validate;
+mod watch;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
 pub use golden::{Golden, Mismatch};
+pub use incoming::Incoming;
 pub use labels::Labels;
 pub use manifest::Manifest;
 pub use name::{ModelName, NameError, VersionName};
 pub use read::{VersionFiles, sha256};
+pub use watch::{Arrival, Watch};
 pub use write::NewVersion;
 
 use folder::Folder;

@@ -1,6 +1,12 @@
 //! An engine that follows a script, for tests of whatever stands in front of one: slow, failing, panicking, NaN.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread::{self, ThreadId},
+};
 
 use crate::{Batch, Blueprint, Dim, ElementType, Engine, EngineError, Port, Signature};
 
@@ -13,6 +19,18 @@ pub struct Scripted {
     signature: Signature,
     limit: Option<usize>,
     script: Arc<Script>,
+    census: Arc<Census>,
+}
+
+/// How many engines there were, and whether each was dropped where it was built.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// Built so far.
+    pub built: AtomicUsize,
+    /// Dropped so far.
+    pub dropped: AtomicUsize,
+    /// Dropped on another thread than the one that built them: must stay 0.
+    pub dropped_elsewhere: AtomicUsize,
 }
 
 impl Scripted {
@@ -39,7 +57,13 @@ impl Scripted {
             },
             limit: None,
             script: Arc::new(script),
+            census: Arc::default(),
         }
+    }
+
+    /// What is counted of this blueprint's engines.
+    pub fn census(&self) -> Arc<Census> {
+        self.census.clone()
     }
 
     /// Says that batches beyond this size are not worth forming.
@@ -66,7 +90,10 @@ impl Blueprint for Scripted {
     }
 
     fn build(&self, max_batch: usize) -> Result<Box<dyn Engine>, EngineError> {
+        self.census.built.fetch_add(1, Relaxed);
         Ok(Box::new(Following {
+            census: self.census.clone(),
+            home: thread::current().id(),
             row_len: self.signature.row_len,
             input: vec![0.0; max_batch * self.signature.row_len],
             output: Vec::new(),
@@ -76,6 +103,8 @@ impl Blueprint for Scripted {
 }
 
 struct Following {
+    census: Arc<Census>,
+    home: ThreadId,
     row_len: usize,
     input: Vec<f32>,
     output: Vec<f32>,
@@ -90,5 +119,14 @@ impl Engine for Following {
     fn run(&mut self, rows: usize) -> Result<&[f32], EngineError> {
         self.output = (self.script)(&self.input[..rows * self.row_len], rows)?;
         Ok(&self.output)
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if thread::current().id() != self.home {
+            self.census.dropped_elsewhere.fetch_add(1, Relaxed);
+        }
+        self.census.dropped.fetch_add(1, Relaxed);
     }
 }

@@ -18,6 +18,7 @@ mod history;
 mod recovery;
 mod snapshot;
 mod verify;
+mod walk;
 
 use std::{
     collections::BTreeMap,

@@ -14,12 +14,12 @@ use super::{
     fleet::Fleet,
     journal::{Entry, Journal, JournalError},
     load::{LoadError, LoadMetrics},
-    settings::LoadingSettings,
+    settings::{Arrivals, LoadingSettings},
     validation::Validation,
 };
 use crate::{
     registry::{Model, Registry},
-    rollout::{Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Slot},
+    rollout::{Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Share, Slot},
     store::{Labels, ModelName, Repository, VersionFiles, VersionName},
     version::{BatchSettings, EngineSettings, Launcher, Version},
 };
@@ -56,6 +56,8 @@ pub struct Founding {
     pub batch: BatchSettings,
     /// How its requests find their role.
     pub routing: RoutingSettings,
+    /// What a version becomes that appears, and a canary's first share then.
+    pub arrivals: (Arrivals, Share),
     /// The stable version's files, where it stands in no repository.
     pub guest: Option<VersionFiles>,
 }
@@ -123,7 +125,7 @@ impl ControlPlane {
                 founding.model.clone(),
                 founding.engine,
                 founding.batch,
-                (parts.settings.on_arrival, parts.settings.arrival_share),
+                founding.arrivals,
             );
             let mut labels = None;
             for (version, launch) in launches {
@@ -143,7 +145,12 @@ impl ControlPlane {
                         let model = &founding.model;
                         tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
                         let next = assignment.without(&version);
-                        journal.record(&lost(model, &assignment, &next, &source))?;
+                        // Unwritable, it is found missing again at the next start; serving goes on.
+                        if let Err(error) =
+                            journal.record(&lost(model, &assignment, &next, &source))
+                        {
+                            tracing::error!(%model, %error, "the lost version could not be written down");
+                        }
                         assignment = next;
                     }
                 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{ControlError, ControlPlane, journal::Entry};
 use crate::{
     rollout::{Assignment, Role},
-    store::{Directory, ModelName, VersionName},
+    store::{Directory, Incoming, ModelName, VersionName},
 };
 
 /// A version of the repository, as operators see it.
@@ -70,6 +70,20 @@ impl ControlPlane {
             }
         };
         Ok(directories.into_iter().map(listed).collect())
+    }
+
+    /// Begins to receive a version's archive.
+    ///
+    /// # Errors
+    /// The version exists, or the disk says no.
+    pub fn receive(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+    ) -> Result<Incoming, ControlError> {
+        self.model(model.as_str())?;
+        let limit = self.settings.max_upload_bytes;
+        Ok(self.repository()?.receive(model, version, limit)?)
     }
 
     /// Unloads a version and removes its directory; refused while it fills a role. Blocks for the disk.

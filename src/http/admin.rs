@@ -13,7 +13,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{delete, get, post, put},
+    routing::{get, post, put},
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -59,7 +59,7 @@ impl AdminPlane {
 
 /// Everything below `/admin`, behind admission.
 pub fn router(plane: &Arc<AdminPlane>) -> Router {
-    let version = delete(versions::remove);
+    let version = put(versions::upload).delete(versions::remove);
     let routes = Router::new()
         .route("/models", get(view::list))
         .route("/models/{model}", get(view::one))

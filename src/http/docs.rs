@@ -30,6 +30,7 @@ use super::{admin, describe, observe, predict};
         admin::orders::set_teacher,
         admin::versions::list,
         admin::versions::load,
+        admin::versions::upload,
         admin::versions::remove
     ),
     components(schemas(super::error::Problem))

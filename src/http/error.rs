@@ -243,7 +243,9 @@ fn store(error: &StoreError) -> (StatusCode, &'static str) {
     match error {
         StoreError::Exists { .. } => (S::CONFLICT, "version_exists"),
         StoreError::Missing { .. } => (S::NOT_FOUND, "version_missing"),
-        StoreError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "version_too_large"),
+        StoreError::TooLarge { .. } | StoreError::ArchiveTooLarge { .. } => {
+            (S::PAYLOAD_TOO_LARGE, "version_too_large")
+        }
         StoreError::Io { .. } => (S::SERVICE_UNAVAILABLE, "repository_unusable"),
         _ => (S::UNPROCESSABLE_ENTITY, "version_invalid"),
     }

@@ -121,4 +121,18 @@ pub enum StoreError {
         /// Of the new version.
         found: String,
     },
+    /// An archive that is no version.
+    #[error("the archive is refused: {detail}")]
+    Archive {
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+    /// An archive over its limit, packed or unpacked.
+    #[error(
+        "the archive, or what is in it, has more than {limit_bytes} bytes (loading.max_upload_bytes)"
+    )]
+    ArchiveTooLarge {
+        /// The limit of both.
+        limit_bytes: u64,
+    },
 }

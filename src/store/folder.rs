@@ -49,6 +49,14 @@ impl Folder {
         Ok(Self { handle, path })
     }
 
+    /// The same directory, which errors call `path`.
+    pub(super) fn called(self, path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            ..self
+        }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -85,6 +93,23 @@ impl Folder {
         let stat = statat(&folder.handle, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| failure(&path, errno))?;
         readable(&stat, &path, limit_bytes)
+    }
+
+    /// What tells whether the file at `path` below this directory is still the same: which it is, its length, and when
+    /// it was written to, in seconds and nanoseconds.
+    pub(super) fn stamp(&self, path: &str) -> Result<[u64; 4], StoreError> {
+        let (folder, name) = self.parent(path)?;
+        let folder = folder.as_ref().unwrap_or(self);
+        let path = folder.path.join(name);
+        let stat = statat(&folder.handle, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| failure(&path, errno))?;
+        #[allow(clippy::unnecessary_cast)] // other types on some systems
+        Ok([
+            stat.st_ino as u64,
+            stat.st_size as u64,
+            stat.st_mtime as u64,
+            stat.st_mtime_nsec as u64,
+        ])
     }
 
     /// Reads the file at `path` below this directory, once: an ordinary file with one name and at most `limit_bytes`.

@@ -49,8 +49,19 @@ impl Repository {
     ) -> Result<VersionFiles, StoreError> {
         let model_folder = self.model_folder(model)?;
         let folder = model_folder.folder(version.as_str())?;
-        let manifest = parse_manifest(&folder)?;
-        let labels = labels(&model_folder)?;
+        self.read_folder(model, version, &model_folder, &folder)
+    }
+
+    /// Reads a version from a directory that need not have its name yet.
+    pub(super) fn read_folder(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        model_folder: &Folder,
+        folder: &Folder,
+    ) -> Result<VersionFiles, StoreError> {
+        let manifest = parse_manifest(folder)?;
+        let labels = labels(model_folder)?;
         validate::labels(&manifest, &labels, &folder.path().join(MANIFEST))?;
 
         let model_bytes = folder.read(&manifest.file.name, self.max_model_bytes)?;
@@ -62,7 +73,7 @@ impl Repository {
         let golden = manifest
             .golden
             .iter()
-            .map(|entry| golden(&folder, entry, labels.len()))
+            .map(|entry| golden(folder, entry, labels.len()))
             .collect::<Result<_, _>>()?;
         Ok(VersionFiles {
             model: model.clone(),

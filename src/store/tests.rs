@@ -18,7 +18,7 @@ use crate::image::{Color, Filter, Layout, Resize, Transform};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
 
-fn new_version() -> NewVersion {
+pub(super) fn new_version() -> NewVersion {
     NewVersion {
         manifest: Manifest {
             schema: SCHEMA,
@@ -83,16 +83,17 @@ fn new_version() -> NewVersion {
     }
 }
 
-struct Stage {
+/// A repository for one test.
+pub(super) struct Stage {
     root: TempDir,
-    repository: Repository,
-    model: ModelName,
+    pub(super) repository: Repository,
+    pub(super) model: ModelName,
     version: VersionName,
 }
 
 impl Stage {
     /// A repository with the version `pets/v1`.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = TempDir::new().unwrap();
         let repository = Repository::open(root.path()).unwrap();
         let (model, version) = ("pets".parse().unwrap(), "v1".parse().unwrap());
@@ -107,11 +108,11 @@ impl Stage {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join("pets/v1").join(name)
     }
 
-    fn read(&self) -> Result<VersionFiles, StoreError> {
+    pub(super) fn read(&self) -> Result<VersionFiles, StoreError> {
         self.repository.read(&self.model, &self.version)
     }
 

@@ -14,6 +14,12 @@ use super::{
     VersionName, folder::is_safe_path, manifest, read, validate,
 };
 
+/// How everything begins that isn't in its place yet; no version's name does.
+pub(super) const INCOMING: &str = ".incoming-";
+
+/// How everything begins that is on its way out.
+pub(super) const REMOVED: &str = ".removed-";
+
 /// What a version is made of.
 #[derive(Clone, Debug)]
 pub struct NewVersion {
@@ -95,7 +101,7 @@ impl Repository {
         self.settle_labels(model, &new.labels)?;
 
         let beside = tempfile::Builder::new()
-            .prefix(".incoming-")
+            .prefix(INCOMING)
             .tempdir_in(&model_path);
         let beside = io_at(&model_path, beside)?;
         let folder = beside.path();
@@ -104,26 +110,8 @@ impl Repository {
         let text = toml::to_string(&files.manifest)
             .map_err(|error| io_failure(&path, io::Error::other(error)))?;
         write(&folder.join(MANIFEST), text.as_bytes())?;
-        // A temporary directory is its maker's alone; a version is read by the server's user.
-        io_at(
-            folder,
-            fs::set_permissions(folder, Permissions::from_mode(0o755)),
-        )?;
-        sync(folder)?;
-
-        match fs::rename(folder, &path) {
-            Ok(()) => _ = beside.keep(),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
-                ) =>
-            {
-                return Err(StoreError::Exists { path });
-            }
-            Err(error) => return Err(io_failure(&path, error)),
-        }
-        sync(&model_path)?;
+        publish(folder, &path)?;
+        _ = beside.keep();
         Ok(files)
     }
 
@@ -139,7 +127,7 @@ impl Repository {
             .folder(model.as_str())?
             .folder(version.as_str())?;
         let beside = tempfile::Builder::new()
-            .prefix(".removed-")
+            .prefix(REMOVED)
             .tempdir_in(&model_path);
         let beside = io_at(&model_path, beside)?;
         io_at(&path, fs::rename(&path, beside.path().join("version")))?;
@@ -157,7 +145,7 @@ impl Repository {
             Err(StoreError::Missing { .. }) => {
                 let mut file = io_at(
                     &folder,
-                    tempfile::NamedTempFile::with_prefix_in(".incoming-", &folder),
+                    tempfile::NamedTempFile::with_prefix_in(INCOMING, &folder),
                 )?;
                 io_at(&path, file.write_all(labels.to_text().as_bytes()))?;
                 io_at(
@@ -295,15 +283,39 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     io_at(path, written)
 }
 
+/// Gives a version's complete, durable folder its name: whoever looks sees all or nothing.
+pub(super) fn publish(folder: &Path, path: &Path) -> Result<(), StoreError> {
+    // A temporary directory is its maker's alone; a version is read by the server's user.
+    io_at(
+        folder,
+        fs::set_permissions(folder, Permissions::from_mode(0o755)),
+    )?;
+    sync(folder)?;
+    match fs::rename(folder, path) {
+        Ok(()) => path.parent().map_or(Ok(()), sync),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::DirectoryNotEmpty
+                    | io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(StoreError::Exists { path: path.into() })
+        }
+        Err(error) => Err(io_failure(path, error)),
+    }
+}
+
 /// Makes the names in a directory durable.
-fn sync(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn sync(folder: &Path) -> Result<(), StoreError> {
     io_at(
         folder,
         File::open(folder).and_then(|folder| folder.sync_all()),
     )
 }
 
-fn io_at<T>(path: &Path, result: io::Result<T>) -> Result<T, StoreError> {
+pub(super) fn io_at<T>(path: &Path, result: io::Result<T>) -> Result<T, StoreError> {
     result.map_err(|source| io_failure(path, source))
 }
 

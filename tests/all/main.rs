@@ -1,11 +1,13 @@
 //! Integration tests: real servers on port 0, real clients, scripted or real engines.
 
+mod audit;
 mod engines;
 mod faults;
 mod pictures;
 mod predict;
 mod process;
 mod repository;
+mod rollout;
 mod server;
 mod shipped;
 mod toy;

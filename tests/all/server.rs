@@ -1,12 +1,15 @@
 //! A server on port 0, for one test.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
 
-use stillhouse::{app::App, config::Config, store::Golden, version::Prepare};
+use bytes::Bytes;
+use stillhouse::{
+    app::App, config::Config, control::ControlSettings, store::Golden, version::Prepare,
+};
 use stillhouse_engine::{Backend, Blueprint, EngineError, scripted::Scripted};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::toy::{LABELS, SIDE, brightness, golden, gray_png, write};
+use crate::toy::{LABELS, SIDE, brightness, golden, gray_png, write, write_version};
 
 /// Runs until dropped or stopped.
 pub struct TestServer {
@@ -16,6 +19,7 @@ pub struct TestServer {
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<anyhow::Result<()>>,
     _repository: Option<tempfile::TempDir>,
+    _state: tempfile::TempDir,
 }
 
 impl TestServer {
@@ -41,6 +45,54 @@ impl TestServer {
             configure(config);
         })
         .await
+    }
+
+    /// Serves the model `toy` with a version for each blueprint, the first of them stable. Their files hold only their
+    /// names, by which they are told apart when they are loaded.
+    pub async fn fleet(
+        versions: Vec<(&'static str, Scripted)>,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Self::fleet_in(folder.path(), versions, configure).await;
+        Self {
+            _repository: Some(folder),
+            ..server
+        }
+    }
+
+    /// The same in a folder that outlives the server: what is there already is served, not written.
+    pub async fn fleet_in(
+        folder: &Path,
+        versions: Vec<(&'static str, Scripted)>,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
+        let models = folder.join("models");
+        for (name, _) in &versions {
+            if !models.join("toy").join(name).exists() {
+                write_version(&models, name, Bytes::from_static(name.as_bytes()), vec![]);
+            }
+        }
+        let mut config = Config::default();
+        config.repository.path = models;
+        config.control.state_path = folder.join("state");
+        config.engine.backend = "tract".into();
+        config.batch.max_batch = 4;
+        config.batch.workers = 1;
+        // A child wouldn't know the scripts.
+        config.loading.child_process = false;
+        let toy = config.models.entry("toy".into()).or_default();
+        toy.stable = versions[0].0.into();
+        configure(&mut config);
+        let blueprints: HashMap<Vec<u8>, Arc<dyn Blueprint>> = versions
+            .into_iter()
+            .map(|(name, scripted)| (name.into(), Arc::new(scripted) as Arc<dyn Blueprint>))
+            .collect();
+        let prepare: Prepare = Arc::new(move |bytes, _| {
+            let unknown = || EngineError::Run("no such script".into());
+            blueprints.get(&bytes[..]).cloned().ok_or_else(unknown)
+        });
+        Self::start_app(config, prepare).await
     }
 
     /// Serves the model `toy` by its real network.
@@ -73,6 +125,11 @@ impl TestServer {
     }
 
     async fn start_app(mut config: Config, prepare: Prepare) -> Self {
+        let state = tempfile::tempdir().expect("a folder");
+        if config.control == ControlSettings::default() {
+            // What somebody's own server has left in the working directory must not count here.
+            config.control.state_path = state.path().join("state");
+        }
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.server.admin_listen = ([127, 0, 0, 1], 0).into();
         let app = App::build(config, None, prepare)
@@ -93,6 +150,7 @@ impl TestServer {
             stop: Some(stop),
             served,
             _repository: None,
+            _state: state,
         };
         server
             .client
@@ -136,6 +194,43 @@ impl TestServer {
         .await
     }
 
+    /// An order to the admin plane, for whatever generation is there.
+    pub async fn order(&self, method: &str, path: &str, body: serde_json::Value) -> Reply {
+        self.admin(
+            method,
+            &format!("/admin/models/toy/{path}?force=true"),
+            &[],
+            body,
+        )
+        .await
+    }
+
+    /// A request to the admin plane.
+    pub async fn admin(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: serde_json::Value,
+    ) -> Reply {
+        let url = format!("http://{}{path}", self.admin);
+        let method = method.parse().expect("a method");
+        let mut request = self.client.request(method, url).json(&body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Reply::of(request.send().await.expect("an answer")).await
+    }
+
+    /// The deployment of `toy` as operators see it.
+    pub async fn deployment(&self) -> serde_json::Value {
+        let reply = self
+            .admin("GET", "/admin/models/toy", &[], serde_json::Value::Null)
+            .await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.json()
+    }
+
     /// The text of `/metrics`.
     pub async fn metrics(&self) -> String {
         let url = format!("http://{}/metrics", self.admin);
@@ -176,7 +271,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    async fn of(answer: reqwest::Response) -> Self {
+    pub async fn of(answer: reqwest::Response) -> Self {
         Self {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),

@@ -143,6 +143,17 @@ pub fn write(root: &std::path::Path, golden: Vec<Golden>) {
 
 /// Writes `toy/v1`: another network with the same manifest.
 pub fn write_network(root: &std::path::Path, model_bytes: Bytes, golden: Vec<Golden>) {
+    write_version(root, "v1", model_bytes, golden);
+}
+
+/// Writes another version with the same manifest.
+pub fn write_version(
+    root: &std::path::Path,
+    version: &str,
+    model_bytes: Bytes,
+    golden: Vec<Golden>,
+) {
+    let name = version;
     let repository = Repository::create(root).expect("a repository");
     let version = NewVersion {
         manifest: toy_manifest(),
@@ -152,7 +163,7 @@ pub fn write_network(root: &std::path::Path, model_bytes: Bytes, golden: Vec<Gol
     };
     let name = (
         "toy".parse().expect("a name"),
-        "v1".parse().expect("a name"),
+        name.parse().expect("a name"),
     );
     repository
         .write_version(&name.0, &name.1, &version)

@@ -10,7 +10,6 @@ use crate::{rollout::Assignment, store::ModelName};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Entry {
     /// When it was decided.
-    #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     /// The name of a token, the judge, the server itself.
@@ -54,17 +53,4 @@ pub(super) struct Numbered<E> {
     pub(super) seq: u64,
     #[serde(flatten)]
     pub(super) entry: E,
-}
-
-mod rfc3339 {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(time)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
 }

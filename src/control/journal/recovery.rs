@@ -10,9 +10,10 @@ use std::{
 use super::{
     Fault, JournalError,
     audit::{self, Audit},
-    chain::{Link, Tip, Walk},
+    chain::{Link, Tip},
     disk::at,
     snapshot,
+    walk::Walk,
 };
 use crate::{rollout::Assignment, store::ModelName};
 
@@ -37,6 +38,39 @@ pub(super) struct Reading {
     pub(super) since_broken: bool,
 }
 
+impl Reading {
+    /// Of a log without lines.
+    fn before(anchor: Option<&Link>) -> Self {
+        Self {
+            tip: Tip::origin(),
+            lines: 0,
+            length_bytes: 0,
+            cut_bytes: 0,
+            fault: None,
+            anchored: anchor.is_none(),
+            before: BTreeMap::new(),
+            since: BTreeMap::new(),
+            since_broken: false,
+        }
+    }
+
+    /// What is wrong with the log itself.
+    fn damage(&self, path: &Path) -> Vec<String> {
+        let path = path.display();
+        let cut = (self.cut_bytes > 0).then(|| {
+            format!(
+                "{path}: {} bytes of a half-written line {} are cut off",
+                self.cut_bytes,
+                self.lines + 1
+            )
+        });
+        let fault = self.fault.as_ref().map(|(line, fault)| {
+            format!("{path}, line {line}: {fault}; the log was changed by somebody else")
+        });
+        cut.into_iter().chain(fault).collect()
+    }
+}
+
 /// Reads the whole log; None where there is none.
 pub(super) fn read(folder: &Path, anchor: Option<&Link>) -> Result<Option<Reading>, JournalError> {
     let path = audit::path(folder);
@@ -48,17 +82,7 @@ pub(super) fn read(folder: &Path, anchor: Option<&Link>) -> Result<Option<Readin
 }
 
 fn walk(mut walk: Walk<BufReader<File>>, anchor: Option<&Link>) -> io::Result<Reading> {
-    let mut reading = Reading {
-        tip: Tip::origin(),
-        lines: 0,
-        length_bytes: 0,
-        cut_bytes: 0,
-        fault: None,
-        anchored: anchor.is_none(),
-        before: BTreeMap::new(),
-        since: BTreeMap::new(),
-        since_broken: false,
-    };
+    let mut reading = Reading::before(anchor);
     while let Some(visited) = walk.step()? {
         if let Some(Fault::Cut { bytes }) = visited.fault {
             reading.cut_bytes = bytes;
@@ -95,74 +119,52 @@ pub(super) struct Found {
 /// Reads both files; changes neither.
 pub(super) fn recover(folder: &Path) -> Result<Found, JournalError> {
     let state = snapshot::read(folder)?;
-    let reading = read(folder, state.as_ref().map(|state| &state.last))?;
+    let anchor = state.as_ref().map(|state| &state.last);
+    let reading = read(folder, anchor)?.unwrap_or_else(|| Reading::before(anchor));
     let path = audit::path(folder);
+    let mut notes = reading.damage(&path);
     let path = path.display();
-    let mut notes = vec![];
-    let mut found = Found {
-        assignments: BTreeMap::new(),
-        audit: Audit {
-            folder: folder.into(),
-            tip: Tip::origin(),
-            length_bytes: 0,
-            torn: false,
-        },
-        lost: None,
-        notes: vec![],
-    };
-    let mut log_seq = 0;
-    let mut replayed = BTreeMap::new();
-    let mut anchored = false;
-    if let Some(reading) = reading {
-        if reading.cut_bytes > 0 {
-            notes.push(format!(
-                "{path}: {} bytes of a half-written line {} are cut off",
-                reading.cut_bytes,
-                reading.lines + 1
-            ));
-        }
-        if let Some((line, fault)) = &reading.fault {
-            notes.push(format!(
-                "{path}, line {line}: {fault}; the log was changed by somebody else"
-            ));
-        }
-        if reading.since_broken && state.is_none() {
-            notes.push(format!("{path} can't replace the missing state.json, since its chain is broken: the configuration says who answers"));
-        } else if reading.anchored && !reading.since.is_empty() {
-            replayed = reading.since;
-        }
-        log_seq = reading.tip.seq;
-        anchored = reading.anchored;
-        found.audit.tip = reading.tip;
-        found.audit.length_bytes = reading.length_bytes;
-        found.audit.torn = reading.cut_bytes > 0;
-    }
+    let mut assignments = BTreeMap::new();
+    let mut replayed = reading.since;
+    let mut lost = None;
     match state {
+        None if reading.since_broken => {
+            notes.push(format!(
+                "{path} can't replace the missing state.json, since its chain is broken: the configuration says who answers"
+            ));
+            replayed.clear();
+        }
         None if replayed.is_empty() => {}
         None => notes.push(format!("state.json was missing: rebuilt from {path}")),
         Some(state) => {
-            found.assignments = state.models;
-            for (model, assignment) in &replayed {
+            assignments = state.models;
+            notes.extend(replayed.iter().map(|(model, assignment)| {
+                let generation = assignment.generation;
+                format!("{model}: generation {generation} was taken from {path}: an earlier process ended before state.json followed")
+            }));
+            let (made_by, end) = (state.last.tip.seq, reading.tip.seq);
+            if !reading.anchored && made_by > end {
                 notes.push(format!(
-                    "{model}: generation {} was taken from {path}: an earlier process ended before state.json followed",
-                    assignment.generation
+                    "{path} ends with line {end}, but state.json was made by line {made_by}: lines are lost; the log goes on behind that one"
                 ));
-            }
-            if state.last.tip.seq > log_seq {
+                lost = Some(state.last);
+            } else if !reading.anchored {
                 notes.push(format!(
-                    "{path} ends with line {log_seq}, but state.json was made by line {}: lines are lost; the log goes on behind that one",
-                    state.last.tip.seq
-                ));
-                found.lost = Some(state.last);
-            } else if !anchored {
-                notes.push(format!(
-                    "{path} doesn't have the line {} that state.json was made by: it is another log or was changed; state.json counts",
-                    state.last.tip.seq
+                    "{path} doesn't have the line {made_by} that state.json was made by: it is another log or was changed; state.json counts"
                 ));
             }
         }
     }
-    found.assignments.extend(replayed);
-    found.notes = notes;
-    Ok(found)
+    assignments.extend(replayed);
+    Ok(Found {
+        assignments,
+        audit: Audit {
+            folder: folder.into(),
+            tip: reading.tip,
+            length_bytes: reading.length_bytes,
+            torn: reading.cut_bytes > 0,
+        },
+        lost,
+        notes,
+    })
 }

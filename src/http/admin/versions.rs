@@ -82,6 +82,88 @@ pub async fn load(
     Ok(answer(None, &view).into_response())
 }
 
+/// `PUT /admin/models/{model}/versions/{version}`
+#[utoipa::path(put, path = "/admin/models/{model}/versions/{version}", tag = "admin",
+    params(("model" = String, Path, description = "The model's name"), ("version" = String, Path, description = "The version's name")),
+    request_body(content((Vec<u8> = "application/x-tar"), (Vec<u8> = "application/gzip"), (Vec<u8> = "application/zip")), description = "The version's directory as tar, tar.gz or zip"),
+    responses(
+        (status = 201, description = "It is in the repository, every sum verified; not yet loaded", body = serde_json::Value),
+        (status = 409, description = "It exists", body = crate::http::error::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = crate::http::error::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The archive holds no version that can be trusted", body = crate::http::error::Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn upload(
+    State(plane): State<Arc<AdminPlane>>,
+    Path((name, wanted)): Path<(String, String)>,
+    Extension(caller): Extension<Caller>,
+    Extension(id): Extension<RequestId>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let (model, version) = (model(&name)?, version(&wanted)?);
+    let (chunks, mut waiting) = mpsc::channel::<bytes::Bytes>(CHUNKS_WAITING);
+    let control = plane.control.clone();
+    let entry = Entry {
+        time: Timestamp::now(),
+        actor: caller.0,
+        action: "upload_version".into(),
+        model: Some(model.clone()),
+        reason: String::new(),
+        request_id: id.as_str().to_owned(),
+        from: None,
+        to: None,
+        detail: None,
+    };
+    // The disk's work is done off the async threads; a broken body drops the sender and, with it, what has come so far.
+    let (complete, completed) = tokio::sync::oneshot::channel::<()>();
+    let receiving = tokio::task::spawn_blocking(move || -> Result<_, ApiError> {
+        let mut incoming = control.receive(&model, &version)?;
+        while let Some(chunk) = waiting.blocking_recv() {
+            incoming
+                .write(&chunk)
+                .map_err(crate::control::ControlError::from)?;
+        }
+        completed.blocking_recv().map_err(|_| BodyError::Broken)?;
+        let files = incoming
+            .finish()
+            .map_err(crate::control::ControlError::from)?;
+        let detail = json!({ "version": files.version, "sha256": files.manifest.file.sha256 });
+        control.note(&Entry {
+            detail: Some(detail),
+            ..entry
+        })?;
+        Ok(files)
+    });
+    let mut stream = body.into_data_stream();
+    let mut whole = true;
+    loop {
+        let chunk = match tokio::time::timeout(CHUNK_TIMEOUT, stream.next()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(Some(Err(_))) | Err(_) => {
+                whole = false;
+                break;
+            }
+        };
+        // Closed: the disk side has ended with an error, which is told below.
+        if chunks.send(chunk).await.is_err() {
+            break;
+        }
+    }
+    if whole {
+        let _ = complete.send(());
+    }
+    drop(chunks);
+    let files = receiving.await.map_err(|_| ApiError::Panicked)??;
+    let view = json!({
+        "model": name,
+        "version": wanted,
+        "sha256": files.manifest.file.sha256,
+        "size_bytes": files.manifest.file.size_bytes,
+        "golden_samples": files.golden.len(),
+    });
+    Ok((StatusCode::CREATED, answer(None, &view)).into_response())
+}
+
 /// `DELETE .../versions/{version}`
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,9 @@
 //! Files that are not as they were left.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::store::sha256;
 
 fn three() -> tempfile::TempDir {
     written(&[change("fashion", 1), note("by hand"), change("fashion", 2)])
@@ -232,4 +235,49 @@ fn what_is_no_folder_is_refused() {
     journal.record(&change("fashion", 1)).expect("recorded");
     drop(journal);
     assert_eq!(reopened(&folder), (Some(nth(1)), vec![]));
+}
+
+/// A line that fits nowhere but hashes to what it says.
+fn forged(seq: u64) -> String {
+    let entry = serde_json::to_string(&entry::Numbered {
+        seq,
+        entry: change("fashion", 7),
+    });
+    let entry = entry.expect("JSON");
+    let origin = chain::Tip::origin().hash;
+    let hash = sha256([origin.as_str(), &entry].concat().as_bytes());
+    format!("{{\"hash\":\"{hash}\",\"entry\":{entry}}}\n")
+}
+
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let line = (0_usize..3).prop_map(|at| {
+        let text = log(three().path());
+        let line = text.lines().nth(at).expect("a line");
+        format!("{line}\n").into_bytes()
+    });
+    prop_oneof![
+        3 => line,
+        1 => prop_oneof![Just(0), Just(3), Just(u64::MAX), any::<u64>()].prop_map(|seq| forged(seq).into_bytes()),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+        1 => Just(b"\n".to_vec()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Serving goes on, whatever the log has become, and so do changes.
+    #[test]
+    fn no_log_keeps_the_next_change_from_being_kept(pieces in prop::collection::vec(piece(), 0..6)) {
+        let folder = three();
+        fs::write(audit::path(folder.path()), pieces.concat()).expect("written");
+        let _ = verify(folder.path());
+        let (mut journal, recovered) = open(folder.path());
+        prop_assert!(recovered.assignments.contains_key("fashion"));
+        journal.record(&change("fashion", 9)).expect("recorded");
+        drop(journal);
+        prop_assert_eq!(reopened(folder.path()).0, Some(nth(9)));
+        let history = history(folder.path(), None, 1).expect("read");
+        prop_assert_eq!(&history.lines[0].entry, &change("fashion", 9));
+    }
 }

@@ -1,0 +1,93 @@
+//! What becomes of versions that appear in the repository while the server runs.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use super::{ControlError, ControlPlane, Order, settings::Arrivals};
+use crate::{
+    rollout::{Change, Share},
+    store::{Arrival, ModelName, VersionName, Watch},
+};
+
+impl ControlPlane {
+    /// Begins to look at the repository; it ends when what is returned is dropped. None without a repository.
+    pub fn follow(self: &Arc<Self>) -> Option<Watch> {
+        let repository = self.repository.clone()?;
+        match repository.sweep() {
+            Ok(0) => {}
+            Ok(left) => tracing::info!(left, "removed what an earlier process had left half done"),
+            Err(error) => {
+                tracing::warn!(%error, "what an earlier process may have left half done stays")
+            }
+        }
+        let poll = Duration::from_secs(self.settings.poll_seconds);
+        // Unbounded, as the thread that looks must not wait: an arrival is two short names, and few come.
+        let (told, arrivals) = mpsc::unbounded_channel();
+        tokio::spawn(settle(Arc::downgrade(self), arrivals));
+        Some(Watch::start(repository, poll, move |arrival| {
+            let _ = told.send(arrival);
+        }))
+    }
+
+    async fn arrived(
+        self: &Arc<Self>,
+        model: ModelName,
+        version: VersionName,
+    ) -> Result<(), ControlError> {
+        let Ok(fleet) = self.fleet(model.as_str()) else {
+            tracing::info!(%model, %version, "a version of a model that is not served: models are read at the start");
+            return Ok(());
+        };
+        if fleet.get(&version).is_some() {
+            tracing::warn!(%model, %version, "the files of a loaded version have changed; what was loaded goes on serving");
+            return Ok(());
+        }
+        let (arrivals, share) = fleet.arrivals;
+        tracing::info!(%model, %version, on_arrival = ?arrivals, "a version has arrived");
+        let share = match arrivals {
+            Arrivals::Ignore => return Ok(()),
+            Arrivals::Load => return self.load(&model, &version).await.map(drop),
+            Arrivals::DarkCanary => Share::default(),
+            Arrivals::Canary => share,
+        };
+        let order = Order {
+            model,
+            change: Change::StartCanary { version, share },
+            expected: None,
+            dry_run: false,
+            actor: "stillhouse".into(),
+            reason: "on_arrival".into(),
+            request_id: String::new(),
+        };
+        self.execute(order).await.map(drop)
+    }
+}
+
+/// One arrival after the other, until the watch or the control plane is gone.
+async fn settle(control: Weak<ControlPlane>, mut arrivals: mpsc::UnboundedReceiver<Arrival>) {
+    while let Some(arrival) = arrivals.recv().await {
+        let Some(control) = control.upgrade() else {
+            return;
+        };
+        match arrival {
+            Arrival::Came { model, version } => {
+                if let Err(error) = control.arrived(model.clone(), version.clone()).await {
+                    tracing::warn!(%model, %version, %error, "an arrived version stays out");
+                }
+            }
+            Arrival::Gone { model, version } => {
+                let loaded = control
+                    .fleet(model.as_str())
+                    .ok()
+                    .and_then(|fleet| fleet.get(&version));
+                if loaded.is_some() {
+                    tracing::warn!(%model, %version, "the files of a loaded version are gone; it goes on serving until it is replaced");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `stillhouse audit verify`, as somebody who distrusts the server would use it.
+
+use std::{fs, path::Path, process::Command};
+
+use stillhouse::control::journal::{Entry, Journal};
+
+/// Exit code, standard output, standard error.
+fn verify(folder: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+        .args(["audit", "verify", "--state"])
+        .arg(folder)
+        .args(more)
+        .output()
+        .expect("runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn entry(reason: &str) -> Entry {
+    Entry {
+        time: "2025-03-14T09:26:53Z".parse().expect("a time"),
+        actor: "ada".into(),
+        action: "upload".into(),
+        model: None,
+        reason: reason.into(),
+        request_id: "r-1".into(),
+        from: None,
+        to: None,
+        detail: None,
+    }
+}
+
+#[test]
+fn the_exit_code_says_whether_the_log_holds_and_the_text_names_the_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (code, _, told) = verify(folder, &[]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("audit.jsonl is missing"), "{told}");
+
+    let (mut journal, _) = Journal::open(folder).expect("opens");
+    for reason in ["first", "second", "third"] {
+        journal.record(&entry(reason)).expect("recorded");
+    }
+    // A running server doesn't mind.
+    let (code, good, told) = verify(folder, &[]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(good.starts_with("3 lines"), "{good}");
+    let (code, json, _) = verify(folder, &["--json"]);
+    assert_eq!(code, Some(0));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["good"], &json["lines"]), (&true.into(), &3.into()));
+    assert!(
+        good.contains(json["head"].as_str().expect("a hash")),
+        "{good}"
+    );
+
+    let path = folder.join("audit.jsonl");
+    let text = fs::read_to_string(&path).expect("a log");
+    fs::write(&path, text.replacen("second", "zecond", 1)).expect("written");
+    let (code, _, told) = verify(folder, &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("audit.jsonl, line 2: it states the hash"),
+        "{told}"
+    );
+    let (code, json, _) = verify(folder, &["--json"]);
+    assert_eq!(code, Some(1));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["good"], &json["line"]), (&false.into(), &2.into()));
+}

@@ -1,0 +1,147 @@
+//! Who is let in to the admin plane.
+
+use serde_json::{Value, json};
+use stillhouse::{app::App, config::Config};
+
+use super::always;
+use crate::server::TestServer;
+
+const OPERATOR: &str = "operator-secret-1";
+const VIEWER: &str = "viewer-secret-number-2";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_open_what_they_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tokens = folder.path().join("tokens");
+    std::fs::write(
+        &tokens,
+        format!("operator anna {OPERATOR}\nviewer grafana {VIEWER}\n"),
+    )
+    .expect("written");
+    let server = TestServer::fleet(vec![("v1", always(0)), ("v2", always(1))], |config| {
+        config.admin.tokens_file = tokens.clone();
+    })
+    .await;
+    let send = async |method: &str, path: &str, token: Option<&str>, body: Value| {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> = bearer
+            .iter()
+            .map(|value| ("authorization", &**value))
+            .collect();
+        server
+            .admin(method, &format!("/admin/models{path}"), &headers, body)
+            .await
+    };
+    let start = json!({"version": "v2", "share": 0});
+    for token in [None, Some("wrong"), Some(&OPERATOR[..16]), Some("")] {
+        let reply = send("POST", "/toy/canary?force=true", token, start.clone()).await;
+        reply.assert_problem(401, "unauthorized");
+        assert_eq!(reply.header("www-authenticate"), "Bearer");
+        send("GET", "", token, Value::Null)
+            .await
+            .assert_problem(401, "unauthorized");
+    }
+    assert_eq!(send("GET", "", Some(VIEWER), Value::Null).await.status, 200);
+    send(
+        "POST",
+        "/toy/canary?force=true",
+        Some(VIEWER),
+        start.clone(),
+    )
+    .await
+    .assert_problem(403, "viewer_may_not_change");
+    send("DELETE", "/toy/versions/v2", Some(VIEWER), json!({}))
+        .await
+        .assert_problem(403, "viewer_may_not_change");
+    assert_eq!(
+        send("POST", "/toy/canary?force=true", Some(OPERATOR), start)
+            .await
+            .status,
+        200
+    );
+    let history = send("GET", "/toy/history", Some(VIEWER), Value::Null)
+        .await
+        .json();
+    assert_eq!(history["entries"][0]["actor"], "anna");
+    // Prometheus and load balancers have no token.
+    assert!(
+        server
+            .metrics()
+            .await
+            .contains("reason=\"unauthorized\"} 8")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_is_slowed_down_and_the_right_token_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, format!("operator anna {OPERATOR}\n")).expect("written");
+    let server = TestServer::fleet(vec![("v1", always(0))], |config| {
+        config.admin.tokens_file = tokens.clone();
+    })
+    .await;
+    let guess = |guess: usize| {
+        let bearer = format!("Bearer guess-{guess}");
+        let server = &server;
+        async move {
+            server
+                .admin(
+                    "GET",
+                    "/admin/models",
+                    &[("authorization", &bearer)],
+                    Value::Null,
+                )
+                .await
+                .status
+        }
+    };
+    let guesses = futures_util::future::join_all((0..40).map(guess));
+    let bearer = format!("Bearer {OPERATOR}");
+    let authorization = [("authorization", &*bearer)];
+    let right = server.admin("GET", "/admin/models", &authorization, Value::Null);
+    let (guesses, right) = tokio::join!(guesses, right);
+    assert_eq!(right.status, 200);
+    let count = |wanted| guesses.iter().filter(|status| **status == wanted).count();
+    assert_eq!(count(401) + count(429), 40, "{guesses:?}");
+    assert!(count(429) >= 20, "at most 16 wait: {guesses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sites_may_not_speak_for_an_operator() {
+    let server = TestServer::fleet(vec![("v1", always(0)), ("v2", always(1))], |_| {}).await;
+    for (headers, code) in [
+        (vec![("origin", "https://evil.example")], "cross_site"),
+        (vec![("sec-fetch-site", "cross-site")], "cross_site"),
+        (vec![("host", "rebound.example")], "foreign_host"),
+    ] {
+        let start = json!({"version": "v2", "share": 0});
+        let reply = server
+            .admin(
+                "POST",
+                "/admin/models/toy/canary?force=true",
+                &headers,
+                start,
+            )
+            .await;
+        reply.assert_problem(403, code);
+    }
+    assert_eq!(server.deployment().await["generation"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_admin_listener_on_a_public_address_is_refused() {
+    let mut config = Config::default();
+    config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.server.admin_listen = ([0, 0, 0, 0], 0).into();
+    let prepare = std::sync::Arc::new(stillhouse_engine::prepare);
+    let error = App::build(config, None, prepare)
+        .await
+        .err()
+        .expect("refused")
+        .to_string();
+    assert!(
+        error.contains("STILLHOUSE_OPERATOR_TOKEN") && error.contains("0.0.0.0"),
+        "{error}"
+    );
+}

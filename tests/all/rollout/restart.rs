@@ -1,0 +1,118 @@
+//! What was deployed outlives the process; what can't be written down isn't done.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use stillhouse_engine::scripted::Scripted;
+
+use super::always;
+use crate::{
+    server::TestServer,
+    toy::{SIDE, gray_png},
+};
+
+fn versions() -> Vec<(&'static str, Scripted)> {
+    vec![("v1", always(0)), ("v2", always(1)), ("v3", always(2))]
+}
+
+/// What must be the same before and after.
+async fn deployment(server: &TestServer) -> Value {
+    let mut deployment = server.deployment().await;
+    for key in ["seats", "sample_ratio_log_e"] {
+        deployment.as_object_mut().expect("an object").remove(key);
+    }
+    deployment
+}
+
+async fn stop(mut server: TestServer) {
+    server.begin_stop();
+    server.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_comes_back_with_the_same_deployment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
+    assert!(
+        !folder.path().join("state").exists(),
+        "nothing is written before the first change"
+    );
+    for (method, path, body) in [
+        ("POST", "canary", json!({"version": "v2", "share": "10%"})),
+        ("POST", "promote", json!({})),
+        ("PUT", "teacher", json!({"version": "v1"})),
+        ("POST", "canary", json!({"version": "v3", "share": 2500})),
+        ("PUT", "split", json!({"teacher": "5%"})),
+    ] {
+        let reply = server.order(method, path, body).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+    }
+    let before = deployment(&server).await;
+    assert_eq!(before["generation"], 6);
+    stop(server).await;
+
+    let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
+    assert_eq!(deployment(&server).await, before);
+    let answer = server.predict(gray_png(SIDE, 7)).await.json();
+    assert_eq!(answer["generation"], 6);
+    // The next change goes on from there.
+    assert_eq!(
+        server.order("POST", "abort", json!({})).await.json()["after"]["generation"],
+        7
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_is_gone_empties_its_role_and_stable_serves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
+    server
+        .order("POST", "canary", json!({"version": "v2", "share": "10%"}))
+        .await;
+    stop(server).await;
+    fs::remove_dir_all(folder.path().join("models/toy/v2")).expect("removed");
+
+    let left = vec![("v1", always(0))];
+    let server = TestServer::fleet_in(folder.path(), left, |_| {}).await;
+    let after = deployment(&server).await;
+    assert_eq!(
+        (&after["canary"], &after["generation"]),
+        (&Value::Null, &json!(3))
+    );
+    assert_eq!(after["split"]["canary"], 0);
+    assert_eq!(
+        server.predict(gray_png(SIDE, 7)).await.json()["version"],
+        "v1"
+    );
+    let history = server
+        .admin("GET", "/admin/models/toy/history", &[], Value::Null)
+        .await
+        .json();
+    assert_eq!(history["entries"][0]["action"], "lost_version");
+    assert_eq!(history["entries"][0]["actor"], "stillhouse");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_down_is_not_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
+    // Tests may run as root, whom no permission stops: a file where the folder should be does.
+    fs::write(folder.path().join("state"), "in the way").expect("written");
+    let start = json!({"version": "v2", "share": "100%"});
+    let reply = server.order("POST", "canary", start.clone()).await;
+    reply.assert_problem(503, "journal_unwritable");
+    let deployment = server.deployment().await;
+    assert_eq!(
+        (&deployment["generation"], &deployment["canary"]),
+        (&json!(1), &Value::Null)
+    );
+    assert_eq!(
+        server.predict(gray_png(SIDE, 7)).await.json()["version"],
+        "v1"
+    );
+
+    // As soon as it can be written down, it is done; also under the key of the failed order.
+    fs::remove_file(folder.path().join("state")).expect("removed");
+    let reply = server.order("POST", "canary", start).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+}

@@ -1,0 +1,167 @@
+//! Who answers whom.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use stillhouse::rollout::{Role, Split, split};
+
+use super::always;
+use crate::{
+    server::TestServer,
+    toy::{SIDE, gray_png},
+};
+
+async fn server() -> TestServer {
+    let versions = vec![("v1", always(0)), ("v2", always(1)), ("teacher", always(2))];
+    TestServer::fleet(versions, |config| {
+        config.routing.key_header = "x-user".into();
+        config.routing.key_cookie = "uid".into();
+        config.routing.role_header = true;
+        config.models.entry("toy".into()).or_default().teacher = "teacher".into();
+    })
+    .await
+}
+
+/// The answer to a picture that a user sends; its label must be that of the version it names.
+async fn ask(server: &TestServer, headers: &[(&str, &str)]) -> Value {
+    let reply = server.post("/predict", gray_png(SIDE, 7), headers).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let answer = reply.json();
+    let label = match answer["version"].as_str() {
+        Some("v1") => "dark",
+        Some("v2") => "middle",
+        Some("teacher") => "bright",
+        other => panic!("no such version: {other:?}"),
+    };
+    assert_eq!(answer["predictions"][0]["label"], label, "{answer}");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_stay_with_their_role_while_the_canary_grows() {
+    let server = server().await;
+    let started = server
+        .order("POST", "canary", json!({"version": "v2", "share": "1%"}))
+        .await;
+    assert_eq!(started.status, 200, "{}", started.text);
+    let teaches = server
+        .order("PUT", "split", json!({"teacher": "20%"}))
+        .await;
+    assert_eq!(teaches.status, 200, "{}", teaches.text);
+
+    let mut before: HashMap<u32, String> = HashMap::new();
+    for share in [1_000u16, 3_000, 8_000] {
+        let grown = server
+            .order("PUT", "split", json!({"canary": share}))
+            .await
+            .json();
+        let settled: Split =
+            serde_json::from_value(grown["after"]["split"].clone()).expect("a split");
+        for user in 0..60u32 {
+            let name = format!("user-{user}");
+            let by_header = ask(&server, &[("x-user", &name)]).await;
+            // The same split in this process: what is documented is what is done.
+            let expected = split::role(settled, split::draw("toy", 1, name.as_bytes()));
+            assert_eq!(by_header["role"], expected.as_str(), "{name} at {share}");
+            assert_eq!(by_header["generation"], grown["after"]["generation"]);
+            let cookie = format!("theme=dark; uid={name}");
+            assert_eq!(
+                ask(&server, &[("cookie", &cookie)]).await["role"],
+                expected.as_str()
+            );
+            let role = expected.to_string();
+            if before.get(&user).is_some_and(|role| role == "canary") {
+                assert_eq!(role, "canary", "{name} left the canary at {share}");
+            }
+            before.insert(user, role);
+        }
+    }
+    let roles = |wanted: &str| before.values().filter(|role| *role == wanted).count();
+    assert!(
+        roles("canary") > 35 && roles("teacher") > 3 && roles("stable") == 0,
+        "{before:?}"
+    );
+    assert_eq!(
+        server
+            .metric("stillhouse_split_share_ratio{model=\"toy\",role=\"canary\"}")
+            .await,
+        0.8
+    );
+    assert!(
+        server
+            .metric("stillhouse_routed_total{model=\"toy\",role=\"canary\"}")
+            .await
+            > 35.0
+    );
+    // 60 users, each counted once although each asked twice a round.
+    let seats = server.deployment().await["seats"]
+        .as_array()
+        .expect("seats")
+        .clone();
+    let drawn: u64 = seats
+        .iter()
+        .map(|seat| seat["drawn"].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(drawn, 60, "{seats:?}");
+    assert!(
+        server
+            .metric("stillhouse_sample_ratio_log_e{model=\"toy\"}")
+            .await
+            < 2.0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_key_each_request_draws_by_its_id() {
+    let server = server().await;
+    server
+        .order("POST", "canary", json!({"version": "v2", "share": "50%"}))
+        .await;
+    let settled = Split {
+        canary: "50%".parse().expect("a share"),
+        teacher: "0%".parse().expect("a share"),
+    };
+    let mut canaries = 0;
+    for _ in 0..60 {
+        let answer = ask(&server, &[]).await;
+        let id = answer["request_id"].as_str().expect("an id");
+        let role = split::role(settled, split::draw("toy", 1, id.as_bytes()));
+        assert_eq!(answer["role"], role.as_str());
+        canaries += u32::from(role == Role::Canary);
+    }
+    assert!((10..=50).contains(&canaries), "{canaries} of 60 at 50 %");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_chooses_the_role_where_that_is_allowed() {
+    let server = server().await;
+    for (role, version) in [("stable", "v1"), ("Teacher", "teacher")] {
+        assert_eq!(
+            ask(&server, &[("x-stillhouse-role", role)]).await["version"],
+            version
+        );
+    }
+    for (role, code) in [
+        ("canary", "role_not_filled"),
+        ("boss", "unknown_role"),
+        ("", "unknown_role"),
+    ] {
+        let reply = server
+            .post(
+                "/predict",
+                gray_png(SIDE, 7),
+                &[("x-stillhouse-role", role)],
+            )
+            .await;
+        reply.assert_problem(404, code);
+    }
+    let strict = TestServer::fleet(vec![("v1", always(0))], |_| {}).await;
+    let reply = strict
+        .post(
+            "/predict",
+            gray_png(SIDE, 7),
+            &[("x-stillhouse-role", "stable")],
+        )
+        .await;
+    reply.assert_problem(403, "role_not_allowed");
+}
