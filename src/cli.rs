@@ -7,6 +7,7 @@ mod health;
 mod import;
 mod models;
 mod network;
+mod operator;
 mod serve;
 mod validate;
 
@@ -41,6 +42,8 @@ enum Verb {
     /// Look at the audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
+    #[command(flatten)]
+    Operator(operator::Operator),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Verb::Import(import) => import.run(),
         Verb::Models(models) => models.run(),
         Verb::Audit(audit) => audit.run(),
+        Verb::Operator(verb) => verb.main(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
         Verb::Validate(validate) => validate.run(),
     };

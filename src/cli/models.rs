@@ -114,7 +114,7 @@ fn directories(
 }
 
 /// A length for people; multiples of 1000, as disks and networks count.
-struct Size(u64);
+pub(super) struct Size(pub(super) u64);
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{ControlError, ControlPlane, journal::Entry};
@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// A version of the repository, as operators see it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Listed {
     /// Its name.
     pub version: String,
     /// `teacher`, `stable`, `canary` or `previous`; empty where it fills none.
-    pub roles: Vec<&'static str>,
+    pub roles: Vec<String>,
     /// Whether it is in memory.
     pub loaded: bool,
     /// SHA-256 of the network's file.
@@ -57,7 +57,10 @@ impl ControlPlane {
             let version = directory.version;
             let manifest = directory.manifest.as_ref();
             Listed {
-                roles: roles(&assignment, &version),
+                roles: roles(&assignment, &version)
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect(),
                 loaded: loaded.contains(&version),
                 sha256: manifest.ok().map(|manifest| manifest.file.sha256.clone()),
                 size_bytes: manifest.ok().map(|manifest| manifest.file.size_bytes),

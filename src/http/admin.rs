@@ -27,7 +27,11 @@ use admission::Guesses;
 use idempotency::Remembered;
 
 pub use admission::{AdminError, Caller};
+pub use idempotency::KEY;
+pub use orders::{ChangedView, Instruction};
 pub use tokens::{AdminSettings, TokenError, Tokens};
+pub use versions::VersionList;
+pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView};
 
 /// An order in JSON is a few names and numbers.
 const MAX_ORDER_BYTES: usize = 64 << 10;

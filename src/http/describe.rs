@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{DataPlane, error::ApiError};
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One role of a model.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RoleView {
     /// The role.
     pub role: Role,

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{admin::AdminError, body::BodyError, layers::RequestId, request::RequestError};
@@ -252,7 +252,7 @@ fn store(error: &StoreError) -> (StatusCode, &'static str) {
 }
 
 /// RFC 9457 problem details; `error` repeats `detail` for clients of the Open Inference Protocol.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A URI for this kind of problem.
     #[schema(example = "urn:stillhouse:problem:queue_full")]
@@ -270,7 +270,7 @@ pub struct Problem {
     /// The same as `detail`.
     pub error: String,
     /// With 412: the deployment that is there now.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Assignment>,
 }
 

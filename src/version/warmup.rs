@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stillhouse_engine::{Engine, EngineError};
 use utoipa::ToSchema;
 
@@ -24,7 +24,7 @@ const GOOD_ENOUGH: f64 = 0.95;
 const GAIN_FOR_FEWER_WORKERS: f64 = 2.0;
 
 /// One batch size with its best observed run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BatchTiming {
     /// Images in the batch.
     pub rows: usize,

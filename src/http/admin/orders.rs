@@ -100,10 +100,10 @@ pub struct SetTeacher {
 }
 
 /// An order as a request and as a line to type.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Undo {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Instruction {
     /// Of the request.
-    pub method: &'static str,
+    pub method: String,
     /// Of the request.
     pub path: String,
     /// Of the request.
@@ -113,7 +113,7 @@ pub struct Undo {
 }
 
 /// What an order did, or would do.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChangedView {
     /// The model.
     pub model: String,
@@ -126,7 +126,7 @@ pub struct ChangedView {
     /// The deployment after.
     pub after: Assignment,
     /// What leads back.
-    pub undo: Option<Undo>,
+    pub undo: Option<Instruction>,
 }
 
 macro_rules! verb {
@@ -255,7 +255,7 @@ fn expected(headers: &HeaderMap, query: OrderQuery) -> Result<Option<u64>, Admin
 fn told(model: String, dry_run: bool, changed: Changed) -> Answered {
     let view = ChangedView {
         changed: changed.after.generation != changed.before.generation,
-        undo: changed.undo.map(|change| undo(&model, &change)),
+        undo: changed.undo.map(|change| Instruction::new(&model, &change)),
         dry_run,
         before: changed.before,
         after: changed.after,
@@ -265,59 +265,62 @@ fn told(model: String, dry_run: bool, changed: Changed) -> Answered {
     answer(Some(now.generation), &view)
 }
 
-fn undo(model: &str, change: &Change) -> Undo {
-    let (method, verb, body, command) = match change {
-        Change::StartCanary { version, share } => (
-            "POST",
-            "canary",
-            json!({ "version": version, "share": share }),
-            format!("canary start {version} --share {share}"),
-        ),
-        Change::SetSplit { canary, teacher } => {
-            let flag = |name, share: &Option<Share>| {
-                share
-                    .map(|share| format!(" --{name} {share}"))
-                    .unwrap_or_default()
-            };
-            let mut body = json!({});
-            for (name, share) in [("canary", canary), ("teacher", teacher)] {
-                if let Some(share) = share {
-                    body[name] = json!(share);
+impl Instruction {
+    /// How a change of a model is asked for, over HTTP and on a terminal.
+    pub fn new(model: &str, change: &Change) -> Self {
+        let (method, verb, body, command) = match change {
+            Change::StartCanary { version, share } => (
+                "POST",
+                "canary",
+                json!({ "version": version, "share": share }),
+                format!("canary start {version} --share {share}"),
+            ),
+            Change::SetSplit { canary, teacher } => {
+                let flag = |name, share: &Option<Share>| {
+                    share
+                        .map(|share| format!(" --{name} {share}"))
+                        .unwrap_or_default()
+                };
+                let mut body = json!({});
+                for (name, share) in [("canary", canary), ("teacher", teacher)] {
+                    if let Some(share) = share {
+                        body[name] = json!(share);
+                    }
                 }
+                (
+                    "PUT",
+                    "split",
+                    body,
+                    format!(
+                        "split{}{}",
+                        flag("canary", canary),
+                        flag("teacher", teacher)
+                    ),
+                )
             }
-            (
-                "PUT",
-                "split",
-                body,
-                format!(
-                    "split{}{}",
-                    flag("canary", canary),
-                    flag("teacher", teacher)
-                ),
-            )
+            Change::Promote => ("POST", "promote", json!({}), "promote".to_owned()),
+            Change::Abort => ("POST", "abort", json!({}), "canary abort".to_owned()),
+            Change::Rollback { to: None } => ("POST", "rollback", json!({}), "rollback".to_owned()),
+            Change::Rollback { to: Some(to) } => (
+                "POST",
+                "rollback",
+                json!({ "to": to }),
+                format!("rollback --to {to}"),
+            ),
+            Change::SetTeacher { version } => {
+                let command = version
+                    .as_ref()
+                    .map_or("teacher --none".to_owned(), |version| {
+                        format!("teacher {version}")
+                    });
+                ("PUT", "teacher", json!({ "version": version }), command)
+            }
+        };
+        Self {
+            method: method.to_owned(),
+            path: format!("/admin/models/{model}/{verb}"),
+            body,
+            command: format!("stillhouse {command} --model {model}"),
         }
-        Change::Promote => ("POST", "promote", json!({}), "promote".to_owned()),
-        Change::Abort => ("POST", "abort", json!({}), "canary abort".to_owned()),
-        Change::Rollback { to: None } => ("POST", "rollback", json!({}), "rollback".to_owned()),
-        Change::Rollback { to: Some(to) } => (
-            "POST",
-            "rollback",
-            json!({ "to": to }),
-            format!("rollback --to {to}"),
-        ),
-        Change::SetTeacher { version } => {
-            let command = version
-                .as_ref()
-                .map_or("teacher --none".to_owned(), |version| {
-                    format!("teacher {version}")
-                });
-            ("PUT", "teacher", json!({ "version": version }), command)
-        }
-    };
-    Undo {
-        method,
-        path: format!("/admin/models/{model}/{verb}"),
-        body,
-        command: format!("stillhouse {command} --model {model}"),
     }
 }

@@ -29,7 +29,7 @@ const CHUNKS_WAITING: usize = 16;
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The versions of a model.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct VersionList {
     /// The model.
     pub model: String,

@@ -21,7 +21,7 @@ use crate::{
 const HISTORY: usize = 20;
 
 /// A role with its share of the traffic.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SeatView {
     /// Version, engine, batches.
     #[serde(flatten)]
@@ -34,7 +34,7 @@ pub struct SeatView {
 }
 
 /// Who answers for a model.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeploymentView {
     /// The model.
     pub model: String,
@@ -78,7 +78,7 @@ pub(super) fn answer(generation: Option<u64>, body: &impl Serialize) -> Answered
 }
 
 /// All deployments.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeploymentList {
     /// By name.
     pub models: Vec<DeploymentView>,
@@ -123,13 +123,15 @@ pub struct HistoryQuery {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct History {
-    model: String,
+/// Who changed what.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// The model.
+    pub model: String,
     /// Newest first.
-    entries: Vec<Line>,
+    pub entries: Vec<Line>,
     /// Lines of the log that can't be read: see `stillhouse audit verify`.
-    unreadable: u64,
+    pub unreadable: u64,
 }
 
 /// `GET /admin/models/{model}/history`
@@ -152,7 +154,7 @@ pub async fn history(
     let found = tokio::task::spawn_blocking(move || control.history(Some(&model), limit))
         .await
         .map_err(|_| ApiError::Panicked)??;
-    let history = History {
+    let history = HistoryView {
         model: name,
         entries: found.lines,
         unreadable: found.unreadable,

@@ -1,0 +1,176 @@
+//! The verbs of those who run a server: clients of its admin API, so that a terminal does what a program can.
+
+mod address;
+mod changing;
+mod client;
+mod confirm;
+mod error;
+mod history;
+mod pack;
+mod status;
+mod tables;
+mod target;
+mod upload;
+mod versions;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    rollout::{Change, Share},
+    store::VersionName,
+};
+use changing::Changing;
+use error::ClientError;
+
+pub(super) use client::Client;
+
+#[derive(Subcommand)]
+pub(super) enum Operator {
+    /// Show who answers, with which share, and what the split really gave
+    Status(status::Status),
+    /// Put a version on trial, change its share, take it out
+    #[command(subcommand)]
+    Canary(Canary),
+    /// Change the shares of canary and teacher
+    Split {
+        #[command(flatten)]
+        shares: Shares,
+        #[command(flatten)]
+        how: Changing,
+    },
+    /// Make the canary stable; the old stable version stays warm for a rollback
+    Promote(Changing),
+    /// Bring the previous version back, or another
+    Rollback {
+        /// The version that shall answer [default: the previous one]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<VersionName>,
+        #[command(flatten)]
+        how: Changing,
+    },
+    /// Fill the teacher's role, or empty it
+    Teacher {
+        #[command(flatten)]
+        teacher: Teacher,
+        #[command(flatten)]
+        how: Changing,
+    },
+    /// Show who changed what, newest first
+    History(history::History),
+    /// List the versions of a model
+    Versions(versions::Versions),
+    /// Load and check a version, so that a canary begins at once
+    Load(versions::Load),
+    /// Remove a version from memory and disk; refused while it fills a role
+    Delete(versions::Delete),
+    /// Send a version: its directory, or a tar, tar.gz or zip of it
+    Upload(upload::Upload),
+}
+
+#[derive(Subcommand)]
+pub(super) enum Canary {
+    /// Put a version on trial; it is loaded and checked first
+    Start {
+        /// The version
+        version: VersionName,
+        /// Its share: percent with the sign, or basis points; 0 makes it a dark canary
+        #[arg(long)]
+        share: Share,
+        #[command(flatten)]
+        how: Changing,
+    },
+    /// Give it another share; whoever was in it stays in it while it grows
+    Share {
+        /// Percent with the sign, or basis points
+        share: Share,
+        #[command(flatten)]
+        how: Changing,
+    },
+    /// Take it out: stable answers everything again
+    Abort(Changing),
+}
+
+/// At least one of them.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Shares {
+    /// The canary's share: percent with the sign, or basis points
+    #[arg(long, value_name = "SHARE")]
+    canary: Option<Share>,
+    /// The teacher's share
+    #[arg(long, value_name = "SHARE")]
+    teacher: Option<Share>,
+}
+
+/// One of them.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Teacher {
+    /// The version
+    version: Option<VersionName>,
+    /// Nobody
+    #[arg(long)]
+    none: bool,
+}
+
+impl Operator {
+    /// Runs one verb for a shell.
+    pub(super) fn main(&self) -> anyhow::Result<ExitCode> {
+        let mut out = io::stdout().lock();
+        match self.run(&mut out) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => match error.downcast_ref() {
+                // Whoever reads along has had enough, as `head` has.
+                Some(error) if io::Error::kind(error) == io::ErrorKind::BrokenPipe => {
+                    Ok(ExitCode::SUCCESS)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Writes what was asked for, or done, to `out`.
+    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        match self {
+            Self::Status(status) => status.run(out),
+            Self::History(history) => history.run(out),
+            Self::Versions(versions) => versions.run(out),
+            Self::Load(load) => load.run(out),
+            Self::Delete(delete) => delete.run(out),
+            Self::Upload(upload) => upload.run(out),
+            Self::Canary(Canary::Abort(how)) => how.order(&Change::Abort, out),
+            Self::Canary(Canary::Start {
+                version,
+                share,
+                how,
+            }) => {
+                let (version, share) = (version.clone(), *share);
+                how.order(&Change::StartCanary { version, share }, out)
+            }
+            Self::Canary(Canary::Share { share, how }) => {
+                let (canary, teacher) = (Some(*share), None);
+                how.order(&Change::SetSplit { canary, teacher }, out)
+            }
+            Self::Split { shares, how } => {
+                let (canary, teacher) = (shares.canary, shares.teacher);
+                how.order(&Change::SetSplit { canary, teacher }, out)
+            }
+            Self::Promote(how) => how.order(&Change::Promote, out),
+            Self::Rollback { to, how } => how.order(&Change::Rollback { to: to.clone() }, out),
+            Self::Teacher { teacher, how } => {
+                let version = teacher.version.clone();
+                how.order(&Change::SetTeacher { version }, out)
+            }
+        }
+    }
+}
+
+/// JSON as programs read it and people can.
+fn print(out: &mut dyn Write, json: &serde_json::Value) -> io::Result<()> {
+    writeln!(out, "{json:#}")
+}
