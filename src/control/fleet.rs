@@ -30,6 +30,13 @@ struct Held {
     unused_since: Option<Instant>,
 }
 
+/// What a sweep did.
+pub(super) struct Swept {
+    pub(super) gone: Vec<Arc<Version>>,
+    /// Whether there was more to let go that somebody still holds.
+    pub(super) held: bool,
+}
+
 impl Fleet {
     pub(super) fn new(
         model: ModelName,
@@ -86,15 +93,19 @@ impl Fleet {
         self.loaded().remove(version).map(|held| held.version)
     }
 
-    /// Lets go of what has had no role for `grace`.
-    pub(super) fn sweep(&self, grace: Duration, now: Instant) -> Vec<Arc<Version>> {
+    /// Lets go of what has had no role for `grace` and nobody holds: neither a request in flight nor an order that is about
+    /// to give it a role. What is held is left for the next sweep.
+    pub(super) fn sweep(&self, grace: Duration, now: Instant) -> Swept {
         let old = |held: &mut Held| {
             let since = held.unused_since;
             since.is_some_and(|since| now.saturating_duration_since(since) >= grace)
         };
         let mut loaded = self.loaded();
-        let gone = loaded.extract_if(.., |_, held| old(held));
-        gone.map(|(_, held)| held.version).collect()
+        let free = |held: &mut Held| old(held) && Arc::strong_count(&held.version) == 1;
+        let gone = loaded.extract_if(.., |_, held| free(held));
+        let gone = gone.map(|(_, held)| held.version).collect();
+        let held = loaded.values_mut().any(old);
+        Swept { gone, held }
     }
 
     fn loaded(&self) -> MutexGuard<'_, BTreeMap<VersionName, Held>> {

@@ -20,6 +20,9 @@ const LOAD_SECONDS: &[f64] = &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0
 /// Lower than everything that answers, not so low that a busy machine never loads.
 const NICE: i32 = 10;
 
+/// After this long a version is looked at again that somebody held, such as a request in flight.
+const STILL_HELD: Duration = Duration::from_millis(200);
+
 /// Why a version didn't come in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -157,27 +160,37 @@ impl ControlPlane {
         .unwrap_or(Err(LoadError::Panicked))
     }
 
-    /// Unloads what has no role after the grace time, once that has passed.
+    /// Unloads what has no role after the grace time, once that has passed and nobody holds it any more.
     pub(super) fn sweep_later(self: &Arc<Self>) {
         let grace = Duration::from_secs(self.settings.unload_after_seconds);
         let control = Arc::downgrade(self);
         tokio::spawn(async move {
-            tokio::time::sleep(grace).await;
-            let Some(control) = control.upgrade() else {
-                return;
-            };
-            let _ = tokio::task::spawn_blocking(move || control.sweep(grace)).await;
+            let mut pause = grace;
+            loop {
+                tokio::time::sleep(pause).await;
+                let Some(control) = control.upgrade() else {
+                    return;
+                };
+                let sweep = tokio::task::spawn_blocking(move || control.sweep(grace));
+                if !sweep.await.unwrap_or(false) {
+                    return;
+                }
+                pause = STILL_HELD;
+            }
         });
     }
 
-    fn sweep(&self, grace: Duration) {
+    /// Whether something is left that somebody still holds.
+    fn sweep(&self, grace: Duration) -> bool {
+        let mut held = false;
         for fleet in self.fleets.values() {
             // Behind the gate: a version that is just getting a role must not be swept away under it.
             let _gate = fleet.gate();
-            for version in fleet.sweep(grace, Instant::now()) {
-                self.unloaded(&version);
-            }
+            let swept = fleet.sweep(grace, Instant::now());
+            swept.gone.iter().for_each(|version| self.unloaded(version));
+            held |= swept.held;
         }
+        held
     }
 
     /// Removes the traces of a version that the fleet has let go.

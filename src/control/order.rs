@@ -52,12 +52,15 @@ impl ControlPlane {
             let current = control.assignment(order.model.as_str())?;
             expect(order.expected, &current)?;
             current.apply(&order.change)?;
-            let brings = order.change.brings().filter(|_| !order.dry_run);
-            if let Some(version) = brings {
-                control.load(&order.model, version).await?;
-            } else if let Some(version) = order.change.brings() {
-                control.known(&order.model, version).await?;
-            }
+            // Held until it has its role, so that no sweep takes it away before.
+            let _brought = match order.change.brings() {
+                Some(version) if order.dry_run => {
+                    control.known(&order.model, version).await?;
+                    None
+                }
+                Some(version) => Some(control.load(&order.model, version).await?),
+                None => None,
+            };
             let committing = control.clone();
             let changed = tokio::task::spawn_blocking(move || committing.commit(&order))
                 .await
