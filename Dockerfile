@@ -21,7 +21,8 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin stillhouse --features turbojpeg \
-    && install -D --strip target/release/stillhouse /out/stillhouse
+    && install -D --strip target/release/stillhouse /out/stillhouse \
+    && mkdir /out/state
 
 FROM debian:bookworm-slim
 LABEL org.opencontainers.image.title="stillhouse" \
@@ -32,14 +33,18 @@ COPY --from=build /out/stillhouse /opt/stillhouse/bin/
 COPY LICENSE-MIT LICENSE-APACHE /opt/stillhouse/
 COPY config/stillhouse.toml /opt/stillhouse/config/
 COPY models/ /opt/stillhouse/models/
+# What operators change is written here: a volume keeps it when the container goes.
+COPY --from=build --chown=65532:65532 /out/state /var/lib/stillhouse
+VOLUME /var/lib/stillhouse
 WORKDIR /opt/stillhouse
 ENV PATH=/opt/stillhouse/bin:$PATH \
     ORT_DYLIB_PATH=/opt/stillhouse/onnxruntime \
-    STILLHOUSE__SERVER__LISTEN=0.0.0.0:8080
+    STILLHOUSE__SERVER__LISTEN=0.0.0.0:8080 \
+    STILLHOUSE__CONTROL__STATE_PATH=/var/lib/stillhouse
 # The admin plane stays on the container's own loopback: who may reach it is for the operator to say, by
-# STILLHOUSE__SERVER__ADMIN_LISTEN=0.0.0.0:8081 and a network that only operators and Prometheus are on.
+# STILLHOUSE__SERVER__ADMIN_LISTEN=0.0.0.0:8081 and STILLHOUSE_OPERATOR_TOKEN, without which the server doesn't start so.
 EXPOSE 8080 8081
-# No root, and nothing above belongs to this user: the server writes nothing here.
+# No root, and but for the state nothing above belongs to this user.
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["stillhouse", "health"]

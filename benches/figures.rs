@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<()> {
     let blueprint = stillhouse_engine::prepare(&onnx, &options)?;
 
     let begun = Instant::now();
-    let server = Server::start(folder.path(), flags.engine)?;
+    let server = Server::start(folder.path(), flags.engine, &[])?;
     let ready = begun.elapsed();
     let idle_rss = server.rss_bytes()?;
     let floor = Server::start_floor()?;
@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     let load = |server: &Server, path: &str, connections: usize| -> anyhow::Result<Load> {
         let request = load::request(path, &picture);
         let time = Duration::from_secs_f64(flags.seconds);
-        load::run(server, &request, connections, time)
+        load::run(server, &request, connections, time, &|_| Ok(()))
     };
     let mut rows = Vec::new();
     for _ in 0..flags.rounds {

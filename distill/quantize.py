@@ -1,6 +1,6 @@
 """Quantises a version's network to int8 (QDQ, static) with ONNX Runtime's own tool chain.
 
-    pip install onnx==1.23.2 onnxruntime==1.31.1 numpy
+    pip install -r distill/requirements.txt
     python3 distill/quantize.py models/fashion/s1/model.onnx train-images.gz s1-int8.onnx --mean 0.286 --std 0.353 \\
         --validation t10k-images.gz --teacher models/fashion/teacher-1/model.onnx
 

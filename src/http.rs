@@ -10,6 +10,7 @@ mod layers;
 pub mod listener;
 mod observe;
 mod predict;
+mod question;
 mod request;
 mod route;
 

@@ -46,6 +46,7 @@ mod normalize;
 mod picture;
 mod png;
 mod resize;
+pub mod statistics;
 mod transform;
 mod turn;
 mod webp;
@@ -59,6 +60,7 @@ pub use limits::Limits;
 pub use normalize::{Input, Normalization};
 pub use picture::Picture;
 pub use resize::Pixels;
+pub use statistics::{Statistics, Thumbnail};
 pub use transform::{Color, Filter, Layout, Resize, Transform};
 
 /// Decodes a picture for one transform: no more colours than it needs, and no more pixels where JPEG can spare them.

@@ -8,16 +8,20 @@
 //! | `labels`    | label files as people have them                                         |
 //! | `pictures`  | golden pictures: the caller's, or drawn ones                            |
 //! | `outputs`   | files of validation outputs: `.npy`, `.json`, `.csv`                      |
-//! | `reference` | statistics of validation outputs                                        |
+//! | `validation`| validation pictures: idx files and folders                              |
+//! | `idx`       | the format of MNIST and its relatives                                   |
+//! | `reference` | statistics of validation outputs and pictures                           |
 //! | `trial`     | a version on one engine, start to end                                    |
 
 mod choice;
 mod frame;
+pub mod idx;
 mod labels;
 pub mod outputs;
 mod pictures;
 pub mod reference;
 mod trial;
+pub mod validation;
 
 use std::{cmp::Ordering, path::Path, sync::Arc};
 

@@ -30,21 +30,25 @@ pub fn request(path: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+/// Whether an answer's body is right; the first that isn't ends the load.
+pub type Check<'a> = &'a dyn Fn(&[u8]) -> anyhow::Result<()>;
+
 /// Warms for a quarter of `time`, then measures for `time`.
 pub fn run(
     server: &Server,
     request: &[u8],
     connections: usize,
     time: Duration,
+    check: Check,
 ) -> anyhow::Result<Load> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(async {
-            repeat(server, request, connections, time / 4).await?;
+            repeat(server, request, connections, time / 4, check).await?;
             let (cpu, batches) = (server.cpu_seconds()?, server.batches()?);
             let begun = Instant::now();
-            let mut latencies = repeat(server, request, connections, time).await?;
+            let mut latencies = repeat(server, request, connections, time, check).await?;
             let wall = begun.elapsed().as_secs_f64();
             let cpu = server.cpu_seconds()? - cpu;
             let after = server.batches()?;
@@ -68,9 +72,10 @@ async fn repeat(
     request: &[u8],
     connections: usize,
     time: Duration,
+    check: Check<'_>,
 ) -> anyhow::Result<Vec<Duration>> {
     let end = Instant::now() + time;
-    let loops = (0..connections).map(|_| connection(server, request, end));
+    let loops = (0..connections).map(|_| connection(server, request, end, check));
     let all = futures_util::future::try_join_all(loops).await?;
     Ok(all.concat())
 }
@@ -79,6 +84,7 @@ async fn connection(
     server: &Server,
     request: &[u8],
     end: Instant,
+    check: Check<'_>,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(server.address).await?;
     stream.set_nodelay(true)?;
@@ -88,19 +94,24 @@ async fn connection(
         let started = Instant::now();
         stream.write_all(request).await?;
         let mut filled = 0;
-        while !complete(&answer[..filled])? {
+        let body = loop {
+            if let Some(body) = body(&answer[..filled])? {
+                break body;
+            }
             let read = stream.read(&mut answer[filled..]).await?;
             ensure!(read > 0, "the server closed the connection");
             filled += read;
-        }
+        };
         latencies.push(started.elapsed());
+        check(body)?;
     }
     Ok(latencies)
 }
 
-fn complete(answer: &[u8]) -> anyhow::Result<bool> {
+/// The body of an answer that has come whole.
+fn body(answer: &[u8]) -> anyhow::Result<Option<&[u8]>> {
     let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return Ok(false);
+        return Ok(None);
     };
     let text = std::str::from_utf8(&answer[..head])?;
     ensure!(text.starts_with("HTTP/1.1 200"), "{text}");
@@ -112,5 +123,5 @@ fn complete(answer: &[u8]) -> anyhow::Result<bool> {
                 .and_then(|value| value.parse().ok())
         })
         .context("a Content-Length")?;
-    Ok(answer.len() >= head + 4 + length)
+    Ok(answer.get(head + 4..head + 4 + length))
 }

@@ -14,12 +14,12 @@ use stillhouse_engine::Backend;
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
-    admin: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
 }
 
 impl Server {
     /// Starts the real binary and waits until it says that it answers.
-    pub fn start(models: &Path, engine: Backend) -> anyhow::Result<Self> {
+    pub fn start(models: &Path, engine: Backend, more: &[&str]) -> anyhow::Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
             .args([
                 "serve",
@@ -31,7 +31,8 @@ impl Server {
             .args(["--engine", &engine.to_string(), "--set", "log.filter=warn"])
             .arg("--models")
             .arg(models)
-            // The configuration of this folder is about other models.
+            .args(more)
+            // The configuration of the working directory is about other models.
             .current_dir(models)
             .stdout(Stdio::piped())
             .spawn()?;

@@ -199,6 +199,7 @@ mod tests {
             pixels: vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
             row_len: 2,
             labels: Some(vec![0, 1, 0, 1, 2]),
+            sizes: vec![(2, 1); 5],
         }
     }
 

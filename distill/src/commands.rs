@@ -3,6 +3,7 @@
 mod evaluate;
 mod export;
 mod plan;
+mod reference;
 mod samples;
 mod sweep;
 mod train;
@@ -34,6 +35,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Write a run's network as a version of a model repository
     Export(export::Arguments),
+    /// Measure versions anew on a file's test pictures: their manifests' reference
+    Reference(reference::Arguments),
 }
 
 impl Cli {
@@ -46,6 +49,11 @@ impl Cli {
             Command::Samples(arguments) => arguments.run(),
             Command::Evaluate(arguments) => arguments.run(),
             Command::Export(arguments) => arguments.run(),
+            Command::Reference(arguments) => arguments.run(),
         }
     }
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2} %", 100.0 * share))
 }

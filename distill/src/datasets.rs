@@ -21,6 +21,8 @@ pub struct Dataset {
     pub row_len: usize,
     /// One class a picture; `None` where no labels are known.
     pub labels: Option<Vec<u8>>,
+    /// Width and height in pixels of each picture as it came.
+    pub sizes: Vec<(u32, u32)>,
 }
 
 impl Dataset {
@@ -52,6 +54,7 @@ impl Dataset {
                 .labels
                 .as_ref()
                 .map(|labels| indices.iter().map(|&i| labels[i]).collect()),
+            sizes: indices.iter().map(|&i| self.sizes[i]).collect(),
         }
     }
 

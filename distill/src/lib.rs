@@ -18,8 +18,11 @@
 //! | [`plan`], [`children`] | several runs as one experiment                                  |
 //! | [`sweep`]    | which settings are best: grid or random, with successive halving           |
 //! | [`spoil`]    | breaks a good network in a known way, for drills                          |
-//! | [`version`]  | a version's directory: manifest, graph, golden samples, reference          |
+//! | [`version`]  | what a version is made of: manifest, graph, golden samples                |
+//! | [`reference`] | what was seen at validation                                              |
+//! | [`place`]    | where a version goes                                                      |
 //! | [`devices`]  | where training runs                                                        |
+//! | [`files`]    | files that are there whole or not at all                                  |
 
 pub mod augment;
 pub mod batches;
@@ -29,11 +32,14 @@ pub mod compare;
 pub mod config;
 pub mod datasets;
 pub mod devices;
+pub mod files;
 pub mod loss;
 pub mod measure;
 pub mod network;
 pub mod onnx;
+pub mod place;
 pub mod plan;
+pub mod reference;
 pub mod run;
 pub mod spoil;
 pub mod sweep;

@@ -7,13 +7,14 @@ use burn::{module::Module, optim::ModuleOptimizer, tensor::Device};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, Write},
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use crate::{
     config::Config,
+    files::replace,
     measure::{Likeness, Score},
     network::{Network, Shape},
 };
@@ -121,18 +122,23 @@ impl Run {
         &self.folder
     }
 
-    /// Appends one epoch to the metrics and draws the curves anew.
+    /// Appends one epoch to the metrics.
     ///
     /// # Errors
-    /// Whatever the disk says.
+    /// Whatever the disk says; half a line is taken back.
     pub fn record(&self, metrics: &EpochMetrics) -> Result<()> {
         let path = self.folder.join(METRICS);
-        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-        writeln!(file, "{}", serde_json::to_string(metrics)?)
-            .with_context(|| format!("writing {}", path.display()))
+        let line = serde_json::to_string(metrics)? + "\n";
+        let append = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            let before = file.metadata()?.len();
+            file.write_all(line.as_bytes())
+                .inspect_err(|_| _ = file.set_len(before))
+        };
+        append().with_context(|| format!("writing {}", path.display()))
     }
 
-    /// All epochs recorded so far.
+    /// All epochs recorded so far; a last line that was cut off is none.
     ///
     /// # Errors
     /// Lines that can't be read back.
@@ -141,10 +147,14 @@ impl Run {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let lines = BufReader::new(File::open(&path)?).lines();
-        lines
-            .map(|line| Ok(serde_json::from_str(&line?)?))
-            .collect()
+        let read = || -> Result<Vec<EpochMetrics>> {
+            let text = fs::read_to_string(&path)?;
+            let whole = text
+                .split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'));
+            whole.map(|line| Ok(serde_json::from_str(line)?)).collect()
+        };
+        read().with_context(|| format!("reading {}", path.display()))
     }
 
     /// Draws `curves.svg` from the metrics.
@@ -158,7 +168,7 @@ impl Run {
     /// Writes a checkpoint beside the old one, then puts it in its place: a crash leaves one of the two.
     ///
     /// # Errors
-    /// Whatever the disk says; the old checkpoint is still there then.
+    /// Whatever the disk says; the old checkpoint is still there then, and nothing of the new one.
     pub fn save(
         &self,
         name: &str,
@@ -176,13 +186,17 @@ impl Run {
                 optimizer.save(fresh.join(OPTIMIZER))?;
             }
             fs::write(fresh.join(PROGRESS), serde_json::to_string(progress)?)?;
-            File::open(fresh.join(PROGRESS))?.sync_all()?;
+            for file in fs::read_dir(&fresh)? {
+                File::open(file?.path())?.sync_all()?;
+            }
             if place.exists() {
                 fs::remove_dir_all(&place)?;
             }
             Ok(fs::rename(&fresh, &place)?)
         };
-        save().with_context(|| format!("writing the checkpoint {}", place.display()))
+        save()
+            .inspect_err(|_| _ = fs::remove_dir_all(&fresh))
+            .with_context(|| format!("writing the checkpoint {}", place.display()))
     }
 
     /// The network of checkpoint `name` on `device`.
@@ -241,8 +255,7 @@ impl Run {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.folder.join(name);
-        fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))
+        replace(&self.folder.join(name), bytes)
     }
 }
 

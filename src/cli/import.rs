@@ -3,19 +3,23 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{
     ConfigSource,
     network::{Network, read_labels},
 };
 use crate::{
-    import::{engines, outputs::Outputs, reference, trial},
-    store::{Labels, ModelName, Repository, StoreError, VersionName},
+    import::{engines, outputs::Outputs, reference, trial, validation},
+    store::{
+        Labels, ModelName, NewVersion, Repository, StoreError, VersionName, manifest::Reference,
+    },
 };
+use stillhouse_engine::EngineOptions;
 
 /// Make a version of an ONNX file: manifest, hash and golden samples.
 #[derive(Args)]
+#[command(group(ArgGroup::new("validation").args(["reference", "reference_pictures"]).multiple(true)))]
 pub(super) struct Import {
     /// The network
     onnx: PathBuf,
@@ -37,11 +41,15 @@ pub(super) struct Import {
     /// (.npy, .json or .csv)
     #[arg(long, value_name = "FILE", help_heading = "Reference")]
     reference: Option<PathBuf>,
-    /// The teacher's on the same pictures, for agreement and divergence
+    /// The validation pictures, an idx file or a folder, for drift of the inputs to be measured against. The network is
+    /// run on them, unless its outputs are given
+    #[arg(long, value_name = "PATH", help_heading = "Reference")]
+    reference_pictures: Option<PathBuf>,
+    /// The teacher's outputs on the same pictures, for agreement and divergence
     #[arg(
         long,
         value_name = "FILE",
-        requires = "reference",
+        requires = "validation",
         help_heading = "Reference"
     )]
     reference_teacher: Option<PathBuf>,
@@ -75,16 +83,7 @@ impl Import {
             .choices
             .iter()
             .for_each(|choice| println!("  {choice}"));
-        if let Some(path) = &self.reference {
-            let teacher = self
-                .reference_teacher
-                .as_deref()
-                .map(Outputs::read)
-                .transpose()?;
-            let found = reference::measure(&Outputs::read(path)?, teacher.as_ref())?;
-            println!("  reference = {} pictures (given)", found.samples);
-            new.manifest.reference = Some(found);
-        }
+        new.manifest.reference = self.reference(&new, &engine)?;
 
         // Nothing is written that the engine which recorded it would refuse.
         let path = repository
@@ -114,6 +113,42 @@ impl Import {
             written.manifest.file.sha256
         );
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What was seen at validation: outputs from a file or from the network, pictures where there are any.
+    fn reference(
+        &self,
+        new: &NewVersion,
+        engine: &EngineOptions,
+    ) -> anyhow::Result<Option<Reference>> {
+        let transform = &new.manifest.transform;
+        let (pictures, outputs, origin) = match (&self.reference, &self.reference_pictures) {
+            (None, None) => return Ok(None),
+            (Some(outputs), None) => (Vec::new(), Outputs::read(outputs)?, "given"),
+            (Some(outputs), Some(pictures)) => (
+                validation::survey(pictures, transform)?,
+                Outputs::read(outputs)?,
+                "given, with their outputs",
+            ),
+            (None, Some(pictures)) => {
+                let prepare = &stillhouse_engine::prepare;
+                let (pictures, outputs) = validation::answer(pictures, new, engine, prepare)?;
+                (pictures, outputs, "given, the network run on them")
+            }
+        };
+        let rows = outputs.rows().len();
+        if self.reference_pictures.is_some() && pictures.len() != rows {
+            bail!(
+                "--reference has outputs for {rows} pictures, --reference-pictures {} of them: both belong to the same pictures",
+                pictures.len()
+            );
+        }
+        let teacher = self.reference_teacher.as_deref();
+        let teacher = teacher.map(Outputs::read).transpose()?;
+        let mut found = reference::measure(&outputs, teacher.as_ref())?;
+        found.ventiles.extend(reference::input_ventiles(&pictures));
+        println!("  reference = {} pictures ({origin})", found.samples);
+        Ok(Some(found))
     }
 
     fn labels(&self, repository: &Repository) -> anyhow::Result<Labels> {

@@ -30,6 +30,13 @@ pub(super) struct Span {
 }
 
 impl Picture {
+    /// Rows of luma from somewhere else than a file in one of the formats; none where they are not `width * height`.
+    pub fn from_luma(width: u32, height: u32, bytes: Vec<u8>) -> Option<Self> {
+        let pixels = u64::from(width) * u64::from(height);
+        let whole = pixels > 0 && bytes.len() as u64 == pixels;
+        whole.then(|| Self::new(width, height, Color::Gray, bytes))
+    }
+
     /// Gray or RGB bytes as a picture.
     ///
     /// # Panics
@@ -64,8 +71,8 @@ impl Picture {
         self
     }
 
-    /// Width and height of the picture before any reduction: what the geometry of a resize is computed from.
-    pub(super) fn full_size(&self) -> (u32, u32) {
+    /// Upright width and height in pixels before any reduction: what the geometry of a resize is computed from.
+    pub fn full_size(&self) -> (u32, u32) {
         self.full_size
     }
 

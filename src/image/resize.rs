@@ -17,6 +17,11 @@ pub struct Pixels {
 }
 
 impl Pixels {
+    /// Pixels that have the network's size and colours already; none where they are not [`Transform::row_len`].
+    pub fn from_bytes(transform: &Transform, bytes: Vec<u8>) -> Option<Self> {
+        (bytes.len() == transform.row_len()).then_some(Self { bytes })
+    }
+
     /// [`Transform::row_len`] bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

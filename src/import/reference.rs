@@ -1,5 +1,7 @@
 //! Reference statistics: what was seen at validation, for drift and divergence to be measured against.
 
+use std::collections::BTreeMap;
+
 use super::{ImportError, outputs::Outputs};
 use crate::{
     drift::{
@@ -7,6 +9,7 @@ use crate::{
         divergence::{CLIP_NATS, kl_nats, log_softmax, logits_of},
     },
     golden::kind_of,
+    image::Statistics,
     store::manifest::{OutputKind, Reference},
 };
 
@@ -70,6 +73,18 @@ pub fn measure(student: &Outputs, teacher: Option<&Outputs>) -> Result<Reference
             Some(kls().map(|kl| kl.min(CLIP_NATS)).sum::<f64>() / samples as f64);
     }
     Ok(reference)
+}
+
+/// The ventiles of what is watched of the pictures themselves, by its name; nothing of no pictures.
+pub fn input_ventiles(pictures: &[Statistics]) -> BTreeMap<String, Vec<f64>> {
+    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (name, value) in pictures.iter().flat_map(Statistics::named) {
+        values.entry(name).or_default().push(value);
+    }
+    let named = values.into_iter();
+    named
+        .map(|(name, values)| (name.to_owned(), ventiles(values)))
+        .collect()
 }
 
 /// The 5 %, 10 % ... 95 % quantiles, linear between order statistics (Hyndman & Fan 1996, type 7, NumPy's default).

@@ -140,9 +140,10 @@ pub struct Reference {
     /// The same with every value clipped to 2 nats first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kl_clipped_mean_nats: Option<f64>,
-    /// 5 %, 10 % ... 95 % quantiles (19 numbers) of what is watched, by its name:
-    /// `luma_mean`, `luma_std`, `laplacian_variance`, `channel_mean_0..2`, `width`, `height`, `top1_probability`,
-    /// `margin` (ln p1 - ln p2 of the two likeliest classes), `log_sum_exp` (of logits only).
+    /// 5 %, 10 % ... 95 % quantiles (19 numbers) of what is watched, by its name. Of the pictures, as defined in
+    /// [`image::statistics`](crate::image::statistics): `luma_mean`, `luma_std`, `laplacian_variance`,
+    /// `channel_mean_0..2` (of colour only), `width`, `height`. Of the answers: `top1_probability`, `margin`
+    /// (ln p1 - ln p2 of the two likeliest classes), `log_sum_exp` (of logits only).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ventiles: BTreeMap<String, Vec<f64>>,
 }

@@ -97,22 +97,34 @@ impl Repository {
         if path.symlink_metadata().is_ok() {
             return Err(StoreError::Exists { path });
         }
+        let first = !model_path.exists();
         io_at(&model_path, fs::create_dir_all(&model_path))?;
-        self.settle_labels(model, &new.labels)?;
+        let placed = self.place(&files, &model_path);
+        if first && placed.is_err() {
+            // Only if nobody else has put anything there.
+            _ = fs::remove_dir(&model_path);
+        }
+        placed.map(|()| files)
+    }
 
+    /// Writes `files` below `model_path` and moves them to their place.
+    fn place(&self, files: &VersionFiles, model_path: &Path) -> Result<(), StoreError> {
+        let path = &files.path;
         let beside = tempfile::Builder::new()
             .prefix(INCOMING)
-            .tempdir_in(&model_path);
-        let beside = io_at(&model_path, beside)?;
+            .tempdir_in(model_path);
+        let beside = io_at(model_path, beside)?;
         let folder = beside.path();
         write(&folder.join(&files.manifest.file.name), &files.model_bytes)?;
         files.write_golden(folder)?;
         let text = toml::to_string(&files.manifest)
-            .map_err(|error| io_failure(&path, io::Error::other(error)))?;
+            .map_err(|error| io_failure(path, io::Error::other(error)))?;
         write(&folder.join(MANIFEST), text.as_bytes())?;
-        publish(folder, &path)?;
+        // Last but the name, so that a disk that was full leaves no model without a version.
+        self.settle_labels(&files.model, &files.labels)?;
+        publish(folder, path)?;
         _ = beside.keep();
-        Ok(files)
+        Ok(())
     }
 
     /// Removes a version's directory: first out of sight, by one rename, then for good.

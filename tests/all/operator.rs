@@ -3,6 +3,7 @@
 mod changes;
 mod errors;
 mod reading;
+mod uploading;
 
 use std::process::{Command, Output, Stdio};
 

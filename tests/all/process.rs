@@ -9,7 +9,7 @@ use stillhouse_engine::Backend;
 
 use crate::{
     engines::backends,
-    toy::{SIDE, golden, gray_png, write},
+    toy::{SIDE, golden, gray_png, network, write, write_version},
 };
 
 pub struct Process {
@@ -171,6 +171,53 @@ async fn a_second_sigterm_ends_it_now() {
     }
     process.signal("TERM");
     assert_eq!(process.child.wait().expect("an end").code(), Some(130));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along() {
+    // The child that tries the new version hangs until it is killed.
+    let hangs = [("FAILPOINTS", "validate::begin=sleep(600000)")];
+    let mut process = Process::start_with(
+        Backend::Tract,
+        &[
+            "--set",
+            "server.drain_timeout_seconds=1",
+            "--set",
+            "models.toy.stable=v1",
+        ],
+        &hangs,
+    );
+    write_version(process._repository.path(), "v2", network(), golden());
+    let admin = process
+        .address("metrics")
+        .replace("/metrics", "/admin/models/toy/versions/v2/load");
+    let load = tokio::spawn(reqwest::Client::new().post(admin).body("{}").send());
+    let server = process.child.id();
+    let child = loop {
+        if let Some(child) = child_of(server) {
+            break child;
+        }
+    };
+    process.signal("TERM");
+    assert_eq!(process.child.wait().expect("an end").code(), Some(0));
+    let _ = load.await.expect("no panic");
+    // Its standard input has ended with its server, whom nobody can tell any more what it finds.
+    while std::fs::exists(format!("/proc/{child}/exe")).is_ok_and(|there| there) {}
+}
+
+/// The process that another has started, once it runs a program of its own.
+fn child_of(parent: u32) -> Option<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).ok()?;
+    // Any of its threads may have started it.
+    let children =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    children
+        .collect::<String>()
+        .split_whitespace()
+        .find_map(|child| {
+            let arguments = std::fs::read_to_string(format!("/proc/{child}/cmdline")).ok()?;
+            arguments.contains("validate").then(|| child.parse().ok())?
+        })
 }
 
 #[test]

@@ -300,6 +300,98 @@ fn validation_outputs_become_the_reference() {
     near(&reference["kl_mean_nats"], (e2 - 1.0) / sum * 2.0 / 4.0);
 }
 
+/// Three pictures of 8 x 8: dark, half and half, bright.
+fn write_idx(path: &Path) {
+    let header = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 8, 0, 0, 0, 8];
+    let half = (0..64).map(|i| if i % 8 < 4 { 0 } else { 200 });
+    let pixels = [10; 64].into_iter().chain(half).chain([250; 64]);
+    fs::write(path, Vec::from_iter(header.into_iter().chain(pixels))).expect("written");
+}
+
+#[test]
+fn validation_pictures_become_the_reference() {
+    let desk = Desk::new();
+    write_idx(&desk.path("test-images"));
+    let import = "import net.onnx --model pets --labels labels.txt --reference-pictures test-images --version";
+    let (code, out, errors) = desk.run(&format!("{import} v1"));
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+    assert!(
+        out.contains("reference = 3 pictures (given, the network run on them)"),
+        "{out}"
+    );
+    let of = |version: &str| {
+        desk.json(&format!("models show pets/{version} --json"))["manifest"]["reference"].clone()
+    };
+    let reference = of("v1");
+    assert_eq!(reference["samples"], 3);
+    let ventiles = &reference["ventiles"];
+    // Half of 8 columns at 200: mean and standard deviation are both 100.
+    assert_eq!(ventiles["luma_mean"][9], 100.0);
+    assert_eq!(ventiles["luma_std"][9], 0.0);
+    let near = |found: &Value, expected: f64| {
+        let found = found.as_f64().expect("a number");
+        assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+    };
+    // The 95 % quantile of 0, 0, 100 is nine tenths of the way from the second to the third.
+    near(&ventiles["luma_std"][18], 90.0);
+    // ±200 at the edge, two of six columns, and 0 beside it: 2 · 200² / 6, nine tenths of it.
+    near(&ventiles["laplacian_variance"][18], 0.9 * 40_000.0 / 3.0);
+    assert_eq!(
+        (&ventiles["width"][0], &ventiles["height"][0]),
+        (&8.0.into(), &8.0.into())
+    );
+    assert!(ventiles.get("channel_mean_0").is_none() && ventiles.get("margin").is_some());
+
+    // The same pictures as files, and the network's outputs from elsewhere.
+    fs::create_dir_all(desk.path("pictures/sub")).expect("a folder");
+    for (name, expected) in [("dark", 10), ("sub/bright", 250)] {
+        let mut file =
+            fs::File::create(desk.path(&format!("pictures/{name}.png"))).expect("a file");
+        let mut encoder = png::Encoder::new(&mut file, 8, 8);
+        encoder.set_color(png::ColorType::Grayscale);
+        let written = encoder
+            .write_header()
+            .and_then(|mut png| png.write_image_data(&[expected; 64]));
+        written.expect("written");
+    }
+    fs::write(desk.path("outputs.csv"), "2,0,0\n0,2,0\n").expect("written");
+    let given = "import net.onnx --model pets --reference outputs.csv --reference-pictures";
+    let (code, out, errors) = desk.run(&format!("{given} pictures --version v2"));
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+    assert_eq!(of("v2")["ventiles"]["luma_mean"][9], 130.0);
+    assert_eq!(of("v2")["class_ratios"][0], 1.5 / 3.5);
+
+    for (arguments, expected) in [
+        (
+            format!("{given} test-images --version v3"),
+            "--reference has outputs for 2 pictures, --reference-pictures 3 of them",
+        ),
+        (
+            format!("{given} net.onnx --version v3"),
+            "net.onnx: no idx file of bytes: it doesn't begin with 0, 0, 8",
+        ),
+        (
+            format!("{given} models/pets/v1 --version v3"),
+            "has outputs for 2 pictures, --reference-pictures 4",
+        ),
+        (
+            "import net.onnx --model pets --reference-pictures models/pets --version v3".into(),
+            "models/pets: no PNG, JPEG or WebP files in it",
+        ),
+        (
+            "import net.onnx --model pets --reference-teacher outputs.csv --version v3".into(),
+            "--reference",
+        ),
+    ] {
+        let (code, out, errors) = desk.run(&arguments);
+        assert!(
+            code != 0 && errors.contains(expected),
+            "{arguments}: {errors}{out}"
+        );
+        assert!(!desk.path("models/pets/v3").exists());
+    }
+}
+
 /// A network that people use: SqueezeNet, in both precisions, names what is on two photographs.
 #[test]
 fn squeezenet_knows_a_cat_and_a_coffee() {

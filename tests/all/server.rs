@@ -1,6 +1,11 @@
 //! A server on port 0, for one test.
 
-use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use stillhouse::{
@@ -20,6 +25,7 @@ pub struct TestServer {
     served: JoinHandle<anyhow::Result<()>>,
     _repository: Option<tempfile::TempDir>,
     _state: tempfile::TempDir,
+    state_path: PathBuf,
 }
 
 impl TestServer {
@@ -132,6 +138,7 @@ impl TestServer {
         }
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.server.admin_listen = ([127, 0, 0, 1], 0).into();
+        let state_path = config.control.state_path.clone();
         let app = App::build(config, None, prepare)
             .await
             .unwrap_or_else(|error| panic!("the server starts: {error:#}"));
@@ -151,6 +158,7 @@ impl TestServer {
             served,
             _repository: None,
             _state: state,
+            state_path,
         };
         server
             .client
@@ -159,6 +167,11 @@ impl TestServer {
             .await
             .expect("alive");
         server
+    }
+
+    /// Folder of state and audit log.
+    pub fn state_path(&self) -> &Path {
+        &self.state_path
     }
 
     pub fn url(&self, path: &str) -> String {

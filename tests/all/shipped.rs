@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path, process::Command};
 
-use stillhouse::config::{Config, DEFAULT_FILE};
+use stillhouse::{
+    config::{Config, DEFAULT_FILE},
+    import::{reference::input_ventiles, validation::survey},
+    store::Repository,
+};
 
 use crate::{engines::backends, server::TestServer};
 
@@ -32,6 +36,42 @@ fn every_version_is_good_on_every_engine_that_is_here() {
         text.lines().count() >= 7,
         "all versions are checked: {text}"
     );
+}
+
+/// The validation pictures as they are measured today are those of the manifests, so drift is measured against the same.
+#[test]
+fn every_version_knows_its_validation_pictures() {
+    let pictures = Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz");
+    let repository = Repository::open(root().join("models")).expect("a repository");
+    let model = "fashion".parse().expect("a name");
+    let versions = repository.versions(&model).expect("versions");
+    assert!(versions.len() >= 7);
+    for version in versions {
+        let manifest = repository.read(&model, &version).expect("good").manifest;
+        let reference = manifest.reference.expect("a reference");
+        let watched = [
+            "luma_mean",
+            "luma_std",
+            "laplacian_variance",
+            "width",
+            "height",
+        ];
+        for name in watched {
+            assert!(reference.ventiles.contains_key(name), "{version}: {name}");
+        }
+        assert!(reference.accuracy.is_some(), "{version}");
+        if !pictures.exists() {
+            println!("skipped: {} isn't here to be measured", pictures.display());
+            continue;
+        }
+        let measured = input_ventiles(&survey(pictures, &manifest.transform).expect("measured"));
+        for name in watched {
+            assert_eq!(
+                measured[name], reference.ventiles[name],
+                "{version}: {name}"
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use stillhouse_distill::{
     datasets::Splits,
     devices,
     onnx::Graph,
+    place::Place,
     run::{self, Run},
     spoil::Spoil,
     teacher::{self, NetworkTeacher},
@@ -16,11 +17,13 @@ use stillhouse_distill::{
     version::Draft,
 };
 
+use super::percent;
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The run's directory
     run: PathBuf,
-    /// The version's directory to write, e.g. models/fashion/s1
+    /// The version to write, as REPOSITORY/MODEL/VERSION, e.g. models/fashion/s1
     version: PathBuf,
     /// The teacher for agreement and divergence; default: the one that taught. Its ONNX version is faster than its run
     #[arg(long)]
@@ -34,13 +37,14 @@ pub(crate) struct Arguments {
     /// Break it for a drill: overconfident=4 (logits times 4) or nan-on-bright=0.05 (NaN for the brightest 5 %)
     #[arg(long)]
     spoil: Option<Spoil>,
-    /// Replace the version's directory
+    /// Replace the version
     #[arg(long)]
     force: bool,
 }
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
+        Place::of(&self.version)?.check(self.force)?;
         let device = devices::parse("cpu")?;
         let (run, config) = Run::open(&self.run)?;
         let data = Splits::read(&config.data, &config.transform, config.seed)?;
@@ -94,10 +98,10 @@ impl Arguments {
                     env!("CARGO_PKG_VERSION")
                 )),
             },
+            labels: &data.labels,
             validation: &data.test,
             logits: own,
             teacher,
-            classes,
         };
         let manifest = draft.write(&self.version, self.force)?;
         let reference = manifest.reference.unwrap_or_default();
@@ -110,8 +114,4 @@ impl Arguments {
         );
         Ok(())
     }
-}
-
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2} %", 100.0 * share))
 }

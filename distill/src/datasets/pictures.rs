@@ -19,6 +19,9 @@ pub(super) struct Encoded {
     pub(super) label: Option<u8>,
 }
 
+/// A picture's planes in the network's size, and the size it came in.
+type Decoded = (Vec<u8>, (u32, u32));
+
 /// Decodes what `bytes` gives for each of `all`. What can't be decoded is skipped, counted and listed.
 pub(super) fn decode_all(
     all: &[Encoded],
@@ -26,15 +29,14 @@ pub(super) fn decode_all(
     transform: &Transform,
 ) -> Result<Dataset> {
     let limits = Limits::default();
-    let decoded: Vec<Result<Vec<u8>>> = (0..all.len())
+    let decoded: Vec<Result<Decoded>> = (0..all.len())
         .into_par_iter()
         .map(|i| {
             let bytes = bytes(i)?;
             ensure!(!bytes.is_empty(), "the file is empty");
-            Ok(planes(
-                transform.apply(decode(&bytes, &limits, transform)?).bytes(),
-                transform,
-            ))
+            let picture = decode(&bytes, &limits, transform)?;
+            let size = picture.full_size();
+            Ok((planes(transform.apply(picture).bytes(), transform), size))
         })
         .collect();
     let mut dataset = Dataset {
@@ -45,8 +47,9 @@ pub(super) fn decode_all(
     let mut damaged = Vec::new();
     for (encoded, picture) in all.iter().zip(decoded) {
         match picture {
-            Ok(picture) => {
+            Ok((picture, size)) => {
                 dataset.pixels.extend(picture);
+                dataset.sizes.push(size);
                 labels.extend(encoded.label);
             }
             Err(error) => damaged.push(format!("{}: {error:#}", encoded.name)),

@@ -5,6 +5,7 @@ use plotters::prelude::*;
 use std::path::Path;
 
 use super::EpochMetrics;
+use crate::files::replace;
 
 /// Draws the training loss on the left and the share of errors on the right.
 pub(super) fn draw(path: &Path, metrics: &[EpochMetrics]) -> Result<()> {
@@ -23,7 +24,8 @@ pub(super) fn draw(path: &Path, metrics: &[EpochMetrics]) -> Result<()> {
             ))
         })
         .collect();
-    let root = SVGBackend::new(path, (1000, 420)).into_drawing_area();
+    let mut svg = String::new();
+    let root = SVGBackend::with_string(&mut svg, (1000, 420)).into_drawing_area();
     root.fill(&WHITE).map_err(|error| anyhow!("{error}"))?;
     let (left, right) = root.split_horizontally(500);
     chart(
@@ -32,7 +34,9 @@ pub(super) fn draw(path: &Path, metrics: &[EpochMetrics]) -> Result<()> {
         &[("training", &BLUE, &loss), ("hold-out", &GREEN, &holdout)],
     )?;
     chart(&right, "test errors (%)", &[("test", &RED, &errors)])?;
-    root.present().map_err(|error| anyhow!("{error}"))
+    root.present().map_err(|error| anyhow!("{error}"))?;
+    drop((left, right, root));
+    replace(path, svg.as_bytes())
 }
 
 type Series<'a> = (&'a str, &'a RGBColor, &'a [(f64, f64)]);

@@ -47,7 +47,7 @@ impl EngineTeacher {
             toml::from_str(&text).with_context(|| format!("in {}", folder.display()))?;
         let path = folder.join(&manifest.file.name);
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let found = crate::version::hex(&Sha256::digest(&bytes));
+        let found = hex(&Sha256::digest(&bytes));
         ensure!(
             found == manifest.file.sha256,
             "{}: sha256 {found} isn't the manifest's",
@@ -116,6 +116,10 @@ impl Teacher for EngineTeacher {
         }
         Ok(logits)
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// From `[channel][place]` to `[place][channel]`, picture by picture.

@@ -8,7 +8,7 @@ use std::{
 
 use crate::tiny::{MLP, config, workplace};
 
-fn distill(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn distill(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse-distill"));
     command
         .current_dir(folder)
@@ -17,12 +17,12 @@ fn distill(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// `tiny.toml` in `folder`.
-fn write_config(folder: &Path) {
+pub(crate) fn write_config(folder: &Path) {
     let config = config(folder, MLP, &["data.holdout=60", "train.epochs=3"]).unwrap();
     fs::write(folder.join("tiny.toml"), toml::to_string(&config).unwrap()).unwrap();
 }
@@ -85,6 +85,52 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
         "the same labels, whatever the confidence: {}",
         said(&evaluate)
     );
+
+    let manifest = || fs::read_to_string(path.join("models/tiny/v1/manifest.toml")).unwrap();
+    let before = manifest();
+    for name in [
+        "luma_mean",
+        "luma_std",
+        "laplacian_variance",
+        "width",
+        "margin",
+    ] {
+        assert!(
+            before.contains(&format!("\n{name} = [")),
+            "{name}: {before}"
+        );
+    }
+    // What the engine answers from the written graph, measured anew, says the same but for the last digits.
+    let reference = [
+        "reference",
+        "models/tiny/v1",
+        "--config",
+        "tiny.toml",
+        "--teacher",
+        "run",
+    ];
+    let kept = distill(path, &reference);
+    assert!(
+        !kept.status.success() && said(&kept).contains("has a reference: replace it with --force"),
+        "{}",
+        said(&kept)
+    );
+    assert_eq!(manifest(), before);
+    let measured = distill(path, &[&reference[..], &["--force"]].concat());
+    assert!(
+        said(&measured).contains("150 of 150 pictures answered")
+            && said(&measured).contains("agreement 100.00 %"),
+        "{}",
+        said(&measured)
+    );
+    let after = manifest();
+    let inputs = |text: &str| -> Vec<String> {
+        let of_inputs = |line: &&str| line.starts_with("luma_") || line.starts_with("lapl");
+        text.lines().filter(of_inputs).map(str::to_owned).collect()
+    };
+    assert_eq!(inputs(&before).len(), 3);
+    assert_eq!(inputs(&after), inputs(&before));
+    assert!(after.contains("\nagreement = 1.0\n") && !before.contains("\nagreement"));
 
     let again = distill(path, &["train-teacher", "tiny.toml", "--run", "run"]);
     assert!(

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use stillhouse_distill::{
     config::Config,
     datasets::{Dataset, Splits},
+    reference,
 };
 
 use crate::tiny::{MLP, config, workplace};
@@ -110,4 +111,41 @@ fn parquet_holds_pictures_as_data_sets_do() {
     writer.close().unwrap();
     let read = Dataset::read(&file, None, &config.transform, &data.labels).unwrap();
     assert_eq!(read, data.test);
+}
+
+/// Statistics of a training set in memory are those that a server would measure of the same files, whatever their size
+/// and the network's.
+#[test]
+fn a_data_set_measures_as_a_server_does() {
+    use stillhouse::{
+        image::{Color, Resize, Statistics, Transform},
+        import::validation::survey,
+    };
+    let folder = workplace();
+    let path = folder.path();
+    let config = config(path, MLP, &[]).unwrap();
+    let data = Splits::read(&config.data, &config.transform, 0).unwrap();
+    let place = as_files(path, &data, &config);
+    let sorted = |mut all: Vec<Statistics>| {
+        all.sort_by(|a, b| a.luma_mean.total_cmp(&b.luma_mean));
+        all
+    };
+    let colour = Transform {
+        color: Color::Bgr,
+        width: 5,
+        height: 7,
+        resize: Resize::FitPad,
+        mean: vec![0.1, 0.2, 0.3],
+        ..config.transform.clone()
+    };
+    for transform in [&config.transform, &colour] {
+        let whole = Dataset::read(&place, None, transform, &data.labels).unwrap();
+        let ours = sorted(reference::statistics(&whole, transform));
+        assert_eq!(ours, sorted(survey(&place, transform).unwrap()));
+        assert!(ours.iter().all(|one| (one.width, one.height) == (8, 8)));
+        assert!(ours[0].luma_mean < ours[149].luma_mean);
+    }
+    let ours = reference::statistics(&data.test, &config.transform);
+    let idx = survey(&path.join("test-images"), &config.transform).unwrap();
+    assert_eq!(ours, idx);
 }

@@ -82,10 +82,10 @@ fn the_written_graph_answers_as_the_network_does() {
             graph: graph.finish("tiny", shape.picture, CLASSES, &output),
             transform: config.transform.clone(),
             training: Default::default(),
+            labels: &data.labels,
             validation: &data.test,
             logits: own.clone(),
             teacher: None,
-            classes: CLASSES,
         };
         let version = path.join("models/tiny/v1");
         let manifest = draft.write(&version, false).unwrap();
@@ -101,8 +101,8 @@ fn the_written_graph_answers_as_the_network_does() {
         );
         assert_eq!(
             fs::read_dir(path.join("models/tiny")).unwrap().count(),
-            1,
-            "nothing is left beside it"
+            2,
+            "nothing is left beside it and the labels"
         );
 
         let mut engine = EngineTeacher::version(&version).unwrap();

@@ -2,5 +2,6 @@
 
 mod commands;
 mod data;
+mod full;
 mod learning;
 mod tiny;

@@ -8,10 +8,16 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use jiff::Timestamp;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{AdminPlane, tokens::Access};
-use crate::{http::error::ApiError, store::NameError};
+use crate::{
+    control::journal::Entry,
+    http::{error::ApiError, layers::RequestId},
+    store::NameError,
+};
 
 /// A wrong token is answered after this long, one caller at a time: ten guesses a second, whoever makes them.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_millis(100);
@@ -112,13 +118,41 @@ pub async fn admit(
         };
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads && access < Access::Operator {
-            tracing::warn!(caller = name, method = %request.method(), path = request.uri().path(), "a viewer wants to change something");
+            let entry = denial(name, &request);
+            write_down(&plane, entry).await;
             return Err(AdminError::ReadOnly.into());
         }
         name.to_owned()
     };
     request.extensions_mut().insert(Caller(caller));
     Ok(next.run(request).await)
+}
+
+/// That somebody whose name is known wanted more than they may. Wrong tokens are told to the log alone: those who guess
+/// must not be able to fill the disk.
+fn denial(actor: &str, request: &Request) -> Entry {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let id = request.extensions().get::<RequestId>();
+    tracing::warn!(actor, method, path, "a viewer wants to change something");
+    Entry {
+        time: Timestamp::now(),
+        actor: actor.to_owned(),
+        action: "denied".into(),
+        model: None,
+        reason: String::new(),
+        request_id: id.map_or_else(String::new, |id| id.as_str().to_owned()),
+        from: None,
+        to: None,
+        detail: Some(json!({ "method": method, "path": path })),
+    }
+}
+
+async fn write_down(plane: &AdminPlane, entry: Entry) {
+    let control = plane.control.clone();
+    let noted = tokio::task::spawn_blocking(move || control.note(&entry)).await;
+    if let Ok(Err(error)) = noted {
+        tracing::error!(%error, "a denied change could not be written down");
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

@@ -63,6 +63,9 @@ async fn tokens_open_what_they_say() {
         .await
         .json();
     assert_eq!(history["entries"][0]["actor"], "anna");
+    let log =
+        std::fs::read_to_string(server.state_path().join("audit.jsonl")).expect("an audit log");
+    assert_eq!(log.matches("\"action\":\"denied\"").count(), 2, "{log}");
     // Prometheus and load balancers have no token.
     assert!(
         server

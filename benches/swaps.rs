@@ -1,0 +1,280 @@
+//! What changing the deployment costs those who are being answered.
+//!
+//! `cargo bench --bench swaps [-- --engine tract] [--seconds 5] [--rounds 3] [--json]`
+//!
+//! The real binary serves models/fashion to 64 connections from this process: untouched, while 100 promotes and rollbacks go
+//! through it and other clients hang up on it, and while another version is loaded (in a child process first), warmed and
+//! unloaded beside the traffic without a pause. The three alternate in one run; read the ratios. Every body is compared with
+//! what the version that it names answers. Then memory over load-swap-unload rounds, and the cost of a route.
+
+#[path = "figures/load.rs"]
+mod load;
+#[path = "swaps/operator.rs"]
+mod operator;
+#[expect(dead_code, reason = "the floor is of the bench `figures`")]
+#[path = "figures/process.rs"]
+mod process;
+#[path = "swaps/route.rs"]
+mod route;
+
+use std::{
+    cell::Cell,
+    io::Write,
+    net::TcpStream,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use serde_json::{Value, json};
+use stillhouse_engine::Backend;
+
+use load::Load;
+use operator::Operator;
+use process::Server;
+
+const CONNECTIONS: usize = 64;
+const SWAPS: usize = 100;
+const LOADS: usize = 100;
+/// The rounds after which memory is taken for the first time.
+const FIRST_LOADS: usize = 5;
+
+#[derive(Parser)]
+struct Flags {
+    /// `onnxruntime` or `tract`.
+    #[arg(long, default_value = "onnxruntime")]
+    engine: Backend,
+    /// Seconds of each load.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Alternations; medians are reported.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let state = tempfile::tempdir()?;
+    let state_path = format!("control.state_path={}", state.path().display());
+    let settings = [
+        "models.fashion.stable=s1",
+        "models.fashion.routing.role_header=true",
+        "loading.unload_after_seconds=0",
+        &state_path,
+    ];
+    let settings = settings.map(|setting| ["--set", setting]).concat();
+    let server = Server::start(&repository, flags.engine, &settings)?;
+    let operator = Operator::of(&server)?;
+    let picture = std::fs::read(
+        repository
+            .join("fashion/s1/golden")
+            .join(sample(&repository)?),
+    )?;
+    let time = Duration::from_secs_f64(flags.seconds);
+
+    operator.order("POST", "canary", json!({"version": "s2", "share": 0}))?;
+    let expected = Expected::of(&server, &picture)?;
+    operator.order("POST", "promote", json!({}))?;
+
+    let request = load::request("/predict", &picture);
+    let measure = || {
+        load::run(&server, &request, CONNECTIONS, time, &|body| {
+            expected.check(body)
+        })
+    };
+    let (mut swaps, mut loads, mut hangups) = (0, 0, 0);
+    let mut rows = Vec::new();
+    for _ in 0..flags.rounds {
+        let calm = measure()?;
+        let (swapped, hung_up, swapping) = beside(
+            || {
+                let pause = time / SWAPS as u32;
+                operator.order("POST", "rollback", json!({}))?;
+                thread::sleep(pause);
+                Ok(())
+            },
+            || hang_up(&server, &request),
+            &measure,
+        )?;
+        let (loaded, _, loading) = beside(
+            || operator.load("bad-blind"),
+            || {
+                thread::sleep(time / 10);
+                Ok(())
+            },
+            &measure,
+        )?;
+        swaps += swapped;
+        hangups += hung_up;
+        loads += loaded;
+        rows.push([calm, swapping, loading]);
+    }
+    let median = |of: &dyn Fn(&[Load; 3]) -> f64| {
+        let mut values: Vec<f64> = rows.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+
+    let mut rss = [0, 0];
+    for round in 1..=LOADS {
+        operator.load("bad-blind")?;
+        operator.order(
+            "POST",
+            "canary",
+            json!({"version": "bad-blind", "share": "10%"}),
+        )?;
+        operator.order("POST", "abort", json!({}))?;
+        operator.gone("bad-blind")?;
+        match round {
+            FIRST_LOADS => rss[0] = server.rss_bytes()?,
+            LOADS => rss[1] = server.rss_bytes()?,
+            _ => {}
+        }
+    }
+    let figures = json!({
+        "connections": CONNECTIONS,
+        "answers": expected.answers.get(),
+        "answers_wrong_or_failed": 0,
+        "promotes_and_rollbacks_under_load": swaps,
+        "clients_that_hung_up": hangups,
+        "loads_under_load": loads,
+        "requests_per_second_calm": median(&|[calm, ..]| calm.per_second),
+        "cpu_us_per_request_calm": median(&|[calm, ..]| calm.cpu_us),
+        "mean_batch_calm": median(&|[calm, ..]| calm.mean_batch),
+        "p50_us_calm": median(&|[calm, ..]| calm.p50_us),
+        "p99_us_calm": median(&|[calm, ..]| calm.p99_us),
+        "p99_swapping_over_calm": median(&|[calm, swapping, _]| swapping.p99_us / calm.p99_us),
+        "p99_loading_over_calm": median(&|[calm, _, loading]| loading.p99_us / calm.p99_us),
+        "throughput_swapping_over_calm": median(&|[calm, swapping, _]| swapping.per_second / calm.per_second),
+        "throughput_loading_over_calm": median(&|[calm, _, loading]| loading.per_second / calm.per_second),
+        "rss_mb_after_5_loads": rss[0] as f64 / 1e6,
+        "rss_mb_after_100_loads": rss[1] as f64 / 1e6,
+        "rss_100_over_5": rss[1] as f64 / rss[0] as f64,
+        "slot_load_and_route_ns": route::nanoseconds()?,
+    });
+    if flags.json {
+        println!("{figures}");
+    } else {
+        for (name, value) in figures.as_object().into_iter().flatten() {
+            println!("{name:34} {value}");
+        }
+    }
+    Ok(())
+}
+
+/// Measures while one thread repeats `first` and another `second`; how often each was done, and the load.
+fn beside(
+    first: impl Fn() -> anyhow::Result<()> + Sync,
+    second: impl Fn() -> anyhow::Result<()> + Sync,
+    measure: &dyn Fn() -> anyhow::Result<Load>,
+) -> anyhow::Result<(usize, usize, Load)> {
+    let stop = AtomicBool::new(false);
+    let counts = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let repeat = |work: &(dyn Fn() -> anyhow::Result<()> + Sync), count: &AtomicUsize| {
+        while !stop.load(Relaxed) {
+            work()?;
+            count.fetch_add(1, Relaxed);
+        }
+        anyhow::Ok(())
+    };
+    let load = thread::scope(|scope| {
+        let repeating = [
+            scope.spawn(|| repeat(&first, &counts[0])),
+            scope.spawn(|| repeat(&second, &counts[1])),
+        ];
+        let load = measure();
+        stop.store(true, Relaxed);
+        for thread in repeating {
+            thread.join().expect("no panic")?;
+        }
+        load
+    })?;
+    Ok((counts[0].load(Relaxed), counts[1].load(Relaxed), load))
+}
+
+/// A client that sends a request and doesn't wait for the answer.
+fn hang_up(server: &Server, request: &[u8]) -> anyhow::Result<()> {
+    TcpStream::connect(server.address)?.write_all(request)?;
+    thread::sleep(Duration::from_millis(5));
+    Ok(())
+}
+
+/// What each version answers to the picture, from asking it by name.
+struct Expected {
+    by_version: Vec<(String, Value)>,
+    answers: Cell<usize>,
+}
+
+impl Expected {
+    fn of(server: &Server, picture: &[u8]) -> anyhow::Result<Self> {
+        let url = format!("http://{}/predict", server.address);
+        let ask = |role: &str| -> anyhow::Result<(String, Value)> {
+            let mut reply = ureq::post(&url)
+                .header("x-stillhouse-role", role)
+                .send(picture)?;
+            let mut answer: Value = reply.body_mut().read_json()?;
+            let version = answer["version"].as_str().context("a version")?.to_owned();
+            Ok((version, answer["predictions"].take()))
+        };
+        let by_version = vec![ask("stable")?, ask("canary")?];
+        ensure!(
+            by_version[0].1 != by_version[1].1,
+            "the versions can't be told apart"
+        );
+        Ok(Self {
+            by_version,
+            answers: Cell::new(0),
+        })
+    }
+
+    fn check(&self, body: &[u8]) -> anyhow::Result<()> {
+        let answer: Value = serde_json::from_slice(body)?;
+        let named = answer["version"].as_str().context("a version")?;
+        let known = self.by_version.iter().find(|(version, _)| version == named);
+        let (_, expected) = known.with_context(|| format!("{named} was never deployed"))?;
+        let pairs = |value: &Value| -> Vec<(u64, f64)> {
+            let predictions = value.as_array().into_iter().flatten();
+            predictions
+                .map(|one| {
+                    (
+                        one["class"].as_u64().unwrap_or(u64::MAX),
+                        one["probability"].as_f64().unwrap_or(f64::NAN),
+                    )
+                })
+                .collect()
+        };
+        // A batch's size moves the last digits; another version moves the first.
+        let (found, expected) = (pairs(&answer["predictions"]), pairs(expected));
+        let close = found
+            .iter()
+            .zip(&expected)
+            .all(|(a, b)| (a.1 - b.1).abs() < 1e-4);
+        ensure!(
+            found.len() == expected.len() && close,
+            "{named} answered {answer}"
+        );
+        self.answers.set(self.answers.get() + 1);
+        Ok(())
+    }
+}
+
+/// The first of the golden samples.
+fn sample(repository: &Path) -> anyhow::Result<String> {
+    let folder = std::fs::read_dir(repository.join("fashion/s1/golden"))?;
+    let mut names: Vec<String> = folder
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".png"))
+        .collect();
+    names.sort();
+    names.into_iter().next().context("a golden sample")
+}
