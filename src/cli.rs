@@ -2,6 +2,8 @@
 
 mod audit;
 mod banner;
+mod caller;
+mod drill;
 mod guest;
 mod health;
 mod import;
@@ -44,6 +46,8 @@ enum Verb {
     Audit(audit::Audit),
     #[command(flatten)]
     Operator(operator::Operator),
+    /// Walk through a rollout in five minutes: a bad canary, a good one, a rollback, a crash
+    Drill(drill::Drill),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         Verb::Models(models) => models.run(),
         Verb::Audit(audit) => audit.run(),
         Verb::Operator(verb) => verb.main(),
+        Verb::Drill(drill) => drill.run(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
         Verb::Validate(validate) => validate.run(),
     };
@@ -159,4 +164,16 @@ fn start_log(settings: &LogSettings) -> anyhow::Result<()> {
         log.json().flatten_event(true).init();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_verb_is_well_formed() {
+        Cli::command().debug_assert();
+    }
 }

@@ -28,6 +28,7 @@ use changing::Changing;
 use error::ClientError;
 
 pub(super) use client::Client;
+pub(super) use target::quoted;
 
 #[derive(Subcommand)]
 pub(super) enum Operator {
@@ -97,7 +98,7 @@ pub(super) enum Canary {
 
 /// At least one of them.
 #[derive(Args)]
-#[group(required = true, multiple = true)]
+#[group(id = "shares", required = true, multiple = true)]
 pub(super) struct Shares {
     /// The canary's share: percent with the sign, or basis points
     #[arg(long, value_name = "SHARE")]
@@ -109,7 +110,7 @@ pub(super) struct Shares {
 
 /// One of them.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(id = "who", required = true, multiple = false)]
 pub(super) struct Teacher {
     /// The version
     version: Option<VersionName>,

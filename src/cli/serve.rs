@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigSource, banner, guest::GuestNetwork, start_log};
+use super::{ConfigSource, banner, caller::end_with_the_caller, guest::GuestNetwork, start_log};
 use crate::app::App;
 
 /// Serve the model repository, or one ONNX file.
@@ -30,6 +30,9 @@ pub(super) struct Serve {
     /// `cpu`, `cuda:0`, `tensorrt:0`.
     #[arg(long)]
     device: Option<String>,
+    /// End when standard input does: for those who start a server for themselves alone.
+    #[arg(long, hide = true)]
+    end_with_stdin: bool,
 }
 
 impl Serve {
@@ -51,6 +54,9 @@ impl Serve {
             ("engine.device", "--device", self.device.clone()),
         ])?;
         start_log(&config.log)?;
+        if self.end_with_stdin {
+            end_with_the_caller(|| std::process::exit(0));
+        }
         let guest = self.guest.read(&config.engine.resolve()?)?;
         // The guest's pictures stay where the banner says they are until the end.
         let (guest, _folder) = guest.map(|guest| (guest.files, guest.folder)).unzip();

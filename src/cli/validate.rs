@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 
+use super::caller::end_with_the_caller;
 use crate::{
     control::validation::{Task, Validated, Verdict},
     import::trial,
@@ -35,7 +36,7 @@ impl Validate {
             .read_line(&mut line)?;
         let task: Task =
             serde_json::from_str(&line).context("`validate` is called by the server alone")?;
-        end_with_the_caller();
+        end_with_the_caller(|| std::process::abort());
         confine(&task)?;
         // Its last line is what the server repeats; the usual advice about backtraces would be in its place.
         std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
@@ -70,15 +71,6 @@ fn confine(task: &Task) -> anyhow::Result<()> {
     setrlimit(Resource::Core, at_most(0)).context("can't turn cores off")?;
     // Not the address space: engines reserve far more of that than they use.
     setrlimit(Resource::Data, at_most(task.memory_bytes)).context("can't limit the memory")
-}
-
-/// Ends this process when its standard input does: then the server has ended, or no longer wants to know. The kernel's
-/// own signal for that follows the thread that started us, and threads come and go while a server lives.
-fn end_with_the_caller() {
-    std::thread::spawn(|| {
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        std::process::abort();
-    });
 }
 
 fn one_line(text: &str) -> String {

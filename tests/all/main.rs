@@ -1,8 +1,10 @@
 //! Integration tests: real servers on port 0, real clients, scripted or real engines.
 
 mod audit;
+mod drill;
 mod engines;
 mod faults;
+mod operator;
 mod pictures;
 mod predict;
 mod process;

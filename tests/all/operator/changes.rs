@@ -1,0 +1,166 @@
+//! Verbs that change who answers, and the way back that they print.
+
+use serde_json::{Value, json};
+
+use super::{command, fails, json, paste, says, server};
+use crate::server::TestServer;
+
+/// Versions and shares, without what counts or remembers changes.
+fn who(view: &Value) -> Value {
+    let part = |name: &str| view[name].clone();
+    json!([
+        part("stable"),
+        part("canary"),
+        part("teacher"),
+        part("split")
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_says_what_it_did_and_what_it_prints_undoes_it() {
+    let server = server().await;
+    // Without this, what is printed must name the server.
+    let flag = format!("--admin {}", server.admin);
+    for (line, after) in [
+        (
+            "canary start v2 --share 10%",
+            json!(["v1", "v2", null, {"canary": 1000, "teacher": 0}]),
+        ),
+        (
+            "canary share 25%",
+            json!(["v1", "v2", null, {"canary": 2500, "teacher": 0}]),
+        ),
+        (
+            "canary abort",
+            json!(["v1", null, null, {"canary": 0, "teacher": 0}]),
+        ),
+        (
+            "teacher v3",
+            json!(["v1", null, "v3", {"canary": 0, "teacher": 0}]),
+        ),
+        (
+            "split --teacher 50",
+            json!(["v1", null, "v3", {"canary": 0, "teacher": 50}]),
+        ),
+        (
+            "teacher --none",
+            json!(["v1", null, null, {"canary": 0, "teacher": 0}]),
+        ),
+        (
+            "canary start v2 --share 0",
+            json!(["v1", "v2", null, {"canary": 0, "teacher": 0}]),
+        ),
+        (
+            "promote",
+            json!(["v2", null, null, {"canary": 0, "teacher": 0}]),
+        ),
+        (
+            "rollback",
+            json!(["v1", null, null, {"canary": 0, "teacher": 0}]),
+        ),
+        (
+            "rollback --to v3",
+            json!(["v3", null, null, {"canary": 0, "teacher": 0}]),
+        ),
+    ] {
+        let before = server.deployment().await;
+        let mut shell = command("127.0.0.1:1");
+        shell.env_remove("STILLHOUSE_ADMIN");
+        let output = shell
+            .args(line.split_whitespace().chain(flag.split_whitespace()))
+            .output()
+            .expect("runs");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(text.contains("toy: changed"), "{line}: {text}");
+        let changed = server.deployment().await;
+        assert_eq!(who(&changed), after, "{line}");
+        let undo = text.lines().find_map(|line| line.strip_prefix("undo: "));
+        let undo = undo.unwrap_or_else(|| panic!("{line}: {text}"));
+
+        // A canary that was promoted, and a teacher's share, take a second step: one line can't say both.
+        let whole = !matches!(line, "promote" | "teacher --none");
+        paste(undo);
+        let back = server.deployment().await;
+        if whole {
+            assert_eq!(who(&back), who(&before), "{line}, then {undo}");
+        } else {
+            let role = if line == "promote" {
+                "stable"
+            } else {
+                "teacher"
+            };
+            assert_eq!(back[role], before[role], "{line}, then {undo}");
+        }
+        again(&server, line);
+    }
+}
+
+/// Does it once more, for the next line to stand on.
+fn again(server: &TestServer, line: &str) {
+    if line == "promote" {
+        says(server, "canary start v2 --share 0");
+    }
+    says(server, line);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_the_servers_own_answer_and_bears_the_reason() {
+    let server = server().await;
+    let output = command("127.0.0.1:1")
+        .args(["canary", "start", "v2", "--share", "2.5%", "--json"])
+        .args(["--reason", "fewer errors on shoes"])
+        .args(["--admin", &format!("http://{}/", server.admin)])
+        .output()
+        .expect("runs");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told["after"]["split"]["canary"], 250);
+    assert_eq!(told["changed"], true);
+    let undo = format!(
+        "stillhouse canary abort --model toy --admin http://{}/",
+        server.admin
+    );
+    assert_eq!(told["undo"]["command"], undo.as_str());
+    let history = json(&server, "history");
+    assert_eq!(history["entries"][0]["reason"], "fewer errors on shoes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_changes_nothing() {
+    let server = server().await;
+    let before = server.deployment().await;
+    let text = says(&server, "canary start v2 --share 10% --dry-run");
+    for words in ["would be", "v2 10%", "nothing was changed"] {
+        assert!(text.contains(words), "{text}");
+    }
+    let told = json(&server, "rollback --to v2 --dry-run");
+    assert_eq!(
+        (&told["dry_run"], &told["after"]["stable"]),
+        (&json!(true), &json!("v2"))
+    );
+    assert_eq!(server.deployment().await, before);
+    let text = says(&server, "rollback --to v2");
+    assert!(text.contains("changed"), "{text}");
+    let text = says(&server, "split --canary 0");
+    assert!(text.contains("nothing to do"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_too_late_learns_who_was_faster() {
+    let server = server().await;
+    says(&server, "canary start v2 --share 10% --reason first");
+    let before = server.deployment().await;
+    let error = fails(&server, "canary abort --generation 1");
+    for words in [
+        "generation 2, not 1",
+        "anonymous did start_canary at 20",
+        ": first",
+        "v2 10%",
+        "v1 90%",
+    ] {
+        assert!(error.contains(words), "{error} must say {words}");
+    }
+    assert_eq!(server.deployment().await, before);
+    says(&server, "canary abort --generation 2");
+    says(&server, "teacher v3 --force");
+    assert_eq!(server.deployment().await["teacher"], "v3");
+}

@@ -1,0 +1,191 @@
+//! What a verb says when it can't: what was wrong, and the next thing to type.
+
+use std::net::TcpListener;
+
+use stillhouse::config::Config;
+
+use super::{command, fails, server, stderr};
+use crate::{
+    engines::backends,
+    process::Process,
+    server::TestServer,
+    toy::{golden, write},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_name_the_next_command() {
+    let server = server().await;
+    for (line, words) in [
+        (
+            "canary abort",
+            &["there is no canary", "next: stillhouse canary start"][..],
+        ),
+        ("canary share 5%", &["there is no canary"]),
+        (
+            "rollback",
+            &["no previous version", "next: stillhouse rollback --to"],
+        ),
+        (
+            "canary start v9 --share 1%",
+            &["no version v9", "v1, v2, v3", "next: stillhouse versions"],
+        ),
+        (
+            "canary start v1 --share 1%",
+            &["v1 is the stable already", "next: stillhouse status"],
+        ),
+        (
+            "split --teacher 1%",
+            &["no teacher", "next: stillhouse teacher"],
+        ),
+        (
+            "promote --model tea",
+            &["no model of this name", "next: stillhouse status"],
+        ),
+        ("load v9", &["next: stillhouse versions"]),
+    ] {
+        let error = fails(&server, line);
+        assert!(error.starts_with("error: "), "{line}: {error}");
+        for word in words {
+            assert!(error.contains(word), "{line}: {error} must say {word}");
+        }
+    }
+    for line in [
+        "split",
+        "teacher",
+        "teacher v2 --none",
+        "canary start v2 --share 200%",
+    ] {
+        let output = super::run(&server, line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wrong_address_is_told_apart() {
+    let server = server().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let closed = nobody.local_addr().expect("bound").to_string();
+    drop(nobody);
+    for (admin, words) in [
+        (
+            &*closed,
+            &[&*closed, "is the server running?", "--admin"][..],
+        ),
+        (&server.data.to_string(), &["the data plane's address"]),
+        ("https://127.0.0.1:8081", &["plain http", "ssh -L"]),
+        ("localhost", &["HOST:PORT"]),
+    ] {
+        let output = command(admin).args(["status"]).output().expect("runs");
+        assert!(!output.status.success());
+        for word in words {
+            assert!(
+                stderr(&output).contains(word),
+                "{admin}: {}",
+                stderr(&output)
+            );
+        }
+    }
+}
+
+/// A listener that takes connections and says nothing: the verb must end by itself.
+#[test]
+fn a_silent_server_is_left() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("bound").to_string();
+    let output = command(&address)
+        .args(["load", "v1", "--model", "toy", "--timeout-seconds", "1"])
+        .output()
+        .expect("runs");
+    let error = stderr(&output);
+    assert!(
+        !output.status.success() && error.contains("longer than 1 s"),
+        "{error}"
+    );
+}
+
+#[test]
+fn tokens_come_from_the_environment() {
+    let (operator, viewer) = ("operator-secret-1", "viewer-secret-number-2");
+    let backend = backends()[0];
+    let process = Process::start_with(
+        backend,
+        &[],
+        &[
+            ("STILLHOUSE_OPERATOR_TOKEN", operator),
+            ("STILLHOUSE_VIEWER_TOKEN", viewer),
+        ],
+    );
+    let admin = process.address("metrics").trim_end_matches("/metrics");
+    let run = |line: &str, tokens: &[(&str, &str)]| {
+        let output = command(admin)
+            .args(line.split_whitespace())
+            .envs(tokens.iter().copied())
+            .output()
+            .expect("runs");
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            stderr(&output)
+        );
+        for secret in [operator, viewer, "no-such-secret-at-all"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        (output.status.success(), text)
+    };
+    let change = "rollback --to v1";
+    for (line, tokens, good, words) in [
+        ("status", &[][..], false, "STILLHOUSE_TOKEN"),
+        (
+            "status",
+            &[("STILLHOUSE_TOKEN", "no-such-secret-at-all")],
+            false,
+            "STILLHOUSE_TOKEN",
+        ),
+        ("status", &[("STILLHOUSE_TOKEN", viewer)], true, "v1"),
+        (
+            change,
+            &[("STILLHOUSE_TOKEN", viewer)],
+            false,
+            "an operator's secret",
+        ),
+        // An operator who is let in, and hears what is wrong with the order.
+        (
+            change,
+            &[("STILLHOUSE_TOKEN", operator)],
+            false,
+            "is the stable already",
+        ),
+        (
+            change,
+            &[("STILLHOUSE_OPERATOR_TOKEN", operator)],
+            false,
+            "is the stable already",
+        ),
+    ] {
+        let (success, text) = run(line, tokens);
+        assert_eq!(success, good, "{line} {tokens:?}: {text}");
+        assert!(text.contains(words), "{line} {tokens:?}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_models_one_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["tea", "wine"] {
+        write(folder.path(), golden());
+        std::fs::rename(folder.path().join("toy"), folder.path().join(name)).expect("renamed");
+    }
+    let mut config = Config::default();
+    config.repository.path = folder.path().to_owned();
+    config.engine.backend = backends()[0].to_string();
+    let server = TestServer::of(config).await;
+    let error = fails(&server, "promote");
+    assert!(
+        error.contains("tea, wine: name one with --model"),
+        "{error}"
+    );
+    let error = fails(&server, "promote --set repository.default_model=wine");
+    assert!(error.contains("there is no canary"), "{error}");
+    let error = fails(&server, "promote --model tea");
+    assert!(error.contains("there is no canary"), "{error}");
+}
