@@ -19,7 +19,7 @@
 //! | [`sweep`]    | which settings are best: grid or random, with successive halving           |
 //! | [`spoil`]    | breaks a good network in a known way, for drills                          |
 //! | [`version`]  | what a version is made of: manifest, graph, golden samples                |
-//! | [`reference`] | what was seen at validation                                              |
+//! | [`mod@reference`] | what was seen at validation                                              |
 //! | [`place`]    | where a version goes                                                      |
 //! | [`devices`]  | where training runs                                                        |
 //! | [`files`]    | files that are there whole or not at all                                  |
