@@ -41,10 +41,11 @@ impl Status {
         let client = self.server.client()?;
         let (views, json) = self.look(&client)?;
         if !self.watch {
-            return Ok(match self.server.json {
+            match self.server.json {
                 true => print(out, &json)?,
                 false => writeln!(out, "{}", text(&views))?,
-            });
+            }
+            return Ok(());
         }
         let clear = if io::stdout().is_terminal() {
             CLEAR
