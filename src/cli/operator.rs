@@ -10,6 +10,7 @@ mod pack;
 mod status;
 mod tables;
 mod target;
+mod token;
 mod upload;
 mod versions;
 

@@ -9,7 +9,7 @@ use ureq::{
     http::{HeaderName, HeaderValue, Method, Request, Response, header},
 };
 
-use super::{ClientError, address};
+use super::{ClientError, address, token};
 use crate::http::error::Problem;
 
 /// A listener that is there takes a connection at once.
@@ -23,9 +23,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest history is far below it.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
-
-/// Where tokens are looked for; never a flag, which everybody on the machine could read.
-const TOKENS: [&str; 2] = ["STILLHOUSE_TOKEN", "STILLHOUSE_OPERATOR_TOKEN"];
 
 /// Speaks to one admin listener.
 pub(in crate::cli) struct Client {
@@ -62,7 +59,7 @@ impl Client {
         Ok(Self {
             agent: config.build().new_agent(),
             base: address::base(admin)?,
-            token: token(|name| std::env::var(name).ok())?,
+            token: token::bearer(|name| std::env::var(name).ok())?,
             patience,
         })
     }
@@ -164,68 +161,30 @@ impl Client {
 
     fn broken(&self, source: Error, wait: Duration) -> ClientError {
         let address = self.base.clone();
-        let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
         match source {
             Error::Timeout(Timeout::RecvResponse | Timeout::RecvBody) => ClientError::Silent {
                 address,
                 seconds: wait.as_secs(),
             },
-            Error::Io(error) if !refused(&error) => ClientError::Broken {
+            Error::Io(error) if nobody(error.kind()) => ClientError::Unreachable {
                 address,
                 source: Error::Io(error),
             },
-            source @ (Error::Protocol(_) | Error::BodyExceedsLimit(_)) => {
-                ClientError::Broken { address, source }
-            }
+            source @ (Error::Io(_)
+            | Error::Protocol(_)
+            | Error::Timeout(
+                Timeout::PerWrite | Timeout::SendRequest | Timeout::SendBody,
+            )) => ClientError::Broken { address, source },
             source => ClientError::Unreachable { address, source },
         }
     }
 }
 
-fn token(environment: impl Fn(&str) -> Option<String>) -> Result<Option<HeaderValue>, ClientError> {
-    let found = TOKENS.into_iter().find_map(|name| {
-        let secret = environment(name)?.trim().to_owned();
-        (!secret.is_empty()).then_some((name, secret))
-    });
-    let Some((name, secret)) = found else {
-        return Ok(None);
-    };
-    let mut value =
-        HeaderValue::from_str(&format!("Bearer {secret}")).map_err(|_| ClientError::Token(name))?;
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_token_that_is_set_is_sent() {
-        for (variables, expected) in [
-            (vec![], None),
-            (vec![("STILLHOUSE_OPERATOR_TOKEN", "b")], Some("Bearer b")),
-            (
-                vec![
-                    ("STILLHOUSE_OPERATOR_TOKEN", "b"),
-                    ("STILLHOUSE_TOKEN", "a\n"),
-                ],
-                Some("Bearer a"),
-            ),
-            (
-                vec![("STILLHOUSE_OPERATOR_TOKEN", "b"), ("STILLHOUSE_TOKEN", "")],
-                Some("Bearer b"),
-            ),
-        ] {
-            let set = |name: &str| {
-                let found = variables.iter().find(|(variable, _)| *variable == name);
-                found.map(|(_, value)| (*value).to_owned())
-            };
-            let value = token(set).expect("readable");
-            let value = value.as_ref().map(|value| value.to_str().expect("ASCII"));
-            assert_eq!(value, expected, "{variables:?}");
-        }
-        let error = token(|_| Some("se\ncret".into())).expect_err("a line break");
-        assert!(!error.to_string().contains("cret"), "{error}");
-    }
+/// Whether a connection was never made.
+fn nobody(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        kind,
+        K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable | K::AddrNotAvailable
+    )
 }

@@ -146,6 +146,9 @@ pub async fn upload(
         };
         // Closed: the disk side has ended with an error, which is told below.
         if chunks.send(chunk).await.is_err() {
+            // A client that is cut off while it sends never reads why.
+            let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+            let _ = tokio::time::timeout(CHUNK_TIMEOUT, rest).await;
             break;
         }
     }

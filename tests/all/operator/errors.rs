@@ -1,7 +1,12 @@
 //! What a verb says when it can't: what was wrong, and the next thing to type.
 
-use std::net::TcpListener;
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread,
+};
 
+use serde_json::json;
 use stillhouse::config::Config;
 
 use super::{command, fails, server, stderr};
@@ -101,6 +106,61 @@ fn a_silent_server_is_left() {
         !output.status.success() && error.contains("longer than 1 s"),
         "{error}"
     );
+}
+
+/// Reads a request to the end of its headers and answers it, or hangs up; returns its head.
+fn serve_one(listener: &TcpListener, answer: Option<&str>) -> String {
+    let (mut stream, _) = listener.accept().expect("a client");
+    let mut head = String::new();
+    let mut lines = BufReader::new(stream.try_clone().expect("a handle"));
+    while !head.ends_with("\r\n\r\n") {
+        assert!(lines.read_line(&mut head).expect("text") > 0, "{head}");
+    }
+    if let Some(body) = answer {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+        write!(stream, "{head}{body}").expect("sent");
+    }
+    head
+}
+
+#[test]
+fn a_connection_that_breaks_is_asked_again_under_the_same_key() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let assignment = |generation: u64, stable: &str| {
+        json!({"generation": generation, "rollout": 0, "stable": stable, "canary": null, "teacher": null,
+            "previous": null, "split": {"canary": 0, "teacher": 0}})
+    };
+    let server = thread::spawn(move || {
+        let mut view = assignment(4, "v1");
+        view["model"] = "toy".into();
+        view["seats"] = json!([]);
+        serve_one(&listener, Some(&view.to_string()));
+        let lost = serve_one(&listener, None);
+        let changed = json!({"model": "toy", "changed": true, "dry_run": false, "before": assignment(4, "v1"),
+            "after": assignment(5, "v2"), "undo": null});
+        let carried_out = serve_one(&listener, Some(&changed.to_string()));
+        [lost, carried_out]
+    });
+    let output = command(&address)
+        .args(["rollback", "--model", "toy"])
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let orders = server.join().expect("served");
+    let header = |order: &str, name: &str| {
+        let line = order.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("{name}: {order}")).to_owned()
+    };
+    assert_eq!(
+        header(&orders[0], "idempotency-key: "),
+        header(&orders[1], "idempotency-key: ")
+    );
+    for order in orders {
+        assert_eq!(header(&order, "if-match: "), "if-match: \"4\"");
+    }
 }
 
 #[test]

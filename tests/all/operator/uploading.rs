@@ -4,11 +4,12 @@ use std::{fs, path::Path, process::Command};
 
 use bytes::Bytes;
 use serde_json::Value;
+use stillhouse_engine::scripted::Scripted;
 
 use super::{fails, json, says, server};
 use crate::{
     server::TestServer,
-    toy::{golden, write_version},
+    toy::{LABELS, SIDE, golden, write_version},
 };
 
 /// A version's directory on the operator's machine.
@@ -72,4 +73,21 @@ async fn what_is_no_version_is_refused_and_leaves_nothing() {
     let error = fails(&server, &format!("upload v4 {directory}"));
     assert!(error.contains("No such file"), "{error}");
     assert_eq!(listed(&server, "v4"), None);
+}
+
+/// The refusal comes while the client still sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_hears_that_it_is() {
+    let always = Scripted::new((SIDE * SIDE) as usize, LABELS.len(), |_, rows| {
+        Ok(vec![0.0; rows * LABELS.len()])
+    });
+    let server = TestServer::fleet(vec![("v1", always)], |config| {
+        config.loading.max_upload_bytes = 100_000;
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("large.tar");
+    fs::write(&file, vec![7; 20_000_000]).expect("written");
+    let error = fails(&server, &format!("upload v4 {}", file.display()));
+    assert!(error.contains("100000"), "{error}");
 }
