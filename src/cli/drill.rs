@@ -1,6 +1,7 @@
 //! `stillhouse drill`: a rollout that goes wrong, one that goes well, a rollback and a crash, on a server of its own with
 //! the models that come with the repository. Every number is measured while it runs.
 
+mod acts;
 mod house;
 mod pictures;
 mod stage;
@@ -75,7 +76,7 @@ impl Drill {
         stage.first(folder.path())?;
         stage.bad_canary()?;
         stage.good_canary()?;
-        let stage = stage.crash(folder.path())?;
+        stage.crash(folder.path())?;
         stage.telling.say(LEARNT);
         stage.telling.end()?;
         Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -10,6 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use super::{MODEL, STABLE};
+use crate::config::Config;
 
 /// Lines of the child's log that are shown when it ends too soon.
 const LOG_LINES: usize = 20;
@@ -30,33 +32,14 @@ pub(super) struct House {
 impl House {
     /// Writes a configuration of its own into `folder`, so that the user's counts for nothing.
     pub(super) fn furnish(folder: &Path, models: &Path) -> anyhow::Result<()> {
-        let text = |path: &Path| toml::Value::from(path.display().to_string());
-        let table = toml::toml! {
-            [server]
-            listen = "127.0.0.1:0"
-            admin_listen = "127.0.0.1:0"
-            [log]
-            format = "pretty"
-        };
-        let mut table = table;
-        table.insert(
-            "repository".into(),
-            toml::Table::from_iter([
-                ("path".to_owned(), text(models)),
-                ("default_model".to_owned(), MODEL.into()),
-            ])
-            .into(),
-        );
-        table.insert(
-            "control".into(),
-            toml::Table::from_iter([("state_path".to_owned(), text(&folder.join("state")))]).into(),
-        );
-        let stable = toml::Table::from_iter([("stable".to_owned(), STABLE.into())]);
-        table.insert(
-            "models".into(),
-            toml::Table::from_iter([(MODEL.to_owned(), stable.into())]).into(),
-        );
-        fs::write(folder.join("stillhouse.toml"), toml::to_string(&table)?)?;
+        let mut config = Config::default();
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        (config.server.listen, config.server.admin_listen) = (anywhere, anywhere);
+        config.control.state_path = folder.join("state");
+        config.repository.path = models.to_owned();
+        config.repository.default_model = MODEL.into();
+        config.models.entry(MODEL.into()).or_default().stable = STABLE.into();
+        fs::write(folder.join("stillhouse.toml"), toml::to_string(&config)?)?;
         Ok(())
     }
 
@@ -113,7 +96,7 @@ impl House {
     }
 
     /// `kill -9`, and its burial.
-    pub(super) fn kill(mut self) -> anyhow::Result<()> {
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

@@ -1,0 +1,131 @@
+//! The acts of the drill: what is typed, what is sent, what must come of it.
+
+use std::path::Path;
+
+use anyhow::{bail, ensure};
+use serde_json::json;
+
+use super::{BAD, GOOD, MODEL, STABLE, house::House, stage::Stage, telling::percent};
+use crate::{control::journal, rollout::Role};
+
+impl Stage {
+    /// A server with one version.
+    pub(super) fn first(&mut self, folder: &Path) -> anyhow::Result<()> {
+        self.telling.step(
+            "One version answers",
+            "This is a server of the drill's own, on free ports, with its state in a temporary folder: nothing of yours is \
+             touched. Its commands can be typed in another terminal as well, as long as the drill runs.",
+        )?;
+        self.started(folder);
+        self.verb(&["status", MODEL])?;
+        let tally = self.burst()?;
+        ensure!(
+            tally.versions() == [STABLE],
+            "only {STABLE} should have answered, not {:?}",
+            tally.versions()
+        );
+        Ok(())
+    }
+
+    /// Seen and thrown out.
+    pub(super) fn bad_canary(&mut self) -> anyhow::Result<()> {
+        self.telling.step(
+            "A bad canary",
+            "bad-blind never saw a bag or a sandal. It loads, and it passes its own golden samples: nothing but its answers \
+             tells. It gets a tenth of the requests.",
+        )?;
+        self.change(&[
+            "canary", "start", BAD, "--share", "10%", "--reason", "drill",
+        ])?;
+        let tally = self.burst()?;
+        self.verb(&["status", MODEL])?;
+        let (Some(canary), Some(stable)) = (tally.of(Role::Canary), tally.of(Role::Stable)) else {
+            bail!(
+                "of {} requests none reached the canary; take more --requests",
+                tally.requests
+            );
+        };
+        self.telling.say(&format!(
+            "\nWhat to see: the canary is right in {} of its answers, stable in {}. Wrong were:",
+            percent(canary.right, canary.answers),
+            percent(stable.right, stable.answers)
+        ));
+        self.telling.mistakes(BAD, canary);
+        self.telling.mistakes(STABLE, stable);
+
+        self.telling.step(
+            "Out with it",
+            "One step takes the canary out. Stable was never away, and the next request is its own.",
+        )?;
+        self.change(&["canary", "abort", "--reason", "blind to bags and sandals"])?;
+        let tally = self.burst()?;
+        self.only(&tally, STABLE)
+    }
+
+    /// Promoted and rolled back.
+    pub(super) fn good_canary(&mut self) -> anyhow::Result<()> {
+        self.telling.step(
+            "A good canary",
+            "s2 is a larger student of the same teacher. The same tenth, the same look.",
+        )?;
+        self.change(&[
+            "canary", "start", GOOD, "--share", "10%", "--reason", "drill",
+        ])?;
+        let tally = self.burst()?;
+        self.verb(&["status", MODEL])?;
+        if let Some(canary) = tally.of(Role::Canary) {
+            self.telling.mistakes(GOOD, canary);
+        }
+
+        self.telling.step(
+            "Promote",
+            "s2 becomes stable by one pointer; s1 stays warm as `previous`.",
+        )?;
+        self.change(&["promote", "--reason", "its answers look right"])?;
+        let tally = self.burst()?;
+        self.only(&tally, GOOD)?;
+
+        self.telling.step(
+            "Roll back",
+            "Somebody calls: something else depends on s1. The way back is one step and loads nothing.",
+        )?;
+        self.change(&["rollback", "--reason", "something else depends on s1"])?;
+        let tally = self.burst()?;
+        self.only(&tally, STABLE)
+    }
+
+    /// Killed and back.
+    pub(super) fn crash(&mut self, folder: &Path) -> anyhow::Result<()> {
+        self.telling.step(
+            "Crash",
+            "kill -9: no farewell, no cleaning up. Every change was on disk before it was served.",
+        )?;
+        let before = self.assignment()?;
+        let command = format!("kill -9 {}", self.house.id());
+        self.house.kill()?;
+        let text = "It is dead. The same is started again:";
+        self.telling.shown(&command, &json!(before), text);
+        self.house = House::start(folder)?;
+        let after = self.assignment()?;
+        ensure!(
+            before == after,
+            "the deployment came back as {after:?}, not as {before:?}"
+        );
+        self.started(folder);
+        self.verb(&["status", MODEL])?;
+        let tally = self.burst()?;
+        self.only(&tally, STABLE)?;
+        self.verb(&["history", "--model", MODEL])?;
+        let state = folder.join("state");
+        let verified = journal::verify(&state)?;
+        let command = format!("stillhouse audit verify --state {}", state.display());
+        let text = format!("{} lines, every hash and number holds", verified.lines);
+        let answer = json!({ "good": true, "lines": verified.lines, "head": verified.head });
+        self.telling.shown(&command, &answer, &text);
+        self.telling.say(&format!(
+            "\nThe same generation {}, the same versions.",
+            after.generation
+        ));
+        Ok(())
+    }
+}
