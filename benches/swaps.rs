@@ -82,7 +82,8 @@ fn main() -> anyhow::Result<()> {
     )?;
     let time = Duration::from_secs_f64(flags.seconds);
 
-    operator.order("POST", "canary", json!({"version": "s2", "share": 0}))?;
+    // Of the same architecture as s1, so that only the swap differs and not what is swapped.
+    operator.order("POST", "canary", json!({"version": "bad-blind", "share": 0}))?;
     let expected = Expected::of(&server, &picture)?;
     operator.order("POST", "promote", json!({}))?;
 
@@ -107,7 +108,7 @@ fn main() -> anyhow::Result<()> {
             &measure,
         )?;
         let (loaded, _, loading) = beside(
-            || operator.load("bad-blind"),
+            || operator.load("bad-overconfident"),
             || {
                 thread::sleep(time / 10);
                 Ok(())
@@ -127,14 +128,14 @@ fn main() -> anyhow::Result<()> {
 
     let mut rss = [0, 0];
     for round in 1..=LOADS {
-        operator.load("bad-blind")?;
+        operator.load("bad-overconfident")?;
         operator.order(
             "POST",
             "canary",
-            json!({"version": "bad-blind", "share": "10%"}),
+            json!({"version": "bad-overconfident", "share": "10%"}),
         )?;
         operator.order("POST", "abort", json!({}))?;
-        operator.gone("bad-blind")?;
+        operator.gone("bad-overconfident")?;
         match round {
             FIRST_LOADS => rss[0] = server.rss_bytes()?,
             LOADS => rss[1] = server.rss_bytes()?,

@@ -20,7 +20,7 @@ pub(in crate::cli) enum ClientError {
     Token(&'static str),
     #[error(
         "nobody answers at {address} ({source})\n\
-         is the server running? `stillhouse serve` prints where its admin listener is, in the line `metrics`; \
+         is the server running? `stillhouse serve` prints where its admin listener is, in the line `operators`; \
          say so with --admin HOST:PORT or in STILLHOUSE_ADMIN"
     )]
     Unreachable {
@@ -62,7 +62,7 @@ fn next(problem: &Problem) -> String {
         "viewer_may_not_change" => "put an operator's secret into STILLHOUSE_TOKEN",
         "foreign_host" => "say --admin with an address, such as 127.0.0.1:8081",
         "no_route" => {
-            "this may be the data plane's address; the banner of `stillhouse serve` names the admin listener in the line `metrics`"
+            "this may be the data plane's address; the banner of `stillhouse serve` names the admin listener in the line `operators`"
         }
         "unknown_model" => "stillhouse status",
         "unknown_version" | "version_missing" => "stillhouse versions",
