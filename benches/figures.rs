@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     let load = |server: &Server, path: &str, connections: usize| -> anyhow::Result<Load> {
         let request = load::request(path, &picture);
         let time = Duration::from_secs_f64(flags.seconds);
-        load::run(server, &request, connections, time, &|_| Ok(()))
+        load::run(server, &request, connections, time, None, &|_| Ok(()))
     };
     let mut rows = Vec::new();
     for _ in 0..flags.rounds {

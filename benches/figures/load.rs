@@ -33,22 +33,28 @@ pub fn request(path: &str, body: &[u8]) -> Vec<u8> {
 /// Whether an answer's body is right; the first that isn't ends the load.
 pub type Check<'a> = &'a dyn Fn(&[u8]) -> anyhow::Result<()>;
 
-/// Warms for a quarter of `time`, then measures for `time`.
+/// Requests a second over all connections; none is as many as are answered.
+pub type Pace = Option<f64>;
+
+/// Warms for a quarter of `time`, then measures for `time`. With a pace, latency counts from when a request was due, so that
+/// a server that stands still can't hide behind requests that were never sent.
 pub fn run(
     server: &Server,
     request: &[u8],
     connections: usize,
     time: Duration,
+    pace: Pace,
     check: Check,
 ) -> anyhow::Result<Load> {
+    let gap = pace.map(|per_second| Duration::from_secs_f64(connections as f64 / per_second));
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(async {
-            repeat(server, request, connections, time / 4, check).await?;
+            repeat(server, request, connections, time / 4, gap, check).await?;
             let (cpu, batches) = (server.cpu_seconds()?, server.batches()?);
             let begun = Instant::now();
-            let mut latencies = repeat(server, request, connections, time, check).await?;
+            let mut latencies = repeat(server, request, connections, time, gap, check).await?;
             let wall = begun.elapsed().as_secs_f64();
             let cpu = server.cpu_seconds()? - cpu;
             let after = server.batches()?;
@@ -72,10 +78,16 @@ async fn repeat(
     request: &[u8],
     connections: usize,
     time: Duration,
+    gap: Option<Duration>,
     check: Check<'_>,
 ) -> anyhow::Result<Vec<Duration>> {
-    let end = Instant::now() + time;
-    let loops = (0..connections).map(|_| connection(server, request, end, check));
+    let begin = Instant::now();
+    let end = begin + time;
+    let loops = (0..connections).map(|index| {
+        // Evenly spread, or all would ask at once.
+        let first = gap.map_or(begin, |gap| begin + gap * index as u32 / connections as u32);
+        connection(server, request, first, end, gap, check)
+    });
     let all = futures_util::future::try_join_all(loops).await?;
     Ok(all.concat())
 }
@@ -83,7 +95,9 @@ async fn repeat(
 async fn connection(
     server: &Server,
     request: &[u8],
+    mut due: Instant,
     end: Instant,
+    gap: Option<Duration>,
     check: Check<'_>,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(server.address).await?;
@@ -91,7 +105,13 @@ async fn connection(
     let mut latencies = Vec::new();
     let mut answer = vec![0; 16 * 1024];
     while Instant::now() < end {
-        let started = Instant::now();
+        let started = match gap {
+            None => Instant::now(),
+            Some(gap) => {
+                tokio::time::sleep_until(due.into()).await;
+                std::mem::replace(&mut due, due + gap)
+            }
+        };
         stream.write_all(request).await?;
         let mut filled = 0;
         let body = loop {

@@ -18,6 +18,7 @@
 pub mod engine;
 pub mod error;
 mod library;
+mod memory;
 pub mod onnx;
 pub mod options;
 #[cfg(feature = "ort")]
@@ -33,6 +34,7 @@ pub mod walk;
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
 pub use library::find_library;
+pub use memory::give_back_free_memory;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
 pub use signature::{Batch, Dim, ElementType, Port, Signature};

@@ -33,7 +33,10 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
         "  predictions  http://{data}/predict   (docs at http://{data}/docs)"
     )?;
     writeln!(text, "  metrics      http://{admin}/metrics")?;
-    writeln!(text, "  operators    http://{admin}/admin/models   (or `stillhouse status`)")?;
+    writeln!(
+        text,
+        "  operators    http://{admin}/admin/models   (or `stillhouse status`)"
+    )?;
     writeln!(text, "{table}")?;
     let path = match (app.registry().default_model(), app.registry().iter().next()) {
         (None, Some(model)) => format!("/models/{}/predict", model.name),

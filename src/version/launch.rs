@@ -153,7 +153,10 @@ impl Launcher {
                 .spawn(|| {
                     let mut engine = blueprint.build(most)?;
                     golden::verify(engine.as_mut(), most, files, normalization)?;
-                    Ok(warmup::measure(engine.as_mut(), most)?)
+                    let measured = warmup::measure(engine.as_mut(), most)?;
+                    drop(engine);
+                    stillhouse_engine::give_back_free_memory();
+                    Ok(measured)
                 })
                 .join()
                 .unwrap_or_else(|_| {
