@@ -107,7 +107,10 @@ fn main() -> anyhow::Result<()> {
         thread::sleep(pause);
         Ok(())
     };
-    let load_again = || operator.load("bad-overconfident");
+    let load_again = || {
+        operator.load("bad-overconfident")?;
+        operator.gone("bad-overconfident")
+    };
     let nothing = || {
         thread::sleep(pause);
         Ok(())

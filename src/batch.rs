@@ -167,13 +167,14 @@ pub struct Batcher<S> {
 }
 
 impl<S: Sample> Batcher<S> {
-    /// Starts the workers and waits until each has built its engine.
+    /// Starts the workers, all `together` or one after the other, and waits until each has built its engine.
     ///
     /// # Errors
     /// The first worker's that could not.
     pub fn start(
         blueprint: &Arc<dyn Blueprint>,
         options: BatchOptions,
+        together: bool,
         metrics: &BatchMetrics,
         model: &str,
         version: &str,
@@ -181,6 +182,11 @@ impl<S: Sample> Batcher<S> {
         let (sender, receiver) = bounded(options.queue);
         let queue = Arc::new(Mutex::new(receiver));
         let (built, outcomes) = bounded(options.workers);
+        let wait = || -> Result<(), EngineError> {
+            outcomes
+                .recv_timeout(worker::BUILD_LIMIT)
+                .map_err(|_| EngineError::Run("a worker ended while building its engine".into()))?
+        };
         let families = metrics.resolve(model, version);
         for index in 0..options.workers {
             let (queue, built, families) = (queue.clone(), built.clone(), families.clone());
@@ -200,12 +206,13 @@ impl<S: Sample> Batcher<S> {
                     },
                 )
                 .map_err(|error| EngineError::Run(format!("no thread could be had: {error}")))?;
+            if !together {
+                wait()?;
+            }
         }
         drop(built);
-        for _ in 0..options.workers {
-            outcomes.recv_timeout(worker::BUILD_LIMIT).map_err(|_| {
-                EngineError::Run("a worker ended while building its engine".into())
-            })??;
+        if together {
+            (0..options.workers).try_for_each(|_| wait())?;
         }
         Ok(Self {
             queue: sender,

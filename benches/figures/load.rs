@@ -109,7 +109,9 @@ async fn connection(
             None => Instant::now(),
             Some(gap) => {
                 tokio::time::sleep_until(due.into()).await;
-                std::mem::replace(&mut due, due + gap)
+                let started = due;
+                due += gap;
+                started
             }
         };
         stream.write_all(request).await?;

@@ -1,5 +1,7 @@
 //! The admin plane's client.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
@@ -44,6 +46,8 @@ impl Operator {
             if one["loaded"] == false {
                 return Ok(());
             }
+            // Asking without a pause would be a load of its own.
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

@@ -6,7 +6,7 @@ use stillhouse::{
     metrics::Metrics,
     rollout::{Assignment, Change, Deployment, RolloutMetrics, Share, Slot},
     store::{ModelName, Repository, VersionName},
-    version::{BatchSettings, EngineSettings, Launcher},
+    version::{BatchSettings, EngineSettings, Haste, Launcher},
 };
 
 const ROUTES: u32 = 2_000_000;
@@ -23,7 +23,12 @@ pub fn nanoseconds() -> anyhow::Result<f64> {
         backend: "tract".into(),
         ..Default::default()
     };
-    let version = launcher.launch(files, &engine, &BatchSettings::default())?;
+    let version = launcher.launch(
+        files,
+        &engine,
+        &BatchSettings::default(),
+        Haste::NobodyWaits,
+    )?;
 
     let change = |assignment: Assignment, change| assignment.apply(&change);
     let share = |points| Share::new(points).expect("a share");

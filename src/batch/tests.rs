@@ -30,7 +30,14 @@ fn options(max_batch: usize, workers: usize, queue: usize) -> BatchOptions {
 fn start(scripted: Scripted, options: BatchOptions) -> (Batcher<Number>, Metrics) {
     let metrics = Metrics::new();
     let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
-    let batcher = Batcher::start(&blueprint, options, &BatchMetrics::new(&metrics), "m", "v");
+    let batcher = Batcher::start(
+        &blueprint,
+        options,
+        true,
+        &BatchMetrics::new(&metrics),
+        "m",
+        "v",
+    );
     (batcher.expect("starts"), metrics)
 }
 

@@ -11,14 +11,11 @@ use super::{ControlError, ControlPlane, fleet::Fleet, validation::ValidationErro
 use crate::{
     metrics::Metrics,
     store::{ModelName, StoreError, VersionName},
-    version::{LaunchError, Version},
+    version::{Haste, LaunchError, Version},
 };
 
 /// From an empty file to a network that is measured for half a minute.
 const LOAD_SECONDS: &[f64] = &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
-
-/// Lower than everything that answers, not so low that a busy machine never loads.
-const NICE: i32 = 10;
 
 /// After this long a version is looked at again that somebody held, such as a request in flight.
 const STILL_HELD: Duration = Duration::from_millis(200);
@@ -144,7 +141,7 @@ impl ControlPlane {
         );
         let (model, version) = (model.clone(), version.clone());
         let (engine, batch) = (fleet.engine.clone(), fleet.batch.clone());
-        at_low_priority(move || {
+        let launch = move || {
             let begun = Instant::now();
             let files = repository.read(&model, &version)?;
             loads.stage(model.as_str(), "read", begun);
@@ -152,12 +149,13 @@ impl ControlPlane {
                 return Err(LoadError::Replaced);
             }
             let begun = Instant::now();
-            let loaded = launcher.launch(files, &engine, &batch)?;
+            let loaded = launcher.launch(files, &engine, &batch, Haste::BesideTraffic)?;
             loads.stage(model.as_str(), "launch", begun);
             Ok(loaded)
-        })
-        .await
-        .unwrap_or(Err(LoadError::Panicked))
+        };
+        tokio::task::spawn_blocking(launch)
+            .await
+            .unwrap_or(Err(LoadError::Panicked))
     }
 
     /// Unloads what has no role after the grace time, once that has passed and nobody holds it any more.
@@ -199,21 +197,4 @@ impl ControlPlane {
         self.launcher.forget(version);
         tracing::info!(model = version.model, version = version.name, "unloaded");
     }
-}
-
-/// Runs `work` on a thread of its own that the scheduler prefers to leave waiting; `None` if it panicked.
-async fn at_low_priority<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (done, result) = tokio::sync::oneshot::channel();
-    let spawned = std::thread::Builder::new()
-        .name("loading".into())
-        .spawn(move || {
-            // On Linux this is the calling thread's own priority; where it is refused, loading is merely less polite.
-            #[cfg(target_os = "linux")]
-            let _ = rustix::process::setpriority_process(None, NICE);
-            let _ = done.send(work());
-        });
-    spawned.ok()?;
-    result.await.ok()
 }

@@ -21,7 +21,7 @@ use crate::{
     registry::{Model, Registry},
     rollout::{Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Share, Slot},
     store::{Labels, ModelName, Repository, VersionFiles, VersionName},
-    version::{BatchSettings, EngineSettings, Launcher, Version},
+    version::{BatchSettings, EngineSettings, Haste, Launcher, Version},
 };
 
 /// What a control plane is made of.
@@ -206,7 +206,10 @@ fn launches(
                 (None, None) => return Err(LoadError::Replaced),
             };
             let labels = files.labels.clone();
-            Ok((labels, launcher.launch(files, &engine, &batch)?))
+            Ok((
+                labels,
+                launcher.launch(files, &engine, &batch, Haste::NobodyWaits)?,
+            ))
         };
         (version, tokio::task::spawn_blocking(work))
     };

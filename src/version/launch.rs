@@ -40,6 +40,26 @@ pub enum LaunchError {
     Golden(#[from] GoldenError),
 }
 
+/// Who waits while a version is launched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// The server is starting: every core is the version's.
+    NobodyWaits,
+    /// Others are being answered: the version is examined at low priority, and its workers begin one after the other.
+    BesideTraffic,
+}
+
+/// Gives way to whatever answers.
+const NICE: i32 = 19;
+
+/// What the examination of a version leaves for its workers.
+struct Examined {
+    blueprint: Arc<dyn Blueprint>,
+    normalization: Arc<Normalization>,
+    limit: usize,
+    warmup: Vec<BatchTiming>,
+}
+
 /// Makes a blueprint from a network's bytes; replaced in tests by engines that follow a script.
 pub type Prepare =
     Arc<dyn Fn(&Bytes, &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError> + Send + Sync>;
@@ -81,22 +101,26 @@ impl Launcher {
         files: VersionFiles,
         engine: &EngineSettings,
         batch: &BatchSettings,
+        haste: Haste,
     ) -> Result<Arc<Version>, LaunchError> {
         let options = EngineOptions {
             output: Some(files.manifest.output.name.clone()),
             ..engine.resolve()?
         };
-        let blueprint = (self.prepare)(&files.model_bytes, &options)?;
-        contract::check(&files.manifest, blueprint.signature())?;
-        let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
-
-        let limit = blueprint.batch_limit().unwrap_or(usize::MAX);
-        let warmup = self.rehearse(&blueprint, &files, &normalization, batch, limit)?;
+        let Examined {
+            blueprint,
+            normalization,
+            limit,
+            warmup,
+        } = self.examine(&files, &options, batch, haste)?;
         let batching = decide(batch, &warmup, limit, options.intra_threads);
 
         let model = files.model.to_string();
         let name = files.version.to_string();
-        let batcher = Batcher::start(&blueprint, batching, &self.batch_metrics, &model, &name)?;
+        // Workers come from this thread and not from the one that examined: they would have its priority for ever.
+        let together = haste == Haste::NobodyWaits;
+        let metrics = &self.batch_metrics;
+        let batcher = Batcher::start(&blueprint, batching, together, metrics, &model, &name)?;
 
         let version = Version {
             engine: blueprint.describe(),
@@ -134,34 +158,45 @@ impl Launcher {
         let _ = self.versions.remove_label_values(&info);
     }
 
-    /// On a thread of its own, since an engine lives and dies on one: golden samples, then the measurement.
-    fn rehearse(
+    /// On a thread of its own, since an engine lives and dies on one: the graph, the contract, the golden samples, then the
+    /// measurement.
+    fn examine(
         &self,
-        blueprint: &Arc<dyn Blueprint>,
         files: &VersionFiles,
-        normalization: &Arc<Normalization>,
+        options: &EngineOptions,
         batch: &BatchSettings,
-        limit: usize,
-    ) -> Result<Vec<BatchTiming>, LaunchError> {
-        let most = match batch.max_batch {
-            0 => warmup::LARGEST_MEASURED,
-            fixed => fixed,
-        }
-        .min(limit);
+        haste: Haste,
+    ) -> Result<Examined, LaunchError> {
+        let examine = || {
+            if haste == Haste::BesideTraffic {
+                lower_priority();
+            }
+            let blueprint = (self.prepare)(&files.model_bytes, options)?;
+            contract::check(&files.manifest, blueprint.signature())?;
+            let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
+
+            let limit = blueprint.batch_limit().unwrap_or(usize::MAX);
+            let most = match batch.max_batch {
+                0 => warmup::LARGEST_MEASURED,
+                fixed => fixed,
+            }
+            .min(limit);
+            let mut engine = blueprint.build(most)?;
+            golden::verify(engine.as_mut(), most, files, &normalization)?;
+            let warmup = warmup::measure(engine.as_mut(), most)?;
+            drop(engine);
+            stillhouse_engine::give_back_free_memory();
+            Ok(Examined {
+                blueprint,
+                normalization,
+                limit,
+                warmup,
+            })
+        };
         thread::scope(|scope| {
-            scope
-                .spawn(|| {
-                    let mut engine = blueprint.build(most)?;
-                    golden::verify(engine.as_mut(), most, files, normalization)?;
-                    let measured = warmup::measure(engine.as_mut(), most)?;
-                    drop(engine);
-                    stillhouse_engine::give_back_free_memory();
-                    Ok(measured)
-                })
-                .join()
-                .unwrap_or_else(|_| {
-                    Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
-                })
+            scope.spawn(examine).join().unwrap_or_else(|_| {
+                Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
+            })
         })
     }
 
@@ -176,6 +211,13 @@ impl Launcher {
             .with_label_values(&[of[0], of[1], version.sha256_prefix(), &version.engine])
             .set(1);
     }
+}
+
+/// On Linux this is the calling thread's own priority, and that of the threads it starts. Where it is refused, loading is
+/// merely less polite.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// What the settings leave open (zero) follows from the measurement.
