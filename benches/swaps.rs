@@ -4,7 +4,7 @@
 //!
 //! The real binary serves models/fashion to 64 connections from this process. First at full load, while about 100 rollbacks
 //! to and fro go through it and other clients hang up on it: every body is compared with what the version that it names
-//! answers. Then at 60 % of that load, latency counted from when a request was due: untouched, with the same rollbacks, and
+//! answers. Then at 40 % of that load, latency counted from when a request was due: untouched, with the same rollbacks, and
 //! while another version is loaded (in a child process first), warmed and unloaded without a pause. The three alternate in
 //! one run; read the ratios. Then memory over load-swap-unload rounds, and the cost of a route.
 
@@ -39,7 +39,7 @@ use process::Server;
 
 const CONNECTIONS: usize = 64;
 /// Of what the server answers at most.
-const PACE: f64 = 0.6;
+const PACE: f64 = 0.4;
 /// In the time of one load.
 const SWAPS: usize = 100;
 const LOADS: usize = 100;

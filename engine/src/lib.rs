@@ -34,7 +34,7 @@ pub mod walk;
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
 pub use library::find_library;
-pub use memory::give_back_free_memory;
+pub use memory::limit_heaps;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
 pub use signature::{Batch, Dim, ElementType, Port, Signature};

@@ -65,8 +65,6 @@ impl<S: Sample> Worker<S> {
                 self.answer(&mut batch);
             }
         }
-        drop(self.engine.take());
-        stillhouse_engine::give_back_free_memory();
     }
 
     /// Fills `batch` until the policy says complete; `false` once there is nothing more to come.

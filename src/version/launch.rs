@@ -184,8 +184,6 @@ impl Launcher {
             let mut engine = blueprint.build(most)?;
             golden::verify(engine.as_mut(), most, files, &normalization)?;
             let warmup = warmup::measure(engine.as_mut(), most)?;
-            drop(engine);
-            stillhouse_engine::give_back_free_memory();
             Ok(Examined {
                 blueprint,
                 normalization,
