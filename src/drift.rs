@@ -3,3 +3,4 @@
 pub mod confidence;
 pub mod divergence;
 pub mod sample_ratio;
+pub mod sequential;

@@ -39,6 +39,11 @@ const PURE: &[&str] = &[
     "control/judge.rs",
     "drift/divergence.rs",
     "drift/sequential.rs",
+    "drift/sequential/detector.rs",
+    "drift/sequential/logarithm.rs",
+    "drift/sequential/promotion.rs",
+    "drift/sequential/roll_back.rs",
+    "drift/sequential/thinning.rs",
 ];
 
 /// What a pure file may not name.
