@@ -1,6 +1,8 @@
-//! What a student's outputs say about it: their distance from a teacher's and their confidence.
+//! What a student's outputs say about it: their distance from a teacher's, their confidence, and what follows from many.
 
 pub mod confidence;
+pub mod cooldown;
 pub mod divergence;
+pub mod marginal;
 pub mod sample_ratio;
 pub mod sequential;

@@ -8,14 +8,31 @@ pub const CLIP_NATS: f64 = 2.0;
 ///
 /// `temperature` must be above 0. Finite logits give finite results.
 pub fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
-    let largest = logits
-        .iter()
-        .fold(f64::NEG_INFINITY, |largest, z| largest.max(f64::from(*z)));
-    let shifted = logits
-        .iter()
-        .map(|z| (f64::from(*z) - largest) / temperature);
-    let log_sum = shifted.clone().map(f64::exp).sum::<f64>().ln();
-    shifted.map(|z| z - log_sum).collect()
+    let mut log_p = Vec::with_capacity(logits.len());
+    log_softmax_into(logits, temperature, &mut log_p);
+    log_p
+}
+
+/// [`log_softmax`] into a buffer that is kept: what it held is gone, its memory is used again.
+pub fn log_softmax_into(logits: &[f32], temperature: f64, log_p: &mut Vec<f64>) {
+    log_p.clear();
+    log_p.extend(logits.iter().map(|z| f64::from(*z)));
+    normalise(log_p, temperature);
+}
+
+/// The same for a network that ends in a softmax: its probabilities are taken for what they are, but none for 0.
+pub fn log_probabilities_into(probabilities: &[f32], temperature: f64, log_p: &mut Vec<f64>) {
+    log_p.clear();
+    let positive = probabilities.iter().map(|p| p.max(f32::MIN_POSITIVE));
+    log_p.extend(positive.map(|p| f64::from(p).ln()));
+    normalise(log_p, temperature);
+}
+
+fn normalise(z: &mut [f64], temperature: f64) {
+    let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    z.iter_mut().for_each(|z| *z = (*z - largest) / temperature);
+    let log_sum = z.iter().map(|z| z.exp()).sum::<f64>().ln();
+    z.iter_mut().for_each(|z| *z -= log_sum);
 }
 
 /// Probabilities as logits: `ln max(p, f32::MIN_POSITIVE)`, for networks that end in a softmax.
@@ -46,90 +63,69 @@ pub fn kl_nats(log_p: &[f64], log_q: &[f64]) -> f64 {
     terms.sum::<f64>().max(0.0)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn near(a: f64, b: f64, allowed: f64) {
-        assert!((a - b).abs() <= allowed, "{a} is not {b}");
-    }
-
-    #[test]
-    fn softmax_of_known_logits() {
-        let log_p = log_softmax(&[0.0, 3_f32.ln()], 1.0);
-        near(log_p[0], 0.25_f64.ln(), 1e-7);
-        near(log_p[1], 0.75_f64.ln(), 1e-7);
-        let flat = log_softmax(&[0.0, 3_f32.ln()], 1e9);
-        near(flat[0], 0.5_f64.ln(), 1e-8);
-        assert_eq!(
-            log_softmax(&[3e38, -3e38], 1.0),
-            [0.0, -2.0 * f64::from(3e38_f32)]
-        );
-        near(log_softmax(&[-1e30, -1e30], 1.0)[0], 0.5_f64.ln(), 1e-12);
-    }
-
-    #[test]
-    fn divergence_of_known_distributions() {
-        let ln = |p: [f64; 2]| p.map(f64::ln);
-        near(
-            kl_nats(&ln([0.5, 0.5]), &ln([0.25, 0.75])),
-            0.5 * (4.0_f64 / 3.0).ln(),
-            1e-15,
-        );
-        near(kl_nats(&ln([1.0, 0.0]), &ln([0.5, 0.5])), 2_f64.ln(), 1e-15);
-        assert_eq!(kl_nats(&ln([0.5, 0.5]), &ln([1.0, 0.0])), f64::INFINITY);
-        assert_eq!(kl_nats(&ln([1.0, 0.0]), &ln([1.0, 0.0])), 0.0);
-    }
-
-    /// For large T, T²·KL_T tends to Σ(Δz)²/2K with centred logits (Hinton 2015 §2.1).
-    #[test]
-    fn high_temperature_matches_logits() {
-        let (teacher, student) = ([1.0, -2.0, 1.0], [0.5, 0.5, -1.0]);
-        let t = 1e4;
-        let kl = kl_nats(&log_softmax(&teacher, t), &log_softmax(&student, t)) * t * t;
-        let limit = teacher
-            .iter()
-            .zip(&student)
-            .map(|(a, b)| f64::from(a - b).powi(2))
-            .sum::<f64>()
-            / 6.0;
-        near(kl, limit, 1e-3);
-    }
-
-    #[test]
-    fn probabilities_and_their_logits_are_one_distribution() {
-        let p = [0.7_f32, 0.3, 0.0];
-        let log_p = log_softmax(&logits_of(&p), 1.0);
-        near(log_p[0].exp(), 0.7, 1e-6);
-        assert!(log_p[2].is_finite() && log_p[2].exp() < 1e-30);
-    }
-
-    fn logits() -> impl Strategy<Value = Vec<f32>> {
-        prop::collection::vec(-50.0..50.0_f32, 2..20)
-    }
-
-    proptest! {
-        #[test]
-        fn softmax_sums_to_one_whatever_is_added(z in logits(), shift in -100.0..100.0_f32, temperature in 0.1..100.0_f64) {
-            let log_p = log_softmax(&z, temperature);
-            near(log_p.iter().map(|lp| lp.exp()).sum(), 1.0, 1e-12);
-            let shifted: Vec<f32> = z.iter().map(|z| z + shift).collect();
-            for (a, b) in log_p.iter().zip(log_softmax(&shifted, temperature)) {
-                near(*a, b, 1e-3);
-            }
+/// Which classes the divergence comes from: `c_k = p_k ln(p_k/q_k) − p_k + q_k`, never negative, with KL as their sum.
+///
+/// Terms `p_k ln(p_k/q_k)` alone would be negative where the student says too much, and useless as counters.
+///
+/// # Panics
+/// If the two have different lengths.
+pub fn contributions_nats<'a>(
+    log_p: &'a [f64],
+    log_q: &'a [f64],
+) -> impl Iterator<Item = f64> + 'a {
+    assert_eq!(
+        log_p.len(),
+        log_q.len(),
+        "two distributions over the same classes"
+    );
+    log_p.iter().zip(log_q).map(|(lp, lq)| {
+        let q = lq.exp();
+        match lp.exp() {
+            0.0 => q,
+            p => (p * (lp - lq) - p + q).max(0.0),
         }
+    })
+}
 
-        #[test]
-        fn divergence_is_zero_for_itself_and_never_below(z in logits(), other in logits()) {
-            let k = z.len().min(other.len());
-            let (p, q) = (log_softmax(&z[..k], 1.0), log_softmax(&other[..k], 1.0));
-            prop_assert_eq!(kl_nats(&p, &p), 0.0);
-            let kl = kl_nats(&p, &q);
-            prop_assert!(kl >= 0.0 && kl.is_finite());
-            // Pinsker: KL ≥ (Σ|p − q|)² / 2.
-            let distance: f64 = p.iter().zip(&q).map(|(a, b)| (a.exp() - b.exp()).abs()).sum();
-            prop_assert!(kl + 1e-12 >= distance * distance / 2.0);
-        }
+/// A divergence as it is decided upon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clipped {
+    /// At most the clip.
+    pub nats: f64,
+    /// More was measured, or nothing finite: counted, for a clipped mean hides it.
+    pub was_clipped: bool,
+}
+
+/// At most `clip_nats`; infinite and not a number count as the worst.
+pub fn clip(kl_nats: f64, clip_nats: f64) -> Clipped {
+    let was_clipped = kl_nats.is_nan() || kl_nats > clip_nats;
+    Clipped {
+        nats: if was_clipped { clip_nats } else { kl_nats },
+        was_clipped,
     }
 }
+
+/// `T² KL_T`, from log-probabilities at that temperature: it compares with values at other temperatures, and for large T it
+/// tends to `Σ(Δz)²/2K` with centred logits.
+pub fn matching_kl_nats(log_p: &[f64], log_q: &[f64], temperature: f64) -> f64 {
+    temperature * temperature * kl_nats(log_p, log_q)
+}
+
+/// `−Σ p ln p`: 0 for a certain answer, ln K for a guess.
+pub fn entropy_nats(log_p: &[f64]) -> f64 {
+    let terms = log_p.iter().map(|lp| match lp.exp() {
+        0.0 => 0.0,
+        p => -p * lp,
+    });
+    terms.sum::<f64>().max(0.0)
+}
+
+/// Whether `class` is among the `places` largest outputs; of equals the first wins. Never where the output isn't a number.
+pub fn is_within_top(outputs: &[f32], class: usize, places: usize) -> bool {
+    let own = outputs[class];
+    let before = |(other, z): &(usize, &f32)| **z > own || (**z == own && *other < class);
+    !own.is_nan() && outputs.iter().enumerate().filter(before).count() < places
+}
+
+#[cfg(test)]
+mod tests;
