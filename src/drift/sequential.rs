@@ -9,7 +9,10 @@
 //! loses its evidence must say so: wealth that starts again at 1 has forgotten losses, too.
 
 mod detector;
+mod difference;
+mod interval;
 mod logarithm;
+mod paired;
 mod promotion;
 mod roll_back;
 mod thinning;
@@ -22,7 +25,10 @@ mod properties;
 mod streams;
 
 pub use detector::Detector;
+pub use difference::{disagreement, divergence};
+pub use interval::Interval;
 pub use logarithm::{ln_add_exp, ln_mean_exp};
+pub use paired::{Compared, Paired};
 pub use promotion::Promotion;
 pub use roll_back::RollBack;
 pub use thinning::Thinning;
