@@ -5,7 +5,7 @@
 //! scatter by about 1/√n. Delays are bounded on both sides, so a stake, a scale or a margin that is off fails here.
 
 use super::{
-    Promotion, RollBack, STAKES, Thinning,
+    Promotion, RollBack, STAKES, Thinning, divergence,
     streams::{Endings, assert_near},
 };
 
@@ -113,7 +113,8 @@ fn the_worse_are_hardly_ever_promoted() {
     assert!(worse <= 0.6, "{worse} %");
 }
 
-/// Whoever repeats a picture five times seems to bring five observations.
+/// Whoever repeats a picture five times seems to bring five observations. (With 20 000 pictures instead of 20 000 answers
+/// the first two are 12 % and 48 % here.)
 #[test]
 fn bursts_need_the_cool_down() {
     let bursts = |runs, agreement, one_a_burst: bool| {
@@ -126,10 +127,10 @@ fn bursts_need_the_cool_down() {
         });
         ended.percent()
     };
-    let (null, margin) = (bursts(200, 0.98, false), bursts(150, 0.97, false));
+    let (null, margin) = (bursts(300, 0.98, false), bursts(200, 0.97, false));
     println!("bursts: {null} % at the null, {margin} % at the margin, published 12 % and 51 %");
-    assert!((7.0..=19.0).contains(&null), "{null} %");
-    assert!((35.0..=60.0).contains(&margin), "{margin} %");
+    assert!((7.0..=17.0).contains(&null), "{null} %");
+    assert!((35.0..=55.0).contains(&margin), "{margin} %");
     for agreement in [0.98, 0.97] {
         let found = bursts(400, agreement, true);
         println!("one observation a burst, {agreement}: {found} %, published ≤ 0.3 %");
@@ -175,38 +176,36 @@ fn the_usual_rules_roll_back_equals() {
     );
 }
 
-/// The published distribution isn't known, only that its tail is heavy (there .05→.10 took 1211/1980 pairs, .05→.30
-/// 134/180): the delays expected here are this lognormal's own.
+/// Stable's mean is .05 nats, the margin .02 above it; single answers exceed the clip.
 #[test]
 fn a_heavy_tailed_divergence() {
     const CLIP: f64 = 2.0;
     let new = || RollBack::new(-1.0, 1.0, 0.02 / CLIP, None);
-    let ends = |runs, longest, canary: f64| {
-        Endings::of(runs, longest, new, move |test, stream, _| {
-            let mut clipped = |mean| stream.heavy_tailed(mean).min(CLIP);
-            let difference = (clipped(canary) - clipped(0.05)) / CLIP;
-            rolls_back(test, difference)
+    let ends = |runs, canary_mean: f64| {
+        Endings::of(runs, LONGEST, new, move |test, stream, _| {
+            let (stable, canary) = stream.divergences(0.05, canary_mean);
+            rolls_back(test, divergence(Some(stable), Some(canary), CLIP))
         })
     };
-    assert_eq!(ends(80, LONGEST, 0.05).count(), 0, "published: 0 %");
-    let margin = ends(80, LONGEST, 0.07).percent();
-    assert!(margin <= 1.3, "{margin} %, published 0.2 %");
-    let double = ends(500, LONGEST, 0.10);
+    assert_eq!(ends(60, 0.05).count(), 0, "published: 0 %");
+    let margin = ends(60, 0.07).percent();
+    assert!(margin <= 1.7, "{margin} %, published 0.2 %");
+    let double = ends(800, 0.10);
     assert_near(
         "KL .05→.10 median",
         double.quantile(0.5) as f64,
-        900.0,
+        1211.0,
         0.08,
     );
-    assert_near("KL .05→.10 p90", double.quantile(0.9) as f64, 1650.0, 0.08);
-    let sixfold = ends(1500, LONGEST, 0.30);
+    assert_near("KL .05→.10 p90", double.quantile(0.9) as f64, 1980.0, 0.08);
+    let sixfold = ends(1500, 0.30);
     assert_near(
         "KL .05→.30 median",
         sixfold.quantile(0.5) as f64,
-        93.0,
+        134.0,
         0.04,
     );
-    assert_near("KL .05→.30 p90", sixfold.quantile(0.9) as f64, 127.0, 0.05);
+    assert_near("KL .05→.30 p90", sixfold.quantile(0.9) as f64, 180.0, 0.05);
 }
 
 /// Requests until a canary with a tenth of the traffic is rolled back for its events: all, and the canary's own.

@@ -26,9 +26,16 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// Lognormal with σ = 1.5: nine tenths of its mean come from the largest third.
-    pub fn heavy_tailed(&mut self, mean: f64) -> f64 {
-        mean * (1.5 * self.normal() - 1.125).exp()
+    /// Stable's and canary's divergence from the teacher on one picture, with these means: lognormal with σ = 2.1, a tail so
+    /// heavy that a few answers make the mean, and nine tenths of the variance in how hard the picture is.
+    pub fn divergences(&mut self, stable_mean: f64, canary_mean: f64) -> (f64, f64) {
+        const SIGMA: f64 = 2.1;
+        let hard = 0.9_f64.sqrt() * self.normal();
+        let mut of = |mean: f64| {
+            let z = hard + 0.1_f64.sqrt() * self.normal();
+            mean * (SIGMA * z - SIGMA * SIGMA / 2.0).exp()
+        };
+        (of(stable_mean), of(canary_mean))
     }
 
     /// Canary's disagreement less stable's. Stable agrees with the teacher in 98 % of the pairs; six tenths of the pictures
