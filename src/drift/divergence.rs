@@ -8,31 +8,14 @@ pub const CLIP_NATS: f64 = 2.0;
 ///
 /// `temperature` must be above 0. Finite logits give finite results.
 pub fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
-    let mut log_p = Vec::with_capacity(logits.len());
-    log_softmax_into(logits, temperature, &mut log_p);
-    log_p
-}
-
-/// [`log_softmax`] into a buffer that is kept: what it held is gone, its memory is used again.
-pub fn log_softmax_into(logits: &[f32], temperature: f64, log_p: &mut Vec<f64>) {
-    log_p.clear();
-    log_p.extend(logits.iter().map(|z| f64::from(*z)));
-    normalise(log_p, temperature);
-}
-
-/// The same for a network that ends in a softmax: its probabilities are taken for what they are, but none for 0.
-pub fn log_probabilities_into(probabilities: &[f32], temperature: f64, log_p: &mut Vec<f64>) {
-    log_p.clear();
-    let positive = probabilities.iter().map(|p| p.max(f32::MIN_POSITIVE));
-    log_p.extend(positive.map(|p| f64::from(p).ln()));
-    normalise(log_p, temperature);
-}
-
-fn normalise(z: &mut [f64], temperature: f64) {
-    let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    z.iter_mut().for_each(|z| *z = (*z - largest) / temperature);
-    let log_sum = z.iter().map(|z| z.exp()).sum::<f64>().ln();
-    z.iter_mut().for_each(|z| *z -= log_sum);
+    let largest = logits
+        .iter()
+        .fold(f64::NEG_INFINITY, |largest, z| largest.max(f64::from(*z)));
+    let shifted = logits
+        .iter()
+        .map(|z| (f64::from(*z) - largest) / temperature);
+    let log_sum = shifted.clone().map(f64::exp).sum::<f64>().ln();
+    shifted.map(|z| z - log_sum).collect()
 }
 
 /// Probabilities as logits: `ln max(p, f32::MIN_POSITIVE)`, for networks that end in a softmax.
@@ -63,30 +46,6 @@ pub fn kl_nats(log_p: &[f64], log_q: &[f64]) -> f64 {
     terms.sum::<f64>().max(0.0)
 }
 
-/// Which classes the divergence comes from: `c_k = p_k ln(p_k/q_k) − p_k + q_k`, never negative, with KL as their sum.
-///
-/// Terms `p_k ln(p_k/q_k)` alone would be negative where the student says too much, and useless as counters.
-///
-/// # Panics
-/// If the two have different lengths.
-pub fn contributions_nats<'a>(
-    log_p: &'a [f64],
-    log_q: &'a [f64],
-) -> impl Iterator<Item = f64> + 'a {
-    assert_eq!(
-        log_p.len(),
-        log_q.len(),
-        "two distributions over the same classes"
-    );
-    log_p.iter().zip(log_q).map(|(lp, lq)| {
-        let q = lq.exp();
-        match lp.exp() {
-            0.0 => q,
-            p => (p * (lp - lq) - p + q).max(0.0),
-        }
-    })
-}
-
 /// A divergence as it is decided upon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clipped {
@@ -103,21 +62,6 @@ pub fn clip(kl_nats: f64, clip_nats: f64) -> Clipped {
         nats: if was_clipped { clip_nats } else { kl_nats },
         was_clipped,
     }
-}
-
-/// `T² KL_T`, from log-probabilities at that temperature: it compares with values at other temperatures, and for large T it
-/// tends to `Σ(Δz)²/2K` with centred logits.
-pub fn matching_kl_nats(log_p: &[f64], log_q: &[f64], temperature: f64) -> f64 {
-    temperature * temperature * kl_nats(log_p, log_q)
-}
-
-/// `−Σ p ln p`: 0 for a certain answer, ln K for a guess.
-pub fn entropy_nats(log_p: &[f64]) -> f64 {
-    let terms = log_p.iter().map(|lp| match lp.exp() {
-        0.0 => 0.0,
-        p => -p * lp,
-    });
-    terms.sum::<f64>().max(0.0)
 }
 
 /// Whether `class` is among the `places` largest outputs; of equals the first wins. Never where the output isn't a number.

@@ -171,8 +171,9 @@ impl fmt::Display for Odds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.exp() {
             e if self.0 > 1e6_f64.ln() || e.is_nan() => f.write_str("over 1 000 000 : 1"),
-            e if e >= 10.0 => write!(f, "{e:.0} : 1"),
-            e => write!(f, "{e:.2} : 1"),
+            e if e >= 100.0 => write!(f, "{e:.0} : 1"),
+            e if e < 0.1 => f.write_str("below 0.1 : 1"),
+            e => write!(f, "{e:.1} : 1"),
         }
     }
 }

@@ -129,6 +129,34 @@ fn a_fleet_finds_a_late_failure() {
     assert!((318.0..=800.0).contains(&delay), "{delay}");
 }
 
+/// By hand, from the formulas and the published stakes: ln of the mean over the stakes after five differences.
+#[test]
+fn known_streams() {
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+    let (mut once, mut again) = (single(), RollBack::new(-1.0, 1.0, 0.01, Some(2)));
+    let mut promotion = Promotion::new(-1.0, 1.0, 0.01);
+    for difference in [1.0, 0.0, -1.0, 1.0, 0.25] {
+        once.observe(difference);
+        again.observe(difference);
+        promotion.observe(difference);
+    }
+    near(once.log_e(), 0.012_768_344_301_274_298);
+    near(again.log_e(), -0.017_585_602_001_795_6);
+    near(promotion.log_e(), -0.572_619_257_599_253_6);
+
+    let mut thinning = Thinning::new(1.5);
+    let whose = [true, false, false, true];
+    whose
+        .iter()
+        .for_each(|is_canarys| thinning.observe(*is_canarys, 0.1));
+    near(thinning.log_e(), 0.880_432_880_799_320_1);
+
+    let mut detector = Detector::new(0.0, 1.0, 0.03);
+    let values = [0.0, 1.0, 0.0, 0.0, 1.0];
+    values.iter().for_each(|value| detector.observe(*value));
+    near(detector.log_statistic(), 4.243_235_759_112_56);
+}
+
 #[test]
 fn what_only_one_of_two_answers_tells_nothing() {
     let mut test = Thinning::new(1.5);
