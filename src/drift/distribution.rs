@@ -29,15 +29,16 @@ impl Distribution {
     /// Takes `log_p` for logits.
     fn normalise(&mut self, temperature: f64) {
         let largest = self.log_p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let per_temperature = 1.0 / temperature;
         self.p.clear();
-        for z in &mut self.log_p {
-            *z = (*z - largest) / temperature;
-            self.p.push(z.exp());
-        }
+        self.p.extend(self.log_p.iter_mut().map(|z| {
+            *z = (*z - largest) * per_temperature;
+            z.exp()
+        }));
         let sum: f64 = self.p.iter().sum();
-        let log_sum = sum.ln();
+        let (log_sum, share) = (sum.ln(), 1.0 / sum);
         self.log_p.iter_mut().for_each(|z| *z -= log_sum);
-        self.p.iter_mut().for_each(|p| *p /= sum);
+        self.p.iter_mut().for_each(|p| *p *= share);
     }
 
     /// Probabilities, by class.
