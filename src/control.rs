@@ -7,6 +7,7 @@ mod arrivals;
 mod error;
 mod fleet;
 pub mod journal;
+pub mod judge;
 mod load;
 mod order;
 mod settings;

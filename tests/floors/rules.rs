@@ -37,8 +37,23 @@ const PURE: &[&str] = &[
     "batch/policy.rs",
     "rollout/split.rs",
     "control/judge.rs",
+    "control/judge/criteria.rs",
+    "control/judge/evidence.rs",
+    "control/judge/reason.rs",
+    "drift/calibration.rs",
+    "drift/cooldown.rs",
+    "drift/distribution.rs",
     "drift/divergence.rs",
+    "drift/marginal.rs",
     "drift/sequential.rs",
+    "drift/sequential/detector.rs",
+    "drift/sequential/difference.rs",
+    "drift/sequential/interval.rs",
+    "drift/sequential/logarithm.rs",
+    "drift/sequential/paired.rs",
+    "drift/sequential/promotion.rs",
+    "drift/sequential/roll_back.rs",
+    "drift/sequential/thinning.rs",
 ];
 
 /// What a pure file may not name.

@@ -1,0 +1,63 @@
+//! Tests that stay valid however often one looks at them: e-processes. Pure, streaming, no allocation.
+//!
+//! An e-process is the wealth of somebody who bets against the null hypothesis from a purse of 1. Where the null holds no
+//! strategy makes money: the chance that the wealth *ever* reaches 1/α is at most α (Ville's inequality), hence no harm in
+//! looking after every observation. Nobody knows the best stake beforehand, so the purse is divided over eight stakes and
+//! the wealth is their mean. See Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (2024).
+//!
+//! Each replica keeps the logarithm of its wealth by stake; [`fleet_log_e`] and a Prometheus rule add them up alike. Whoever
+//! loses its evidence must say so: wealth that starts again at 1 has forgotten losses, too.
+
+mod detector;
+mod difference;
+mod interval;
+mod logarithm;
+mod paired;
+mod promotion;
+mod roll_back;
+mod thinning;
+
+#[cfg(test)]
+mod figures;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod streams;
+
+pub use detector::Detector;
+pub use difference::{disagreement, divergence};
+pub use interval::Interval;
+pub use logarithm::{ln_add_exp, ln_mean_exp};
+pub use paired::{Compared, Paired};
+pub use promotion::Promotion;
+pub use roll_back::RollBack;
+pub use thinning::Thinning;
+
+/// How many stakes the purse is divided over.
+pub const STAKES: usize = 8;
+
+/// The stakes, as fractions of what may be lost at once: the smallest finds a difference of two per cent of the range, the
+/// largest ends a canary that is wrong every time within ten answers.
+pub const STAKE_FRACTIONS: [f64; STAKES] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.95];
+
+/// ln of a fleet's e-value from each replica's log-wealth by stake: the stakes' sums, then the mean over the stakes.
+///
+/// Replicas see different requests, so what one wins multiplies what the others win. Without restarts this is exactly what
+/// one server would have that saw everything.
+pub fn fleet_log_e(replicas: impl IntoIterator<Item = [f64; STAKES]>) -> f64 {
+    let mut sums = [0.0; STAKES];
+    for log_wealth in replicas {
+        for (sum, wealth) in sums.iter_mut().zip(log_wealth) {
+            *sum += wealth;
+        }
+    }
+    ln_mean_exp(&sums)
+}
+
+/// A value within its range; what isn't a number counts as the worst, `highest`.
+fn bounded(value: f64, lowest: f64, highest: f64) -> f64 {
+    if value.is_nan() {
+        return highest;
+    }
+    value.clamp(lowest, highest)
+}

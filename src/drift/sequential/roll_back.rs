@@ -1,0 +1,88 @@
+//! Is the canary worse than its margin allows?
+
+use serde::{Deserialize, Serialize};
+
+use super::{STAKE_FRACTIONS, STAKES, bounded, ln_add_exp, ln_mean_exp};
+
+/// Wealth against "the mean difference, whatever was seen before, is at most the margin".
+///
+/// Runs begin every so many observations and share the purse, the k-th with 1/(k(k+1)): a canary that goes bad late is met
+/// by a run that hasn't lost years of stakes to its good days. All runs make the same bets, so the money of those that have
+/// begun is one number a stake, and what is promised to later runs is 1/(K+1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RollBack {
+    lowest: f64,
+    highest: f64,
+    margin: f64,
+    /// Observations between two runs; none: a single run.
+    restart_every: Option<u64>,
+    observations: u64,
+    runs: u64,
+    /// By stake, ln of what the runs own that have begun.
+    begun: [f64; STAKES],
+}
+
+impl RollBack {
+    /// Differences lie in `lowest..=highest`, canary less stable, the larger the worse.
+    ///
+    /// # Panics
+    /// If the margin isn't between the two, or a run shall end before it has begun.
+    pub fn new(lowest: f64, highest: f64, margin: f64, restart_every: Option<u64>) -> Self {
+        assert!(
+            lowest < margin && margin < highest,
+            "a margin of {margin} must lie within {lowest}..{highest}"
+        );
+        assert_ne!(restart_every, Some(0), "a run has at least one observation");
+        let first = match restart_every {
+            Some(_) => 0.5_f64.ln(),
+            None => 0.0,
+        };
+        Self {
+            lowest,
+            highest,
+            margin,
+            restart_every,
+            observations: 0,
+            runs: 1,
+            begun: [first; STAKES],
+        }
+    }
+
+    /// One more difference; outside its range it is cut, and not a number is the worst.
+    pub fn observe(&mut self, difference: f64) {
+        if let Some(every) = self.restart_every
+            && self.observations == self.runs * every
+        {
+            self.runs += 1;
+            let share = self.runs as f64 * (self.runs + 1) as f64;
+            for begun in &mut self.begun {
+                *begun = ln_add_exp(*begun, -share.ln());
+            }
+        }
+        self.observations += 1;
+        let beyond = bounded(difference, self.lowest, self.highest) - self.margin;
+        let scale = self.margin - self.lowest;
+        for (begun, fraction) in self.begun.iter_mut().zip(STAKE_FRACTIONS) {
+            *begun += (fraction / scale * beyond).ln_1p();
+        }
+    }
+
+    /// By stake, ln wealth: what each replica shows and a fleet adds up.
+    pub fn log_wealth(&self) -> [f64; STAKES] {
+        let promised = match self.restart_every {
+            Some(_) => -((self.runs + 1) as f64).ln(),
+            None => f64::NEG_INFINITY,
+        };
+        self.begun.map(|begun| ln_add_exp(begun, promised))
+    }
+
+    /// ln of the e-value; the null is refuted at α when it is at least ln(1/α).
+    pub fn log_e(&self) -> f64 {
+        ln_mean_exp(&self.log_wealth())
+    }
+
+    /// Differences seen.
+    pub fn observations(&self) -> u64 {
+        self.observations
+    }
+}
