@@ -207,7 +207,8 @@ fn founding(
         .get(model.as_str())
         .cloned()
         .unwrap_or_default();
-    let teacher = Some(own.teacher).filter(|name| !name.is_empty());
+    // A single file is taught by nobody here.
+    let teacher = Some(own.teacher).filter(|name| guest.is_none() && !name.is_empty());
     Ok(Founding {
         model,
         stable,

@@ -18,7 +18,7 @@ mod versions;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
@@ -46,7 +46,8 @@ pub struct ControlPlane {
     /// None where a network is served that stands in no repository: there is nothing to change to.
     repository: Option<Repository>,
     state_path: PathBuf,
-    journal: Mutex<Journal>,
+    /// None where there is nothing to change.
+    journal: Option<Mutex<Journal>>,
     launcher: Launcher,
     rollout: RolloutMetrics,
     loads: LoadMetrics,
@@ -79,16 +80,22 @@ impl ControlPlane {
         model: Option<&ModelName>,
         limit: usize,
     ) -> Result<History, ControlError> {
+        if self.journal.is_none() {
+            return Ok(History::default());
+        }
         // Beside the journal's lock: an operator who reads must not keep one waiting who changes.
         Ok(journal::history(&self.state_path, model, limit)?)
     }
 
-    /// Writes down what is no change of a deployment: a denied caller, a deleted version.
+    /// Writes an entry down, be it a change or a note; it is on disk when this returns. Blocks for that.
     ///
     /// # Errors
-    /// The file's.
-    pub fn note(&self, entry: &Entry) -> Result<(), ControlError> {
-        Ok(self.journal().record(entry)?)
+    /// The disk's.
+    pub fn record(&self, entry: &Entry) -> Result<(), ControlError> {
+        let journal = self.journal.as_ref().ok_or(ControlError::NoRepository)?;
+        // It is whole even after a panic: what is on disk decides.
+        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(journal.record(entry)?)
     }
 
     fn model(&self, name: &str) -> Result<&Model, ControlError> {
@@ -101,11 +108,6 @@ impl ControlPlane {
 
     fn repository(&self) -> Result<&Repository, ControlError> {
         self.repository.as_ref().ok_or(ControlError::NoRepository)
-    }
-
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        // Its methods leave it whole wherever they may panic: what is on disk decides.
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Seats an assignment's versions, all of which must be loaded.

@@ -10,7 +10,7 @@ use prometheus::{HistogramVec, IntCounterVec};
 use super::{ControlError, ControlPlane, fleet::Fleet, validation::ValidationError};
 use crate::{
     metrics::Metrics,
-    store::{ModelName, StoreError, VersionName},
+    store::{ModelName, Repository, StoreError, VersionName},
     version::{Haste, LaunchError, Version},
 };
 
@@ -96,7 +96,7 @@ impl ControlPlane {
         if let Some(loaded) = fleet.get(version) {
             return Ok(loaded);
         }
-        let loaded = self.load_now(fleet, version).await;
+        let loaded = self.load_now(self.repository()?, fleet, version).await;
         let outcome = if loaded.is_ok() { "ok" } else { "refused" };
         self.loads.outcome(model.as_str(), outcome);
         match loaded {
@@ -115,12 +115,10 @@ impl ControlPlane {
 
     async fn load_now(
         &self,
+        repository: &Repository,
         fleet: &Fleet,
         version: &VersionName,
     ) -> Result<Arc<Version>, LoadError> {
-        let Some(repository) = &self.repository else {
-            return Err(LoadError::Replaced);
-        };
         let model = &fleet.model;
         let mut sha256 = None;
         if self.settings.child_process {

@@ -102,7 +102,7 @@ impl ControlPlane {
         }
 
         let deployment = self.deployment(model, fleet, after.clone())?;
-        self.journal().record(&Entry {
+        self.record(&Entry {
             time: Timestamp::now(),
             actor: order.actor.clone(),
             action: order.change.action().to_owned(),

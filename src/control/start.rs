@@ -76,7 +76,7 @@ pub enum StartError {
         /// Its name.
         version: VersionName,
         /// Why.
-        source: LoadError,
+        source: Box<LoadError>,
     },
     /// A bug of ours.
     #[error(transparent)]
@@ -96,22 +96,19 @@ impl ControlPlane {
         foundings: Vec<Founding>,
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
-        let (mut journal, mut recovered) = Journal::open(&parts.state_path)?;
-        for note in &recovered.notes {
-            tracing::warn!(path = %parts.state_path.display(), note, "journal");
-        }
+        let (mut journal, mut assignments) = recover(&parts)?;
         let mut fleets = BTreeMap::new();
         let mut models = Vec::new();
         // All loads begin before the first is awaited.
         let begun: Vec<_> = foundings
             .into_iter()
             .map(|founding| {
-                let assignment = match recovered.assignments.remove(&founding.model) {
-                    Some(last) if founding.guest.is_none() => {
+                let assignment = match assignments.remove(&founding.model) {
+                    Some(last) => {
                         remembered(&founding, &last);
                         last
                     }
-                    _ => Assignment {
+                    None => Assignment {
                         teacher: founding.teacher.clone(),
                         ..Assignment::first(founding.stable.clone())
                     },
@@ -138,16 +135,17 @@ impl ControlPlane {
                         return Err(StartError::Load {
                             model: founding.model,
                             version,
-                            source,
+                            source: source.into(),
                         });
                     }
                     Err(source) => {
                         let model = &founding.model;
                         tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
                         let next = assignment.without(&version);
+                        let entry = lost(model, &assignment, &next, &source);
                         // Unwritable, it is found missing again at the next start; serving goes on.
-                        if let Err(error) =
-                            journal.record(&lost(model, &assignment, &next, &source))
+                        if let Some(Err(error)) =
+                            journal.as_mut().map(|journal| journal.record(&entry))
                         {
                             tracing::error!(%model, %error, "the lost version could not be written down");
                         }
@@ -173,7 +171,7 @@ impl ControlPlane {
             fleets,
             repository: parts.repository,
             state_path: parts.state_path,
-            journal: Mutex::new(journal),
+            journal: journal.map(Mutex::new),
             launcher: parts.launcher,
             rollout: parts.rollout,
             loads: parts.loads,
@@ -182,6 +180,21 @@ impl ControlPlane {
             loading: tokio::sync::Semaphore::new(1),
         }))
     }
+}
+
+/// The journal, and who answered last. None where a single file is served: nothing can be changed there, and a look at a
+/// network must not lock out, or be locked out by, the server beside it.
+fn recover(
+    parts: &Parts,
+) -> Result<(Option<Journal>, BTreeMap<ModelName, Assignment>), StartError> {
+    if parts.repository.is_none() {
+        return Ok((None, BTreeMap::new()));
+    }
+    let (journal, recovered) = Journal::open(&parts.state_path)?;
+    for note in &recovered.notes {
+        tracing::warn!(path = %parts.state_path.display(), note, "journal");
+    }
+    Ok((Some(journal), recovered.assignments))
 }
 
 /// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
@@ -200,10 +213,11 @@ fn launches(
         let (model, guest) = (founding.model.clone(), founding.guest.clone());
         let name = version.clone();
         let work = move || {
-            let files = match (guest, repository) {
-                (Some(files), _) => files,
-                (None, Some(repository)) => repository.read(&model, &name)?,
-                (None, None) => return Err(LoadError::Replaced),
+            let files = match guest {
+                Some(files) => files,
+                None => repository
+                    .expect("who is no guest stands in a repository")
+                    .read(&model, &name)?,
             };
             let labels = files.labels.clone();
             Ok((

@@ -111,7 +111,7 @@ impl ControlPlane {
         if let Some(loaded) = fleet.remove(version) {
             self.unloaded(&loaded);
         }
-        self.note(&Entry {
+        self.record(&Entry {
             time: Timestamp::now(),
             actor: actor.to_owned(),
             action: "delete_version".into(),

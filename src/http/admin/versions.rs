@@ -127,7 +127,7 @@ pub async fn upload(
             .finish()
             .map_err(crate::control::ControlError::from)?;
         let detail = json!({ "version": files.version, "sha256": files.manifest.file.sha256 });
-        control.note(&Entry {
+        control.record(&Entry {
             detail: Some(detail),
             ..entry
         })?;
