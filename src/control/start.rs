@@ -100,71 +100,17 @@ impl ControlPlane {
         let mut fleets = BTreeMap::new();
         let mut models = Vec::new();
         // All loads begin before the first is awaited.
-        let begun: Vec<_> = foundings
+        let begun: Vec<Begun> = foundings
             .into_iter()
             .map(|founding| {
-                let assignment = match assignments.remove(&founding.model) {
-                    Some(last) => {
-                        remembered(&founding, &last);
-                        last
-                    }
-                    None => Assignment {
-                        teacher: founding.teacher.clone(),
-                        ..Assignment::first(founding.stable.clone())
-                    },
-                };
-                let launches = launches(&parts, &founding, &assignment);
-                (founding, assignment, launches)
+                let last = assignments.remove(&founding.model);
+                Begun::new(&parts, founding, last)
             })
             .collect();
-        for (founding, mut assignment, launches) in begun {
-            let fleet = Fleet::new(
-                founding.model.clone(),
-                founding.engine,
-                founding.batch,
-                founding.arrivals,
-            );
-            let mut labels = None;
-            for (version, launch) in launches {
-                match launch.await.unwrap_or(Err(LoadError::Panicked)) {
-                    Ok((own, launched)) => {
-                        fleet.insert(version, launched, Instant::now());
-                        labels = Some(own);
-                    }
-                    Err(source) if version == assignment.stable => {
-                        return Err(StartError::Load {
-                            model: founding.model,
-                            version,
-                            source: source.into(),
-                        });
-                    }
-                    Err(source) => {
-                        let model = &founding.model;
-                        tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
-                        let next = assignment.without(&version);
-                        let entry = lost(model, &assignment, &next, &source);
-                        // Unwritable, it is found missing again at the next start; serving goes on.
-                        if let Some(Err(error)) =
-                            journal.as_mut().map(|journal| journal.record(&entry))
-                        {
-                            tracing::error!(%model, %error, "the lost version could not be written down");
-                        }
-                        assignment = next;
-                    }
-                }
-            }
-            let name: Arc<str> = founding.model.as_str().into();
-            fleet.assigned(&assignment, Instant::now());
-            let loaded = |version: &VersionName| fleet.get(version);
-            let deployment = Deployment::new(&name, assignment, None, loaded, &parts.rollout)?;
-            parts.rollout.traffic().published(&name, &deployment, None);
-            models.push(Model {
-                name,
-                labels: labels.map_or_else(Default::default, |labels| labels.to_vec().into()),
-                routing: founding.routing,
-                slot: Slot::new(deployment),
-            });
-            fleets.insert(founding.model, fleet);
+        for begun in begun {
+            let (fleet, model) = begun.settle(&parts, journal.as_mut()).await?;
+            fleets.insert(fleet.model.clone(), fleet);
+            models.push(model);
         }
         Ok(Arc::new(Self {
             registry: Arc::new(Registry::new(models, default_model)),
@@ -179,6 +125,94 @@ impl ControlPlane {
             settings: parts.settings,
             loading: tokio::sync::Semaphore::new(1),
         }))
+    }
+}
+
+/// A model whose versions are being loaded.
+struct Begun {
+    founding: Founding,
+    assignment: Assignment,
+    /// Whether the journal said so, and not the configuration.
+    remembered: bool,
+    launches: Vec<(VersionName, tokio::task::JoinHandle<Launched>)>,
+}
+
+impl Begun {
+    fn new(parts: &Parts, founding: Founding, last: Option<Assignment>) -> Self {
+        if let Some(last) = &last {
+            overruled(&founding, last);
+        }
+        let remembered = last.is_some();
+        let assignment = last.unwrap_or_else(|| Assignment {
+            teacher: founding.teacher.clone(),
+            ..Assignment::first(founding.stable.clone())
+        });
+        Self {
+            launches: launches(parts, &founding, &assignment),
+            founding,
+            assignment,
+            remembered,
+        }
+    }
+
+    /// Waits for the loads and seats what came of them.
+    async fn settle(
+        self,
+        parts: &Parts,
+        mut journal: Option<&mut Journal>,
+    ) -> Result<(Fleet, Model), StartError> {
+        let Self {
+            founding,
+            mut assignment,
+            remembered,
+            launches,
+        } = self;
+        let model = founding.model;
+        let fleet = Fleet::new(
+            model.clone(),
+            founding.engine,
+            founding.batch,
+            founding.arrivals,
+        );
+        let mut labels: Arc<[String]> = Arc::default();
+        for (version, launch) in launches {
+            let source = match launch.await.unwrap_or(Err(LoadError::Panicked)) {
+                Ok((own, launched)) => {
+                    fleet.insert(version, launched, Instant::now());
+                    labels = own.to_vec().into();
+                    continue;
+                }
+                Err(source) => source,
+            };
+            // What the operator has just named must be there; what was there once may have gone, and stable still serves.
+            if version == assignment.stable || !remembered {
+                return Err(StartError::Load {
+                    model,
+                    version,
+                    source: source.into(),
+                });
+            }
+            tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
+            let next = assignment.without(&version);
+            let entry = lost(&model, &assignment, &next, &source);
+            // Unwritable, it is found missing again at the next start.
+            if let Some(Err(error)) = journal.as_mut().map(|journal| journal.record(&entry)) {
+                tracing::error!(%model, %error, "the lost version could not be written down");
+            }
+            assignment = next;
+        }
+        let name: Arc<str> = model.as_str().into();
+        fleet.assigned(&assignment, Instant::now());
+        let loaded = |version: &VersionName| fleet.get(version);
+        let deployment = Deployment::new(&name, assignment, None, loaded, &parts.rollout)?;
+        parts.rollout.traffic().published(&name, &deployment, None);
+        let model = Model {
+            name,
+            labels,
+            routing: founding.routing,
+            slot: Slot::new(deployment),
+        };
+        Ok((fleet, model))
     }
 }
 
@@ -231,7 +265,7 @@ fn launches(
 }
 
 /// Tells where the journal overrules the configuration.
-fn remembered(founding: &Founding, last: &Assignment) {
+fn overruled(founding: &Founding, last: &Assignment) {
     if last.stable != founding.stable {
         tracing::info!(
             model = %founding.model,

@@ -3,12 +3,13 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use stillhouse::{app::App, config::Config};
 use stillhouse_engine::scripted::Scripted;
 
 use super::always;
 use crate::{
     server::TestServer,
-    toy::{SIDE, gray_png},
+    toy::{SIDE, golden, gray_png, network, write_version},
 };
 
 fn versions() -> Vec<(&'static str, Scripted)> {
@@ -115,4 +116,28 @@ async fn what_cannot_be_written_down_is_not_done() {
     fs::remove_file(folder.path().join("state")).expect("removed");
     let reply = server.order("POST", "canary", start).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_teacher_that_is_not_there_ends_a_first_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_version(folder.path(), "v1", network(), golden());
+    let mut config = Config::default();
+    config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.server.admin_listen = config.server.listen;
+    config.repository.path = folder.path().into();
+    config.control.state_path = folder.path().join("state");
+    let toy = config.models.entry("toy".into()).or_default();
+    toy.stable = "v1".into();
+    toy.teacher = "v7".into();
+    let prepare = std::sync::Arc::new(stillhouse_engine::prepare);
+    let error = App::build(config, None, prepare)
+        .await
+        .err()
+        .expect("refused");
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("toy/v7 can't be served") && error.contains("missing"),
+        "{error}"
+    );
 }
