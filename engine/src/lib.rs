@@ -24,6 +24,7 @@ pub mod options;
 #[cfg(feature = "ort")]
 mod ort;
 mod prepare;
+mod priority;
 #[cfg(feature = "scripted")]
 pub mod scripted;
 pub mod signature;
@@ -37,5 +38,6 @@ pub use library::find_library;
 pub use memory::limit_heaps;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
+pub use priority::give_way;
 pub use signature::{Batch, Dim, ElementType, Port, Signature};
 pub use walk::Graph;

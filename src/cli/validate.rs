@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::caller::end_with_the_caller;
 use crate::{
@@ -63,7 +63,7 @@ fn validate(task: &Task) -> anyhow::Result<Validated> {
 
 /// Nothing that happens here may be felt by who answers requests, and no core is written: it would hold what they sent.
 fn confine(task: &Task) -> anyhow::Result<()> {
-    setpriority_process(None, task.nice).context("can't lower the priority")?;
+    stillhouse_engine::give_way();
     let at_most = |bytes| Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),

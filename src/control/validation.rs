@@ -115,7 +115,6 @@ impl Validation {
             version: version.clone(),
             engine: engine.clone(),
             memory_bytes: self.memory_bytes,
-            nice: 19,
         };
         let mut line = serde_json::to_vec(&task)
             .map_err(|error| ValidationError::Spawn(io::Error::other(error)))?;

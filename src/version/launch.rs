@@ -49,9 +49,6 @@ pub enum Haste {
     BesideTraffic,
 }
 
-/// Gives way to whatever answers.
-const NICE: i32 = 19;
-
 /// What the examination of a version leaves for its workers.
 struct Examined {
     blueprint: Arc<dyn Blueprint>,
@@ -169,7 +166,7 @@ impl Launcher {
     ) -> Result<Examined, LaunchError> {
         let examine = || {
             if haste == Haste::BesideTraffic {
-                lower_priority();
+                stillhouse_engine::give_way();
             }
             let blueprint = (self.prepare)(&files.model_bytes, options)?;
             contract::check(&files.manifest, blueprint.signature())?;
@@ -209,13 +206,6 @@ impl Launcher {
             .with_label_values(&[of[0], of[1], version.sha256_prefix(), &version.engine])
             .set(1);
     }
-}
-
-/// On Linux this is the calling thread's own priority, and that of the threads it starts. Where it is refused, loading is
-/// merely less polite.
-fn lower_priority() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// What the settings leave open (zero) follows from the measurement.

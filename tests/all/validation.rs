@@ -258,7 +258,6 @@ fn a_child_ends_with_whoever_called_it() {
         version: "v1".parse().expect("a name"),
         engine: EngineSettings::default(),
         memory_bytes: 1 << 30,
-        nice: 19,
     };
     let mut child = Command::new(PROGRAM)
         .arg("validate")

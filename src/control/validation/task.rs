@@ -23,8 +23,6 @@ pub struct Task {
     pub engine: EngineSettings,
     /// What it may write to.
     pub memory_bytes: u64,
-    /// Its scheduling priority, 19 the lowest.
-    pub nice: i32,
 }
 
 /// What the child says when it comes to an end of its own.
