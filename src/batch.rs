@@ -167,7 +167,8 @@ pub struct Batcher<S> {
 }
 
 impl<S: Sample> Batcher<S> {
-    /// Starts the workers, all `together` or one after the other, and waits until each has built its engine.
+    /// Starts the workers, all `together` or, beside traffic, one after the other and giving way to it where that is
+    /// allowed; waits until each has built its engine.
     ///
     /// # Errors
     /// The first worker's that could not.
@@ -193,8 +194,13 @@ impl<S: Sample> Batcher<S> {
             let (blueprint, policy) = (blueprint.clone(), options.policy);
             thread::Builder::new()
                 .name(format!("{version}/{index}"))
-                .spawn(
-                    move || match worker::Worker::new(queue, policy, blueprint, families) {
+                .spawn(move || {
+                    let build = || worker::Worker::new(queue, policy, blueprint, families);
+                    let worker = match together {
+                        true => build(),
+                        false => stillhouse_engine::giving_way(build),
+                    };
+                    match worker {
                         Ok(worker) => {
                             let _ = built.send(Ok(()));
                             drop(built);
@@ -203,8 +209,8 @@ impl<S: Sample> Batcher<S> {
                         Err(error) => {
                             let _ = built.send(Err(error));
                         }
-                    },
-                )
+                    }
+                })
                 .map_err(|error| EngineError::Run(format!("no thread could be had: {error}")))?;
             if !together {
                 wait()?;

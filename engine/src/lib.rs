@@ -38,6 +38,6 @@ pub use library::find_library;
 pub use memory::limit_heaps;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
-pub use priority::give_way;
+pub use priority::{give_way, giving_way};
 pub use signature::{Batch, Dim, ElementType, Port, Signature};
 pub use walk::Graph;
