@@ -64,10 +64,8 @@ impl<'a> Question<'a> {
             return None;
         }
         let answers = self.answers(seat, subjects.clone()).await;
-        let faults = answers.iter().filter_map(|answer| answer.as_ref().err());
-        let fault = faults
-            .into_iter()
-            .find(|error| error.outcome().is_versions_fault());
+        let mut errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+        let fault = errors.find(|error| error.outcome().is_versions_fault());
         if let Some(error) = fault {
             seat.fell_back(error.outcome().as_str());
             error.log(self.id);
