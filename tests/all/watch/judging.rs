@@ -25,7 +25,7 @@ fn hasty(config: &mut Config) {
 }
 
 async fn begin(server: &TestServer, plan: &str) {
-    let order = json!({"version": "v2", "plan": plan, "reason": "on trial"});
+    let order = json!({"version": "v2", "share": 0, "plan": plan, "reason": "on trial"});
     let reply = server.order("POST", "canary", order).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     server
