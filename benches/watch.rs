@@ -4,9 +4,11 @@
 //!
 //! Two real servers with models/fashion and its teacher: one compares nothing, one compares every answer, without a budget
 //! and without a cool-down, so that the one picture that is sent counts as often as it comes. Both get the same requests in
-//! alternation over 32 connections: at 30 % of what they can answer, where there is room for shadows, and as much as they
-//! answer, where there is none. Latency counts from when a request was due. Read the ratios.
+//! alternation: from one caller who thinks for four milliseconds in between, so that every answer can be compared (spare); over
+//! 32 connections three tenths of what the servers can answer, where the teacher would need more than what is left (crowded,
+//! latency counted from when a request was due); and as much as they answer (full). Read the ratios.
 
+#[expect(dead_code, reason = "CPU and batches are of other benches")]
 #[path = "figures/load.rs"]
 mod load;
 #[path = "watch/pair.rs"]
@@ -14,6 +16,8 @@ mod pair;
 #[expect(dead_code, reason = "the floor is of the bench `figures`")]
 #[path = "figures/process.rs"]
 mod process;
+#[path = "watch/think.rs"]
+mod think;
 
 use std::{path::Path, time::Duration};
 
@@ -25,13 +29,16 @@ use stillhouse_engine::Backend;
 use load::Load;
 use pair::Counting;
 use process::Server;
+use think::Answered;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
 const CONNECTIONS: usize = 32;
+/// Leaves room for the teacher, which takes about a millisecond.
+const THINKING: Duration = Duration::from_millis(4);
 /// Of what the server answers at most.
-const PACE: f64 = 0.3;
+const CROWDED: f64 = 0.3;
 
 #[derive(Parser)]
 struct Flags {
@@ -111,45 +118,72 @@ fn main() -> anyhow::Result<()> {
         Ok((load, per_second))
     };
     let full = measure(&without, None)?.0.per_second;
-    let mut rows = Vec::new();
-    for _ in 0..flags.rounds {
-        let pace = Some(full * PACE);
-        rows.push([
-            measure(&without, pace)?,
-            measure(&with, pace)?,
-            measure(&without, None)?,
-            measure(&with, None)?,
-        ]);
-    }
-    type Row = [(Load, f64); 4];
-    let median = |of: &dyn Fn(&Row) -> f64| {
-        let mut values: Vec<f64> = rows.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+    let think = |watched: &Watched| -> anyhow::Result<(Answered, f64)> {
+        let before = pairs(&watched.server)?;
+        let answered = think::run(watched.server.address, &request, THINKING, time)?;
+        let pairs = pairs(&watched.server)? - before;
+        Ok((answered, pairs / time.as_secs_f64()))
     };
+    let (mut spare, mut crowded, mut filled) = (vec![], vec![], vec![]);
+    for _ in 0..flags.rounds {
+        spare.push((think(&without)?, think(&with)?));
+        let pace = Some(full * CROWDED);
+        crowded.push((measure(&without, pace)?, measure(&with, pace)?));
+        filled.push((measure(&without, None)?, measure(&with, None)?));
+    }
+    let spare = json!({
+        "per_second": median(&spare, |(without, _)| without.0.per_second),
+        "pairs_per_second": median(&spare, |(_, with)| with.1),
+        "p50_us_without": median(&spare, |(without, _)| without.0.p50_us),
+        "p99_us_without": median(&spare, |(without, _)| without.0.p99_us),
+        "p50_with_over_without": median(&spare, |(without, with)| with.0.p50_us / without.0.p50_us),
+        "p99_with_over_without": median(&spare, |(without, with)| with.0.p99_us / without.0.p99_us),
+    });
     let figures = json!({
         "pair_us_10_classes": few.microseconds,
         "pair_us_1000_classes": many.microseconds,
         "allocations_per_pair": few.allocations.max(many.allocations),
         "metrics_ms_3_versions_1000_classes": render_ms,
         "metrics_bytes": render_bytes,
-        "paced_per_second": median(&|row| row[0].0.per_second),
-        "paced_pairs_per_second": median(&|row| row[1].1),
-        "paced_p50_us_without": median(&|row| row[0].0.p50_us),
-        "paced_p99_us_without": median(&|row| row[0].0.p99_us),
-        "paced_p50_with_over_without": median(&|row| row[1].0.p50_us / row[0].0.p50_us),
-        "paced_p99_with_over_without": median(&|row| row[1].0.p99_us / row[0].0.p99_us),
-        "full_per_second_without": median(&|row| row[2].0.per_second),
-        "full_pairs_per_second": median(&|row| row[3].1),
-        "full_per_second_with_over_without": median(&|row| row[3].0.per_second / row[2].0.per_second),
-        "full_p99_with_over_without": median(&|row| row[3].0.p99_us / row[2].0.p99_us),
+        "spare": spare,
+        "crowded": regime(&crowded),
+        "full": regime(&filled),
     });
     if flags.json {
         println!("{figures}");
     } else {
         for (name, value) in figures.as_object().into_iter().flatten() {
-            println!("{name:36} {value}");
+            match value.as_object() {
+                None => println!("{name:36} {value}"),
+                Some(regime) => {
+                    println!("{name}");
+                    for (name, value) in regime {
+                        println!("  {name:34} {value}");
+                    }
+                }
+            }
         }
     }
     Ok(())
+}
+
+type Both = ((Load, f64), (Load, f64));
+
+/// Both servers under the same load.
+fn regime(rounds: &[Both]) -> serde_json::Value {
+    json!({
+        "per_second": median(rounds, |(without, _)| without.0.per_second),
+        "pairs_per_second": median(rounds, |(_, with)| with.1),
+        "p50_us_without": median(rounds, |(without, _)| without.0.p50_us),
+        "p99_us_without": median(rounds, |(without, _)| without.0.p99_us),
+        "per_second_with_over_without": median(rounds, |(without, with)| with.0.per_second / without.0.per_second),
+        "p50_with_over_without": median(rounds, |(without, with)| with.0.p50_us / without.0.p50_us),
+        "p99_with_over_without": median(rounds, |(without, with)| with.0.p99_us / without.0.p99_us),
+    })
+}
+
+fn median<T>(rounds: &[T], of: impl Fn(&T) -> f64) -> f64 {
+    let mut values: Vec<f64> = rounds.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

@@ -65,7 +65,7 @@ impl Version {
     /// The queue is full.
     pub fn admit(&self) -> Result<(), Refusal> {
         match self.batching.queue {
-            capacity if self.batcher.waiting() >= capacity => Err(Refusal::Full { capacity }),
+            capacity if self.waiting() >= capacity => Err(Refusal::Full { capacity }),
             _ => Ok(()),
         }
     }
@@ -90,6 +90,11 @@ impl Version {
     /// The rows that such an engine may be given at a time.
     pub fn batch_limit(&self) -> usize {
         self.blueprint.batch_limit().unwrap_or(usize::MAX)
+    }
+
+    /// Rows that wait for a worker now: a machine with time to spare has none.
+    pub fn waiting(&self) -> usize {
+        self.batcher.waiting()
     }
 
     /// Raw outputs → probabilities, `[classes]`; `None` when any output isn't finite.

@@ -142,23 +142,17 @@ pub fn render() -> (f64, usize) {
         &["model", "version", "role", "class"],
     );
     let seats = [("t", "teacher"), ("s1", "stable"), ("s2", "canary")];
-    let kept: Vec<PairSeries> = seats
-        .iter()
-        .map(|(version, role)| {
-            for class in all.names() {
-                predictions
-                    .with_label_values(&["m", version, role, class])
-                    .inc();
-            }
-            families.resolve(
-                ["m", version, role],
-                &all,
-                expected(1000),
-                2.0,
-                *role == "stable",
-            )
-        })
-        .collect();
+    for (version, role) in seats {
+        for class in all.names() {
+            let of = &["m", version, role, class];
+            predictions.with_label_values(of).inc();
+        }
+        // The teacher is beside nobody.
+        if role != "teacher" {
+            let of = ["m", version, role];
+            families.resolve(of, &all, expected(1000), 2.0, role == "stable");
+        }
+    }
     let mut times: Vec<f64> = (0..50)
         .map(|_| {
             let begun = Instant::now();
@@ -167,6 +161,5 @@ pub fn render() -> (f64, usize) {
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    drop(kept);
     (times[times.len() / 2], metrics.render().len())
 }

@@ -13,10 +13,17 @@ use super::{Miss, Sample};
 use crate::{
     image::Limits,
     rollout::{Deployment, Seat},
+    version::Version,
 };
 
-/// Rows of one run at most: enough for what batches give, and soon over where somebody else wants the processor.
+/// Rows of one run at most, if the version's own batches aren't smaller.
 pub(super) const ROWS: usize = 16;
+
+/// What pays for a version's own batches pays here; more would only keep a core's caches for longer.
+fn most_rows(version: &Version) -> usize {
+    let best = version.batching.policy.max_batch;
+    ROWS.min(best).min(version.batch_limit()).max(1)
+}
 
 /// What became of one picture on one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,20 +109,21 @@ impl Bench {
         self.places.retain(seated);
     }
 
-    /// Runs a version on every sample that it hasn't answered and `goes_on` says is worth it.
+    /// Runs a version on every sample that it hasn't answered and `goes_on` says is worth it; `pause` comes between two runs.
     pub(super) fn run(
         &mut self,
         seat: &Arc<Seat>,
         samples: &[Sample],
         goes_on: impl Fn(usize) -> bool,
+        pause: impl Fn(),
         answers: &mut Answers,
     ) {
         let mut wanted = std::mem::take(&mut self.wanted);
         wanted.clear();
         let open = |index: &usize| answers.run(*index) != Run::Answered && goes_on(*index);
         wanted.extend((0..samples.len()).filter(open));
-        let most = ROWS.min(seat.version.batch_limit()).max(1);
-        for rows in wanted.chunks(most) {
+        for rows in wanted.chunks(most_rows(&seat.version)) {
+            pause();
             self.run_batch(seat, samples, rows, answers);
             // One picture that an engine fails on must not cost the others their answers.
             let failed =
@@ -144,7 +152,7 @@ impl Bench {
             let engine = match &mut place.engine {
                 Some(engine) => engine,
                 none => {
-                    let most = ROWS.min(seat.version.batch_limit()).max(1);
+                    let most = most_rows(&seat.version);
                     none.insert(seat.version.engine(most).ok()?)
                 }
             };
