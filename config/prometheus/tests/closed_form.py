@@ -72,7 +72,7 @@ class Shift:
 def predictions(name, per_minute_by_replica, reference, samples):
     """Classes a, b, c ... counted by several replicas."""
     case = Case(name)
-    version = dict(model="m", version="v")
+    version = {"model": "m", "version": "v"}
     classes = "abcdefghij"[: len(reference)]
     for instance, per_minute in enumerate(per_minute_by_replica):
         for label, rate in zip(classes, per_minute):
@@ -101,7 +101,7 @@ def predictions(name, per_minute_by_replica, reference, samples):
 def inputs():
     """Two statistics of different numbers of cells; each has its own noise."""
     case = Case("inputs have drifted in brightness, not in width")
-    version, samples = dict(model="m", version="v"), 2000
+    version, samples = {"model": "m", "version": "v"}, 2000
     statistics = {
         "luma_mean": ([1, 2, 3, 10, 12], [0.1, 0.2, 0.2, 0.25, 0.25]),
         "width": ([0, 28, 0], [0.0002, 0.9996, 0.0002]),
@@ -125,7 +125,7 @@ def inputs():
 def pairs():
     """A student beside its teacher, on two replicas."""
     case = Case("pairs of two replicas")
-    version = dict(model="m", version="v", role="stable")
+    version = {"model": "m", "version": "v", "role": "stable"}
     reference, samples, margin, margin_nats = 0.96, 10_000, 0.01, 0.02
     # Each minute and replica: pairs, agreements, within top 5, nats, their squares, clipped nats, nats at temperature.
     replicas = [(10, 9, 10, 0.8, 0.9, 0.7, 1.5), (30, 27, 29, 1.2, 0.6, 1.1, 2.25)]
@@ -151,7 +151,7 @@ def pairs():
         case.counter("stillhouse_calibration_answers_total", answers, **of)
         case.counter("stillhouse_calibration_agreements_total", agreements, **of)
         case.counter("stillhouse_calibration_probability_total", probability, **of)
-    at = dict(model="m", version="v", instance=0)
+    at = {"model": "m", "version": "v", "instance": 0}
     case.gauge("stillhouse_reference_samples", samples, **at)
     case.gauge("stillhouse_reference_agreement_ratio", reference, **at)
     case.gauge("stillhouse_reference_divergence_clipped_nats", 0.03, **at)
@@ -184,9 +184,12 @@ def pairs():
 def evidence():
     """Two replicas' log-wealth by stake; of the one metric so large that exp would overflow."""
     case = Case("evidence of two replicas")
-    version = dict(model="m", version="v")
+    version = {"model": "m", "version": "v"}
     wealth = {
-        ("disagreement", "roll_back"): [[0.5, 1.0, 1.5, 2.0, -1.0, -3.0, -8.0, -20.0], [0.25, 0.5, 1.0, -1.0, 1.0, 2.0, 3.0, 4.0]],
+        ("disagreement", "roll_back"): [
+            [0.5, 1.0, 1.5, 2.0, -1.0, -3.0, -8.0, -20.0],
+            [0.25, 0.5, 1.0, -1.0, 1.0, 2.0, 3.0, 4.0],
+        ],
         ("disagreement", "promotion"): [[0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 1.6, -0.8], [0.0] * 8],
         ("divergence", "roll_back"): [[100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0]] * 2,
     }
@@ -224,7 +227,7 @@ def evidence():
 def requests():
     """Rates over 5 minutes; 3 of 100 answers owed fail, and what callers did wrong counts for nothing."""
     case = Case("requests of two replicas")
-    seat = dict(model="m", version="v", role="stable")
+    seat = {"model": "m", "version": "v", "role": "stable"}
     per_minute = {"ok": 291, "invalid": 500, "refused": 6, "expired": 2, "failed": 1, "cancelled": 70}
     for outcome, rate in per_minute.items():
         for instance in range(2):
@@ -238,14 +241,14 @@ def requests():
     case.expect("fleet:stillhouse_request_duration_seconds:p99_rate5m", 0.2, **seat)
     routed = {"stable": (88, 0.9), "canary": (12, 0.1), "teacher": (0, 0.0)}
     for role, (rate, share) in routed.items():
-        of = dict(model="m", role=role)
+        of = {"model": "m", "role": role}
         for instance in range(2):
             case.counter("stillhouse_routed_total", rate, **of, instance=instance)
             case.gauge("stillhouse_split_share_ratio", share, **of, instance=instance)
         case.expect("fleet:stillhouse_routed_share:ratio_rate5m", rate / 100, **of)
         case.expect("fleet:stillhouse_split_share:ratio", share, **of)
     for reason, rate in {"failed": 2, "breaker_open": 4}.items():
-        of = dict(model="m", version="c", role="canary", reason=reason)
+        of = {"model": "m", "version": "c", "role": "canary", "reason": reason}
         case.counter("stillhouse_fallbacks_total", rate, **of, instance=0)
     case.expect("fleet:stillhouse_fallbacks:ratio_rate5m", 6 / 24, model="m", role="canary")
     for role, rate in {"stable": 45, "canary": 5}.items():
