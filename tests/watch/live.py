@@ -11,23 +11,17 @@ Prometheus looks each second and the alerts' `for` is cut to a second: nothing h
 usage: tests/watch/live.py [SERVER]      (target/debug/stillhouse unless given)
 """
 
-import importlib.util
-import itertools
 import json
-import math
 import pathlib
-import random
-import re
 import shutil
-import signal
-import socket
 import sys
 import tempfile
 import time
 
-import pictures
-from machines import Missed, Prometheus, Server, ask, built_server, stopped_at_the_end, until
-from promql import ROOT, dashboards, promised_labels, rules, substituted, targets
+from completeness import frames_have_data, panels_have_data, rules_have_data
+from faults import STEPS, Play
+from machines import Prometheus, Server, built_server, stopped_at_the_end, until
+from promql import rules
 
 SETTINGS = """
 [server]
@@ -73,10 +67,7 @@ step_answers = 5
 format = "json"
 """
 
-# What traffic of a few dozen pictures can't avoid: they aren't spread as ten thousand are.
-UNAVOIDABLE = {"StillhouseInputDrift"}
-
-# What no fault below causes, with the reason.
+# What no step causes, with the reason.
 NOT_PROVOKED = {
     "StillhouseNotScraped": "there is always a target",
     "StillhouseRestarting": "takes three restarts between scrapes",
@@ -84,280 +75,6 @@ NOT_PROVOKED = {
     "StillhouseShadowsDropped": "takes most of five minutes under overload",
     "StillhouseSlow": "a small network on a small queue is refused before it is slow",
 }
-
-
-class Play:
-    """A server, a Prometheus, and what the steps need of both."""
-
-    def __init__(self, server, prometheus):
-        self.server, self.prometheus = server, prometheus
-        self.random = random.Random(5)
-        self.healthy, self.seen = [], set()
-
-    def expect(self, *alerts, seconds=25):
-        """The alerts fire, all of them, soon."""
-
-        def missing():
-            self.seen |= self.prometheus.firing()
-            return set(alerts) - self.seen
-
-        until(f"{', '.join(alerts)} fire", lambda: not missing(), seconds)
-
-    def value(self, expr):
-        """The one value of a query; 0 where there is none yet."""
-        seen = self.prometheus.now(expr)
-        return sum(value for _, value in seen)
-
-    def traffic(self, count, **how):
-        return self.server.send([self.random.choice(self.healthy) for _ in range(count)], **how)
-
-    def start_canary(self, version, share, plan):
-        body = {"version": version, "share": share, "plan": plan, "reason": "live test"}
-        self.server.order("POST", "/canary", body)
-
-    def canary(self):
-        return self.server.deployment().get("canary")
-
-
-def sample_pictures(play):
-    """One picture of each class with its neighbours, as far as the stable version takes them for the same."""
-    by_class, variants = {}, []
-    for path in sorted((ROOT / "samples/fashion").glob("*.png")):
-        rows = pictures.read(path.read_bytes())
-        ((_, seen),) = play.server.send([pictures.write(rows)])
-        by_class.setdefault(seen["predictions"][0]["label"], rows)
-    shifts = list(itertools.product((-1, 0, 1), repeat=2))
-    for label, rows in by_class.items():
-        made = [pictures.write(pictures.shifted(rows, *shift)) for shift in shifts]
-        # In order: one connection.
-        answers = play.server.send(made, threads=1)
-        alike = [body for body, (_, seen) in zip(made, answers) if seen["predictions"][0]["label"] == label]
-        variants.append(alike * (len(shifts) // len(alike) + 1))
-    # The same number of each class.
-    return by_class, [body for of_class in variants for body in of_class[: len(shifts)]]
-
-
-def healthy(play):
-    """Traffic as at validation, one picture in ten of each class: nothing fires but what can't be avoided."""
-    play.by_class, play.healthy = sample_pictures(play)
-    answers = play.traffic(600)
-    if {status for status, _ in answers} != {200}:
-        raise Missed(f"healthy traffic was not answered: {answers[:3]}")
-    pairs = 'sum(fleet:stillhouse_pairs:increase{window="1h", role="stable"})'
-    until("500 pairs", lambda: play.value(pairs) > 500, 30)
-    firing = play.prometheus.firing()
-    if firing - UNAVOIDABLE:
-        raise Missed(f"healthy traffic must alarm nobody, but {firing} fire")
-
-
-def good_canary(play):
-    """A good canary on trial by hand: evidence from every metric, and nothing against it."""
-    play.start_canary("s2", "50%", "manual")
-    play.traffic(400)
-    by = '{{metric="{}", test="{}"}}'
-    for metric, test in itertools.product(("disagreement", "divergence"), ("roll_back", "promotion")):
-        expr = "fleet:stillhouse_evidence:log_e" + by.format(metric, test)
-        until(f"evidence of {metric} for {test}", lambda expr=expr: play.prometheus.now(expr), 20)
-    if not play.canary():
-        raise Missed("a canary that operators lead must stay")
-
-
-def draw():
-    """The split's hash in plain Python."""
-    spec = importlib.util.spec_from_file_location("split_vectors", ROOT / "scripts/split_vectors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.draw
-
-
-def unfair_split(play):
-    """Only callers whose keys the canary answers: nobody can say any more what is compared with whom."""
-    rollout = play.server.deployment()["rollout"]
-    drawn, half = draw(), 1 << 63
-    keys = (f"user-{n}" for n in itertools.count())
-    canarys = [key for key in itertools.islice(keys, 2400) if drawn("fashion", rollout, key.encode()) < half]
-    play.traffic(len(canarys), keys=canarys)
-    play.expect("StillhouseSampleRatioMismatch", "StillhouseCanaryNeedsAttention")
-    play.server.order("POST", "/abort")
-
-
-def drifted(play):
-    """Bags alone, inverted and too bright: other answers, other pictures, and a student off its training distribution."""
-    bag = play.by_class["Bag"]
-    strange = [pictures.write(pictures.inverted(pictures.shifted(bag, *by))) for by in ((0, 0), (1, 0), (0, 1))]
-    strange += [pictures.write(pictures.brightened(rows, 90)) for rows in play.by_class.values()]
-    play.server.send([play.random.choice(strange) for _ in range(900)])
-    play.expect("StillhousePredictionDrift", "StillhouseInputDrift", "StillhouseStudentDiverges")
-    play.expect("StillhouseStudentDisagrees", "StillhouseDetectorAlarm")
-    agrees_with_the_formula(play)
-
-
-def agrees_with_the_formula(play):
-    """The fleet's KL by the rules is that of the server's counters by the formula."""
-
-    def both():
-        _, text = ask("GET", f"http://127.0.0.1:{play.server.admin_port}/metrics")
-        read = r'^stillhouse_{}\{{class="([^"]+)",model="fashion",{}version="s1"\}} (\S+)$'
-        counts = dict(re.findall(read.format("predictions_total", 'role="stable",'), text, re.MULTILINE))
-        reference = dict(re.findall(read.format("reference_class_ratio", ""), text, re.MULTILINE))
-        n, k = sum(float(count) for count in counts.values()), len(reference)
-        kl = 0.0
-        for label, ratio in reference.items():
-            q = float(ratio)
-            p = (float(counts[label]) + k / 2 * q) / (n + k / 2)
-            kl += p * math.log(p / q)
-        ours = play.value('fleet:stillhouse_prediction_kl_nats:sum{role="stable", version="s1", window="1h"}')
-        return abs(ours - kl) < 0.05 * kl
-
-    until("KL by the rules is KL by the formula", both, 20)
-
-
-def damaged(play):
-    """Pictures cut off in the middle: the callers' fault, and nobody else's."""
-    play.server.send([body[: len(body) // 2] for body in play.healthy[:40]])
-    until("corrupt pictures are counted", lambda: play.value('stillhouse_refusals_total{reason="image_corrupt"}') == 40, 15)
-
-
-def bad_canaries(play):
-    """Two bad canaries led by the judge: it ends both, and says so."""
-    for version in ("bad-overconfident", "bad-blind"):
-        play.start_canary(version, "25%", "automatic")
-        began = time.monotonic()
-        while play.canary() == version:
-            if time.monotonic() - began > 40:
-                raise Missed(f"{version} is still canary: {play.server.admin('GET', '/evidence')[1][:2000]}")
-            play.traffic(60)
-    play.expect("StillhouseCanaryRolledBack")
-
-
-def not_numbers(play):
-    """A canary that answers NaN to bright pictures: stable answers for it, and its breaker opens."""
-    play.start_canary("bad-nan", "50%", "manual")
-    bright = [pictures.write(pictures.brightened(rows, 200)) for rows in play.by_class.values()]
-    answers = play.server.send([play.random.choice(bright) for _ in range(200)])
-    if {status for status, _ in answers} != {200}:
-        raise Missed("stable must answer for a canary that can't")
-    play.expect("StillhouseNonFinite", "StillhouseFallbacks", "StillhouseBreakerOpen")
-    if play.canary():
-        play.server.order("POST", "/abort")
-
-
-def refused_version(play):
-    """A version whose file isn't what its manifest says, ordered twice."""
-    broken = play.server.models / "fashion/broken"
-    shutil.copytree(play.server.models / "fashion/s2", broken)
-    network = broken / "model.onnx"
-    network.write_bytes(network.read_bytes()[:-1] + b"?")
-    for _ in range(2):
-        status, _ = play.server.admin("POST", "/versions/broken/load")
-        if status in (200, 201, 202):
-            raise Missed("a broken version was accepted")
-        seen = play.value('stillhouse_loads_total{outcome="refused"}')
-        until("the refusal is scraped", lambda seen=seen: play.value('stillhouse_loads_total{outcome="refused"}') > seen, 15)
-    play.expect("StillhouseVersionRefused")
-
-
-def overload(play):
-    """More at once than the queue holds, then more connections than are allowed."""
-    refused = 0
-    for _ in range(6):
-        answers = play.traffic(800, threads=64)
-        refused += sum(status == 503 for status, _ in answers)
-        if play.prometheus.firing() >= {"StillhouseQueueFull", "StillhouseErrors"}:
-            break
-    if not refused:
-        raise Missed("64 connections must overrun a queue of 8")
-    play.expect("StillhouseQueueFull", "StillhouseErrors")
-    for _ in range(2):
-        closed = 'stillhouse_connections_refused_total{listener="data"}'
-        seen = play.value(closed)
-        held = [socket.create_connection(("127.0.0.1", play.server.port), timeout=5) for _ in range(150)]
-        until("closed connections are scraped", lambda of=closed, seen=seen: play.value(of) > seen, 15)
-        for connection in held:
-            connection.close()
-    play.expect("StillhouseConnectionsRefused")
-
-
-def killed(play):
-    """The server is killed with a canary on trial, and comes back without what it knew about it."""
-    until("connections are free again", lambda: play.value('stillhouse_connections{listener="data"}') < 20, 15)
-    play.start_canary("s2", "50%", "manual")
-    play.traffic(60)
-    until("evidence", lambda: play.value('stillhouse_evidence_observations{metric="disagreement"}') > 10, 20)
-    play.server.stop(signal.SIGKILL)
-    play.expect("StillhouseDown")
-    play.server.start()
-    play.traffic(60)
-    play.expect("StillhouseEvidenceLost")
-
-
-def no_teacher(play):
-    """The teacher's role is emptied while a canary waits for pairs."""
-    play.server.order("PUT", "/teacher", {"version": None})
-    play.traffic(60)
-    play.expect("StillhouseShadowsStarved", seconds=75)
-
-
-def panels_have_data(prometheus):
-    """Every panel's query, for both windows, with the labels that its legend or its columns need."""
-    asked, empty = 0, []
-    for uid, panel, target in targets():
-        windows = ("1h", "24h") if "$window" in target["expr"] else ("1h",)
-        for window in windows:
-            expr = substituted(target["expr"], rate_interval="15s", window=window)
-            series, asked = prometheus.ever(expr), asked + 1
-            promised = promised_labels(target)
-            wanting = [one for one in series if not all(one.get(label) for label in promised)]
-            if not series or wanting:
-                empty.append(f"{uid}: {panel['title']}: {expr}: {wanting[:1] or 'no data'}, promised {sorted(promised)}")
-    return asked, empty
-
-
-def frames_have_data(prometheus):
-    """Every variable has values, every mark was set."""
-    asked, empty = 0, []
-    for dashboard in dashboards().values():
-        for variable in dashboard["templating"]["list"]:
-            if variable["type"] == "query":
-                series, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"]).groups()
-                values, asked = prometheus.get(f"label/{label}/values", **{"match[]": substituted(series)}), asked + 1
-                if not values:
-                    empty.append(f"{dashboard['uid']}: ${variable['name']} has no values")
-        for mark in dashboard["annotations"]["list"]:
-            asked += 1
-            if not prometheus.ever(substituted(mark["expr"])):
-                empty.append(f"{dashboard['uid']}: {mark['name']}: never")
-    return asked, empty
-
-
-def rules_have_data(prometheus):
-    """Every rule was evaluated without an error, every recorded series was there."""
-    asked, empty = 0, []
-    for group in prometheus.get("rules")["groups"]:
-        for rule in group["rules"]:
-            if rule["health"] != "ok":
-                empty.append(f"{rule['name']}: {rule.get('lastError')}")
-    for rule in rules("record"):
-        narrowed = "{" + ",".join(f'{name}="{value}"' for name, value in rule.get("labels", {}).items()) + "}"
-        asked += 1
-        if not prometheus.ever(rule["record"] + narrowed):
-            empty.append(f"{rule['record']}{narrowed}: no data")
-    return asked, empty
-
-
-STEPS = (
-    healthy,
-    good_canary,
-    unfair_split,
-    drifted,
-    damaged,
-    bad_canaries,
-    not_numbers,
-    refused_version,
-    overload,
-    killed,
-    no_teacher,
-)
 
 
 def main():

@@ -61,14 +61,14 @@ WHAT_IS_UP = [
         "What fires, and what will if it stays so. docs/runbook.md has a section on each.",
         "none",
         f"ALERTS{{{SEEN}}}",
-        ["Value"],
+        hidden=["Value"],
     ),
     plain_table(
         "Who answers",
         "Pictures per second by version and role. Versions that lost their role stay here until they are unloaded.",
         "reqps",
         f"sum by (model, role, version) (rate(stillhouse_requests_total{{{ROLE}}}{RATE}))",
-        [],
+        value="pictures per second",
     ),
 ]
 

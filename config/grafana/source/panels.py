@@ -149,11 +149,11 @@ def joined(by, series):
     ]
 
 
-def plain_table(title, description, unit, expr, hidden, **more):
-    """A row for each series, a column for each of its labels."""
+def plain_table(title, description, unit, expr, *, hidden=(), value="Value", **more):
+    """A row for each series, a column for each of its labels, and one for its value, which gets a name."""
     made = panel("table", title, description, unit, [rows(expr)], options={"showHeader": True, "cellHeight": "sm"}, **more)
     excluded = {name: True for name in ["Time", "__name__", *hidden]}
-    options = {"excludeByName": excluded, "renameByName": {}, "indexByName": {}}
+    options = {"excludeByName": excluded, "renameByName": {"Value": value}, "indexByName": {}}
     made["transformations"] = [{"id": "organize", "options": options}]
     return made
 
