@@ -56,7 +56,6 @@ cooldown_seconds = 0
 
 [drift]
 answers = 200
-detector_run_length = 1000.0
 
 [judge]
 soak_seconds = 1

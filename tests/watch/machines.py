@@ -199,8 +199,12 @@ class Prometheus:
         return [one["metric"] for one in points if any(finite.match(value) for _, value in one["values"])]
 
     def firing(self):
-        """Names of the alerts that fire."""
-        return {alert["labels"]["alertname"] for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"}
+        """Names of the alerts that fire; each must have found the words for it."""
+        alerts = self.get("alerts")["alerts"]
+        for alert in alerts:
+            if re.search(r"<error|<no value>|\{\{|NaN", str(alert["annotations"])):
+                raise Missed(f"an alert without words: {alert}")
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
 
 def hurried(text):
