@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     config::Config,
-    control::{ControlPlane, Founding, LoadMetrics, Parts, validation::Validation},
+    control::{ControlPlane, Founding, JudgeMetrics, LoadMetrics, Parts, validation::Validation},
     http::{
         DataPlane,
         admin::{AdminPlane, Tokens},
@@ -17,6 +17,7 @@ use crate::{
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
+    shadow::{DriftSettings, ShadowMetrics},
     store::{Directory, ModelName, Repository, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
 };
@@ -70,11 +71,16 @@ impl App {
             loads: LoadMetrics::new(&metrics),
             validation: Validation::new(std::env::current_exe()?, &config.loading),
             settings: config.loading.clone(),
+            shadowing: ShadowMetrics::new(&metrics),
+            judging: JudgeMetrics::new(&metrics),
+            limits: config.image.clone(),
         };
+        announce(&metrics, &config.drift);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, foundings, default).await?;
         let watch = control.follow();
+        control.preside();
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
         let plane = Arc::new(DataPlane::new(
@@ -209,6 +215,10 @@ fn founding(
         .unwrap_or_default();
     // A single file is taught by nobody here.
     let teacher = Some(own.teacher).filter(|name| guest.is_none() && !name.is_empty());
+    let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
+    shadow.check()?;
+    let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
+    criteria.check()?;
     Ok(Founding {
         model,
         stable,
@@ -220,8 +230,36 @@ fn founding(
             own.on_arrival.unwrap_or(config.loading.on_arrival),
             own.arrival_share.unwrap_or(config.loading.arrival_share),
         ),
+        shadow,
+        drift: config.drift.clone(),
+        criteria,
         guest,
     })
+}
+
+/// What alarms go by, so that no rule repeats a number of the configuration.
+fn announce(metrics: &Metrics, drift: &DriftSettings) {
+    for (name, help, value) in [
+        (
+            "drift_effect_nats",
+            "Nats above its bias from which a shift is worth an alarm.",
+            drift.effect_nats,
+        ),
+        (
+            "drift_answers_min",
+            "Answers that must be exceeded before a shift is worth an alarm.",
+            drift.answers as f64,
+        ),
+        (
+            "detector_alarm_log",
+            "From here on detector_log_statistic is an alarm.",
+            drift.alarm_log(),
+        ),
+    ] {
+        let no_labels: [&str; 0] = [];
+        let gauge = metrics.real_gauges(name, help, &[]);
+        gauge.with_label_values(&no_labels).set(value);
+    }
 }
 
 fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<VersionName> {

@@ -9,10 +9,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    control::{Arrivals, ControlSettings, LoadingSettings},
+    control::{Arrivals, ControlSettings, LoadingSettings, judge::Criteria},
     http::{RequestSettings, admin::AdminSettings, listener::ConnectionSettings},
     image::Limits,
     rollout::{RoutingSettings, Share},
+    shadow::{DriftSettings, ShadowSettings},
     strict::{StrictError, Tree},
     version::{BatchSettings, EngineSettings},
 };
@@ -41,6 +42,12 @@ pub struct Config {
     pub batch: BatchSettings,
     /// How requests find their role.
     pub routing: RoutingSettings,
+    /// How much is compared with the teacher.
+    pub shadow: ShadowSettings,
+    /// What of it is worth an alarm.
+    pub drift: DriftSettings,
+    /// What canaries are judged by.
+    pub judge: Criteria,
     /// Who may change what is served.
     pub admin: AdminSettings,
     /// Where changes are written down.
@@ -149,6 +156,10 @@ pub struct ModelSettings {
     pub batch: Option<BatchSettings>,
     /// Replaces `[routing]` whole.
     pub routing: Option<RoutingSettings>,
+    /// Replaces `[shadow]` whole.
+    pub shadow: Option<ShadowSettings>,
+    /// Replaces `[judge]` whole.
+    pub judge: Option<Criteria>,
 }
 
 /// Why there is no configuration.

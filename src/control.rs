@@ -12,6 +12,8 @@ mod load;
 mod order;
 mod settings;
 mod start;
+mod trial;
+mod trials;
 pub mod validation;
 mod versions;
 
@@ -24,6 +26,7 @@ use std::{
 use crate::{
     registry::{Model, Registry},
     rollout::{Assignment, Deployment, RolloutMetrics},
+    shadow::ShadowMetrics,
     store::{ModelName, Repository, VersionName},
     version::Launcher,
 };
@@ -33,10 +36,14 @@ pub use load::{LoadError, LoadMetrics};
 pub use order::{Changed, Order};
 pub use settings::{Arrivals, ControlSettings, LoadingSettings};
 pub use start::{Founding, Parts, StartError};
+pub use trials::{
+    EndedReport, EvidenceReport, JudgeMetrics, MetricReport, TrialReport, WealthReport,
+};
 pub use versions::Listed;
 
 use fleet::Fleet;
 use journal::{Entry, History, Journal};
+use trials::Dockets;
 use validation::Validation;
 
 /// The single writer of every slot.
@@ -53,6 +60,10 @@ pub struct ControlPlane {
     loads: LoadMetrics,
     validation: Validation,
     settings: LoadingSettings,
+    /// The canaries on trial, by model.
+    dockets: Dockets,
+    judging: JudgeMetrics,
+    shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
     loading: tokio::sync::Semaphore,
 }
@@ -120,7 +131,7 @@ impl ControlPlane {
         let before = model.slot.load();
         let loaded = |name: &VersionName| fleet.get(name);
         Deployment::new(
-            &model.name,
+            &model.task,
             assignment,
             Some(&before),
             loaded,

@@ -2,12 +2,13 @@
 //!
 //! | floor | rooms                                   | what for                                                        |
 //! |-------|-----------------------------------------|-----------------------------------------------------------------|
-//! | 12    | `main`, [`cli`]                         | arguments, verbs                                                |
-//! | 11    | [`app`]                                 | the composition root                                            |
-//! | 10    | [`config`], [`import`]                  | settings composed; networks brought in                          |
-//! | 9     | [`http`]                                | the two routers                                                 |
-//! | 8     | [`control`]                             | who changes what is served: loading, journal, commands          |
-//! | 7     | [`registry`]                            | model name → slot, fixed after start                            |
+//! | 13    | `main`, [`cli`]                         | arguments, verbs                                                |
+//! | 12    | [`app`]                                 | the composition root                                            |
+//! | 11    | [`config`], [`import`]                  | settings composed; networks brought in                          |
+//! | 10    | [`http`]                                | the two routers                                                 |
+//! | 9     | [`control`]                             | who changes what is served: loading, journal, orders, the judge |
+//! | 8     | [`registry`]                            | model name → slot and shadow, fixed after start                 |
+//! | 7     | [`shadow`]                              | answers compared with the teacher's: pairs                      |
 //! | 6     | [`rollout`]                             | deployments: who answers, behind the one pointer that is swapped |
 //! | 5     | [`version`]                             | a running version                                               |
 //! | 4     | [`golden`]                              | the samples that a version must reproduce                       |
@@ -31,6 +32,7 @@ pub mod import;
 pub mod metrics;
 pub mod registry;
 pub mod rollout;
+pub mod shadow;
 pub mod store;
 pub mod strict;
 pub mod version;

@@ -3,9 +3,11 @@
 //! Each module declares its own families here-by ([`Metrics::counters`] and its siblings) and resolves its handles once;
 //! the hot path only touches atomics.
 
+use std::sync::Arc;
+
 use prometheus::{
-    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// What every metric's name begins with.
@@ -19,6 +21,55 @@ pub const LATENCY_SECONDS: &[f64] = &[
 
 /// Powers of two up to the largest batch that a version may have.
 pub const BATCH_ROWS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Divergences from what a good student has to what is decided upon, and beyond.
+pub const DIVERGENCE_NATS: &[f64] = &[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 5.0, 10.0];
+
+/// Probabilities of the top class: most lie near 1.
+pub const PROBABILITY: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0];
+
+/// Entropies of an answer, up to ln 1000.
+pub const ENTROPY_NATS: &[f64] = &[0.001, 0.01, 0.03, 0.1, 0.3, 0.7, 1.0, 1.5, 2.3, 4.6, 6.9];
+
+/// What a label says of all classes that have no series of their own.
+const OTHER: &str = "other";
+
+/// A model's classes as values of a label: so many at most, the rest together, so that series stay bounded.
+#[derive(Clone, Debug)]
+pub struct Classes {
+    labels: Arc<[String]>,
+    own: usize,
+}
+
+impl Classes {
+    /// At most `most` classes get series of their own.
+    pub fn new(labels: Arc<[String]>, most: usize) -> Self {
+        let own = labels.len().min(most.max(1));
+        Self { labels, own }
+    }
+
+    /// The label's values, in the order of [`place`](Self::place).
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let own = self.labels[..self.own].iter().map(String::as_str);
+        own.chain((self.own < self.labels.len()).then_some(OTHER))
+    }
+
+    /// Which of the names a class is counted under.
+    pub fn place(&self, class: usize) -> usize {
+        class.min(self.own)
+    }
+
+    /// What is known by class, by name: the rest added up.
+    pub fn gather(&self, by_class: &[f64]) -> Vec<f64> {
+        let mut gathered = vec![0.0; self.names().count()];
+        for (class, value) in by_class.iter().enumerate() {
+            if let Some(sum) = gathered.get_mut(self.place(class)) {
+                *sum += value;
+            }
+        }
+        gathered
+    }
+}
 
 /// A registry of this process's metrics; no global one is used, so two servers can live in one test.
 #[derive(Clone)]
@@ -47,6 +98,13 @@ impl Metrics {
     /// A family of counters; `help` becomes its documentation.
     pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         let family = IntCounterVec::new(opts(name, help), labels).expect("static labels");
+        register(&self.registry, family.clone());
+        family
+    }
+
+    /// A family of counters of what isn't counted in whole numbers.
+    pub fn real_counters(&self, name: &str, help: &str, labels: &[&str]) -> CounterVec {
+        let family = CounterVec::new(opts(name, help), labels).expect("static labels");
         register(&self.registry, family.clone());
         family
     }
@@ -98,4 +156,21 @@ fn register(registry: &Registry, collector: impl prometheus::core::Collector + '
     registry
         .register(Box::new(collector))
         .expect("a metric name is registered once");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_beyond_the_limit_share_one_series() {
+        let labels: Arc<[String]> = ["a", "b", "c", "d"].map(String::from).to_vec().into();
+        let few = Classes::new(labels.clone(), 2);
+        assert_eq!(few.names().collect::<Vec<_>>(), ["a", "b", "other"]);
+        assert_eq!([0, 1, 2, 3].map(|class| few.place(class)), [0, 1, 2, 2]);
+        assert_eq!(few.gather(&[0.1, 0.2, 0.3, 0.4]), [0.1, 0.2, 0.7]);
+        let all = Classes::new(labels, 1000);
+        assert_eq!(all.names().count(), 4);
+        assert_eq!(all.place(3), 3);
+    }
 }

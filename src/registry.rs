@@ -2,18 +2,23 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::rollout::{RoutingSettings, Slot};
+use crate::{
+    rollout::{RoutingSettings, Slot, Task},
+    shadow::Shadow,
+};
 
 /// One model: its labels, which don't change while it runs, and the slot that says who answers.
 pub struct Model {
-    /// Its name.
-    pub name: Arc<str>,
+    /// Its name, and its classes as they are counted.
+    pub task: Task,
     /// One name a class, in the network's order.
     pub labels: Arc<[String]>,
     /// How requests find their role.
     pub routing: RoutingSettings,
     /// Who answers.
-    pub slot: Slot,
+    pub slot: Arc<Slot>,
+    /// Compares a sample of the answers.
+    pub shadow: Shadow,
 }
 
 /// All models of this server.
@@ -27,7 +32,7 @@ impl Registry {
     pub fn new(models: impl IntoIterator<Item = Model>, default: Option<String>) -> Self {
         let models: BTreeMap<Arc<str>, Model> = models
             .into_iter()
-            .map(|model| (model.name.clone(), model))
+            .map(|model| (model.task.name.clone(), model))
             .collect();
         let only = || (models.len() == 1).then(|| models.keys().next().cloned())?;
         let default = default.map(Arc::from).or_else(only);

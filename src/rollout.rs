@@ -7,9 +7,12 @@ mod assignment;
 mod breaker;
 mod change;
 mod deployment;
+mod live;
+mod plan;
 mod routing;
 mod served;
 pub mod split;
+mod task;
 mod traffic;
 
 use std::{fmt, sync::Arc};
@@ -21,8 +24,11 @@ use utoipa::ToSchema;
 pub use assignment::{Assignment, Share, ShareError, Split};
 pub use change::{Change, Refusal};
 pub use deployment::{Deployment, NotLoaded, RolloutMetrics};
+pub use live::{Counts, FIRST};
+pub use plan::{Plan, PlanError};
 pub use routing::RoutingSettings;
-pub use served::{Attempt, Outcome, RequestMetrics, Seat};
+pub use served::{Attempt, Outcome, RequestMetrics, Seat, Source};
+pub use task::Task;
 pub use traffic::TrafficMetrics;
 
 /// The place a version fills.

@@ -1,11 +1,14 @@
 //! A running version: what its pictures become, its labels, its batcher, its metrics.
 
 pub mod contract;
+mod expected;
 mod launch;
 mod settings;
 pub mod warmup;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use stillhouse_engine::{Blueprint, Engine, EngineError};
 
 use crate::{
     batch::{Batcher, Refusal, Reply},
@@ -33,6 +36,7 @@ pub struct Version {
     /// What was measured at warm-up.
     pub warmup: Vec<warmup::BatchTiming>,
     normalization: Arc<Normalization>,
+    blueprint: Arc<dyn Blueprint>,
     batcher: Batcher<Input>,
 }
 
@@ -64,6 +68,28 @@ impl Version {
             capacity if self.batcher.waiting() >= capacity => Err(Refusal::Full { capacity }),
             _ => Ok(()),
         }
+    }
+
+    /// At which T²·KL is measured: the temperature that it was trained at.
+    pub fn temperature(&self) -> f64 {
+        let training = self.manifest.training.as_ref();
+        let temperature = training.and_then(|training| training.temperature);
+        temperature
+            .filter(|t| t.is_finite() && *t > 0.0)
+            .unwrap_or(1.0)
+    }
+
+    /// Another engine of this version, for a thread that runs what isn't a caller's; it must stay on that thread.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn engine(&self, max_batch: usize) -> Result<Box<dyn Engine>, EngineError> {
+        self.blueprint.build(max_batch)
+    }
+
+    /// The rows that such an engine may be given at a time.
+    pub fn batch_limit(&self) -> usize {
+        self.blueprint.batch_limit().unwrap_or(usize::MAX)
     }
 
     /// Raw outputs → probabilities, `[classes]`; `None` when any output isn't finite.

@@ -3,8 +3,8 @@
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use stillhouse::{
-    metrics::Metrics,
-    rollout::{Assignment, Change, Deployment, RolloutMetrics, Share, Slot},
+    metrics::{Classes, Metrics},
+    rollout::{Assignment, Change, Deployment, Plan, RolloutMetrics, Share, Slot, Task},
     store::{ModelName, Repository, VersionName},
     version::{BatchSettings, EngineSettings, Haste, Launcher},
 };
@@ -37,6 +37,7 @@ pub fn nanoseconds() -> anyhow::Result<f64> {
         Change::StartCanary {
             version: "s2".parse()?,
             share: share(1000),
+            plan: Plan::Manual,
         },
         Change::SetTeacher {
             version: Some("teacher-1".parse()?),
@@ -51,13 +52,13 @@ pub fn nanoseconds() -> anyhow::Result<f64> {
     // One version sits in every seat: the route doesn't look into it.
     let loaded = |_: &VersionName| Some(version.clone());
     let rollout = RolloutMetrics::new(&metrics);
-    let slot = Slot::new(Deployment::new(
-        &"fashion".into(),
-        assignment,
-        None,
-        loaded,
-        &rollout,
-    )?);
+    let labels: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
+    let task = Task {
+        name: "fashion".into(),
+        classes: Classes::new(labels.into(), 1000),
+        clip_nats: 2.0,
+    };
+    let slot = Slot::new(Deployment::new(&task, assignment, None, loaded, &rollout)?);
 
     let keys: Vec<String> = (0..36)
         .map(|key| format!("0193e5a0-7c41-7000-8000-{key:012}"))

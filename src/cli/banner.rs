@@ -16,7 +16,7 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
         for seat in model.slot.load().seats() {
             let version = &seat.version;
             table.add_row([
-                &*model.name,
+                &*model.task.name,
                 seat.role.as_str(),
                 &version.name,
                 version.sha256_prefix(),
@@ -39,7 +39,7 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
     )?;
     writeln!(text, "{table}")?;
     let path = match (app.registry().default_model(), app.registry().iter().next()) {
-        (None, Some(model)) => format!("/models/{}/predict", model.name),
+        (None, Some(model)) => format!("/models/{}/predict", model.task.name),
         _ => "/predict".to_owned(),
     };
     let picture = app

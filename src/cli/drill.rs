@@ -7,6 +7,7 @@ mod pictures;
 mod stage;
 mod telling;
 mod traffic;
+mod variants;
 
 use std::{
     path::{Path, PathBuf},
@@ -28,6 +29,8 @@ const MODEL: &str = "fashion";
 const STABLE: &str = "s1";
 const BAD: &str = "bad-blind";
 const GOOD: &str = "s2";
+const SURE: &str = "bad-overconfident";
+const TEACHER: &str = "teacher-1";
 
 /// Walk through a rollout in five minutes: a bad canary, a good one, a rollback, a crash.
 #[derive(Args)]
@@ -70,11 +73,12 @@ impl Drill {
         let mut stage = Stage {
             telling: Telling::new(self.json, self.yes),
             house: House::start(folder.path())?,
-            traffic: Traffic::new(pictures),
+            traffic: Traffic::new(pictures)?,
             requests: self.requests,
         };
         stage.first(folder.path())?;
         stage.bad_canary()?;
+        stage.judged_canary()?;
         stage.good_canary()?;
         stage.crash(folder.path())?;
         stage.telling.say(LEARNT);
@@ -87,14 +91,14 @@ impl Drill {
 fn cast(models: &Path) -> anyhow::Result<Vec<String>> {
     let place = || {
         format!(
-            "the drill needs the model {MODEL} with the versions {STABLE}, {BAD} and {GOOD}, which the repository of \
-             Stillhouse has in models/; say where it is with --models"
+            "the drill needs the model {MODEL} with the versions {STABLE}, {BAD}, {SURE}, {GOOD} and {TEACHER}, which the \
+             repository of Stillhouse has in models/; say where it is with --models"
         )
     };
     let repository = Repository::open(models).with_context(place)?;
     let model = MODEL.parse()?;
     let mut labels = Vec::new();
-    for version in [STABLE, BAD, GOOD] {
+    for version in [STABLE, BAD, SURE, GOOD, TEACHER] {
         let files = repository.read(&model, &version.parse()?);
         labels = files.with_context(place)?.labels.to_vec();
     }
@@ -104,6 +108,7 @@ fn cast(models: &Path) -> anyhow::Result<Vec<String>> {
 const LEARNT: &str = "
 === What you have seen
 - A canary gets a share of the requests; its answers, not its health, say whether it is good.
+- A judge that compares them with the teacher's needs nobody to look, and shows what it has seen.
 - `canary abort`, `promote` and `rollback` are one step each, take effect with the next request, and print the step back.
 - Deployment and audit log survive kill -9; `stillhouse history` says who did what and why.
 

@@ -4,7 +4,9 @@ mod address;
 mod changing;
 mod client;
 mod confirm;
+mod drift;
 mod error;
+mod evidence;
 mod history;
 mod pack;
 mod status;
@@ -13,6 +15,7 @@ mod target;
 mod token;
 mod upload;
 mod versions;
+mod watching;
 
 use std::{
     io::{self, Write},
@@ -22,7 +25,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use crate::{
-    rollout::{Change, Share},
+    rollout::{Change, Plan, Share},
     store::VersionName,
 };
 use changing::Changing;
@@ -35,6 +38,10 @@ pub(super) use target::quoted;
 pub(super) enum Operator {
     /// Show who answers, with which share, and what the split really gave
     Status(status::Status),
+    /// Show what is known of the canary, and what the judge makes of it
+    Evidence(evidence::Evidence),
+    /// Show the last hour beside the teacher: what moved, and what is only noise
+    Drift(drift::Drift),
     /// Put a version on trial, change its share, take it out
     #[command(subcommand)]
     Canary(Canary),
@@ -81,8 +88,11 @@ pub(super) enum Canary {
         /// The version
         version: VersionName,
         /// Its share: percent with the sign, or basis points; 0 makes it a dark canary
+        #[arg(long, required_unless_present = "automatic")]
+        share: Option<Share>,
+        /// The judge leads it along the ramp, to promotion or out; it begins dark unless --share says otherwise
         #[arg(long)]
-        share: Share,
+        automatic: bool,
         #[command(flatten)]
         how: Changing,
     },
@@ -90,6 +100,13 @@ pub(super) enum Canary {
     Share {
         /// Percent with the sign, or basis points
         share: Share,
+        #[command(flatten)]
+        how: Changing,
+    },
+    /// Say who leads it from now on
+    Plan {
+        /// `manual` or `automatic`
+        plan: Plan,
         #[command(flatten)]
         how: Changing,
     },
@@ -140,6 +157,8 @@ impl Operator {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         match self {
             Self::Status(status) => status.run(out),
+            Self::Evidence(evidence) => evidence.run(out),
+            Self::Drift(drift) => drift.run(out),
             Self::History(history) => history.run(out),
             Self::Versions(versions) => versions.run(out),
             Self::Load(load) => load.run(out),
@@ -149,10 +168,22 @@ impl Operator {
             Self::Canary(Canary::Start {
                 version,
                 share,
+                automatic,
                 how,
             }) => {
-                let (version, share) = (version.clone(), *share);
-                how.order(&Change::StartCanary { version, share }, out)
+                let change = Change::StartCanary {
+                    version: version.clone(),
+                    share: share.unwrap_or_default(),
+                    plan: if *automatic {
+                        Plan::Automatic
+                    } else {
+                        Plan::Manual
+                    },
+                };
+                how.order(&change, out)
+            }
+            Self::Canary(Canary::Plan { plan, how }) => {
+                how.order(&Change::SetPlan { plan: *plan }, out)
             }
             Self::Canary(Canary::Share { share, how }) => {
                 let (canary, teacher) = (Some(*share), None);

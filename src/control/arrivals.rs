@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{ControlError, ControlPlane, Order, settings::Arrivals};
 use crate::{
-    rollout::{Change, Share},
+    rollout::{Change, Plan, Share},
     store::{Arrival, ModelName, VersionName, Watch},
 };
 
@@ -48,20 +48,26 @@ impl ControlPlane {
         }
         let (arrivals, share) = fleet.arrivals;
         tracing::info!(%model, %version, on_arrival = ?arrivals, "a version has arrived");
-        let share = match arrivals {
+        let (share, plan) = match arrivals {
             Arrivals::Ignore => return Ok(()),
             Arrivals::Load => return self.load(&model, &version).await.map(drop),
-            Arrivals::DarkCanary => Share::default(),
-            Arrivals::Canary => share,
+            Arrivals::DarkCanary => (Share::default(), Plan::Manual),
+            Arrivals::Canary => (share, Plan::Manual),
+            Arrivals::AutomaticCanary => (Share::default(), Plan::Automatic),
         };
         let order = Order {
             model,
-            change: Change::StartCanary { version, share },
+            change: Change::StartCanary {
+                version,
+                share,
+                plan,
+            },
             expected: None,
             dry_run: false,
             actor: "stillhouse".into(),
             reason: "on_arrival".into(),
             request_id: String::new(),
+            detail: None,
         };
         self.execute(order).await.map(drop)
     }

@@ -191,7 +191,10 @@ impl ControlPlane {
 
     /// Removes the traces of a version that the fleet has let go.
     pub(super) fn unloaded(&self, version: &Version) {
-        self.rollout.forget(&version.model, &version.name);
+        if let Some(model) = self.registry.get(&version.model) {
+            self.rollout.forget(version, &model.task.classes);
+        }
+        self.shadowing.forget(&version.model, &version.name);
         self.launcher.forget(version);
         tracing::info!(model = version.model, version = version.name, "unloaded");
     }

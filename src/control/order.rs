@@ -27,6 +27,8 @@ pub struct Order {
     pub reason: String,
     /// Of the request that brought it.
     pub request_id: String,
+    /// What it rests on, for the audit log.
+    pub detail: Option<serde_json::Value>,
 }
 
 /// What an order did, or would do.
@@ -111,16 +113,16 @@ impl ControlPlane {
             request_id: order.request_id.clone(),
             from: Some(before.clone()),
             to: Some(after.clone()),
-            detail: None,
+            detail: order.detail.clone(),
         })?;
         let action = order.change.action();
         self.rollout
             .traffic()
-            .published(&model.name, &deployment, Some(action));
+            .published(&model.task.name, &deployment, Some(action));
         model.slot.publish(deployment);
         fleet.assigned(&after, Instant::now());
         tracing::info!(
-            model = &*model.name,
+            model = &*model.task.name,
             action,
             actor = order.actor,
             reason = order.reason,

@@ -35,6 +35,8 @@ pub enum Arrivals {
     DarkCanary,
     /// A canary with the share `arrival_share`.
     Canary,
+    /// A dark canary that the judge leads along the ramp.
+    AutomaticCanary,
 }
 
 /// `[loading]`

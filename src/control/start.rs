@@ -13,13 +13,20 @@ use super::{
     ControlPlane,
     fleet::Fleet,
     journal::{Entry, Journal, JournalError},
+    judge::Criteria,
     load::{LoadError, LoadMetrics},
     settings::{Arrivals, LoadingSettings},
+    trials::{Docket, Dockets, JudgeMetrics},
     validation::Validation,
 };
 use crate::{
+    image::Limits,
+    metrics::Classes,
     registry::{Model, Registry},
-    rollout::{Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Share, Slot},
+    rollout::{
+        Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Share, Slot, Task,
+    },
+    shadow::{DriftSettings, Shadow, ShadowMetrics, ShadowSettings},
     store::{Labels, ModelName, Repository, VersionFiles, VersionName},
     version::{BatchSettings, EngineSettings, Haste, Launcher, Version},
 };
@@ -40,6 +47,12 @@ pub struct Parts {
     pub validation: Validation,
     /// How versions come in.
     pub settings: LoadingSettings,
+    /// Metrics of shadows.
+    pub shadowing: ShadowMetrics,
+    /// Metrics of evidence and verdicts.
+    pub judging: JudgeMetrics,
+    /// What one picture may cost, also where it is decoded once more.
+    pub limits: Limits,
 }
 
 /// One model as the configuration has it.
@@ -58,6 +71,12 @@ pub struct Founding {
     pub routing: RoutingSettings,
     /// What a version becomes that appears, and a canary's first share then.
     pub arrivals: (Arrivals, Share),
+    /// How much is compared.
+    pub shadow: ShadowSettings,
+    /// What of it is worth an alarm.
+    pub drift: DriftSettings,
+    /// What its canaries are judged by.
+    pub criteria: Criteria,
     /// The stable version's files, where it stands in no repository.
     pub guest: Option<VersionFiles>,
 }
@@ -99,6 +118,7 @@ impl ControlPlane {
         let (mut journal, mut assignments) = recover(&parts)?;
         let mut fleets = BTreeMap::new();
         let mut models = Vec::new();
+        let mut dockets = Dockets::new();
         // All loads begin before the first is awaited.
         let begun: Vec<Begun> = foundings
             .into_iter()
@@ -108,7 +128,8 @@ impl ControlPlane {
             })
             .collect();
         for begun in begun {
-            let (fleet, model) = begun.settle(&parts, journal.as_mut()).await?;
+            let (fleet, model, docket) = begun.settle(&parts, journal.as_mut()).await?;
+            dockets.insert(fleet.model.to_string(), docket);
             fleets.insert(fleet.model.clone(), fleet);
             models.push(model);
         }
@@ -123,6 +144,9 @@ impl ControlPlane {
             loads: parts.loads,
             validation: parts.validation,
             settings: parts.settings,
+            dockets,
+            judging: parts.judging,
+            shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),
         }))
     }
@@ -160,7 +184,7 @@ impl Begun {
         self,
         parts: &Parts,
         mut journal: Option<&mut Journal>,
-    ) -> Result<(Fleet, Model), StartError> {
+    ) -> Result<(Fleet, Model, Docket), StartError> {
         let Self {
             founding,
             mut assignment,
@@ -201,18 +225,35 @@ impl Begun {
             }
             assignment = next;
         }
-        let name: Arc<str> = model.as_str().into();
+        let task = Task {
+            name: model.as_str().into(),
+            classes: Classes::new(labels.clone(), founding.shadow.max_classes),
+            clip_nats: founding.criteria.divergence_clip_nats,
+        };
         fleet.assigned(&assignment, Instant::now());
+        let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
         let loaded = |version: &VersionName| fleet.get(version);
-        let deployment = Deployment::new(&name, assignment, None, loaded, &parts.rollout)?;
-        parts.rollout.traffic().published(&name, &deployment, None);
+        let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout)?;
+        let traffic = parts.rollout.traffic();
+        traffic.published(&task.name, &deployment, None);
+        let slot = Arc::new(Slot::new(deployment));
+        parts.judging.announce(&task.name, &founding.criteria);
         let model = Model {
-            name,
+            shadow: Shadow::start(
+                &task.name,
+                &slot,
+                &founding.shadow,
+                &founding.drift,
+                &parts.limits,
+                &parts.shadowing,
+            ),
+            task,
             labels,
             routing: founding.routing,
-            slot: Slot::new(deployment),
+            slot,
         };
-        Ok((fleet, model))
+        let docket = Docket::new(founding.criteria, on_trial.filter(|_| remembered));
+        Ok((fleet, model, docket))
     }
 }
 

@@ -25,15 +25,13 @@ pub struct Bin {
 impl Calibration {
     /// One more answer; a probability that isn't a number is counted as certain.
     pub fn observe(&mut self, top1_probability: f64, agrees: bool) {
-        let probability = match top1_probability.is_nan() {
+        let bin = &mut self.bins[Self::place(top1_probability)];
+        bin.answers += 1;
+        bin.agreements += u64::from(agrees);
+        bin.probabilities += match top1_probability.is_nan() {
             true => 1.0,
             false => top1_probability.clamp(0.0, 1.0),
         };
-        let place = (probability * BINS as f64) as usize;
-        let bin = &mut self.bins[place.min(BINS - 1)];
-        bin.answers += 1;
-        bin.agreements += u64::from(agrees);
-        bin.probabilities += probability;
     }
 
     /// Another replica's answers, too.
@@ -43,6 +41,32 @@ impl Calibration {
             bin.agreements += more.agreements;
             bin.probabilities += more.probabilities;
         }
+    }
+
+    /// From counters that are kept elsewhere, from unsure to sure.
+    pub fn from_bins(bins: [Bin; BINS]) -> Self {
+        Self { bins }
+    }
+
+    /// What was counted since an earlier reading of the same counters.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut between = self.clone();
+        for (bin, then) in between.bins.iter_mut().zip(&earlier.bins) {
+            bin.answers = bin.answers.saturating_sub(then.answers);
+            bin.agreements = bin.agreements.saturating_sub(then.agreements);
+            bin.probabilities -= then.probabilities;
+        }
+        between
+    }
+
+    /// The bin of a top probability; what isn't a number counts as certain.
+    pub fn place(top1_probability: f64) -> usize {
+        let probability = match top1_probability.is_nan() {
+            true => 1.0,
+            false => top1_probability.clamp(0.0, 1.0),
+        };
+        ((probability * BINS as f64) as usize).min(BINS - 1)
     }
 
     /// The bins, from unsure to sure.

@@ -6,6 +6,7 @@ pub(super) mod orders;
 mod tokens;
 pub(super) mod versions;
 pub(super) mod view;
+pub(super) mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,6 +33,7 @@ pub use orders::{ChangedView, Instruction};
 pub use tokens::{AdminSettings, TokenError, Tokens};
 pub use versions::VersionList;
 pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView};
+pub use watch::DriftView;
 
 /// An order in JSON is a few names and numbers.
 const MAX_ORDER_BYTES: usize = 64 << 10;
@@ -64,12 +66,15 @@ pub fn router(plane: &Arc<AdminPlane>) -> Router {
         .route("/models", get(view::list))
         .route("/models/{model}", get(view::one))
         .route("/models/{model}/canary", post(orders::start_canary))
+        .route("/models/{model}/plan", put(orders::set_plan))
         .route("/models/{model}/split", put(orders::set_split))
         .route("/models/{model}/promote", post(orders::promote))
         .route("/models/{model}/abort", post(orders::abort))
         .route("/models/{model}/rollback", post(orders::rollback))
         .route("/models/{model}/teacher", put(orders::set_teacher))
         .route("/models/{model}/history", get(view::history))
+        .route("/models/{model}/evidence", get(watch::evidence))
+        .route("/models/{model}/drift", get(watch::drift))
         .route("/models/{model}/versions", get(versions::list))
         .route("/models/{model}/versions/{version}", version)
         .route(

@@ -123,9 +123,9 @@ pub async fn one(
 
 fn view(plane: &DataPlane, model: &Model) -> ModelView {
     let deployment = model.slot.load();
-    let is_default = |default: &Model| default.name == model.name;
+    let is_default = |default: &Model| default.task.name == model.task.name;
     ModelView {
-        model: model.name.to_string(),
+        model: model.task.name.to_string(),
         default: plane.registry.default_model().is_some_and(is_default),
         classes: model.labels.len(),
         generation: deployment.assignment.generation,

@@ -32,7 +32,7 @@ pub async fn readyz(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
 /// `GET /metrics` on the admin listener, in Prometheus's text format.
 pub async fn metrics(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
     for model in plane.registry.iter() {
-        plane.traffic.refresh(&model.name, &model.slot.load());
+        plane.traffic.refresh(&model.task.name, &model.slot.load());
     }
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],

@@ -97,7 +97,9 @@ async fn predict(
     let question = Question {
         plane,
         model,
-        generation: deployment.assignment.generation,
+        deployment: &deployment,
+        caller: route.key,
+        pinned: route.pinned,
         id,
         deadline,
         top_k,

@@ -17,7 +17,8 @@ use super::{
 use crate::{
     image::{self, Input, Pixels},
     registry::Model,
-    rollout::{Outcome, Role, Seat},
+    rollout::{Deployment, Outcome, Role, Seat, Source, split},
+    shadow::{Encoded, Sample},
     version::Version,
 };
 
@@ -31,8 +32,12 @@ pub struct Question<'a> {
     pub plane: &'a DataPlane,
     /// Whose labels the answer has.
     pub model: &'a Model,
-    /// Of the deployment that was asked.
-    pub generation: u64,
+    /// Everything that the request is told comes from this one.
+    pub deployment: &'a Arc<Deployment>,
+    /// By what the caller is told apart, where it is.
+    pub caller: Option<&'a [u8]>,
+    /// Whether the caller chose the role.
+    pub pinned: bool,
     /// Of the request.
     pub id: &'a RequestId,
     /// By which there must be an answer.
@@ -92,9 +97,9 @@ impl<'a> Question<'a> {
     /// All are submitted before the first is awaited, so that they can share a batch.
     async fn answers(self, seat: &'a Seat, subjects: Subjects) -> Vec<Answered<'a>> {
         let one = async |index, subject| {
-            let attempt = seat.attempt();
+            let attempt = seat.attempt(self.pinned);
             let answer = match subject {
-                Ok(subject) => self.answer(seat, subject).await,
+                Ok(subject) => self.answer(seat, index, subject).await,
                 Err(request::Base64Error) => Err(RequestError::Base64 { index }.into()),
             };
             let outcome = answer
@@ -122,10 +127,10 @@ impl<'a> Question<'a> {
     ) -> Result<Response, ApiError> {
         let origin = Origin {
             request_id: self.id.as_str(),
-            model: &self.model.name,
+            model: &self.model.task.name,
             version: &seat.version.name,
             role: seat.role,
-            generation: self.generation,
+            generation: self.deployment.assignment.generation,
             instead_of,
         };
         if !many && let Some(answer) = answers.pop() {
@@ -165,10 +170,14 @@ impl<'a> Question<'a> {
         Ok(respond(&answer, status, None))
     }
 
-    async fn answer(self, seat: &Seat, subject: Subject) -> Answered<'a> {
+    async fn answer(self, seat: &Seat, index: usize, subject: Subject) -> Answered<'a> {
         let version = &seat.version;
         let started = Instant::now();
-        let input = self.input(version, subject).await?;
+        let watched = self.is_watched(index);
+        let encoded = watched.then(|| subject.encoded()).flatten();
+        let (input, full_size) = self.input(version, subject).await?;
+        // The queue takes the input: who wants to compare it later keeps a copy, a picture in ten by default.
+        let kept = watched.then(|| input.clone());
         let decode = started.elapsed();
         self.plane.decode_duration.observe(decode.as_secs_f64());
 
@@ -178,25 +187,57 @@ impl<'a> Question<'a> {
             Ok(Err(_)) => return Err(ApiError::Lost),
             Err(_) => return Err(crate::batch::BatchError::Expired.into()),
         };
-        let probabilities = version
-            .probabilities(&answer.scores)
-            .ok_or(ApiError::NonFinite)?;
+        let Some(probabilities) = version.probabilities(&answer.scores) else {
+            seat.not_finite(Source::Live);
+            return Err(ApiError::NonFinite);
+        };
         let predictions = top(&probabilities, &self.model.labels, self.top_k);
-        Ok((predictions, Timings::new(decode, &answer)))
+        if let Some(first) = predictions.first() {
+            seat.answered(first.class, &probabilities);
+        }
+        let timings = Timings::new(decode, &answer);
+        if let Some(input) = kept {
+            let encoded = encoded.map(|bytes| Encoded { bytes, full_size });
+            self.watch(seat.role, answer.scores, input, encoded);
+        }
+        Ok((predictions, timings))
     }
 
-    async fn input(&self, version: &Arc<Version>, subject: Subject) -> Result<Input, ApiError> {
+    /// Whether this picture was drawn to be compared. Of a role that the caller chose nothing is: it isn't the traffic's.
+    fn is_watched(&self, index: usize) -> bool {
+        let id = self.id.as_str().as_bytes();
+        !self.pinned && self.model.shadow.wants(self.deployment, id, index)
+    }
+
+    fn watch(&self, role: Role, scores: Box<[f32]>, input: Input, encoded: Option<Encoded>) {
+        let split = |key| split::draw(&self.model.task.name, 0, key);
+        self.model.shadow.offer(Sample {
+            deployment: self.deployment.clone(),
+            role,
+            scores,
+            input,
+            encoded,
+            caller: self.caller.map(split),
+        });
+    }
+
+    /// The network's input, and how large the picture was.
+    async fn input(
+        &self,
+        version: &Arc<Version>,
+        subject: Subject,
+    ) -> Result<(Input, (u32, u32)), ApiError> {
         let bytes = match subject {
             Subject::Picture(bytes) => bytes,
             Subject::Numbers { shape, values } => {
-                return numbers(version, &shape, values);
+                return Ok((numbers(version, &shape, values)?, (0, 0)));
             }
         };
         // Decoding for a queue that is full would be work for nothing.
         version.admit()?;
         let limits = self.plane.limits.clone();
         let header = image::probe(&bytes)?;
-        let pixels = if header.pixels() <= INLINE_PIXELS {
+        let (pixels, full_size) = if header.pixels() <= INLINE_PIXELS {
             decode(&bytes, &limits, version)?
         } else {
             let version = version.clone();
@@ -204,10 +245,11 @@ impl<'a> Question<'a> {
                 .off_thread(move || decode(&bytes, &limits, &version))
                 .await??
         };
-        Ok(Input::Pixels {
+        let input = Input::Pixels {
             pixels,
             normalization: version.normalization().clone(),
-        })
+        };
+        Ok((input, full_size))
     }
 }
 
@@ -215,9 +257,11 @@ fn decode(
     bytes: &[u8],
     limits: &image::Limits,
     version: &Version,
-) -> Result<Pixels, image::ImageError> {
+) -> Result<(Pixels, (u32, u32)), image::ImageError> {
     let transform = &version.manifest.transform;
-    Ok(transform.apply(image::decode(bytes, limits, transform)?))
+    let picture = image::decode(bytes, limits, transform)?;
+    let full_size = picture.full_size();
+    Ok((transform.apply(picture), full_size))
 }
 
 /// Numbers are the tensor as the network reads it, normalised by the client; flat or in the network's own shape.

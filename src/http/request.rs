@@ -124,6 +124,16 @@ pub enum Subject {
     },
 }
 
+impl Subject {
+    /// The picture as it came; none of numbers. Shares the bytes.
+    pub fn encoded(&self) -> Option<Bytes> {
+        match self {
+            Self::Picture(bytes) => Some(bytes.clone()),
+            Self::Numbers { .. } => None,
+        }
+    }
+}
+
 /// The subjects of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Subjects {

@@ -17,6 +17,8 @@ pub const ROLE: &str = "x-stillhouse-role";
 pub struct Route<'a> {
     /// Who is asked.
     pub seat: &'a Arc<Seat>,
+    /// By what the caller is told apart, where configuration and request say so.
+    pub key: Option<&'a [u8]>,
     /// Whether the client chose: then it wants to see what this role answers, its errors included.
     pub pinned: bool,
 }
@@ -28,13 +30,14 @@ pub struct Route<'a> {
 pub fn choose<'a>(
     deployment: &'a Deployment,
     model: &Model,
-    headers: &HeaderMap,
+    headers: &'a HeaderMap,
     id: &RequestId,
 ) -> Result<Route<'a>, ApiError> {
+    let key = key(&model.routing, headers);
     let Some(wanted) = headers.get(ROLE) else {
-        let key = key(&model.routing, headers).unwrap_or(id.as_str().as_bytes());
         return Ok(Route {
-            seat: deployment.route(key),
+            seat: deployment.route(key.unwrap_or(id.as_str().as_bytes())),
+            key,
             pinned: false,
         });
     };
@@ -51,7 +54,8 @@ pub fn choose<'a>(
         .find(named)
         .ok_or(ApiError::UnknownRole)?;
     let seat = deployment.seat(role).ok_or(ApiError::RoleNotFilled(role))?;
-    Ok(Route { seat, pinned: true })
+    let pinned = true;
+    Ok(Route { seat, key, pinned })
 }
 
 /// The caller's key, where configuration and request have one.

@@ -160,6 +160,26 @@ impl Transform {
         Ok(())
     }
 
+    /// Whether both make the same pixels of every picture; what is then made of the pixels may differ.
+    pub fn makes_the_same_pixels(&self, other: &Self) -> bool {
+        let own = (
+            self.color,
+            self.width,
+            self.height,
+            self.resize,
+            self.filter,
+        );
+        let others = (
+            other.color,
+            other.width,
+            other.height,
+            other.resize,
+            other.filter,
+        );
+        let background = self.resize != Resize::FitPad || self.pad == other.pad;
+        own == others && background && self.resize_to == other.resize_to
+    }
+
     /// The shape of one tensor row: `[channels, height, width]` or `[height, width, channels]`.
     pub fn tensor_shape(&self) -> Vec<usize> {
         let (height, width) = (self.height as usize, self.width as usize);

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Role;
+use super::{Plan, Role};
 use crate::store::VersionName;
 
 /// A part of the live requests in basis points: 10 000 is all of them.
@@ -160,6 +160,9 @@ pub struct Assignment {
     pub previous: Option<VersionName>,
     /// Who answers how much.
     pub split: Split,
+    /// Who leads the canary; manual without one.
+    #[serde(default, skip_serializing_if = "Plan::is_manual")]
+    pub plan: Plan,
 }
 
 impl Assignment {
@@ -173,6 +176,7 @@ impl Assignment {
             teacher: None,
             previous: None,
             split: Split::default(),
+            plan: Plan::Manual,
         }
     }
 
@@ -183,6 +187,7 @@ impl Assignment {
         next.generation += 1;
         if next.canary.take_if(|canary| canary == version).is_some() {
             next.split.canary = Share::default();
+            next.plan = Plan::Manual;
         }
         if next.teacher.take_if(|teacher| teacher == version).is_some() {
             next.split.teacher = Share::default();

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::assignment::{Assignment, Share};
+use super::{
+    assignment::{Assignment, Share},
+    plan::Plan,
+};
 use crate::store::VersionName;
 
 /// One step from an assignment to the next.
@@ -15,6 +18,14 @@ pub enum Change {
         version: VersionName,
         /// Its share.
         share: Share,
+        /// Who leads it.
+        #[serde(default)]
+        plan: Plan,
+    },
+    /// Gives the canary's way into other hands.
+    SetPlan {
+        /// Whose.
+        plan: Plan,
     },
     /// Gives canary and teacher other shares; what is left out stays.
     SetSplit {
@@ -47,6 +58,7 @@ impl Change {
     pub fn action(&self) -> &'static str {
         match self {
             Self::StartCanary { .. } => "start_canary",
+            Self::SetPlan { .. } => "set_plan",
             Self::SetSplit { .. } => "set_split",
             Self::Promote => "promote",
             Self::Abort => "abort",
@@ -61,7 +73,7 @@ impl Change {
             Self::StartCanary { version, .. } => Some(version),
             Self::Rollback { to } => to.as_ref(),
             Self::SetTeacher { version } => version.as_ref(),
-            Self::SetSplit { .. } | Self::Promote | Self::Abort => None,
+            Self::SetPlan { .. } | Self::SetSplit { .. } | Self::Promote | Self::Abort => None,
         }
     }
 }
@@ -108,7 +120,11 @@ impl Assignment {
         let mut next = self.clone();
         next.generation += 1;
         match change {
-            Change::StartCanary { version, share } => {
+            Change::StartCanary {
+                version,
+                share,
+                plan,
+            } => {
                 if let Some(canary) = &self.canary {
                     return Err(Refusal::CanaryExists(canary.clone()));
                 }
@@ -116,6 +132,13 @@ impl Assignment {
                 next.canary = Some(version.clone());
                 next.rollout += 1;
                 next.split.canary = *share;
+                next.plan = *plan;
+            }
+            Change::SetPlan { plan } => {
+                if self.canary.is_none() {
+                    return Err(Refusal::NoCanary);
+                }
+                next.plan = *plan;
             }
             Change::SetSplit { canary, teacher } => {
                 next.split.canary = canary.unwrap_or(self.split.canary);
@@ -128,6 +151,7 @@ impl Assignment {
             Change::Abort => {
                 next.canary.take().ok_or(Refusal::NoCanary)?;
                 next.split.canary = Share::default();
+                next.plan = Plan::Manual;
             }
             Change::Rollback { to } => {
                 let target = to.clone().or_else(|| self.previous.clone());
@@ -160,6 +184,7 @@ impl Assignment {
     pub fn undo(&self, change: &Change) -> Option<Change> {
         match change {
             Change::StartCanary { .. } => Some(Change::Abort),
+            Change::SetPlan { .. } => Some(Change::SetPlan { plan: self.plan }),
             Change::SetSplit { .. } => Some(Change::SetSplit {
                 canary: self.canary.is_some().then_some(self.split.canary),
                 teacher: self.teacher.is_some().then_some(self.split.teacher),
@@ -171,6 +196,7 @@ impl Assignment {
             Change::Abort => Some(Change::StartCanary {
                 version: self.canary.clone()?,
                 share: self.split.canary,
+                plan: self.plan,
             }),
             Change::SetTeacher { .. } => Some(Change::SetTeacher {
                 version: self.teacher.clone(),
@@ -182,6 +208,7 @@ impl Assignment {
         let old = std::mem::replace(&mut self.stable, version);
         self.previous = Some(old);
         self.split.canary = Share::default();
+        self.plan = Plan::Manual;
     }
 
     /// Whether a version fills no role yet. `previous` is none: whoever was rolled back may be tried again.

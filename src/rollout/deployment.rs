@@ -10,8 +10,8 @@ use std::{
 
 use prometheus::IntCounter;
 
-use super::{Assignment, RequestMetrics, Role, Seat, Split, split, traffic::TrafficMetrics};
-use crate::{drift::sample_ratio, store::VersionName, version::Version};
+use super::{Assignment, RequestMetrics, Role, Seat, Split, Task, split, traffic::TrafficMetrics};
+use crate::{drift::sample_ratio, metrics::Classes, store::VersionName, version::Version};
 
 /// Keys seen lately, one word each; a repeated key must not count twice in the sample-ratio check.
 const REMEMBERED: usize = 1024;
@@ -28,7 +28,7 @@ pub struct Deployment {
     pub teacher: Option<Arc<Seat>>,
     /// The last stable version, kept warm: a rollback needs nothing but the pointer.
     pub previous: Option<Arc<Version>>,
-    model: Arc<str>,
+    task: Task,
     routed: [IntCounter; 3],
     drawn: [AtomicU64; 3],
     lately: Box<[AtomicU64]>,
@@ -56,8 +56,8 @@ impl RolloutMetrics {
     }
 
     /// Removes every series of a version that has been unloaded.
-    pub fn forget(&self, model: &str, version: &str) {
-        self.requests.forget(model, version);
+    pub fn forget(&self, version: &Version, classes: &Classes) {
+        self.requests.forget(version, classes);
     }
 
     /// The families of a model's traffic as a whole.
@@ -73,7 +73,7 @@ impl Deployment {
     /// # Errors
     /// A version that `loaded` doesn't know.
     pub fn new(
-        model: &Arc<str>,
+        task: &Task,
         assignment: Assignment,
         before: Option<&Self>,
         loaded: impl Fn(&VersionName) -> Option<Arc<Version>>,
@@ -90,7 +90,7 @@ impl Deployment {
                 .filter(|seat| Arc::ptr_eq(&seat.version, &version));
             Ok(Some(match same {
                 Some(seat) => seat.clone(),
-                None => Arc::new(metrics.requests.seat(role, version)),
+                None => Arc::new(metrics.requests.seat(role, version, task)),
             }))
         };
         Ok(Self {
@@ -98,8 +98,8 @@ impl Deployment {
             canary: seat(Role::Canary)?,
             teacher: seat(Role::Teacher)?,
             previous: assignment.previous.as_ref().map(find).transpose()?,
-            model: model.clone(),
-            routed: metrics.traffic.routed(model),
+            task: task.clone(),
+            routed: metrics.traffic.routed(&task.name),
             drawn: Default::default(),
             lately: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
             assignment,
@@ -113,7 +113,7 @@ impl Deployment {
             self.routed[Role::Stable as usize].inc();
             return &self.stable;
         }
-        let u = split::draw(&self.model, rollout, key);
+        let u = split::draw(&self.task.name, rollout, key);
         let role = split::role(split, u);
         self.routed[role as usize].inc();
         // The low bits choose the place, as the high ones have chosen the role.
@@ -122,6 +122,11 @@ impl Deployment {
         }
         // A share without its seat can't be made by `Assignment::apply`; if it were, stable answers.
         self.seat(role).unwrap_or(&self.stable)
+    }
+
+    /// The most nats that one answer's divergence counts where it is decided upon.
+    pub fn clip_nats(&self) -> f64 {
+        self.task.clip_nats
     }
 
     /// Requests that the split gave to a role, repeated keys counted once.

@@ -4,9 +4,14 @@ use std::{sync::Arc, time::Instant};
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
-use super::{Role, breaker::Breaker};
+use super::{
+    Role, Task,
+    breaker::Breaker,
+    live::{Counts, Live},
+};
 use crate::{
-    metrics::{LATENCY_SECONDS, Metrics},
+    drift::series::{PairMetrics, PairSeries},
+    metrics::{Classes, ENTROPY_NATS, LATENCY_SECONDS, Metrics, PROBABILITY},
     version::Version,
 };
 
@@ -58,18 +63,44 @@ impl Outcome {
 /// Why stable answered what another version should have.
 const FALLBACKS: [&str; 4] = ["refused", "expired", "failed", "breaker_open"];
 
+/// Who saw that an answer wasn't finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A caller's request.
+    Live,
+    /// A shadow.
+    Shadow,
+}
+
+impl Source {
+    const ALL: [Self; 2] = [Self::Live, Self::Shadow];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
 /// The metric families of requests by model, version and role.
 #[derive(Clone)]
 pub struct RequestMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
     fallbacks: IntCounterVec,
+    predictions: IntCounterVec,
+    top1_probability: HistogramVec,
+    entropy: HistogramVec,
+    non_finite: IntCounterVec,
+    pairs: PairMetrics,
 }
 
 impl RequestMetrics {
     /// Registers the families.
     pub fn new(metrics: &Metrics) -> Self {
         Self {
+            pairs: PairMetrics::new(metrics),
             requests: metrics.counters(
                 "requests_total",
                 "Pictures that reached a version, by how they ended.",
@@ -86,11 +117,34 @@ impl RequestMetrics {
                 "Requests that the stable version answered because the version of this role could not, by why.",
                 &["model", "version", "role", "reason"],
             ),
+            predictions: metrics.counters(
+                "predictions_total",
+                "Answers by the class they name; classes beyond shadow.max_classes are counted as `other`.",
+                &["model", "version", "role", "class"],
+            ),
+            top1_probability: metrics.histograms(
+                "top1_probability",
+                "Probability of the class that an answer names.",
+                &["model", "version", "role"],
+                PROBABILITY,
+            ),
+            entropy: metrics.histograms(
+                "entropy_nats",
+                "Entropy of an answer: 0 is certain, ln K a guess among K classes.",
+                &["model", "version", "role"],
+                ENTROPY_NATS,
+            ),
+            non_finite: metrics.counters(
+                "non_finite_total",
+                "Answers with NaN or infinity in them, in callers' requests and in shadows.",
+                &["model", "version", "role", "source"],
+            ),
         }
     }
 
     /// Puts a version in a role, its handles resolved.
-    pub fn seat(&self, role: Role, version: Arc<Version>) -> Seat {
+    pub fn seat(&self, role: Role, version: Arc<Version>, task: &Task) -> Seat {
+        let classes = &task.classes;
         let of = [version.model.as_str(), &version.name, role.as_str()];
         let by =
             |family: &IntCounterVec, last| family.with_label_values(&[of[0], of[1], of[2], last]);
@@ -99,20 +153,44 @@ impl RequestMetrics {
         let fallbacks =
             (role != Role::Stable).then(|| FALLBACKS.map(|reason| by(&self.fallbacks, reason)));
         let duration = self.duration.with_label_values(&of);
+        let predictions = classes.names().map(|class| by(&self.predictions, class));
+        let predictions = predictions.collect();
+        let top1_probability = self.top1_probability.with_label_values(&of);
+        let entropy = self.entropy.with_label_values(&of);
+        let non_finite = Source::ALL.map(|source| by(&self.non_finite, source.as_str()));
+        // The teacher has nobody to be compared with; stable is watched for as long as it is stable.
+        let beside_teacher = (role != Role::Teacher).then(|| {
+            let expected = version.expected(classes);
+            let clip_nats = task.clip_nats;
+            let with_detectors = role == Role::Stable;
+            self.pairs
+                .resolve(of, classes, expected, clip_nats, with_detectors)
+        });
         Seat {
             role,
             version,
             outcomes,
             fallbacks,
             duration,
+            classes: classes.clone(),
+            predictions,
+            top1_probability,
+            entropy,
+            non_finite,
+            beside_teacher,
+            live: Live::new(),
             breaker: Breaker::new(Instant::now()),
         }
     }
 
     /// Removes every series of a version that has been unloaded.
-    pub fn forget(&self, model: &str, version: &str) {
+    pub fn forget(&self, version: &Version, classes: &Classes) {
+        let expected = version.expected(classes);
+        let (model, version) = (version.model.as_str(), version.name.as_str());
         // What was never made can't be removed: that is no failure.
         for role in Role::ALL.map(Role::as_str) {
+            self.pairs
+                .forget([model, version, role], classes, &expected);
             for (_, outcome) in OUTCOMES {
                 let _ = self
                     .requests
@@ -123,7 +201,17 @@ impl RequestMetrics {
                     .fallbacks
                     .remove_label_values(&[model, version, role, reason]);
             }
-            let _ = self.duration.remove_label_values(&[model, version, role]);
+            for class in classes.names() {
+                let of = &[model, version, role, class];
+                let _ = self.predictions.remove_label_values(of);
+            }
+            for source in Source::ALL.map(Source::as_str) {
+                let of = &[model, version, role, source];
+                let _ = self.non_finite.remove_label_values(of);
+            }
+            for family in [&self.duration, &self.top1_probability, &self.entropy] {
+                let _ = family.remove_label_values(&[model, version, role]);
+            }
         }
     }
 }
@@ -137,14 +225,23 @@ pub struct Seat {
     outcomes: [IntCounter; OUTCOMES.len()],
     fallbacks: Option<[IntCounter; FALLBACKS.len()]>,
     duration: Histogram,
+    classes: Classes,
+    predictions: Vec<IntCounter>,
+    top1_probability: Histogram,
+    entropy: Histogram,
+    non_finite: [IntCounter; Source::ALL.len()],
+    beside_teacher: Option<PairSeries>,
+    live: Live,
     breaker: Breaker,
 }
 
 impl Seat {
-    /// Begins to count one picture; it ends as [`Outcome::Cancelled`] unless told otherwise.
-    pub fn attempt(&self) -> Attempt<'_> {
+    /// Begins to count one picture; it ends as [`Outcome::Cancelled`] unless told otherwise. Of a role that the caller chose
+    /// nothing is counted for the judge: the split didn't give it that request.
+    pub fn attempt(&self, pinned: bool) -> Attempt<'_> {
         Attempt {
             seat: self,
+            pinned,
             started: Instant::now(),
             outcome: Outcome::Cancelled,
         }
@@ -155,8 +252,47 @@ impl Seat {
         let worth = self.role == Role::Stable || self.breaker.admits(now);
         if !worth {
             self.fell_back("breaker_open");
+            // Spared the caller, not the version: it would have been another failure.
+            self.live.erred();
         }
         worth
+    }
+
+    /// Counts what an answer says: its class, how sure it is.
+    pub fn answered(&self, class: usize, probabilities: &[f32]) {
+        self.predictions[self.classes.place(class)].inc();
+        self.top1_probability.observe(probabilities[class].into());
+        let terms = probabilities.iter().filter(|p| **p > 0.0);
+        let entropy: f32 = terms.map(|p| -p * p.ln()).sum();
+        self.entropy.observe(entropy.max(0.0).into());
+    }
+
+    /// Counts an answer that isn't finite.
+    pub fn not_finite(&self, source: Source) {
+        self.non_finite[source as usize].inc();
+        if source == Source::Live {
+            self.live.not_finite();
+        }
+    }
+
+    /// Answers so far, by class name.
+    pub fn predictions(&self) -> impl Iterator<Item = u64> {
+        self.predictions.iter().map(IntCounter::get)
+    }
+
+    /// What pairs have said of it; none of the teacher itself.
+    pub fn beside_teacher(&self) -> Option<&PairSeries> {
+        self.beside_teacher.as_ref()
+    }
+
+    /// The names that classes are counted under.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// What the split's requests came to so far.
+    pub fn live(&self) -> Counts {
+        self.live.read()
     }
 
     /// Counts that stable answers for this seat.
@@ -171,6 +307,7 @@ impl Seat {
 /// One picture on its way; counted when dropped, so that a client that leaves is counted as well.
 pub struct Attempt<'a> {
     seat: &'a Seat,
+    pinned: bool,
     started: Instant,
     outcome: Outcome,
 }
@@ -187,10 +324,17 @@ impl Drop for Attempt<'_> {
         let seat = self.seat;
         seat.outcomes[self.outcome.index()].inc();
         if self.outcome == Outcome::Ok {
-            seat.duration.observe(self.started.elapsed().as_secs_f64());
+            let took = self.started.elapsed();
+            seat.duration.observe(took.as_secs_f64());
             seat.breaker.succeeded();
+            if !self.pinned {
+                seat.live.answered(took);
+            }
         } else if self.outcome.is_versions_fault() {
             seat.breaker.failed(Instant::now());
+            if !self.pinned {
+                seat.live.erred();
+            }
         }
     }
 }

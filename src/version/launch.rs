@@ -128,6 +128,7 @@ impl Launcher {
             batching,
             warmup,
             normalization,
+            blueprint,
             batcher,
         };
         self.publish(&version);

@@ -31,14 +31,14 @@ fn it_goes_wrong_and_well_and_survives_a_crash() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
     let steps: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a list");
-    assert_eq!(steps.len(), 7);
+    assert_eq!(steps.len(), 8);
     let done = |step: usize| steps[step]["done"].as_array().expect("what was done");
     let traffic = |step: usize| {
         let found = done(step).iter().find_map(|one| one.get("traffic"));
         found.unwrap_or_else(|| panic!("traffic in step {step}"))
     };
     for step in 0..steps.len() {
-        assert_eq!(traffic(step)["requests"], 240);
+        assert_eq!(traffic(step)["requests"], 240, "{step}");
         assert_eq!(traffic(step)["failed"], 0);
     }
     // What the drill is about: the bad canary's answers give it away.
@@ -76,9 +76,14 @@ fn it_goes_wrong_and_well_and_survives_a_crash() {
             "{commands:?}"
         );
     }
-    assert_eq!(count(4, "stable", "s2", "answers"), 240);
-    assert_eq!(count(6, "stable", "s1", "answers"), 240);
-    for step in [0, 6] {
+    // What nobody looked at was judged, with what had been seen.
+    let evidence = done(3).iter().find(|one| one["answer"]["last"].is_object());
+    let last = &evidence.expect("evidence")["answer"]["last"];
+    assert_eq!(last["trial"]["canary"], "bad-overconfident");
+    assert_eq!(last["trial"]["decision"], "roll_back");
+    assert_eq!(count(5, "stable", "s2", "answers"), 240);
+    assert_eq!(count(7, "stable", "s1", "answers"), 240);
+    for step in [0, 7] {
         let server = done(step)
             .iter()
             .find(|one| one["answer"]["process"].is_u64());

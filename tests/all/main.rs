@@ -12,5 +12,7 @@ mod repository;
 mod rollout;
 mod server;
 mod shipped;
+mod shipped_rollouts;
 mod toy;
 mod validation;
+mod watch;

@@ -16,6 +16,12 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::toy::{LABELS, SIDE, brightness, golden, gray_png, write, write_version};
 
+/// How long something that must come may take on a busy machine.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Between two looks.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// Runs until dropped or stopped.
 pub struct TestServer {
     pub data: SocketAddr,
@@ -256,6 +262,39 @@ impl TestServer {
         let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         line.map_or(0.0, |value| value.trim().parse().expect("a number"))
+    }
+
+    /// Waits until a series is at least this; what runs beside the answers takes its time.
+    pub async fn until(&self, series: &str, least: f64) {
+        let begun = std::time::Instant::now();
+        while self.metric(series).await < least {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{series} is {} after a minute, not {least}",
+                self.metric(series).await
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until what operators are told at a path below the model's satisfies `enough`.
+    pub async fn told(
+        &self,
+        path: &str,
+        enough: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        let begun = std::time::Instant::now();
+        loop {
+            let path = format!("/admin/models/toy{path}");
+            let reply = self.admin("GET", &path, &[], serde_json::Value::Null).await;
+            assert_eq!(reply.status, 200, "{}", reply.text);
+            let told = reply.json();
+            if enough(&told) {
+                return told;
+            }
+            assert!(begun.elapsed() < PATIENCE, "after a minute: {told:#}");
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// After whatever a test did, the next good request must be answered rightly.

@@ -1,12 +1,21 @@
 //! The acts of the drill: what is typed, what is sent, what must come of it.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{bail, ensure};
 use serde_json::json;
 
-use super::{BAD, GOOD, MODEL, STABLE, house::House, stage::Stage, telling::percent};
+use super::{BAD, GOOD, MODEL, STABLE, SURE, house::House, stage::Stage, telling::percent};
 use crate::{control::journal, rollout::Role};
+
+/// Sent between two looks at whether the canary is still there.
+const VARIANTS: u64 = 100;
+
+/// It takes seconds; a busy machine compares less.
+const JUDGED_WITHIN: Duration = Duration::from_secs(120);
 
 impl Stage {
     /// A server with one version.
@@ -58,6 +67,35 @@ impl Stage {
             "One step takes the canary out. Stable was never away, and the next request is its own.",
         )?;
         self.change(&["canary", "abort", "--reason", "blind to bags and sandals"])?;
+        let tally = self.burst()?;
+        self.only(&tally, STABLE)
+    }
+
+    /// Seen by nobody but the judge.
+    pub(super) fn judged_canary(&mut self) -> anyhow::Result<()> {
+        self.telling.step(
+            "A bad canary that nobody looks at",
+            "bad-overconfident gives the labels that s1 gives, and is far too sure of them: no label would tell. It begins \
+             dark, without a share; the judge has every answer of s1 run through it and through the teacher, and compares.",
+        )?;
+        self.change(&["canary", "start", SURE, "--automatic", "--reason", "drill"])?;
+        let began = Instant::now();
+        let mut sent = 0;
+        while self.assignment()?.canary.is_some() {
+            ensure!(
+                began.elapsed() < JUDGED_WITHIN,
+                "the judge hasn't decided after {sent} requests; `stillhouse evidence --admin {}` says what it waits for",
+                self.house.admin
+            );
+            self.show_variants(VARIANTS)?;
+            sent += VARIANTS;
+        }
+        self.telling.say(&format!(
+            "\n{sent} requests and {:.1} s later it is out; none of them failed, and none was answered by it.",
+            began.elapsed().as_secs_f64()
+        ));
+        self.verb(&["evidence", "--model", MODEL])?;
+        self.verb(&["history", "--limit", "2", "--model", MODEL])?;
         let tally = self.burst()?;
         self.only(&tally, STABLE)
     }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::{MODEL, STABLE};
+use super::{MODEL, STABLE, TEACHER};
 use crate::config::Config;
 
 /// Lines of the child's log that are shown when it ends too soon.
@@ -38,7 +38,12 @@ impl House {
         config.control.state_path = folder.join("state");
         config.repository.path = models.to_owned();
         config.repository.default_model = MODEL.into();
-        config.models.entry(MODEL.into()).or_default().stable = STABLE.into();
+        let model = config.models.entry(MODEL.into()).or_default();
+        (model.stable, model.teacher) = (STABLE.into(), TEACHER.into());
+        // Whoever watches a drill wants to see the end of it: every answer is compared.
+        config.shadow.rate = 1.0;
+        config.shadow.budget_per_second = 1000.0;
+        config.shadow.queue = 1024;
         fs::write(folder.join("stillhouse.toml"), toml::to_string(&config)?)?;
         Ok(())
     }

@@ -54,6 +54,12 @@ impl Stage {
         Ok(tally)
     }
 
+    /// Sends so many of the pictures' variants, all of which must be answered.
+    pub(super) fn show_variants(&mut self, requests: u64) -> anyhow::Result<()> {
+        let url = format!("{}/models/{MODEL}/predict", self.house.data);
+        self.traffic.show_variants(&url, requests)
+    }
+
     /// That one version answered everything.
     pub(super) fn only(&self, tally: &Tally, version: &str) -> anyhow::Result<()> {
         ensure!(

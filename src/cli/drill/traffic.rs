@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
 
-use super::pictures::Picture;
+use super::{pictures::Picture, variants};
 use crate::rollout::Role;
 
 /// A server on this machine answers sooner, or not at all.
@@ -68,21 +68,41 @@ impl Tally {
 pub(super) struct Traffic {
     agent: Agent,
     pictures: Vec<Picture>,
+    variants: Vec<Vec<u8>>,
+    /// Variants sent so far.
+    shown: usize,
     /// What the first stable version said to each picture.
     first: Vec<Option<String>>,
 }
 
 impl Traffic {
-    pub(super) fn new(pictures: Vec<Picture>) -> Self {
+    pub(super) fn new(pictures: Vec<Picture>) -> anyhow::Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
             .timeout_global(Some(TIMEOUT));
-        Self {
+        let files: Vec<Vec<u8>> = pictures
+            .iter()
+            .map(|picture| picture.bytes.clone())
+            .collect();
+        Ok(Self {
             agent: config.build().new_agent(),
             first: vec![None; pictures.len()],
+            variants: variants::of(&files)?,
+            shown: 0,
             pictures,
+        })
+    }
+
+    /// Sends so many variants of the pictures, going on where the last call ended.
+    pub(super) fn show_variants(&mut self, url: &str, requests: u64) -> anyhow::Result<()> {
+        for _ in 0..requests {
+            let variant = &self.variants[self.shown % self.variants.len()];
+            self.ask(url, variant)?
+                .context("a variant of a picture was not answered")?;
+            self.shown += 1;
         }
+        Ok(())
     }
 
     /// Sends so many requests, one after the other.

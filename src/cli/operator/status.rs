@@ -1,22 +1,15 @@
 //! `stillhouse status`
 
-use std::{
-    io::{self, IsTerminal, Write},
-    thread,
-    time::Duration,
-};
+use std::io::Write;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Client, ClientError, print, tables, target::Server};
+use super::{Client, ClientError, tables, target::Server, watching::Watching};
 use crate::{
     http::admin::{DeploymentList, DeploymentView},
     store::ModelName,
 };
-
-/// Home, and nothing below.
-const CLEAR: &str = "\x1b[H\x1b[J";
 
 #[derive(Args)]
 pub(in crate::cli) struct Status {
@@ -26,12 +19,8 @@ pub(in crate::cli) struct Status {
     /// The same, as the other verbs have it
     #[arg(long = "model", id = "named", value_name = "MODEL")]
     named: Option<ModelName>,
-    /// Again and again, until Ctrl-C; with --json one object a line
-    #[arg(long)]
-    watch: bool,
-    /// Seconds between two looks
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
-    interval_seconds: u64,
+    #[command(flatten)]
+    watching: Watching,
     #[command(flatten)]
     server: Server,
 }
@@ -39,32 +28,9 @@ pub(in crate::cli) struct Status {
 impl Status {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let client = self.server.client()?;
-        let (views, json) = self.look(&client)?;
-        if !self.watch {
-            match self.server.json {
-                true => print(out, &json)?,
-                false => writeln!(out, "{}", text(&views))?,
-            }
-            return Ok(());
-        }
-        let clear = if io::stdout().is_terminal() {
-            CLEAR
-        } else {
-            ""
-        };
-        let mut seen = Ok::<_, ClientError>((views, json));
-        loop {
-            // A server that restarts is worth waiting for.
-            match (&seen, self.server.json) {
-                (Ok((_, json)), true) => writeln!(out, "{json}")?,
-                (Ok((views, _)), false) => writeln!(out, "{clear}{}", text(views))?,
-                (Err(error), true) => writeln!(out, "{}", json!({ "error": error.to_string() }))?,
-                (Err(error), false) => writeln!(out, "{clear}error: {error}")?,
-            }
-            out.flush()?;
-            thread::sleep(Duration::from_secs(self.interval_seconds));
-            seen = self.look(&client);
-        }
+        let look = || self.look(&client);
+        self.watching
+            .run(self.server.json, out, look, |views| text(views))
     }
 
     fn look(&self, client: &Client) -> Result<(Vec<DeploymentView>, Value), ClientError> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     http::admin::{ChangedView, DeploymentView},
-    rollout::{Assignment, Role},
+    rollout::{Assignment, Plan, Role},
     store::VersionName,
 };
 
@@ -38,7 +38,10 @@ fn places(assignment: &Assignment) -> [(&'static str, String); 5] {
     let role = |role: Role| {
         let version = assignment.filling(role).map(|version| {
             let share = assignment.split.of(role);
-            format!("{version} {share}")
+            match (role, assignment.plan) {
+                (Role::Canary, Plan::Automatic) => format!("{version} {share}, automatic"),
+                _ => format!("{version} {share}"),
+            }
         });
         (role.as_str(), version.unwrap_or_else(|| "-".into()))
     };
@@ -83,6 +86,9 @@ pub(super) fn deployment(view: &DeploymentView) -> String {
     let mut text = format!("{}, generation {}", view.model, assignment.generation);
     if let Some(previous) = &assignment.previous {
         let _ = write!(text, ", previous {previous}");
+    }
+    if assignment.plan == Plan::Automatic {
+        text += ", the judge leads the canary";
     }
     let drawn: u64 = view.seats.iter().map(|seat| seat.drawn).sum();
     let mut table = with_header(["role", "version", "share", "drawn", "observed", "engine"]);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Metric;
 use crate::{
     drift::sequential::{Paired, Thinning},
-    rollout::Share,
+    rollout::{FIRST, Share},
 };
 
 /// A table of the configuration; every value has a default.
@@ -100,7 +100,7 @@ impl Criteria {
             self.ramp.iter().map(Share::to_string).collect::<Vec<_>>()
         );
         let rises = !self.ramp.is_empty() && self.ramp.is_sorted_by(|a, b| a < b);
-        let rules: [(bool, &'static str, String, &'static str); 8] = [
+        let rules: [(bool, &'static str, String, &'static str); 9] = [
             (
                 inside(self.disagreement_margin, 0.0, 1.0),
                 "disagreement_margin",
@@ -142,6 +142,12 @@ impl Criteria {
                 "restart_every",
                 self.restart_every.to_string(),
                 "at least 1 belongs here",
+            ),
+            (
+                self.early_answers <= FIRST.into(),
+                "early_answers",
+                self.early_answers.to_string(),
+                "at most 64 belong here: so many are remembered one by one",
             ),
             (rises, "ramp", ramp, "shares that rise belong here"),
         ];

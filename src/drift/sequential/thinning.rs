@@ -43,8 +43,17 @@ impl Thinning {
     /// says nothing about the other and the wealth stays.
     pub fn observe(&mut self, is_canarys: bool, canary_share: f64) {
         match is_canarys {
-            true => self.canary_events += 1,
-            false => self.stable_events += 1,
+            true => self.observe_many(1, 0, canary_share),
+            false => self.observe_many(0, 1, canary_share),
+        }
+    }
+
+    /// Several events, all with the same share: their order says nothing.
+    pub fn observe_many(&mut self, canarys: u64, stables: u64, canary_share: f64) {
+        self.canary_events += canarys;
+        self.stable_events += stables;
+        if canarys + stables == 0 {
+            return;
         }
         if !(canary_share > 0.0 && canary_share < 1.0) {
             return;
@@ -59,9 +68,9 @@ impl Thinning {
         let (allowed, allowed_of) = odds(self.margin_ratio);
         for (wealth, factor) in self.log_wealth.iter_mut().zip(RATE_FACTORS) {
             let (bet, bet_of) = odds(self.margin_ratio * factor);
-            // ln((1−q_j)/(1−q_0)): the shares of stable are equal, only what they are out of differs.
-            let outcome = if is_canarys { bet / allowed } else { 1.0 };
-            *wealth += (outcome * allowed_of / bet_of).ln();
+            // ln((1−q_j)/(1−q_0)) for stable's: its share is the same under both, only what it is out of differs.
+            let events = (canarys + stables) as f64;
+            *wealth += events * (allowed_of / bet_of).ln() + canarys as f64 * (bet / allowed).ln();
         }
     }
 

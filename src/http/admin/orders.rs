@@ -18,7 +18,7 @@ use super::{AdminError, AdminPlane, Caller, idempotency::Answered, model, order,
 use crate::{
     control::{Changed, Order},
     http::{error::ApiError, layers::RequestId},
-    rollout::{Assignment, Change, Share},
+    rollout::{Assignment, Change, Plan, Share},
     store::VersionName,
 };
 
@@ -40,9 +40,24 @@ pub struct StartCanary {
     /// The version on trial; loaded if it isn't.
     #[schema(value_type = String)]
     version: VersionName,
-    /// Its share: basis points, or percent as in "2.5%". 0 makes it a dark canary.
-    #[schema(value_type = u16)]
+    /// Its share: basis points, or percent as in "2.5%". Without one it is a dark canary, judged by shadows alone.
+    #[serde(default)]
+    #[schema(value_type = Option<u16>)]
     share: Share,
+    /// `manual`: operators lead it; `automatic`: the judge does, along the ramp, to promotion or out.
+    #[serde(default)]
+    plan: Plan,
+    /// For the audit log.
+    #[serde(default)]
+    reason: String,
+}
+
+/// `PUT .../plan`
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetPlan {
+    /// Who leads the canary from now on.
+    plan: Plan,
     /// For the audit log.
     #[serde(default)]
     reason: String,
@@ -165,7 +180,11 @@ macro_rules! verb {
 verb!(
     /// Puts a version on trial.
     start_canary, post, "/admin/models/{model}/canary", StartCanary,
-    |order| Change::StartCanary { version: order.version, share: order.share }
+    |order| Change::StartCanary { version: order.version, share: order.share, plan: order.plan }
+);
+verb!(
+    /// Gives the canary's way into other hands.
+    set_plan, put, "/admin/models/{model}/plan", SetPlan, |order| Change::SetPlan { plan: order.plan }
 );
 verb!(
     /// Changes the shares.
@@ -214,6 +233,7 @@ async fn carry_out(
         actor: sender.caller.0.clone(),
         reason,
         request_id: sender.id.as_str().to_owned(),
+        detail: None,
     };
     // The request's id is a new one each time; all the rest must be the same.
     let same = format!(
@@ -269,11 +289,31 @@ impl Instruction {
     /// How a change of a model is asked for, over HTTP and on a terminal.
     pub fn new(model: &str, change: &Change) -> Self {
         let (method, verb, body, command) = match change {
-            Change::StartCanary { version, share } => (
+            Change::StartCanary {
+                version,
+                share,
+                plan: Plan::Manual,
+            } => (
                 "POST",
                 "canary",
                 json!({ "version": version, "share": share }),
                 format!("canary start {version} --share {share}"),
+            ),
+            Change::StartCanary {
+                version,
+                share,
+                plan,
+            } => (
+                "POST",
+                "canary",
+                json!({ "version": version, "share": share, "plan": plan }),
+                format!("canary start {version} --share {share} --{plan}"),
+            ),
+            Change::SetPlan { plan } => (
+                "PUT",
+                "plan",
+                json!({ "plan": plan }),
+                format!("canary plan {plan}"),
             ),
             Change::SetSplit { canary, teacher } => {
                 let flag = |name, share: &Option<Share>| {

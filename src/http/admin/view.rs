@@ -58,7 +58,7 @@ impl DeploymentView {
             })
         };
         Self {
-            model: model.name.to_string(),
+            model: model.task.name.to_string(),
             assignment: deployment.assignment.clone(),
             seats: Role::ALL.into_iter().filter_map(seat).collect(),
             // Infinite where a role without a share got requests: JSON has no word for that.

@@ -15,6 +15,7 @@ fn start(version: &str, points: u16) -> Change {
     Change::StartCanary {
         version: name(version),
         share: share(points),
+        plan: Plan::Manual,
     }
 }
 
@@ -41,6 +42,7 @@ fn a_rollout_from_canary_to_stable_and_back() {
             teacher: None,
             previous: Some(name("a")),
             split: Default::default(),
+            plan: Plan::Manual,
         }
     );
     let back = promoted
@@ -102,9 +104,16 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
 fn any_change() -> impl Strategy<Value = Change> {
     let version = prop::sample::select(vec!["a", "b", "c", "t"]).prop_map(name);
     let points = || (0u16..=10_000).prop_map(share);
+    let plan = || prop::sample::select(vec![Plan::Manual, Plan::Automatic]);
     prop_oneof![
-        (version.clone(), points())
-            .prop_map(|(version, share)| Change::StartCanary { version, share }),
+        (version.clone(), points(), plan()).prop_map(|(version, share, plan)| {
+            Change::StartCanary {
+                version,
+                share,
+                plan,
+            }
+        }),
+        plan().prop_map(|plan| Change::SetPlan { plan }),
         (prop::option::of(points()), prop::option::of(points()))
             .prop_map(|(canary, teacher)| Change::SetSplit { canary, teacher }),
         Just(Change::Promote),
@@ -127,6 +136,8 @@ proptest! {
             for role in Role::ALL {
                 prop_assert!(next.filling(role).is_some() || next.split.of(role) == Share::default());
             }
+            // A plan is a canary's, and goes with it.
+            prop_assert!(next.canary.is_some() || next.plan == Plan::Manual);
             // No version fills two roles, since it can't be compared with itself.
             let mut filling: Vec<_> = Role::ALL.iter().filter_map(|role| next.filling(*role)).collect();
             let filled = filling.len();

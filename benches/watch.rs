@@ -1,0 +1,155 @@
+//! What watching costs: a pair, `/metrics`, and the answers beside which it is done.
+//!
+//! `cargo bench --bench watch [-- --engine tract] [--seconds 4] [--rounds 5] [--json]`
+//!
+//! Two real servers with models/fashion and its teacher: one compares nothing, one compares every answer, without a budget
+//! and without a cool-down, so that the one picture that is sent counts as often as it comes. Both get the same requests in
+//! alternation over 32 connections: at 30 % of what they can answer, where there is room for shadows, and as much as they
+//! answer, where there is none. Latency counts from when a request was due. Read the ratios.
+
+#[path = "figures/load.rs"]
+mod load;
+#[path = "watch/pair.rs"]
+mod pair;
+#[expect(dead_code, reason = "the floor is of the bench `figures`")]
+#[path = "figures/process.rs"]
+mod process;
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context;
+use clap::Parser;
+use serde_json::json;
+use stillhouse_engine::Backend;
+
+use load::Load;
+use pair::Counting;
+use process::Server;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const CONNECTIONS: usize = 32;
+/// Of what the server answers at most.
+const PACE: f64 = 0.3;
+
+#[derive(Parser)]
+struct Flags {
+    /// `onnxruntime` or `tract`.
+    #[arg(long, default_value = "onnxruntime")]
+    engine: Backend,
+    /// Seconds of each load.
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Alternations; medians are reported.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+struct Watched {
+    server: Server,
+    _state: tempfile::TempDir,
+}
+
+fn start(repository: &Path, engine: Backend, rate: &str) -> anyhow::Result<Watched> {
+    let state = tempfile::tempdir()?;
+    let state_path = format!("control.state_path={}", state.path().display());
+    let rate = format!("models.fashion.shadow.rate={rate}");
+    let settings = [
+        "models.fashion.stable=s1",
+        "models.fashion.teacher=teacher-1",
+        "models.fashion.shadow.budget_per_second=1000000.0",
+        "models.fashion.shadow.cooldown_seconds=0",
+        &rate,
+        &state_path,
+    ];
+    let settings = settings.map(|setting| ["--set", setting]).concat();
+    Ok(Watched {
+        server: Server::start(repository, engine, &settings)?,
+        _state: state,
+    })
+}
+
+/// Pairs so far.
+fn pairs(server: &Server) -> anyhow::Result<f64> {
+    let admin = server.admin.context("an admin listener")?;
+    let text = ureq::get(format!("http://{admin}/metrics"))
+        .call()?
+        .body_mut()
+        .read_to_string()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("stillhouse_shadow_pairs_total{model=\"fashion\"} "));
+    Ok(line.context("shadow_pairs_total")?.parse()?)
+}
+
+fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let few = pair::cost(10);
+    let many = pair::cost(1000);
+    let (render_ms, render_bytes) = pair::render();
+
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let picture = std::fs::read(repository.join("../samples/fashion/ankle-boot-1.png"))?;
+    let request = load::request("/predict", &picture);
+    let time = Duration::from_secs_f64(flags.seconds);
+    let [without, with] = ["0.0", "1.0"].map(|rate| start(&repository, flags.engine, rate));
+    let (without, with) = (without?, with?);
+    let measure = |watched: &Watched, pace| -> anyhow::Result<(Load, f64)> {
+        let before = pairs(&watched.server)?;
+        let load = load::run(&watched.server, &request, CONNECTIONS, time, pace, &|_| {
+            Ok(())
+        })?;
+        // The load warms up for a quarter of the time.
+        let per_second = (pairs(&watched.server)? - before) / (time.as_secs_f64() * 1.25);
+        Ok((load, per_second))
+    };
+    let full = measure(&without, None)?.0.per_second;
+    let mut rows = Vec::new();
+    for _ in 0..flags.rounds {
+        let pace = Some(full * PACE);
+        rows.push([
+            measure(&without, pace)?,
+            measure(&with, pace)?,
+            measure(&without, None)?,
+            measure(&with, None)?,
+        ]);
+    }
+    type Row = [(Load, f64); 4];
+    let median = |of: &dyn Fn(&Row) -> f64| {
+        let mut values: Vec<f64> = rows.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let figures = json!({
+        "pair_us_10_classes": few.microseconds,
+        "pair_us_1000_classes": many.microseconds,
+        "allocations_per_pair": few.allocations.max(many.allocations),
+        "metrics_ms_3_versions_1000_classes": render_ms,
+        "metrics_bytes": render_bytes,
+        "paced_per_second": median(&|row| row[0].0.per_second),
+        "paced_pairs_per_second": median(&|row| row[1].1),
+        "paced_p50_us_without": median(&|row| row[0].0.p50_us),
+        "paced_p99_us_without": median(&|row| row[0].0.p99_us),
+        "paced_p50_with_over_without": median(&|row| row[1].0.p50_us / row[0].0.p50_us),
+        "paced_p99_with_over_without": median(&|row| row[1].0.p99_us / row[0].0.p99_us),
+        "full_per_second_without": median(&|row| row[2].0.per_second),
+        "full_pairs_per_second": median(&|row| row[3].1),
+        "full_per_second_with_over_without": median(&|row| row[3].0.per_second / row[2].0.per_second),
+        "full_p99_with_over_without": median(&|row| row[3].0.p99_us / row[2].0.p99_us),
+    });
+    if flags.json {
+        println!("{figures}");
+    } else {
+        for (name, value) in figures.as_object().into_iter().flatten() {
+            println!("{name:36} {value}");
+        }
+    }
+    Ok(())
+}

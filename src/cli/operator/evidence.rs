@@ -1,0 +1,138 @@
+//! `stillhouse evidence`
+
+use std::{fmt::Write as _, io::Write};
+
+use clap::Args;
+
+use super::{
+    tables::{safe, time, with_header},
+    target::Target,
+    watching::Watching,
+};
+use crate::control::{EvidenceReport, MetricReport, TrialReport, WealthReport};
+
+#[derive(Args)]
+pub(in crate::cli) struct Evidence {
+    #[command(flatten)]
+    watching: Watching,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Evidence {
+    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let (client, model) = self.target.find()?;
+        let path = format!("/admin/models/{model}/evidence");
+        let look = || client.get::<EvidenceReport>(&path);
+        self.watching.run(self.target.server.json, out, look, text)
+    }
+}
+
+fn text(report: &EvidenceReport) -> String {
+    let mut text = String::new();
+    match (&report.on_trial, &report.last) {
+        (Some(trial), _) => text += &told(trial),
+        (None, Some(last)) => {
+            let _ = writeln!(
+                text,
+                "{} has no canary; {} was {} at {} (generation {}). What was known then:",
+                report.model,
+                last.trial.canary,
+                last.ending,
+                time(last.time),
+                last.generation
+            );
+            text += &told(&last.trial);
+        }
+        (None, None) => {
+            let _ = write!(
+                text,
+                "{} has no canary, and has had none since this server was started; `stillhouse canary start VERSION \
+                 --automatic` begins one",
+                report.model
+            );
+        }
+    }
+    text
+}
+
+fn told(trial: &TrialReport) -> String {
+    let mut text = format!(
+        "{}: canary {} beside {}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n",
+        trial.model,
+        trial.canary,
+        trial.stable,
+        trial.teacher.as_deref().unwrap_or("none"),
+        trial.plan,
+        trial.share,
+        span(trial.soaked_seconds),
+        trial.step_pairs,
+        trial.step_answers
+    );
+    let mut table = with_header([
+        "metric",
+        "n",
+        "canary less stable",
+        "95% interval",
+        "margin",
+        "roll back at",
+        "promote at",
+    ]);
+    for metric in &trial.metrics {
+        table.add_row(row(metric));
+    }
+    let _ = writeln!(text, "{table}");
+    for (count, words) in [
+        (trial.non_finite, "answers weren't finite"),
+        (trial.early_errors, "of the first answers were errors"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "{count} {words}");
+        }
+    }
+    let _ = write!(text, "verdict: {}", trial.decision.replace('_', " "));
+    for reason in &trial.reasons {
+        let _ = write!(text, "\n  {}", safe(reason));
+    }
+    text
+}
+
+fn row(metric: &MetricReport) -> [String; 7] {
+    let (scale, unit) = match metric.unit.as_str() {
+        "share" => (100.0, "%"),
+        "nats" => (1.0, " nats"),
+        _ => (1.0, " times"),
+    };
+    let digits = if scale > 1.0 { 2 } else { 4 };
+    let sign = |value: f64| match unit {
+        " times" => format!("{value:.2}{unit}"),
+        _ => format!("{:+.digits$}{unit}", value * scale),
+    };
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    [
+        metric.metric.clone(),
+        metric.observations.to_string(),
+        or_none(metric.estimate.map(sign)),
+        or_none(
+            metric.interval.map(|[low, high]| {
+                format!("{:+.digits$} to {:+.digits$}", low * scale, high * scale)
+            }),
+        ),
+        sign(metric.margin),
+        wealth(&metric.roll_back),
+        or_none(metric.promotion.as_ref().map(wealth)),
+    ]
+}
+
+/// ln e of what decides.
+fn wealth(wealth: &WealthReport) -> String {
+    format!("ln e {:.2} of {:.2}", wealth.log_e, wealth.needed_log_e)
+}
+
+fn span(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}

@@ -1,0 +1,305 @@
+//! Canaries on trial: evidence gathered, judged every half second, and where the plan is automatic, the verdict ordered.
+//!
+//! A verdict is an [`Order`] like an operator's: same checks, same journal, with the evidence in the audit line.
+
+mod measures;
+mod report;
+
+use std::{
+    collections::BTreeMap,
+    mem::{Discriminant, discriminant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use jiff::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+use super::{
+    ControlError, ControlPlane, Order,
+    judge::{Criteria, Decision, Reason, Verdict, judge},
+    trial::{Reading, Trial},
+};
+use crate::{
+    registry::Model,
+    rollout::{Change, Deployment, Plan, Role},
+    shadow::Pairing,
+    store::ModelName,
+};
+
+pub use measures::JudgeMetrics;
+pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthReport};
+
+/// How often the judge looks; its tests don't mind being looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// As it stands in the audit log.
+pub const ACTOR: &str = "judge";
+
+/// The trials of one model.
+pub(super) struct Docket {
+    criteria: Criteria,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    case: Option<Case>,
+    last: Option<EndedReport>,
+    /// The rollout that an earlier process has begun.
+    recovered: Option<u64>,
+    /// What was last complained about, so that it is said once.
+    complained: Vec<Discriminant<Reason>>,
+    /// Why the last order was not done, for the same reason.
+    undone: String,
+}
+
+/// A canary on trial.
+struct Case {
+    /// Keeps the seats that the trial's pairing means.
+    deployment: Arc<Deployment>,
+    trial: Trial,
+    report: TrialReport,
+}
+
+impl Docket {
+    /// `recovered` is the rollout whose canary an earlier process has seen.
+    pub(super) fn new(criteria: Criteria, recovered: Option<u64>) -> Self {
+        let inner = Inner {
+            recovered,
+            ..Inner::default()
+        };
+        Self {
+            criteria,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gathers what has come, and judges. What is returned shall be done.
+    fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> Option<Order> {
+        let deployment = model.slot.load_full();
+        let starved = model.shadow.is_starved(&deployment, now);
+        let mut inner = self.inner();
+        let pairing = Pairing::of(&deployment);
+        let forgets = inner.settle(&deployment, pairing, metrics);
+        let Some(canary) = &deployment.canary else {
+            model.shadow.differences().for_each(drop);
+            return None;
+        };
+        let reading = Reading {
+            canary: canary.live(),
+            stable: deployment.stable.live(),
+        };
+        let assignment = &deployment.assignment;
+        let mut trial = match inner.case.take() {
+            Some(case) => case.trial,
+            None => {
+                let recovered = inner.recovered == Some(assignment.rollout);
+                let (criteria, lost) = (&self.criteria, recovered || forgets);
+                Trial::new(pairing, assignment, criteria, reading.clone(), lost, now)
+            }
+        };
+        model
+            .shadow
+            .differences()
+            .for_each(|difference| trial.pair(&difference));
+        trial.look(assignment, reading, now);
+        let evidence = trial.evidence(deployment.sample_ratio_log_e(), starved);
+        let progress = trial.progress(now);
+        let verdict = judge(&evidence, &progress, &self.criteria);
+        let report = TrialReport::new(
+            &deployment,
+            &trial,
+            &evidence,
+            &progress,
+            &verdict,
+            &self.criteria,
+        );
+        metrics.show(&report, &trial, &verdict);
+        inner.complain(&verdict, &report);
+        let order = (assignment.plan == Plan::Automatic)
+            .then(|| order(&deployment, &verdict, &report))
+            .flatten();
+        inner.case = Some(Case {
+            deployment,
+            trial,
+            report,
+        });
+        order
+    }
+
+    /// What is known, and what was known last.
+    fn report(&self) -> (Option<TrialReport>, Option<EndedReport>) {
+        let inner = self.inner();
+        let report = inner.case.as_ref().map(|case| case.report.clone());
+        (report, inner.last.clone())
+    }
+}
+
+impl Inner {
+    /// Ends the case where somebody else is on trial now, or the same canary beside others. Whether a next trial forgets what
+    /// this one had found out about the same canary.
+    fn settle(&mut self, next: &Deployment, pairing: Pairing, metrics: &JudgeMetrics) -> bool {
+        let Some(case) = self.case.take_if(|case| case.trial.pairing != pairing) else {
+            return false;
+        };
+        metrics.forget(&case.report);
+        self.complained.clear();
+        self.undone.clear();
+        let before = &case.deployment.assignment;
+        let same =
+            next.assignment.canary == before.canary && next.assignment.rollout == before.rollout;
+        if same {
+            return case.trial.has_evidence();
+        }
+        let promoted = Some(&next.assignment.stable) == before.canary.as_ref();
+        self.last = Some(EndedReport {
+            time: Timestamp::now(),
+            generation: next.assignment.generation,
+            ending: if promoted { "promoted" } else { "taken out" }.into(),
+            trial: case.report,
+        });
+        false
+    }
+
+    /// Says once what somebody should look at.
+    fn complain(&mut self, verdict: &Verdict, report: &TrialReport) {
+        let complaints: Vec<_> = match verdict.decision {
+            Decision::Hold { alert: true } => verdict.reasons.iter().map(discriminant).collect(),
+            _ => vec![],
+        };
+        if complaints.iter().any(|new| !self.complained.contains(new)) {
+            tracing::warn!(
+                model = report.model,
+                canary = report.canary,
+                reasons = report.reasons.join("; "),
+                "a canary needs somebody to look"
+            );
+        }
+        self.complained = complaints;
+    }
+}
+
+/// What a verdict asks for.
+fn order(deployment: &Deployment, verdict: &Verdict, report: &TrialReport) -> Option<Order> {
+    let change = match verdict.decision {
+        Decision::Hold { .. } => return None,
+        Decision::Advance { share } => Change::SetSplit {
+            canary: Some(share),
+            teacher: None,
+        },
+        Decision::Promote => Change::Promote,
+        Decision::RollBack => Change::Abort,
+    };
+    Some(Order {
+        model: report.model.parse().ok()?,
+        change,
+        // The evidence is about this deployment; whoever was faster is right.
+        expected: Some(deployment.assignment.generation),
+        dry_run: false,
+        actor: ACTOR.into(),
+        reason: report.reasons.join("; "),
+        request_id: String::new(),
+        detail: serde_json::to_value(report).ok(),
+    })
+}
+
+impl ControlPlane {
+    /// Begins to judge; ends with the control plane.
+    pub fn preside(self: &Arc<Self>) {
+        let clock = Clock::new();
+        tokio::spawn(preside(Arc::downgrade(self), clock));
+    }
+
+    /// What is known about a model's canary, and about its last.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn evidence(&self, name: &str) -> Result<EvidenceReport, ControlError> {
+        let model = self.model(name)?;
+        let docket = self.dockets.get(name).ok_or(ControlError::UnknownModel)?;
+        let (on_trial, last) = docket.report();
+        let deployment = model.slot.load();
+        Ok(EvidenceReport {
+            model: name.to_owned(),
+            generation: deployment.assignment.generation,
+            stable: deployment.assignment.stable.to_string(),
+            teacher: deployment
+                .assignment
+                .filling(Role::Teacher)
+                .map(ToString::to_string),
+            on_trial,
+            last,
+        })
+    }
+
+    async fn look(self: &Arc<Self>, name: &ModelName, clock: &Clock) {
+        let (Ok(model), Some(docket)) =
+            (self.model(name.as_str()), self.dockets.get(name.as_str()))
+        else {
+            return;
+        };
+        model
+            .shadow
+            .turn(&model.slot.load_full(), clock.since_epoch());
+        let Some(order) = docket.look(model, &self.judging, Instant::now()) else {
+            return;
+        };
+        let action = order.change.action();
+        match self.execute(order).await {
+            Ok(_) => self.judging.ordered(name.as_str(), action),
+            // An operator was faster: the next look sees what is there then.
+            Err(ControlError::Stale { .. }) => {}
+            Err(error) => {
+                let text = error.to_string();
+                let mut inner = docket.inner();
+                if inner.undone != text {
+                    tracing::warn!(model = %name, action, %error, "what the judge ordered was not done");
+                    inner.undone = text;
+                }
+            }
+        }
+    }
+}
+
+async fn preside(control: Weak<ControlPlane>, clock: Clock) {
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(control) = control.upgrade() else {
+            return;
+        };
+        let names: Vec<ModelName> = control.fleets.keys().cloned().collect();
+        for name in names {
+            control.look(&name, &clock).await;
+        }
+    }
+}
+
+/// The wall clock of the start, gone on by a clock that is never set: windows survive whoever sets the clock.
+struct Clock {
+    started: Instant,
+    at_start: Duration,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            started: Instant::now(),
+            at_start: since_epoch.unwrap_or_default(),
+        }
+    }
+
+    fn since_epoch(&self) -> Duration {
+        self.at_start + self.started.elapsed()
+    }
+}
+
+/// By model.
+pub(super) type Dockets = BTreeMap<String, Docket>;

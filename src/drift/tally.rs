@@ -1,0 +1,194 @@
+//! Counters that only grow, of one version beside its teacher: they add up over replicas, and the difference of two readings
+//! is what happened between them.
+
+use super::calibration::Calibration;
+
+/// What has been counted so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// All answers by class, shadowed or not.
+    pub predictions: Vec<u64>,
+    /// Pairs.
+    pub pairs: u64,
+    /// Σ KL(teacher‖version) at T = 1.
+    pub kl_nats: f64,
+    /// Σ KL².
+    pub kl_squares: f64,
+    /// Σ min(KL, clip).
+    pub clipped_nats: f64,
+    /// Pairs that were clipped.
+    pub clips: u64,
+    /// Σ T²·KL at the training temperature.
+    pub at_temperature_nats: f64,
+    /// Σ (T²·KL)².
+    pub at_temperature_squares: f64,
+    /// Pairs with the same top class.
+    pub agreements: u64,
+    /// Pairs with the teacher's class among the first five.
+    pub within_top5: u64,
+    /// By class: where KL comes from.
+    pub class_nats: Vec<f64>,
+    /// Confidence beside agreement.
+    pub calibration: Calibration,
+    /// By watched number and cell.
+    pub cells: Vec<Vec<u64>>,
+}
+
+impl Tally {
+    /// What was counted since an earlier reading of the same counters.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let less = |now: u64, then: u64| now.saturating_sub(then);
+        let counts = |now: &[u64], then: &[u64]| -> Vec<u64> {
+            let then = then.iter().copied().chain(std::iter::repeat(0));
+            now.iter()
+                .zip(then)
+                .map(|(now, then)| less(*now, then))
+                .collect()
+        };
+        let no_cells = Vec::new();
+        let then_cells = earlier.cells.iter().chain(std::iter::repeat(&no_cells));
+        let then_nats = earlier.class_nats.iter().copied();
+        let then_nats = then_nats.chain(std::iter::repeat(0.0));
+        Self {
+            predictions: counts(&self.predictions, &earlier.predictions),
+            pairs: less(self.pairs, earlier.pairs),
+            kl_nats: self.kl_nats - earlier.kl_nats,
+            kl_squares: self.kl_squares - earlier.kl_squares,
+            clipped_nats: self.clipped_nats - earlier.clipped_nats,
+            clips: less(self.clips, earlier.clips),
+            at_temperature_nats: self.at_temperature_nats - earlier.at_temperature_nats,
+            at_temperature_squares: self.at_temperature_squares - earlier.at_temperature_squares,
+            agreements: less(self.agreements, earlier.agreements),
+            within_top5: less(self.within_top5, earlier.within_top5),
+            class_nats: self
+                .class_nats
+                .iter()
+                .zip(then_nats)
+                .map(|(now, then)| now - then)
+                .collect(),
+            calibration: self.calibration.since(&earlier.calibration),
+            cells: self
+                .cells
+                .iter()
+                .zip(then_cells)
+                .map(|(now, then)| counts(now, then))
+                .collect(),
+        }
+    }
+
+    /// Mean KL with its 95 % interval.
+    pub fn kl(&self) -> Option<Estimate> {
+        Estimate::of_mean(self.pairs, self.kl_nats, self.kl_squares)
+    }
+
+    /// Mean T²·KL with its 95 % interval.
+    pub fn at_temperature(&self) -> Option<Estimate> {
+        Estimate::of_mean(
+            self.pairs,
+            self.at_temperature_nats,
+            self.at_temperature_squares,
+        )
+    }
+
+    /// Share of pairs with the same top class, with its 95 % interval.
+    pub fn agreement(&self) -> Option<Estimate> {
+        Estimate::of_share(self.pairs, self.agreements)
+    }
+
+    /// Share of pairs with the teacher's class among the first five.
+    pub fn top5_containment(&self) -> Option<Estimate> {
+        Estimate::of_share(self.pairs, self.within_top5)
+    }
+}
+
+/// A value, and where the truth lies with 95 % confidence for whoever looks once.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Estimate {
+    /// The estimate.
+    pub value: f64,
+    /// From where to where.
+    pub interval: [f64; 2],
+}
+
+/// The 97.5 % quantile of the standard normal distribution.
+const Z_975: f64 = 1.959_964;
+
+impl Estimate {
+    /// The mean of values that aren't negative, by their sum and the sum of their squares: the normal approximation.
+    pub fn of_mean(count: u64, sum: f64, squares: f64) -> Option<Self> {
+        let n = count as f64;
+        let value = sum / n;
+        let variance = (squares / n - value * value).max(0.0);
+        let radius = Z_975 * (variance / n).sqrt();
+        (count > 0).then_some(Self {
+            value,
+            interval: [(value - radius).max(0.0), value + radius],
+        })
+    }
+
+    /// A share: Wilson's interval (1927), which also holds near 0 and 1.
+    pub fn of_share(count: u64, hits: u64) -> Option<Self> {
+        let (n, value) = (count as f64, hits as f64 / count as f64);
+        let z2 = Z_975 * Z_975;
+        let centre = (value + z2 / (2.0 * n)) / (1.0 + z2 / n);
+        let spread = value * (1.0 - value) / n + z2 / (4.0 * n * n);
+        let radius = Z_975 * spread.sqrt() / (1.0 + z2 / n);
+        (count > 0).then_some(Self {
+            value,
+            interval: [(centre - radius).max(0.0), (centre + radius).min(1.0)],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-4, "{a} is not {b}");
+    }
+
+    #[test]
+    fn known_intervals() {
+        assert_eq!(Estimate::of_share(0, 0), None);
+        // Wilson's own kind of example: 8 of 10.
+        let share = Estimate::of_share(10, 8).expect("counted");
+        near(share.interval[0], 0.4902);
+        near(share.interval[1], 0.9433);
+        assert_eq!(Estimate::of_share(5, 5).expect("counted").interval[1], 1.0);
+        let mean = Estimate::of_mean(4, 2.0, 2.0).expect("counted");
+        near(mean.value, 0.5);
+        near(mean.interval[0], 0.5 - 1.96 * 0.25);
+        assert_eq!(Estimate::of_mean(0, 0.0, 0.0), None);
+    }
+
+    #[test]
+    fn a_difference_of_readings_is_what_happened_between() {
+        let mut then = Tally {
+            predictions: vec![1, 2],
+            pairs: 3,
+            kl_nats: 0.5,
+            class_nats: vec![0.25, 0.25],
+            cells: vec![vec![3, 0]],
+            ..Tally::default()
+        };
+        then.calibration.observe(0.9, true);
+        let mut now = then.clone();
+        now.predictions[1] += 4;
+        now.pairs += 2;
+        now.kl_nats += 1.0;
+        now.class_nats[0] += 1.0;
+        now.cells[0][1] += 2;
+        now.calibration.observe(0.2, false);
+        let between = now.since(&then);
+        assert_eq!(between.predictions, [0, 4]);
+        assert_eq!((between.pairs, between.kl_nats), (2, 1.0));
+        assert_eq!(between.class_nats, [1.0, 0.0]);
+        assert_eq!(between.cells, [[0, 2]]);
+        assert_eq!(between.calibration.bins()[9].answers, 0);
+        assert_eq!(between.calibration.bins()[2].answers, 1);
+        // Counters that weren't there yet began at 0.
+        assert_eq!(now.since(&Tally::default()), now);
+    }
+}

@@ -1,0 +1,328 @@
+//! The shadow thread: takes samples, runs who hasn't answered them, compares.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use prometheus::HistogramVec;
+
+use super::{
+    Counters, DriftSettings, Miss, Sample, ShadowSettings,
+    admission::Admission,
+    bench::{Answers, Bench, ROWS, Run},
+    detectors::Detectors,
+};
+use crate::{
+    drift::{
+        comparison::{Comparison, Scores, Told},
+        sequential::{disagreement, divergence},
+    },
+    image::{Limits, Thumbnail},
+    rollout::{Deployment, Role, Seat, Slot, Source},
+    store::manifest::OutputKind,
+    version::Version,
+};
+
+/// How often it looks whether its engines are still wanted while no samples come.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Who is compared with whom: it stays the same for as long as the same versions fill the same roles of one rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pairing {
+    rollout: u64,
+    seats: [usize; 3],
+}
+
+impl Pairing {
+    /// Of a deployment. Seats are told apart by where they lie: whoever keeps a pairing keeps the seats as well.
+    pub fn of(deployment: &Deployment) -> Self {
+        let place = |role| {
+            deployment
+                .seat(role)
+                .map_or(0, |seat| Arc::as_ptr(seat).addr())
+        };
+        Self {
+            rollout: deployment.assignment.rollout,
+            seats: Role::ALL.map(place),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Pairing {
+    /// Of nobody, in this rollout.
+    pub(crate) fn of_rollout(rollout: u64) -> Self {
+        Self {
+            rollout,
+            ..Self::default()
+        }
+    }
+}
+
+/// What one pair says of the canary beside stable; from −1, much better, to 1, much worse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// Who was compared.
+    pub pairing: Pairing,
+    /// In top classes.
+    pub disagreement: f64,
+    /// In clipped divergences, as a part of the clip.
+    pub divergence: f64,
+    /// Whether the canary's answer wasn't finite.
+    pub non_finite: bool,
+}
+
+/// What one student said.
+enum Said {
+    Finite(Told),
+    NotFinite,
+    Failed,
+}
+
+impl Said {
+    fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Finite(told) => Some(told),
+            Self::NotFinite | Self::Failed => None,
+        }
+    }
+}
+
+/// What a runner is made of; unlike itself it may change threads.
+pub(super) struct Parts {
+    pub(super) slot: Arc<Slot>,
+    pub(super) samples: Receiver<Sample>,
+    pub(super) differences: Sender<Difference>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) durations: HistogramVec,
+    pub(super) settings: ShadowSettings,
+    pub(super) drift: DriftSettings,
+    pub(super) limits: Limits,
+}
+
+pub(super) struct Runner {
+    slot: Arc<Slot>,
+    samples: Receiver<Sample>,
+    differences: Sender<Difference>,
+    counters: Arc<Counters>,
+    drift: DriftSettings,
+    gives_way: bool,
+    admission: Admission,
+    begun: Instant,
+    bench: Bench,
+    answers: [Answers; 3],
+    comparison: Comparison,
+    thumbnail: Thumbnail,
+    detectors: Option<Detectors>,
+}
+
+impl Runner {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            slot: parts.slot,
+            samples: parts.samples,
+            differences: parts.differences,
+            counters: parts.counters,
+            drift: parts.drift,
+            gives_way: parts.settings.gives_way,
+            admission: Admission::new(&parts.settings),
+            begun: Instant::now(),
+            bench: Bench::new(parts.limits, parts.durations),
+            answers: Default::default(),
+            comparison: Comparison::default(),
+            thumbnail: Thumbnail::new(),
+            detectors: None,
+        }
+    }
+
+    /// Works until nobody can send any more.
+    pub(super) fn run(mut self) {
+        if self.gives_way {
+            stillhouse_engine::give_way();
+        }
+        let mut batch = Vec::with_capacity(ROWS);
+        loop {
+            match self.samples.recv_timeout(LOOK) {
+                Ok(first) => self.take(first, &mut batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let current = self.slot.load_full();
+            // Versions must not outlive their roles because nobody sends pictures.
+            self.bench.keep(&current);
+            if self
+                .detectors
+                .as_ref()
+                .is_some_and(|of| !of.is_of(&current.stable))
+            {
+                self.detectors = None;
+            }
+            self.admit(&mut batch, &current);
+            if !batch.is_empty() {
+                self.compare(&current, &batch);
+            }
+            batch.clear();
+        }
+    }
+
+    /// One batch: the first sample and whatever waits.
+    fn take(&self, first: Sample, batch: &mut Vec<Sample>) {
+        batch.push(first);
+        batch.extend(self.samples.try_iter().take(ROWS - 1));
+    }
+
+    fn admit(&mut self, batch: &mut Vec<Sample>, current: &Deployment) {
+        let (instant, pairing) = (Instant::now(), Pairing::of(current));
+        let now = instant.saturating_duration_since(self.begun);
+        batch.retain(|sample| {
+            let same = Pairing::of(&sample.deployment) == pairing;
+            let admitted = match same && current.teacher.is_some() {
+                true => self.admission.admit(sample, now),
+                false => Err(Miss::Superseded),
+            };
+            if let Err(why) = admitted {
+                self.counters.missed(why, instant);
+            }
+            admitted.is_ok()
+        });
+    }
+
+    /// All of the batch were answered under the same pairing as `current` has.
+    fn compare(&mut self, current: &Arc<Deployment>, batch: &[Sample]) {
+        let Some(teacher) = &current.teacher else {
+            return;
+        };
+        let [of_teacher, of_students @ ..] = &mut self.answers;
+        of_teacher.begin(teacher, batch);
+        self.bench.run(teacher, batch, |_| true, of_teacher);
+        let sound = |index: usize| {
+            of_teacher.run(index) == Run::Answered
+                && of_teacher
+                    .scores(index)
+                    .iter()
+                    .all(|score| score.is_finite())
+        };
+        let students = [Some(&current.stable), current.canary.as_ref()];
+        for (seat, answers) in students.iter().zip(of_students) {
+            if let Some(seat) = seat {
+                answers.begin(seat, batch);
+                self.bench.run(seat, batch, sound, answers);
+            }
+        }
+        for (index, sample) in batch.iter().enumerate() {
+            let paired = self.pair(current, teacher, index, sample);
+            let now = Instant::now();
+            match paired {
+                Ok(()) => {
+                    self.counters.pairs.inc();
+                    self.counters.starvation.fed(now);
+                }
+                Err(why) => self.counters.missed(why, now),
+            }
+        }
+    }
+
+    /// One picture's answers beside each other.
+    fn pair(
+        &mut self,
+        current: &Deployment,
+        teacher: &Seat,
+        index: usize,
+        sample: &Sample,
+    ) -> Result<(), Miss> {
+        let [of_teacher, of_stable, of_canary] = &self.answers;
+        match of_teacher.run(index) {
+            Run::Answered => {}
+            Run::Failed => return Err(Miss::TeacherFailed),
+            Run::Lost(why) => return Err(why),
+        }
+        let truth = scores(&teacher.version, of_teacher.scores(index));
+        if !truth.are_finite() {
+            teacher.not_finite(Source::Shadow);
+            return Err(Miss::TeacherNonFinite);
+        }
+        let canary = current.canary.as_ref();
+        // A picture that one of them can't be given compares nobody.
+        for answers in [Some(of_stable), canary.map(|_| of_canary)]
+            .into_iter()
+            .flatten()
+        {
+            if let Run::Lost(why) = answers.run(index) {
+                return Err(why);
+            }
+        }
+        self.comparison.begin(truth);
+        let watched = sample.statistics(&mut self.thumbnail);
+        let comparison = &mut self.comparison;
+        let mut say = |seat: &Seat, answers: &Answers| {
+            let said = said(seat, answers, index, truth, comparison);
+            // A picture is the same for all, but each version has its own cells for it.
+            if let (Some(watched), Some(series)) = (&watched, seat.beside_teacher()) {
+                watched
+                    .named()
+                    .for_each(|(name, value)| series.watch(name, value));
+            }
+            said
+        };
+        let stable_said = say(&current.stable, of_stable);
+        let canary_said = canary.map(|seat| say(seat, of_canary));
+        let top1 = self.comparison.teacher_top1();
+        self.detectors(current).observe(stable_said.told());
+        if let Some(canary_said) = canary_said {
+            let class = |said: &Said| said.told().map(|told| told.top1);
+            let nats = |said: &Said| said.told().map(|told| told.kl_nats);
+            let difference = Difference {
+                pairing: Pairing::of(current),
+                disagreement: disagreement(top1, class(&stable_said), class(&canary_said)),
+                divergence: divergence(nats(&stable_said), nats(&canary_said), current.clip_nats()),
+                non_finite: matches!(canary_said, Said::NotFinite),
+            };
+            // The judge takes them every second; if it didn't, this thread could wait.
+            let _ = self.differences.send(difference);
+        }
+        Ok(())
+    }
+
+    fn detectors(&mut self, current: &Deployment) -> &mut Detectors {
+        let (stable, clip_nats, drift) = (&current.stable, current.clip_nats(), &self.drift);
+        self.detectors
+            .get_or_insert_with(|| Detectors::new(stable.clone(), clip_nats, drift))
+    }
+}
+
+/// Measures one student and counts what comes out.
+fn said(
+    seat: &Seat,
+    answers: &Answers,
+    index: usize,
+    truth: Scores,
+    comparison: &mut Comparison,
+) -> Said {
+    let series = seat.beside_teacher();
+    let scores = scores(&seat.version, answers.scores(index));
+    let answered = answers.run(index) == Run::Answered;
+    if answered && scores.are_finite() {
+        let told = comparison.student(truth, scores, seat.version.temperature());
+        if let Some(series) = series {
+            series.observe(&told, comparison);
+        }
+        return Said::Finite(told);
+    }
+    if let Some(series) = series {
+        series.observe_worst(comparison.teacher_top1());
+    }
+    if !answered {
+        return Said::Failed;
+    }
+    seat.not_finite(Source::Shadow);
+    Said::NotFinite
+}
+
+fn scores<'a>(version: &Version, values: &'a [f32]) -> Scores<'a> {
+    match version.manifest.output.kind {
+        OutputKind::Logits => Scores::Logits(values),
+        OutputKind::Probabilities => Scores::Probabilities(values),
+    }
+}

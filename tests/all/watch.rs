@@ -1,0 +1,92 @@
+//! Answers beside the teacher's: pairs, drift, and canaries that are judged by them.
+
+mod judging;
+mod pairs;
+mod trouble;
+
+use stillhouse::config::Config;
+use stillhouse_engine::scripted::Scripted;
+
+use crate::{
+    rollout::scripted,
+    server::TestServer,
+    toy::{LABELS, SIDE, png},
+};
+
+/// Every answer is compared, and on a machine that is busy with other tests.
+fn everything(config: &mut Config) {
+    config.shadow.rate = 1.0;
+    config.shadow.gives_way = false;
+    config.shadow.budget_per_second = 1e6;
+    config.shadow.queue = 4096;
+    let toy = config.models.entry("toy".into()).or_default();
+    toy.teacher = "t".into();
+}
+
+/// The teacher `t`, and those who are named, the first of them stable.
+async fn beside_teacher(
+    teacher: Scripted,
+    students: Vec<(&'static str, Scripted)>,
+    configure: impl FnOnce(&mut Config),
+) -> TestServer {
+    let versions = students.into_iter().chain([("t", teacher)]).collect();
+    TestServer::fleet(versions, |config| {
+        everything(config);
+        configure(config);
+    })
+    .await
+}
+
+/// The nth of many different pictures: no two have the same pixels.
+fn picture(n: usize) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..SIDE * SIDE)
+        .map(|pixel| match pixel {
+            0 => 7,
+            1 => (n >> 8) as u8,
+            2 => n as u8,
+            // Part of them are the trigger that engines misbehave on: see `is_trigger_picture`.
+            _ => 100,
+        })
+        .collect();
+    png(SIDE, SIDE, png::ColorType::Grayscale, &pixels)
+}
+
+/// Sends so many different pictures, which all must be answered.
+async fn send(server: &TestServer, range: std::ops::Range<usize>) {
+    for n in range {
+        let reply = server.predict(picture(n)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+}
+
+/// The number of the picture that an engine sees in a row.
+fn number(row: &[f32]) -> usize {
+    let byte = |pixel: f32| (pixel * 255.0).round() as usize;
+    byte(row[1]) * 256 + byte(row[2])
+}
+
+/// An engine that favours a class by the number of the picture.
+fn by_number(class: impl Fn(usize) -> usize + Send + Sync + 'static) -> Scripted {
+    scripted(move |input, rows| {
+        let pixels = (SIDE * SIDE) as usize;
+        let row = |row: &[f32]| logits(class(number(row)), 9.0);
+        assert_eq!(input.len(), rows * pixels);
+        Ok(input.chunks_exact(pixels).flat_map(row).collect())
+    })
+}
+
+/// Logits that favour one class by so much.
+fn logits(class: usize, height: f32) -> [f32; LABELS.len()] {
+    std::array::from_fn(|other| if other == class { height } else { 0.0 })
+}
+
+/// A series of a role beside the teacher.
+fn of(name: &str, version: &str, role: &str) -> String {
+    format!("stillhouse_{name}{{model=\"toy\",role=\"{role}\",version=\"{version}\"}}")
+}
+
+const PAIRS: &str = "stillhouse_shadow_pairs_total{model=\"toy\"}";
+
+fn missed(reason: &str) -> String {
+    format!("stillhouse_shadow_dropped_total{{model=\"toy\",reason=\"{reason}\"}}")
+}

@@ -1,0 +1,331 @@
+//! Canaries on trial, with nobody's hand in it, and with somebody's.
+
+use serde_json::{Value, json};
+use stillhouse::{config::Config, rollout::Share};
+
+use super::{PAIRS, beside_teacher, by_number, everything, number, send};
+use crate::{
+    rollout::{always, favour, scripted},
+    server::TestServer,
+    toy::LABELS,
+};
+
+/// A ramp that is over as soon as the evidence is there.
+fn hasty(config: &mut Config) {
+    config.judge.soak_seconds = 0;
+    config.judge.step_pairs = 10;
+    config.judge.step_answers = 5;
+    config.judge.promotion_pairs = 100;
+    // Wide margins: a hundred pairs are enough to prove them.
+    config.judge.disagreement_margin = 0.2;
+    config.judge.divergence_margin_nats = 0.4;
+    config.judge.ramp = [0, 5000, 10_000]
+        .map(|points| Share::new(points).expect("a share"))
+        .to_vec();
+}
+
+async fn begin(server: &TestServer, plan: &str) {
+    let order = json!({"version": "v2", "plan": plan, "reason": "on trial"});
+    let reply = server.order("POST", "canary", order).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    server
+        .told("/evidence", |told| !told["on_trial"].is_null())
+        .await;
+}
+
+/// Sends pictures until what is told of the deployment satisfies `enough`.
+async fn send_until(server: &TestServer, enough: impl Fn(&Value) -> bool) -> Value {
+    let begun = std::time::Instant::now();
+    let mut sent = 0;
+    loop {
+        send(server, sent..sent + 20).await;
+        sent += 20;
+        let deployment = server.deployment().await;
+        if enough(&deployment) {
+            return deployment;
+        }
+        assert!(
+            begun.elapsed().as_secs() < 60 && sent < 60_000,
+            "{deployment:#}"
+        );
+    }
+}
+
+async fn history(server: &TestServer) -> Vec<Value> {
+    let path = "/admin/models/toy/history";
+    let reply = server.admin("GET", path, &[], Value::Null).await;
+    reply.json()["entries"].as_array().expect("lines").clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_canary_is_taken_out_by_itself_with_its_evidence() {
+    let bad = by_number(|n| usize::from(n % 3 == 0));
+    let server = beside_teacher(always(0), vec![("v1", always(0)), ("v2", bad)], |_| {}).await;
+    begin(&server, "automatic").await;
+    let deployment = send_until(&server, |told| told["canary"].is_null()).await;
+    assert_eq!(
+        (&deployment["stable"], &deployment["generation"]),
+        (&json!("v1"), &json!(3))
+    );
+    let told = server
+        .told("/evidence", |told| !told["last"].is_null())
+        .await;
+    let last = &told["last"];
+    assert_eq!(
+        (&last["ending"], &last["trial"]["canary"]),
+        (&json!("taken out"), &json!("v2"))
+    );
+    let trial = &last["trial"];
+    assert_eq!(trial["decision"], "roll_back");
+    let disagreement = &trial["metrics"][0];
+    assert_eq!(disagreement["metric"], "disagreement");
+    let estimate = disagreement["estimate"].as_f64().expect("a number");
+    assert!((0.15..0.6).contains(&estimate), "{estimate}");
+    assert!(
+        disagreement["roll_back"]["log_e"].as_f64()
+            >= disagreement["roll_back"]["needed_log_e"].as_f64()
+    );
+    assert!(
+        trial["reasons"][0]
+            .as_str()
+            .expect("words")
+            .contains("worse than the margin allows")
+    );
+    // Who, why, and by what.
+    let line = &history(&server).await[0];
+    assert_eq!(
+        (&line["actor"], &line["action"]),
+        (&json!("judge"), &json!("abort"))
+    );
+    assert!(
+        line["reason"].as_str().expect("words").contains("margin"),
+        "{line}"
+    );
+    assert_eq!(line["detail"]["canary"], "v2");
+    assert_eq!(
+        line["detail"]["metrics"].as_array().expect("metrics").len(),
+        4
+    );
+    let orders = "stillhouse_judge_orders_total{action=\"abort\",model=\"toy\"}";
+    assert_eq!(server.metric(orders).await, 1.0);
+    assert!(
+        !server.metrics().await.contains("evidence_log_e{"),
+        "they go with the canary"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_canary_is_led_to_promotion() {
+    let good = by_number(|n| usize::from(n % 50 == 0));
+    let stable = by_number(|n| usize::from(n % 40 == 0));
+    let server = beside_teacher(always(0), vec![("v1", stable), ("v2", good)], hasty).await;
+    begin(&server, "automatic").await;
+    let deployment = send_until(&server, |told| told["stable"] == "v2").await;
+    assert_eq!(
+        (&deployment["canary"], &deployment["previous"]),
+        (&Value::Null, &json!("v1"))
+    );
+    let told = server
+        .told("/evidence", |told| !told["last"].is_null())
+        .await;
+    assert_eq!(told["last"]["ending"], "promoted");
+    let actions: Vec<String> = history(&server)
+        .await
+        .iter()
+        .rev()
+        .map(|line| format!("{} {}", line["actor"], line["action"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            "anonymous start_canary",
+            "judge set_split",
+            "judge set_split",
+            "judge promote"
+        ]
+    );
+}
+
+/// Equal labels, wrong confidence: KL alone tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overconfident_canary_is_found_by_divergence() {
+    let soft = |height: f32| scripted(move |_, rows| Ok([height, 0.0, 0.0].repeat(rows)));
+    let server = beside_teacher(
+        soft(0.5),
+        vec![("v1", soft(0.4)), ("v2", soft(8.0))],
+        |_| {},
+    )
+    .await;
+    begin(&server, "automatic").await;
+    send_until(&server, |told| told["canary"].is_null()).await;
+    let told = server
+        .told("/evidence", |told| !told["last"].is_null())
+        .await;
+    let trial = &told["last"]["trial"];
+    assert_eq!(trial["metrics"][0]["estimate"], 0.0, "{trial:#}");
+    let reasons = trial["reasons"].to_string();
+    assert!(
+        reasons.contains("divergence") && !reasons.contains("disagreement"),
+        "{reasons}"
+    );
+}
+
+/// Three answers that aren't finite end it, though it is dark.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_answers_nan_is_stopped_at_once() {
+    let nan = scripted(|input, rows| match number(&input[..16]) {
+        n if n == 128 * 256 + 128 => Ok(favour(0, rows)),
+        _ => Ok(vec![f32::NAN; rows * LABELS.len()]),
+    });
+    let server = beside_teacher(always(0), vec![("v1", always(0)), ("v2", nan)], |_| {}).await;
+    begin(&server, "automatic").await;
+    send_until(&server, |told| told["canary"].is_null()).await;
+    let told = server
+        .told("/evidence", |told| !told["last"].is_null())
+        .await;
+    let reasons = told["last"]["trial"]["reasons"].to_string();
+    assert!(reasons.contains("weren't finite"), "{reasons}");
+    let series = "stillhouse_non_finite_total{model=\"toy\",role=\"canary\",source=\"shadow\",version=\"v2\"}";
+    assert!(server.metric(series).await >= 3.0);
+}
+
+/// A canary that errs live is booked its errors though stable answers, and goes without any teacher's word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_errs_live_goes() {
+    let failing = scripted(|input, rows| match number(&input[..16]) {
+        n if n == 128 * 256 + 128 => Ok(favour(0, rows)),
+        _ => Err(stillhouse_engine::EngineError::Run("out of luck".into())),
+    });
+    let versions = vec![("v1", always(0)), ("v2", failing)];
+    let server = TestServer::fleet(versions, |config| {
+        everything(config);
+        config.models.entry("toy".into()).or_default().teacher = String::new();
+    })
+    .await;
+    begin(&server, "automatic").await;
+    let reply = server.order("PUT", "split", json!({"canary": "50%"})).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    send_until(&server, |told| told["canary"].is_null()).await;
+    let told = server
+        .told("/evidence", |told| !told["last"].is_null())
+        .await;
+    let reasons = told["last"]["trial"]["reasons"].to_string();
+    assert!(
+        reasons.contains("of the canary's first 20 answers were errors"),
+        "{reasons}"
+    );
+}
+
+/// Manual: the judge says what it would do, and does nothing. Automatic again: it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn advice_is_only_advice() {
+    let bad = by_number(|_| 1);
+    let server = beside_teacher(always(0), vec![("v1", always(0)), ("v2", bad)], |_| {}).await;
+    begin(&server, "manual").await;
+    send(&server, 0..60).await;
+    server.until(PAIRS, 60.0).await;
+    let told = server
+        .told("/evidence", |told| {
+            told["on_trial"]["decision"] == "roll_back"
+        })
+        .await;
+    assert_eq!(told["on_trial"]["plan"], "manual");
+    assert_eq!(server.deployment().await["canary"], "v2");
+    let one_hot = |decision: &str| {
+        format!("stillhouse_judge_decision{{decision=\"{decision}\",model=\"toy\"}}")
+    };
+    assert_eq!(server.metric(&one_hot("roll_back")).await, 1.0);
+    assert_eq!(server.metric(&one_hot("hold")).await, 0.0);
+    let reply = server
+        .order(
+            "PUT",
+            "plan",
+            json!({"plan": "automatic", "reason": "go on"}),
+        )
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(
+        reply.json()["undo"]["command"],
+        "stillhouse canary plan manual --model toy"
+    );
+    let told = server
+        .told("/evidence", |told| !told["last"].is_null())
+        .await;
+    assert_eq!(told["last"]["ending"], "taken out");
+}
+
+/// What a restart has lost may have been unfavourable: a canary goes no further, but a bad one still goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_freezes_what_speaks_for_a_canary() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let versions = |bad: usize| {
+        let canary = by_number(move |n| usize::from(n % bad == 0));
+        vec![("v1", always(0)), ("v2", canary), ("t", always(0))]
+    };
+    let configure = |config: &mut Config| {
+        everything(config);
+        hasty(config);
+    };
+    let mut server = TestServer::fleet_in(folder.path(), versions(1_000_000), configure).await;
+    begin(&server, "automatic").await;
+    server.begin_stop();
+    server.ended().await;
+
+    let mut server = TestServer::fleet_in(folder.path(), versions(1_000_000), configure).await;
+    assert_eq!(server.deployment().await["plan"], "automatic");
+    send(&server, 1..300).await;
+    server.until(PAIRS, 299.0).await;
+    let told = server
+        .told("/evidence", |told| {
+            told["on_trial"]["metrics"][0]["observations"].as_u64() >= Some(250)
+        })
+        .await;
+    let trial = &told["on_trial"];
+    assert_eq!(
+        (&trial["evidence_lost"], &trial["decision"]),
+        (&json!(true), &json!("alert"))
+    );
+    assert_eq!(trial["share"], 0);
+    assert_eq!(
+        server
+            .metric("stillhouse_evidence_lost{model=\"toy\"}")
+            .await,
+        1.0
+    );
+    assert!(
+        trial["reasons"][0]
+            .as_str()
+            .expect("words")
+            .contains("a restart lost evidence")
+    );
+    server.begin_stop();
+    server.ended().await;
+
+    let server = TestServer::fleet_in(folder.path(), versions(2), configure).await;
+    send_until(&server, |told| told["canary"].is_null()).await;
+    assert_eq!(history(&server).await[0]["actor"], "judge");
+}
+
+/// Another teacher means other pairs: what was found beside the old one is not forgotten in the canary's favour.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_teacher_begins_another_trial() {
+    let versions = vec![("v1", always(0)), ("v2", always(0)), ("u", always(0))];
+    let server = beside_teacher(always(0), versions, hasty).await;
+    begin(&server, "manual").await;
+    send(&server, 0..50).await;
+    server.until(PAIRS, 50.0).await;
+    server
+        .told("/evidence", |told| {
+            told["on_trial"]["metrics"][0]["observations"] == 50
+        })
+        .await;
+    let reply = server
+        .order("PUT", "teacher", json!({"version": "u"}))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let told = server
+        .told("/evidence", |told| told["on_trial"]["teacher"] == "u")
+        .await;
+    assert_eq!(told["on_trial"]["metrics"][0]["observations"], 0);
+    assert_eq!(told["on_trial"]["evidence_lost"], true);
+}
