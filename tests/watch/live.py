@@ -69,7 +69,6 @@ format = "json"
 # What no step causes, with the reason.
 NOT_PROVOKED = {
     "StillhouseNotScraped": "there is always a target",
-    "StillhouseRestarting": "takes three restarts between scrapes",
     "StillhouseShadowsFailing": "takes a teacher that fails but was accepted",
     "StillhouseShadowsDropped": "takes most of five minutes under overload",
     "StillhouseSlow": "a small network on a small queue is refused before it is slow",
