@@ -28,8 +28,6 @@ pub(super) struct Reading {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     share: Share,
-    /// Of the requests that canary or stable answer.
-    canary_part: f64,
     since: Instant,
     pairs: u64,
     answers: u64,
@@ -39,6 +37,8 @@ struct Step {
 #[derive(Debug)]
 pub(super) struct Trial {
     pub(super) pairing: Pairing,
+    /// The deployment's when it was last looked at.
+    generation: u64,
     begun: Instant,
     step: Step,
     disagreement: Paired,
@@ -70,6 +70,7 @@ impl Trial {
     ) -> Self {
         Self {
             pairing,
+            generation: assignment.generation,
             begun: now,
             step: Step::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
@@ -104,20 +105,20 @@ impl Trial {
             reading.canary.since(&self.last.canary),
             reading.stable.since(&self.last.stable),
         );
-        // What happened since then happened with the share of then, but for a moment.
-        let part = self.step.canary_part;
-        self.errors.observe_many(canary.errors, stable.errors, part);
-        match self.late_above {
-            Some(edge) => {
+        let part = canary_part(assignment);
+        // An event weighs by the share that it happened at. Of those around a change it isn't known: with the old share, a
+        // canary that has just been given everything would be blamed for every late answer.
+        if self.generation == assignment.generation {
+            self.errors.observe_many(canary.errors, stable.errors, part);
+            if let Some(edge) = self.late_above {
                 let late = (canary.slower_than(edge), stable.slower_than(edge));
                 self.latency.observe_many(late.0, late.1, part);
             }
-            None => self.late_above = late_above(&reading.stable),
         }
+        self.generation = assignment.generation;
+        self.late_above = self.late_above.or_else(|| late_above(&reading.stable));
         self.last = reading;
-        if self.step.share != assignment.split.canary
-            || self.step.canary_part != canary_part(assignment)
-        {
+        if self.step.share != assignment.split.canary {
             self.step = Step::new(assignment, now, self.pairs, self.answers());
         }
     }
@@ -178,7 +179,6 @@ impl Step {
     fn new(assignment: &Assignment, now: Instant, pairs: u64, answers: u64) -> Self {
         Self {
             share: assignment.split.canary,
-            canary_part: canary_part(assignment),
             since: now,
             pairs,
             answers,

@@ -48,6 +48,8 @@ struct Inner {
     last: Option<EndedReport>,
     /// The rollout that an earlier process has begun.
     recovered: Option<u64>,
+    /// The next trial is of the same canary, whose evidence so far was beside others.
+    forgets: bool,
     /// What was last complained about, so that it is said once.
     complained: Vec<Discriminant<Reason>>,
     /// Why the last order was not done, for the same reason.
@@ -85,7 +87,7 @@ impl Docket {
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
         let pairing = Pairing::of(&deployment);
-        let forgets = inner.settle(&deployment, pairing, metrics);
+        inner.settle(&deployment, metrics);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
             return None;
@@ -99,8 +101,15 @@ impl Docket {
             Some(case) => case.trial,
             None => {
                 let recovered = inner.recovered == Some(assignment.rollout);
-                let (criteria, lost) = (&self.criteria, recovered || forgets);
-                Trial::new(pairing, assignment, criteria, reading.clone(), lost, now)
+                let lost = std::mem::take(&mut inner.forgets) || recovered;
+                Trial::new(
+                    pairing,
+                    assignment,
+                    &self.criteria,
+                    reading.clone(),
+                    lost,
+                    now,
+                )
             }
         };
         model
@@ -132,20 +141,26 @@ impl Docket {
         order
     }
 
-    /// What is known, and what was known last.
-    fn report(&self) -> (Option<TrialReport>, Option<EndedReport>) {
-        let inner = self.inner();
+    /// What is known of who is on trial now, and what was known of the one before.
+    fn report(
+        &self,
+        deployment: &Deployment,
+        metrics: &JudgeMetrics,
+    ) -> (Option<TrialReport>, Option<EndedReport>) {
+        let mut inner = self.inner();
+        // Between two looks the canary may have gone.
+        inner.settle(deployment, metrics);
         let report = inner.case.as_ref().map(|case| case.report.clone());
         (report, inner.last.clone())
     }
 }
 
 impl Inner {
-    /// Ends the case where somebody else is on trial now, or the same canary beside others. Whether a next trial forgets what
-    /// this one had found out about the same canary.
-    fn settle(&mut self, next: &Deployment, pairing: Pairing, metrics: &JudgeMetrics) -> bool {
+    /// Ends the case where somebody else is on trial now, or the same canary beside others.
+    fn settle(&mut self, next: &Deployment, metrics: &JudgeMetrics) {
+        let pairing = Pairing::of(next);
         let Some(case) = self.case.take_if(|case| case.trial.pairing != pairing) else {
-            return false;
+            return;
         };
         metrics.forget(&case.report);
         self.complained.clear();
@@ -154,7 +169,8 @@ impl Inner {
         let same =
             next.assignment.canary == before.canary && next.assignment.rollout == before.rollout;
         if same {
-            return case.trial.has_evidence();
+            self.forgets = case.trial.has_evidence();
+            return;
         }
         let promoted = Some(&next.assignment.stable) == before.canary.as_ref();
         self.last = Some(EndedReport {
@@ -163,7 +179,6 @@ impl Inner {
             ending: if promoted { "promoted" } else { "taken out" }.into(),
             trial: case.report,
         });
-        false
     }
 
     /// Says once what somebody should look at.
@@ -222,8 +237,8 @@ impl ControlPlane {
     pub fn evidence(&self, name: &str) -> Result<EvidenceReport, ControlError> {
         let model = self.model(name)?;
         let docket = self.dockets.get(name).ok_or(ControlError::UnknownModel)?;
-        let (on_trial, last) = docket.report();
-        let deployment = model.slot.load();
+        let deployment = model.slot.load_full();
+        let (on_trial, last) = docket.report(&deployment, &self.judging);
         Ok(EvidenceReport {
             model: name.to_owned(),
             generation: deployment.assignment.generation,

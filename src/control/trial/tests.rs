@@ -92,6 +92,23 @@ fn events_are_those_since_it_began() {
     );
 }
 
+/// Everything was just given to the canary: that every late answer is its own says nothing.
+#[test]
+fn events_around_a_change_of_the_shares_say_nothing() {
+    let now = Instant::now();
+    let half = assignment(5000, 0);
+    let all = Assignment {
+        generation: 2,
+        ..assignment(10_000, 0)
+    };
+    let stable = || counts(300, 1, 0);
+    let mut trial = trial(&half, reading(counts(0, 1, 0), stable()), now);
+    trial.look(&all, reading(counts(90, 40, 30), stable()), now);
+    let evidence = trial.evidence(0.0, false);
+    assert_eq!((evidence.errors.log_e, evidence.latency.log_e), (0.0, 0.0));
+    assert_eq!(trial.progress(now).step_answers, 0);
+}
+
 #[test]
 fn an_answer_is_late_beyond_what_stable_hardly_ever_takes() {
     let now = Instant::now();

@@ -40,16 +40,29 @@ pub struct StartCanary {
     /// The version on trial; loaded if it isn't.
     #[schema(value_type = String)]
     version: VersionName,
-    /// Its share: basis points, or percent as in "2.5%". Without one it is a dark canary, judged by shadows alone.
+    /// Its share: basis points, or percent as in "2.5%"; 0 makes it a dark canary, judged by shadows alone. May be left out
+    /// of an automatic plan, which begins dark.
     #[serde(default)]
     #[schema(value_type = Option<u16>)]
-    share: Share,
+    share: Option<Share>,
     /// `manual`: operators lead it; `automatic`: the judge does, along the ramp, to promotion or out.
     #[serde(default)]
     plan: Plan,
     /// For the audit log.
     #[serde(default)]
     reason: String,
+}
+
+impl StartCanary {
+    fn share(&self) -> Result<Share, AdminError> {
+        match (self.share, self.plan) {
+            (Some(share), _) => Ok(share),
+            (None, Plan::Automatic) => Ok(Share::default()),
+            (None, Plan::Manual) => Err(AdminError::Order(
+                "missing field `share`: 0 makes a dark canary, or let \"plan\": \"automatic\" begin with one".into(),
+            )),
+        }
+    }
 }
 
 /// `PUT .../plan`
@@ -180,7 +193,7 @@ macro_rules! verb {
 verb!(
     /// Puts a version on trial.
     start_canary, post, "/admin/models/{model}/canary", StartCanary,
-    |order| Change::StartCanary { version: order.version, share: order.share, plan: order.plan }
+    |order| Change::StartCanary { share: order.share()?, version: order.version, plan: order.plan }
 );
 verb!(
     /// Gives the canary's way into other hands.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stillhouse::{config::Config, rollout::Share};
 
-use super::{PAIRS, beside_teacher, by_number, everything, number, send};
+use super::{PAIRS, beside_teacher, by_number, everything, is_rehearsal, send};
 use crate::{
     rollout::{always, favour, scripted},
     server::TestServer,
@@ -25,7 +25,7 @@ fn hasty(config: &mut Config) {
 }
 
 async fn begin(server: &TestServer, plan: &str) {
-    let order = json!({"version": "v2", "plan": plan, "reason": "on trial"});
+    let order = json!({"version": "v2", "share": 0, "plan": plan, "reason": "on trial"});
     let reply = server.order("POST", "canary", order).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     server
@@ -173,9 +173,9 @@ async fn an_overconfident_canary_is_found_by_divergence() {
 /// Three answers that aren't finite end it, though it is dark.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_answers_nan_is_stopped_at_once() {
-    let nan = scripted(|input, rows| match number(&input[..16]) {
-        n if n == 128 * 256 + 128 => Ok(favour(0, rows)),
-        _ => Ok(vec![f32::NAN; rows * LABELS.len()]),
+    let nan = scripted(|input, rows| match is_rehearsal(&input[..16]) {
+        true => Ok(favour(0, rows)),
+        false => Ok(vec![f32::NAN; rows * LABELS.len()]),
     });
     let server = beside_teacher(always(0), vec![("v1", always(0)), ("v2", nan)], |_| {}).await;
     begin(&server, "automatic").await;
@@ -192,9 +192,9 @@ async fn a_canary_that_answers_nan_is_stopped_at_once() {
 /// A canary that errs live is booked its errors though stable answers, and goes without any teacher's word.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_errs_live_goes() {
-    let failing = scripted(|input, rows| match number(&input[..16]) {
-        n if n == 128 * 256 + 128 => Ok(favour(0, rows)),
-        _ => Err(stillhouse_engine::EngineError::Run("out of luck".into())),
+    let failing = scripted(|input, rows| match is_rehearsal(&input[..16]) {
+        true => Ok(favour(0, rows)),
+        false => Err(stillhouse_engine::EngineError::Run("out of luck".into())),
     });
     let versions = vec![("v1", always(0)), ("v2", failing)];
     let server = TestServer::fleet(versions, |config| {

@@ -62,7 +62,8 @@ async fn every_answer_is_compared_and_counted_as_it_is() {
     near(&role["divergence"]["value"], 0.2 * kl(9.0));
     assert_eq!(role["divergence"]["observations"], 100);
     assert_eq!(role["clips"], 20);
-    assert_eq!(role["by_class"].as_array().expect("classes").len(), 3);
+    // What neither of them ever names contributes nothing.
+    assert_eq!(role["by_class"].as_array().expect("classes").len(), 2);
     let [low, high] = [0, 1].map(|end: usize| {
         role["agreement"]["interval"][end]
             .as_f64()
@@ -266,7 +267,8 @@ async fn a_shift_of_the_predictions_names_its_classes() {
     // Student and teacher agree: the world changed, the student is fine.
     assert_eq!(role["agreement"]["value"], 1.0);
     assert_eq!(role["detectors"][0]["alarm"], false, "{role:#}");
-    assert!(server.metric(first).await < 1.0);
+    // ln 10^6 would be an alarm.
+    assert!(server.metric(first).await < 5.0);
     let ratio = "stillhouse_reference_class_ratio{class=\"dark\",model=\"toy\",version=\"v1\"}";
     assert_eq!(server.metric(ratio).await, 0.8);
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use stillhouse_engine::{EngineError, scripted::Scripted};
 
-use super::{PAIRS, beside_teacher, by_number, everything, missed, number, of, send};
+use super::{PAIRS, beside_teacher, by_number, everything, is_rehearsal, missed, number, of, send};
 use crate::{
     rollout::{always, favour, scripted},
     server::TestServer,
@@ -17,10 +17,9 @@ const STARVED: &str = "stillhouse_shadows_starved{model=\"toy\"}";
 
 /// A teacher that works in its rehearsals and misbehaves on every picture of a caller.
 fn failing(fail: impl Fn() -> Result<Vec<f32>, EngineError> + Send + Sync + 'static) -> Scripted {
-    scripted(move |input, rows| match number(&input[..16]) {
-        // Rehearsals are gray all over.
-        n if n == 128 * 256 + 128 => Ok(favour(0, rows)),
-        _ => fail(),
+    scripted(move |input, rows| match is_rehearsal(&input[..16]) {
+        true => Ok(favour(0, rows)),
+        false => fail(),
     })
 }
 
