@@ -90,6 +90,9 @@ def healthy(play):
         raise Missed(f"healthy traffic was not answered: {answers[:3]}")
     pairs = 'sum(fleet:stillhouse_pairs:increase{window="1h", role="stable"})'
     until("500 pairs", lambda: play.value(pairs) > 500, 30)
+    # Long enough for counts, what follows from them, an alert, and its second of waiting.
+    enough = time.time() + 5
+    until("all of it is evaluated", lambda: play.prometheus.evaluated() > enough, 20)
     firing = play.prometheus.firing()
     if firing - UNAVOIDABLE:
         raise Missed(f"healthy traffic must alarm nobody, but {firing} fire")

@@ -1,6 +1,7 @@
 """The server under test and the Prometheus that watches it: started on free ports of this machine, stopped at the end."""
 
 import contextlib
+import datetime
 import http.client
 import json
 import os
@@ -197,6 +198,12 @@ class Prometheus:
         points = self.get("query_range", query=expr, start=self.began, end=time.time(), step=1)["result"]
         finite = re.compile(r"^-?\d")
         return [one["metric"] for one in points if any(finite.match(value) for _, value in one["values"])]
+
+    def evaluated(self):
+        """The moment since which every group of rules has been evaluated."""
+        groups = self.get("rules")["groups"]
+        last = (re.sub(r"\.\d+", "", group["lastEvaluation"]) for group in groups)
+        return min(datetime.datetime.fromisoformat(moment).timestamp() for moment in last)
 
     def firing(self):
         """Names of the alerts that fire; each must have found the words for it."""
