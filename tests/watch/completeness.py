@@ -1,8 +1,9 @@
 """After a play: has every query of the dashboards and every rule had data?"""
 
 import re
+import subprocess
 
-from promql import dashboards, promised_labels, rules, substituted, targets
+from promql import ROOT, dashboards, promised_labels, rules, substituted, targets
 
 
 def panels_have_data(prometheus):
@@ -50,3 +51,19 @@ def rules_have_data(prometheus):
         if not prometheus.ever(rule["record"] + narrowed):
             empty.append(f"{rule['record']}{narrowed}: no data")
     return asked, empty
+
+
+def commands_exist(program):
+    """Every command that the runbook, an alert or a page names is one of the program's, with its flags."""
+    texts = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("runbook.md", "watching.md")]
+    texts += [rule["annotations"]["description"] for rule in rules("alert")]
+    named = {line for text in texts for line in re.findall(r"(?:`|^|\s)stillhouse ([a-z][^`\n#]*)", text, re.MULTILINE)}
+    empty = []
+    for line in sorted(named):
+        verbs = re.match(r"[a-z]+(?: [a-z]+)*", line)[0].split()
+        command = [program, *verbs, "--help"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
+        flags = set(re.findall(r"--[a-z-]+", line))
+        if done.returncode or not flags <= set(re.findall(r"--[a-z-]+", done.stdout)):
+            empty.append(f"stillhouse {line}: {done.stderr or flags}")
+    return len(named), empty

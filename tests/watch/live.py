@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from completeness import frames_have_data, panels_have_data, rules_have_data
+from completeness import commands_exist, frames_have_data, panels_have_data, rules_have_data
 from faults import STEPS, Play
 from machines import Prometheus, Server, built_server, stopped_at_the_end, until
 from promql import rules
@@ -93,8 +93,9 @@ def main():
                 step(play)
                 print(f"{time.monotonic() - begin:6.1f} s  {step.__name__}: {step.__doc__.splitlines()[0]}", flush=True)
             failed = []
-            for check in (panels_have_data, frames_have_data, rules_have_data):
-                asked, empty = check(prometheus)
+            of_prometheus = ((check, prometheus) for check in (panels_have_data, frames_have_data, rules_have_data))
+            for check, of in (*of_prometheus, (commands_exist, program)):
+                asked, empty = check(of)
                 print(f"{asked - len(empty):6} of {asked}  {check.__doc__.splitlines()[0]}", flush=True)
                 failed += empty
             alerts = {rule["alert"] for rule in rules("alert")}
