@@ -16,7 +16,7 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files lint doc test-engines test-jpeg test-tract
+PHASES := check-format check-files check-watch lint doc test-engines test-jpeg test-tract test-watch
 
 .PHONY: help serve test bench fmt clean $(PHASES)
 
@@ -54,6 +54,13 @@ check-files: ## - scripts through shellcheck and ruff, Dockerfile through hadoli
 	$(VENV)/bin/ruff check --no-cache --exclude target; \
 	$(VENV)/bin/hadolint Dockerfile
 
+# What follows needs a Prometheus (Debian: apt-get install prometheus) and what $(VENV) holds.
+WATCH = $(if $(and $(wildcard $(VENV)/.ready),$(shell command -v promtool),$(shell command -v prometheus)),$(VENV)/bin/python -B)
+
+check-watch: ## - rules and alerts through promtool, dashboards and compose.yaml by their schemas
+	@if [ -n "$(WATCH)" ]; then set -x; $(WATCH) -m unittest discover --start-directory tests/watch; \
+	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
+
 # Of each feature both ways are built, so that no line of code goes unread by the compiler. Always the whole workspace:
 # which features the dependencies have follows from the packages chosen, and each other choice builds them anew.
 lint: ## - clippy: with everything, with ONNX Runtime alone, with tract alone
@@ -77,6 +84,11 @@ test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor 
 # The same binaries: only the library is hidden from them.
 test-tract: ## - all tests once more, as on a machine without ONNX Runtime
 	ORT_DYLIB_PATH=/nonexistent $(CARGO) test --workspace --lib --bins --tests --locked $(TURBO)
+
+test-watch: ## - the server under traffic and faults, watched by a real Prometheus: every panel, every rule, the alerts
+	@if [ -n "$(WATCH)" ]; then set -x; \
+	$(CARGO) build --locked --bin stillhouse $(TURBO); $(WATCH) tests/watch/live.py target/debug/stillhouse; \
+	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
 
 clean: ## Remove all that was built and fetched
 	rm -rf target

@@ -1,0 +1,214 @@
+"""How does the canary do, and what does the judge wait for?"""
+
+from frame import dashboard
+from panels import FLEET, FLEET_ROLE, MODEL, RATE, ROLE, limit, lines, now, number, query
+
+BESIDE = 'role=~"stable|canary"'
+YES_NO = [
+    {
+        "type": "value",
+        "options": {"0": {"text": "no", "color": "green", "index": 0}, "1": {"text": "yes", "color": "red", "index": 1}},
+    }
+]
+
+
+def mean(total, pairs="stillhouse_divergence_nats_count"):
+    """Of each pair, by version: canary beside stable."""
+    by = "sum by (model, version, role)"
+    return f"{by} (rate({total}{{{MODEL}, {BESIDE}}}{RATE})) / {by} (rate({pairs}{{{MODEL}, {BESIDE}}}{RATE}))"
+
+
+def log_e(test):
+    return [
+        query(f'fleet:stillhouse_evidence:log_e{{{FLEET}, test="{test}"}}', "{{model}}/{{version}} {{metric}}"),
+        limit(f'fleet:stillhouse_evidence_threshold:log_e{{{FLEET}, test="{test}"}}', "{{model}} needed"),
+    ]
+
+
+NOW = [
+    number(
+        "Generation",
+        "Number of the deployment that answers; every change makes the next.",
+        "none",
+        [now(f"max by (model) (stillhouse_deployment_generation{{{MODEL}}})", "{{model}}")],
+    ),
+    number(
+        "The judge says",
+        "hold: more is needed, see the evidence below. alert: somebody must look. Empty without a canary.",
+        "none",
+        [now(f"max by (model, decision) (stillhouse_judge_decision{{{MODEL}}}) == 1", "{{model}}: {{decision}}")],
+        text="name",
+    ),
+    number(
+        "Age of the rollout",
+        "Since the version became canary. Beyond judge.maximum_age_seconds the ramp stops and somebody is called.",
+        "s",
+        [now(f"max by (model) (stillhouse_rollout_age_seconds{{{MODEL}}})", "{{model}}")],
+    ),
+    number(
+        "At this share since",
+        "Each step of the ramp is kept for judge.soak_seconds at least.",
+        "s",
+        [now(f"max by (model) (stillhouse_rollout_soak_seconds{{{MODEL}}})", "{{model}}")],
+    ),
+    number(
+        "Evidence lost",
+        "A restart forgot a part of the evidence: the ramp is frozen, a roll-back still possible.",
+        "none",
+        [now(f"max by (model) (stillhouse_evidence_lost{{{MODEL}}})", "{{model}}")],
+        mappings=YES_NO,
+    ),
+    number(
+        "Shadows starved",
+        "Shadows are due and don't come: nothing can be judged.",
+        "none",
+        [now(f"max by (model) (stillhouse_shadows_starved{{{MODEL}}})", "{{model}}")],
+        mappings=YES_NO,
+    ),
+]
+
+SHARES = [
+    lines(
+        "Shares, promised and given",
+        "Dashed: the configured share of each role. Solid: what the split gave in 5 minutes. Callers that choose a role by "
+        "header aren't counted.",
+        "percentunit",
+        [
+            query(f"fleet:stillhouse_routed_share:ratio_rate5m{{{FLEET_ROLE}}}", "{{model}} {{role}}"),
+            limit(f"fleet:stillhouse_split_share:ratio{{{FLEET_ROLE}}}", "{{model}} {{role}} promised"),
+        ],
+        min=0,
+        max=1,
+    ),
+    lines(
+        "Evidence against the split",
+        "ln e that the roles don't get their shares; above the dashed line the ramp is frozen. Callers whose keys aren't "
+        "spread evenly can cause it, too.",
+        "none",
+        [
+            query(f"max by (instance, model) (stillhouse_sample_ratio_log_e{{{MODEL}}})", "{{model}} on {{instance}}"),
+            limit(f"max by (model) (stillhouse_judge_sample_ratio_alarm_log_e{{{MODEL}}})", "{{model}} alarm"),
+        ],
+    ),
+]
+
+EVIDENCE = [
+    lines(
+        "Evidence for rolling back",
+        "ln e over the fleet that the canary is beyond a margin, by metric. Where any reaches the dashed line, the canary "
+        "goes. Each judge decides by its own replica's part.",
+        "none",
+        log_e("roll_back"),
+    ),
+    lines(
+        "Evidence for promotion",
+        "ln e over the fleet that the canary is within its margins, by metric. All must reach the dashed line; below 0 the "
+        "evidence speaks against it.",
+        "none",
+        log_e("promotion"),
+    ),
+    lines(
+        "Disagreement: canary − stable",
+        "How much more often than stable the canary disagrees with the teacher, on the same pictures; the mean since the "
+        "canary came. Dashed: the margin.",
+        "percentunit",
+        [
+            query(
+                f'fleet:stillhouse_evidence_difference:mean{{{FLEET}, metric="disagreement"}}', "{{model}}/{{version}}"
+            ),
+            limit(f"max by (model) (stillhouse_judge_disagreement_margin_ratio{{{MODEL}}})", "{{model}} margin"),
+        ],
+        width=8,
+    ),
+    lines(
+        "Divergence: canary − stable",
+        "How much further from the teacher than stable the canary is, on the same pictures, each cut at the clip; the mean "
+        "since the canary came. Dashed: the margin.",
+        "suffix: nats",
+        [
+            query(f'fleet:stillhouse_evidence_difference:mean{{{FLEET}, metric="divergence"}}', "{{model}}/{{version}}"),
+            limit(f"max by (model) (stillhouse_judge_divergence_margin_nats{{{MODEL}}})", "{{model}} margin"),
+        ],
+        width=8,
+    ),
+    lines(
+        "Observations",
+        "What the evidence rests on: pairs for disagreement and divergence, events for errors and latency. One routing key "
+        "counts once within its cool-down.",
+        "none",
+        [query(f"fleet:stillhouse_evidence_observations:sum{{{FLEET}}}", "{{model}}/{{version}} {{metric}}")],
+        width=8,
+    ),
+]
+
+BOTH = [
+    lines(
+        "Agreement with the teacher",
+        "Share of the pairs in which student and teacher name the same class; canary beside stable.",
+        "percentunit",
+        [query(mean("stillhouse_agreements_total"), "{{model}}/{{version}} {{role}}")],
+        max=1,
+    ),
+    lines(
+        "Divergence from the teacher",
+        "Mean KL(teacher‖student), uncut; canary beside stable.",
+        "suffix: nats",
+        [query(mean("stillhouse_divergence_nats_sum"), "{{model}}/{{version}} {{role}}")],
+        min=0,
+    ),
+    lines(
+        "Errors",
+        "Of the answers owed in 5 minutes, those that were refused, late or failed. A canary's error that stable answered "
+        "is the canary's.",
+        "percentunit",
+        [query(f"fleet:stillhouse_errors:ratio_rate5m{{{FLEET}, {BESIDE}}}", "{{model}}/{{version}} {{role}}")],
+        min=0,
+        width=8,
+    ),
+    lines(
+        "Latency p99",
+        "99 of 100 answers come within, over 5 minutes.",
+        "s",
+        [
+            query(
+                f"fleet:stillhouse_request_duration_seconds:p99_rate5m{{{FLEET}, {BESIDE}}}",
+                "{{model}}/{{version}} {{role}}",
+            )
+        ],
+        width=8,
+    ),
+    lines(
+        "Stable answers instead",
+        "Requests that a canary or teacher should have answered, by why it did not. breaker_open: it failed so often that it "
+        "is spared.",
+        "reqps",
+        [
+            query(
+                f"sum by (model, version, role, reason) (rate(stillhouse_fallbacks_total{{{ROLE}}}{RATE}))",
+                "{{model}}/{{version}} {{role}} {{reason}}",
+            )
+        ],
+        stacked=True,
+        width=8,
+    ),
+    # Counted as they are: an increase would miss the first event of each kind, and there is rarely a second.
+    lines(
+        "Deployments published",
+        "Changes since the servers started, by what was changed; the judge's and the operators' together.",
+        "none",
+        [query(f"sum by (model, action) (stillhouse_deployment_changes_total{{{MODEL}}})", "{{model}} {{action}}")],
+    ),
+    lines(
+        "What the judge ordered",
+        "Orders since the servers started. An abort is a canary rolled back.",
+        "none",
+        [query(f"sum by (model, action) (stillhouse_judge_orders_total{{{MODEL}}})", "{{model}} {{action}}")],
+    ),
+]
+
+DASHBOARD = dashboard(
+    "rollout",
+    "Rollout",
+    "How does the canary do, and what does the judge wait for?",
+    [("Now", NOW), ("Shares", SHARES), ("Evidence", EVIDENCE), ("Canary beside stable", BOTH)],
+)
