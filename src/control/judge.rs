@@ -132,10 +132,14 @@ fn refuted(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
                 needed_log_e,
             })
         });
-    let live = [
-        (Metric::Errors, evidence.errors),
-        (Metric::Latency, evidence.latency),
-    ];
+    // Whose an event is says something only as long as the requests are split as was promised.
+    let live = match is_split_as_promised(evidence, criteria) {
+        true => vec![
+            (Metric::Errors, evidence.errors),
+            (Metric::Latency, evidence.latency),
+        ],
+        false => vec![],
+    };
     let live = live.into_iter().filter_map(|(metric, events)| {
         (events.log_e >= needed_log_e).then_some(Reason::MoreEvents {
             metric,
@@ -146,18 +150,22 @@ fn refuted(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
     pairs.chain(live).collect()
 }
 
-/// What is wrong with the evidence itself. Not a number is wrong, too.
+/// Not a number is wrong, too.
+fn is_split_as_promised(evidence: &Evidence, criteria: &Criteria) -> bool {
+    evidence.sample_ratio_log_e <= criteria.sample_ratio_alarm.ln()
+}
+
+/// What is wrong with the evidence itself.
 fn guards(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
     let mut found = Vec::new();
     if evidence.evidence_lost {
         found.push(Reason::EvidenceLost);
     }
-    let (log_e, alarm_log_e) = (
-        evidence.sample_ratio_log_e,
-        criteria.sample_ratio_alarm.ln(),
-    );
-    if log_e.is_nan() || log_e > alarm_log_e {
-        found.push(Reason::SampleRatio { log_e, alarm_log_e });
+    if !is_split_as_promised(evidence, criteria) {
+        found.push(Reason::SampleRatio {
+            log_e: evidence.sample_ratio_log_e,
+            alarm_log_e: criteria.sample_ratio_alarm.ln(),
+        });
     }
     if evidence.shadows_starved {
         found.push(Reason::Starved);

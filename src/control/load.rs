@@ -17,6 +17,8 @@ use crate::{
 /// From an empty file to a network that is measured for half a minute.
 const LOAD_SECONDS: &[f64] = &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
 
+const OUTCOMES: [&str; 2] = ["ok", "refused"];
+
 /// After this long a version is looked at again that somebody held, such as a request in flight.
 const STILL_HELD: Duration = Duration::from_millis(200);
 
@@ -65,6 +67,13 @@ impl LoadMetrics {
         }
     }
 
+    /// Shows a model's outcomes before the first load: a counter that begins with its first event shows no increase.
+    pub(super) fn announce(&self, model: &str) {
+        for outcome in OUTCOMES {
+            self.outcomes.with_label_values(&[model, outcome]);
+        }
+    }
+
     fn outcome(&self, model: &str, outcome: &str) {
         self.outcomes.with_label_values(&[model, outcome]).inc();
     }
@@ -97,7 +106,7 @@ impl ControlPlane {
             return Ok(loaded);
         }
         let loaded = self.load_now(self.repository()?, fleet, version).await;
-        let outcome = if loaded.is_ok() { "ok" } else { "refused" };
+        let outcome = OUTCOMES[usize::from(loaded.is_err())];
         self.loads.outcome(model.as_str(), outcome);
         match loaded {
             Ok(loaded) => {

@@ -237,6 +237,7 @@ impl Begun {
         let traffic = parts.rollout.traffic();
         traffic.published(&task.name, &deployment, None);
         let slot = Arc::new(Slot::new(deployment));
+        parts.loads.announce(&task.name);
         parts.judging.announce(&task.name, &founding.criteria);
         let model = Model {
             shadow: Shadow::start(

@@ -53,8 +53,19 @@ pub enum Change {
     },
 }
 
+/// Every action, as it stands in the audit log and in labels.
+pub const ACTIONS: [&str; 7] = [
+    "start_canary",
+    "set_plan",
+    "set_split",
+    "promote",
+    "abort",
+    "rollback",
+    "set_teacher",
+];
+
 impl Change {
-    /// As it stands in the audit log.
+    /// As it stands in the audit log; one of [`ACTIONS`].
     pub fn action(&self) -> &'static str {
         match self {
             Self::StartCanary { .. } => "start_canary",

@@ -2,7 +2,7 @@
 
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec};
 
-use super::{Deployment, Role};
+use super::{Deployment, Role, change::ACTIONS};
 use crate::metrics::Metrics;
 
 /// The metric families by model and role.
@@ -61,8 +61,12 @@ impl TrafficMetrics {
         }
         let generation = deployment.assignment.generation as i64;
         self.generation.with_label_values(&[model]).set(generation);
-        if let Some(action) = action {
-            self.changes.with_label_values(&[model, action]).inc();
+        match action {
+            Some(action) => self.changes.with_label_values(&[model, action]).inc(),
+            // A counter that begins with its first event shows no increase.
+            None => ACTIONS.into_iter().for_each(|action| {
+                self.changes.with_label_values(&[model, action]);
+            }),
         }
     }
 

@@ -48,10 +48,10 @@ pub struct Shifted {
     pub observations: u64,
     /// KL(live‖reference).
     pub kl_nats: f64,
-    /// Its mean without any drift.
-    pub bias_nats: f64,
-    /// What it exceeds once in a thousand times without any drift.
-    pub noise_nats: f64,
+    /// Its mean without any drift; none of nothing counted.
+    pub bias_nats: Option<f64>,
+    /// What it exceeds once in a thousand times without any drift; none of nothing counted.
+    pub noise_nats: Option<f64>,
     /// Population stability index.
     pub psi: f64,
     /// Jensen-Shannon divergence, 0 to 1.
@@ -174,7 +174,7 @@ fn inputs(tally: &Tally, expected: &Expected, settings: &DriftSettings) -> Vec<S
             shifted(&watched.name, &reference, counts, name, settings)
         })
         .collect();
-    let beyond = |shifted: &Shifted| shifted.kl_nats - shifted.noise_nats;
+    let beyond = |shifted: &Shifted| shifted.kl_nats - shifted.noise_nats.unwrap_or(f64::INFINITY);
     inputs.sort_by(|one, other| beyond(other).total_cmp(&beyond(one)));
     inputs
 }
@@ -208,9 +208,8 @@ fn shifted(
         name: name.to_owned(),
         observations: answers,
         kl_nats,
-        // Of nothing counted they are infinite, for which JSON has no word.
-        bias_nats: bias_nats.min(f64::MAX),
-        noise_nats: noise_nats.min(f64::MAX),
+        bias_nats: Some(bias_nats).filter(|nats| nats.is_finite()),
+        noise_nats: Some(noise_nats).filter(|nats| nats.is_finite()),
         psi,
         js_bits,
         alarm: settings.rule().fires(&shift),

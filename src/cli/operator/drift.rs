@@ -108,22 +108,21 @@ fn shifts(shifted: &[&Shifted]) -> comfy_table::Table {
         "mostly from",
     ]);
     for shift in shifted {
-        let verdict = match (shift.alarm, shift.kl_nats > shift.noise_nats) {
+        let verdict = match (shift.alarm, shift.noise_nats) {
             (true, _) => "moved",
-            (false, true) if shift.observations > 0 => "beyond noise, not enough to matter",
-            _ => "noise",
+            (false, Some(noise)) if shift.kl_nats > noise => "beyond noise, not enough to matter",
+            (false, Some(_)) => "noise",
+            (false, None) => "nothing counted",
         };
-        let mostly = shift.moved.iter().take(2).filter(|_| verdict != "noise");
+        let moved = shift.noise_nats.is_some_and(|noise| shift.kl_nats > noise);
+        let mostly = shift.moved.iter().take(2).filter(|_| moved);
         let mostly: Vec<String> = mostly.map(part).collect();
-        let noise = match shift.observations {
-            0 => "-".to_owned(),
-            _ => format!("up to {:.4}", shift.noise_nats),
-        };
+        let noise = shift.noise_nats.map(|noise| format!("up to {noise:.4}"));
         table.add_row([
             shift.name.clone(),
             shift.observations.to_string(),
             format!("{:.4}", shift.kl_nats),
-            noise,
+            noise.unwrap_or_else(|| "-".into()),
             verdict.to_owned(),
             mostly.join("; "),
         ]);

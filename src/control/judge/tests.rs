@@ -517,8 +517,17 @@ proptest! {
         ] {
             let verdict = judge(&frozen, &progress, &criteria);
             prop_assert!(!is_forward(&verdict), "{verdict:?}");
-            // Freezing doesn't protect, either.
-            let free = Evidence { evidence_lost: false, shadows_starved: false, sample_ratio_log_e: 0.0, ..frozen };
+            // Freezing doesn't protect, either; only of live events a broken split leaves nothing to go by.
+            let broken = frozen.sample_ratio_log_e > 6.9 || frozen.sample_ratio_log_e.is_nan();
+            let heard = |events: Events| if broken { Events::default() } else { events };
+            let free = Evidence {
+                evidence_lost: false,
+                shadows_starved: false,
+                sample_ratio_log_e: 0.0,
+                errors: heard(frozen.errors),
+                latency: heard(frozen.latency),
+                ..frozen
+            };
             let back = |verdict: &Verdict| verdict.decision == Decision::RollBack;
             prop_assert_eq!(back(&verdict), back(&judge(&free, &progress, &criteria)));
         }
@@ -543,5 +552,34 @@ proptest! {
             }
             _ => {}
         }
+    }
+}
+
+/// Callers of one kind only, all on the canary: their errors are the canary's by the split, not by its doing.
+#[test]
+fn live_events_say_nothing_while_the_split_is_broken() {
+    let events = Events {
+        canary: 40,
+        stable: 0,
+        log_e: 12.0,
+    };
+    let honest = Evidence {
+        errors: events,
+        latency: events,
+        ..good()
+    };
+    assert_eq!(told(&honest, &at(5)).0, "roll back");
+    for log_e in [7.0, f64::INFINITY, f64::NAN] {
+        let broken = Evidence {
+            sample_ratio_log_e: log_e,
+            ..honest.clone()
+        };
+        assert_eq!(told(&broken, &at(5)).0, "hold and alert", "{log_e}");
+        // Pairs are drawn alike for every role: they count all the same.
+        let worse = Evidence {
+            disagreement: compared(9.0, -5.0),
+            ..broken
+        };
+        assert_eq!(told(&worse, &at(5)).0, "roll back");
     }
 }

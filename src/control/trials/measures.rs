@@ -12,6 +12,8 @@ use super::{
 use crate::{drift::sequential::STAKES, metrics::Metrics};
 
 const DECISIONS: [&str; 5] = ["hold", "alert", "advance", "promote", "roll_back"];
+/// What a verdict may order.
+const ACTIONS: [&str; 3] = ["set_split", "promote", "abort"];
 const TESTS: [&str; 2] = ["roll_back", "promotion"];
 
 /// The metric families of the judge.
@@ -121,6 +123,10 @@ impl JudgeMetrics {
         ];
         for (family, value) in self.budgets.iter().zip(values) {
             family.with_label_values(&[model]).set(value);
+        }
+        // A counter that begins with its first event shows no increase.
+        for action in ACTIONS {
+            self.orders.with_label_values(&[model, action]);
         }
     }
 
