@@ -65,7 +65,7 @@ pub const ACTIONS: [&str; 7] = [
 ];
 
 impl Change {
-    /// As it stands in the audit log; one of [`ACTIONS`].
+    /// As it stands in the audit log and in labels.
     pub fn action(&self) -> &'static str {
         match self {
             Self::StartCanary { .. } => "start_canary",
