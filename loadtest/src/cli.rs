@@ -35,8 +35,10 @@ enum Verb {
     Run(run::Run),
     /// Find the highest rate at which the objective holds.
     FindMax(FindMax),
-    /// Play a scenario: phases, orders to the admin API, expectations. Without a name: list them.
+    /// Play a scenario: phases, orders to the admin API, expectations.
     Scenario(scenario::Play),
+    /// The scenarios that are in this program.
+    Scenarios,
 }
 
 /// How requests of a rate lie in time.
@@ -153,6 +155,7 @@ impl Cli {
             Verb::Run(run) => run.run(),
             Verb::FindMax(find_max) => find_max.run(),
             Verb::Scenario(play) => play.run(),
+            Verb::Scenarios => scenario::list(),
         }
     }
 }

@@ -46,8 +46,9 @@ pub struct Aim {
     /// Where the true labels of pictures stand.
     #[arg(long, value_enum, default_value = "auto")]
     labels: Labels,
-    /// At most this share of known labels may be missed; a network isn't always right.
-    #[arg(long, default_value = "0%", value_name = "SHARE")]
+    /// At most this share of known labels may be missed. No network is always right; one that is wrong about a quarter of
+    /// its pictures is broken, or was not made for them.
+    #[arg(long, default_value = "25%", value_name = "SHARE")]
     wrong_labels: Share,
 }
 

@@ -15,15 +15,9 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Play {
-    /// A scenario of this program's, or a file; none lists them.
-    #[arg(required_unless_present = "pictures", value_name = "NAME or FILE")]
-    scenario: Option<String>,
-    #[command(flatten)]
-    how: Option<How>,
-}
-
-#[derive(Debug, Args)]
-struct How {
+    /// A scenario of this program's (see `scenarios`), or a file.
+    #[arg(value_name = "NAME or FILE")]
+    scenario: String,
     #[command(flatten)]
     aim: Aim,
     #[command(flatten)]
@@ -52,26 +46,22 @@ fn name(text: &str) -> anyhow::Result<(String, String)> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-impl Play {
-    pub fn run(self) -> anyhow::Result<bool> {
-        let (Some(named), Some(how)) = (&self.scenario, &self.how) else {
-            return list();
-        };
-        let scenario =
-            Scenario::parse(&find(named)?).with_context(|| format!("scenario {named}"))?;
-        how.play(named, &scenario)
-    }
-}
-
-fn list() -> anyhow::Result<bool> {
+/// What there is.
+pub fn list() -> anyhow::Result<bool> {
     for (name, text) in SHIPPED {
         println!("{name:14} {}", Scenario::parse(text)?.about);
     }
     Ok(true)
 }
 
-impl How {
-    fn play(&self, named: &str, scenario: &Scenario) -> anyhow::Result<bool> {
+impl Play {
+    pub fn run(self) -> anyhow::Result<bool> {
+        let scenario = &self.scenario;
+        let parsed = Scenario::parse(&find(scenario)?);
+        self.play(&parsed.with_context(|| format!("scenario {scenario}"))?)
+    }
+
+    fn play(&self, scenario: &Scenario) -> anyhow::Result<bool> {
         let orders = scenario.orders(&Names::new(&scenario.names, &self.names)?)?;
         let target: Target = self.admin.parse().context("--admin")?;
         let operator = Operator::new(target, self.token.clone());
@@ -109,7 +99,7 @@ impl How {
             reference,
         );
         let mut report = Report::new(&job, &plan, &ran, verdicts, self.aim.wrong_labels());
-        report.scenario = Some(named.to_owned());
+        report.scenario = Some(self.scenario.clone());
         report.reference_per_second = reference;
         report.add_events(events);
         report.server = cpu.map(|(before, after)| Server {

@@ -100,8 +100,8 @@ async fn send(
     let piece = ((bytes_per_second * PIECE.as_secs_f64()) as usize).max(1);
     let pause = Duration::from_secs_f64(piece as f64 / bytes_per_second);
     for bytes in rest.chunks(piece) {
-        write.write_all(bytes).await?;
         sleep(pause).await;
+        write.write_all(bytes).await?;
     }
     Ok(())
 }
