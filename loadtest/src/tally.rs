@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-pub use reasons::Reasons;
+pub use reasons::{Reason, Reasons};
 pub use timeline::Timeline;
 
 /// Latencies from a microsecond to an hour, to three digits, in nanoseconds.

@@ -95,6 +95,8 @@ fn by_percentile(area: &Area, report: &Report) -> anyhow::Result<()> {
         range: 0.0..nines,
         name: "percentile",
         label: &percentile,
+        labels: nines as usize + 1,
+        legend: SeriesLabelPosition::LowerRight,
     };
     logarithmic(
         area,
@@ -137,12 +139,15 @@ fn throughput(area: &Area, times: &Times, end: f64, events: &[Done]) -> anyhow::
     chart
         .configure_mesh()
         .x_desc("seconds")
+        .x_labels(12)
+        .x_label_formatter(&|seconds| seconds.to_string())
+        .y_label_formatter(&|rate| rate.to_string())
         .light_line_style(TRANSPARENT)
         .draw()
         .map_err(wrong)?;
     series(&mut chart, &lines)?;
     mark(&mut chart, events, 0.0..top)?;
-    legend(&mut chart)
+    legend(&mut chart, SeriesLabelPosition::UpperLeft)
 }
 
 fn latency(area: &Area, times: &Times, end: f64, events: &[Done]) -> anyhow::Result<()> {
@@ -159,6 +164,8 @@ fn latency(area: &Area, times: &Times, end: f64, events: &[Done]) -> anyhow::Res
         range: 0.0..end,
         name: "seconds",
         label: &|seconds| format!("{seconds}"),
+        labels: 12,
+        legend: SeriesLabelPosition::UpperLeft,
     };
     logarithmic(area, "latency over time (ms)", &axis, &lines, events)
 }
@@ -176,6 +183,8 @@ struct Axis<'a> {
     range: Range<f64>,
     name: &'a str,
     label: &'a dyn Fn(&f64) -> String,
+    labels: usize,
+    legend: SeriesLabelPosition,
 }
 
 fn logarithmic(
@@ -203,14 +212,16 @@ fn logarithmic(
     chart
         .configure_mesh()
         .x_desc(axis.name)
+        .x_labels(axis.labels)
         .x_label_formatter(&axis.label)
+        .y_labels(12)
         .y_label_formatter(&|ms| short(*ms))
         .light_line_style(TRANSPARENT)
         .draw()
         .map_err(wrong)?;
     series(&mut chart, lines)?;
     mark(&mut chart, events, range)?;
-    legend(&mut chart)
+    legend(&mut chart, axis.legend.clone())
 }
 
 fn short(ms: f64) -> String {
@@ -282,14 +293,17 @@ where
     Ok(())
 }
 
-fn legend<'a, 'b: 'a, X, Y>(chart: &mut Chart<'a, 'b, X, Y>) -> anyhow::Result<()>
+fn legend<'a, 'b: 'a, X, Y>(
+    chart: &mut Chart<'a, 'b, X, Y>,
+    at: SeriesLabelPosition,
+) -> anyhow::Result<()>
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(at)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()

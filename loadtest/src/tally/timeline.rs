@@ -1,4 +1,4 @@
-//! The run over time, in at most a few hundred intervals.
+//! The run over time, in at most a hundred intervals.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::Outcome;
 
-const INTERVALS: u64 = 200;
+const INTERVALS: u64 = 100;
 /// Shorter ones would show the noise of single requests.
 const SHORTEST_NS: u64 = 100_000_000;
 
@@ -108,8 +108,8 @@ mod tests {
             assert_eq!(timeline.intervals().len(), count);
         };
         check(1, 0.1, 10);
-        check(20, 0.1, 200);
-        check(1800, 9.0, 200);
+        check(20, 0.2, 100);
+        check(1800, 18.0, 100);
     }
 
     #[test]

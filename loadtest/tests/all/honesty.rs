@@ -147,3 +147,31 @@ fn a_closed_loop_has_as_many_requests_at_a_time_as_callers() {
     assert!((5..=130).contains(&answered), "{answered}");
     assert_eq!(answered, at_a_time.lock().expect("no panic").1 as u64);
 }
+
+#[test]
+fn who_is_interrupted_tells_what_there_was_and_fails() {
+    let (say_busy, busy) = std::sync::mpsc::channel();
+    let say_busy = Mutex::new(say_busy);
+    let server = Server::start(move |asked| {
+        if asked.number == 100 {
+            let _ = say_busy.lock().expect("no panic").send(());
+        }
+        fine()
+    });
+    let pictures = Pictures::named(&["ankle-boot-1.png"]);
+    let url = server.url();
+    let arguments = format!("run --url {url} --rate 500 --warmup 0s --duration 1h --json");
+    let child = command(&arguments, &pictures).spawn().expect("the program");
+    busy.recv().expect("it sends");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("interrupted");
+    let ran = finished(child);
+    assert!(!ran.ok);
+    let phase = ran.phase();
+    assert_eq!(
+        (&ran.json()["interrupted"], &phase["failed"]),
+        (&true.into(), &0.into())
+    );
+    // A rate over an hour would be next to nothing.
+    let per_second = phase["answered_per_second"].as_f64().expect("a rate");
+    assert!(per_second > 50.0, "{per_second}");
+}

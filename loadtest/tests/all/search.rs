@@ -24,7 +24,7 @@ fn the_limit_of_a_server_is_found() {
     let url = server.url();
     let ran = run(
         &format!(
-            "find-max --url {url} --slo p99=150ms --arrivals constant --warmup 200ms --duration 1s --within 20% \
+            "find-max --url {url} --slo p99=150ms --arrivals constant --warmup 100ms --duration 700ms --within 30% \
              --connections 32 --give-up-after 1s --json"
         ),
         &pictures,
@@ -32,8 +32,8 @@ fn the_limit_of_a_server_is_found() {
     assert!(ran.ok, "{}{}", ran.stdout, ran.stderr);
     let found = ran.json();
     let max = found["max_per_second"].as_f64().expect("a maximum");
-    // In a second 150 ms of backlog build up at 230/s: what is above that is missed for certain.
-    assert!((20.0..=235.0).contains(&max), "{}", ran.stdout);
+    // In 800 ms a backlog of 150 ms builds up at 238/s: what is above that is missed for certain.
+    assert!((20.0..=240.0).contains(&max), "{}", ran.stdout);
     let probes = found["probes"].as_array().expect("probes");
     assert!(
         probes.iter().any(|probe| probe["met"] == false),
