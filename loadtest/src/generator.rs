@@ -5,7 +5,7 @@ mod thread;
 
 use std::{
     sync::{
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc,
     },
     thread as threads,
@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
+use tokio::sync::Notify;
 
 use crate::{
     client::{Request, Target},
@@ -71,6 +72,19 @@ pub struct Live {
     pub failed: AtomicU64,
     /// Set to end early.
     pub stop: AtomicBool,
+    /// Threads that haven't ended; whoever ends says so.
+    pub running: AtomicUsize,
+    pub ended: Notify,
+}
+
+/// Whether it ends well or by a panic, a thread says that it has.
+struct Running<'a>(&'a Live);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
+        self.0.ended.notify_one();
+    }
 }
 
 /// A run that has ended.
@@ -115,7 +129,11 @@ pub fn run<T: Send>(
                 threads,
             };
             let say_ready = say_ready.clone();
-            let thread = scope.spawn(move || thread::run(&part, &say_ready, &started));
+            live.running.fetch_add(1, Relaxed);
+            let thread = scope.spawn(move || {
+                let _running = Running(live);
+                thread::run(&part, &say_ready, &started)
+            });
             running.push((thread, start));
         }
         drop(say_ready);
@@ -129,9 +147,7 @@ pub fn run<T: Send>(
             start.send(clock)?;
         }
         let beside = scope.spawn(move || beside(clock, live));
-        let interrupted = progress::watch(plan.duration(), clock, live, &|| {
-            running.iter().all(|(thread, _)| thread.is_finished())
-        })?;
+        let interrupted = progress::watch(plan.duration(), clock, live)?;
         let cpu_seconds = cpu_seconds() - cpu;
         live.stop.store(true, Relaxed);
         let beside = beside.join().expect("threads don't panic");

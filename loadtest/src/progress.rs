@@ -13,13 +13,8 @@ use crate::{clock::Clock, generator::Live};
 /// Often enough to look alive, rarely enough to cost nothing.
 const REFRESH: Duration = Duration::from_millis(250);
 
-/// Shows progress until `ended`; whether somebody pressed Ctrl-C, which also sets `live.stop`.
-pub fn watch(
-    duration: Duration,
-    clock: Clock,
-    live: &Live,
-    ended: &dyn Fn() -> bool,
-) -> anyhow::Result<bool> {
+/// Shows progress until all threads have ended; whether somebody pressed Ctrl-C, which also sets `live.stop`.
+pub fn watch(duration: Duration, clock: Clock, live: &Live) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -27,12 +22,13 @@ pub fn watch(
     let interrupted = runtime.block_on(async {
         let mut interrupted = false;
         let mut last = (0, 0);
-        while !ended() {
+        while live.running.load(Relaxed) > 0 {
             tokio::select! {
                 pressed = tokio::signal::ctrl_c() => {
                     interrupted |= pressed.is_ok();
                     live.stop.store(true, Relaxed);
                 }
+                () = live.ended.notified() => {}
                 () = tokio::time::sleep(REFRESH) => {}
             }
             if !bar.is_hidden() {
