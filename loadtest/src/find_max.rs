@@ -132,7 +132,7 @@ fn probe(job: &Job, hunt: &Hunt, rate: f64) -> anyhow::Result<Probe> {
             .filter(|check| !check.ok)
             .map(|check| format!("{} ({})", check.what, check.found))
             .collect(),
-        generator_suspect: !report.generator.warnings.is_empty(),
+        generator_suspect: report.generator.suspect,
     })
 }
 
@@ -154,18 +154,17 @@ impl std::fmt::Display for Found {
                     .as_ref()
                     .map_or_else(|| "-".into(), |latency| format!("{:.2}", value(latency)))
             };
-            let late = if probe.generator_suspect {
-                "; the generator was late itself"
-            } else {
-                ""
-            };
+            let mut why = probe.missed.clone();
+            if probe.generator_suspect {
+                why.push("the generator was late itself".into());
+            }
             table.add_row([
                 format!("{:.0}", probe.due_per_second),
                 format!("{:.0}", probe.answered_per_second),
                 ms(|latency| latency.p50),
                 ms(|latency| latency.p99),
                 if probe.met { "met" } else { "missed" }.to_owned(),
-                format!("{}{late}", probe.missed.join("; ")),
+                why.join("; "),
             ]);
         }
         writeln!(f, "{table}")?;

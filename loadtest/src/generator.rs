@@ -1,5 +1,6 @@
 //! Sends what a plan says: threads with a runtime and connections each, which share nothing but a few counters.
 
+mod book;
 mod slow;
 mod thread;
 

@@ -11,13 +11,12 @@ use anyhow::{Context, anyhow};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{sync::Mutex, task::unconstrained};
 
-use super::{Check, Job, Live, Protocol, slow};
+use super::{Job, Live, Protocol, book::Book, slow};
 use crate::{
-    answer,
     client::{Connection, Fault, Shared},
     clock::{Clock, Timer},
     plan::{Arrival, Load, Plan, Turn, Turns},
-    tally::{Outcome, Tally},
+    tally::Tally,
     witness::Witness,
 };
 
@@ -49,8 +48,7 @@ struct Desk<'a> {
     part: &'a Part<'a>,
     clock: Clock,
     turns: RefCell<Turns>,
-    tally: RefCell<Tally>,
-    witness: RefCell<Witness>,
+    book: RefCell<Book<'a>>,
     next_picture: Cell<usize>,
     /// Free connections queue for it: whoever has it waits until the next request is due, and sends that.
     timer: Mutex<Timer>,
@@ -110,8 +108,7 @@ async fn drive(
         part,
         clock,
         turns: RefCell::new(Turns::new(part.plan, part.index, part.threads)),
-        tally: RefCell::new(Tally::new(part.plan.phases.len(), part.plan.duration())),
-        witness: RefCell::default(),
+        book: RefCell::new(Book::new(part.job, part.plan, part.live)),
         next_picture: Cell::new(part.index),
         timer: Mutex::new(Timer::new()?),
     };
@@ -146,9 +143,10 @@ async fn drive(
         }
     };
     drop(connections);
+    let book = desk.book.into_inner();
     Ok(Seen {
-        tally: desk.tally.into_inner(),
-        witness: desk.witness.into_inner(),
+        tally: book.tally,
+        witness: book.witness,
         slow,
         ended_ns: clock.now_ns(),
     })
@@ -166,7 +164,9 @@ impl Desk<'_> {
             let done_ns = self.clock.now_ns();
             let cant_connect = matches!(status, Err(Fault::Connect(_)));
             let answered = status.map(|status| (status, connection.body()));
-            self.book(arrival, picture, done_ns, answered);
+            self.book
+                .borrow_mut()
+                .done(arrival, picture, done_ns, answered);
             if cant_connect
                 && matches!(
                     self.part.plan.phases[arrival.phase].load,
@@ -192,7 +192,7 @@ impl Desk<'_> {
                 Turn::Send(arrival) => {
                     // A connection was free for it: what it is late now is this program's own doing.
                     let late_ns = self.clock.now_ns().saturating_sub(arrival.due_ns);
-                    self.late(arrival.phase, late_ns);
+                    self.book.borrow_mut().late(arrival.phase, late_ns);
                     return Ok(Some(arrival));
                 }
                 Turn::End => return Ok(None),
@@ -206,20 +206,9 @@ impl Desk<'_> {
         loop {
             let now_ns = self.clock.now_ns();
             match self.turns.borrow_mut().next(now_ns, number) {
-                Turn::GivenUp(arrival) => {
-                    self.part.live.failed.fetch_add(1, Relaxed);
-                    self.tally
-                        .borrow_mut()
-                        .given_up(arrival.phase, arrival.due_ns, now_ns);
-                }
+                Turn::GivenUp(arrival) => self.book.borrow_mut().given_up(arrival, now_ns),
                 turn => return turn,
             }
-        }
-    }
-
-    fn late(&self, phase: usize, late_ns: u64) {
-        if let Some(tally) = self.tally.borrow_mut().phases.get_mut(phase) {
-            tally.lateness.saturating_record(late_ns);
         }
     }
 
@@ -231,87 +220,11 @@ impl Desk<'_> {
             timer.until(self.clock, due_ns).await?;
             let now_ns = self.clock.now_ns();
             let phase = self.turns.borrow_mut().phase_at(now_ns);
-            self.late(phase, now_ns.saturating_sub(due_ns));
+            self.book
+                .borrow_mut()
+                .late(phase, now_ns.saturating_sub(due_ns));
             due_ns = now_ns.max(due_ns) + HEARTBEAT_NS;
         }
         Ok(())
-    }
-
-    fn book(
-        &self,
-        arrival: Arrival,
-        picture: usize,
-        done_ns: u64,
-        answered: Result<(u16, &[u8]), Fault>,
-    ) {
-        let outcome = self.outcome(arrival, picture, done_ns, answered);
-        let live = self.part.live;
-        let counter = match outcome {
-            Outcome::Answered => &live.answered,
-            Outcome::Refused => &live.refused,
-            Outcome::Failed => &live.failed,
-        };
-        counter.fetch_add(1, Relaxed);
-        self.tally
-            .borrow_mut()
-            .done(arrival.phase, arrival.due_ns, done_ns, outcome);
-    }
-
-    /// What an answer is worth; whatever is wrong with it is noted.
-    fn outcome(
-        &self,
-        arrival: Arrival,
-        picture: usize,
-        done_ns: u64,
-        answered: Result<(u16, &[u8]), Fault>,
-    ) -> Outcome {
-        let sent = &self.part.job.pictures[picture];
-        let note = |status: u16, code: &str, detail: &dyn Fn() -> String| {
-            let seconds = done_ns as f64 * 1e-9;
-            let example = || format!("{} (to {}, after {seconds:.3} s)", detail(), sent.name());
-            self.tally.borrow_mut().phases[arrival.phase]
-                .reasons
-                .note(status, code, example);
-        };
-        let (status, body) = match answered {
-            Ok(answered) => answered,
-            Err(fault) => {
-                note(0, fault.reason(), &|| fault.detail());
-                return Outcome::Failed;
-            }
-        };
-        let text = || String::from_utf8_lossy(body).into_owned();
-        match status {
-            200..300 if self.part.job.check == Check::Status => Outcome::Answered,
-            200..300 => match answer::read(body) {
-                Err(error) => {
-                    note(0, "an answer that can't be read", &|| {
-                        format!("{error}: {}", text())
-                    });
-                    Outcome::Failed
-                }
-                Ok(answer) => {
-                    let seen =
-                        self.witness
-                            .borrow_mut()
-                            .see(&answer, picture, sent.label.as_deref());
-                    match seen {
-                        Ok(()) => Outcome::Answered,
-                        Err(contradiction) => {
-                            note(0, contradiction.reason(), &|| contradiction.to_string());
-                            Outcome::Failed
-                        }
-                    }
-                }
-            },
-            429 | 503 => {
-                note(status, &answer::code(body), &text);
-                Outcome::Refused
-            }
-            _ => {
-                note(status, &answer::code(body), &text);
-                Outcome::Failed
-            }
-        }
     }
 }

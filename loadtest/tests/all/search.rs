@@ -24,16 +24,16 @@ fn the_limit_of_a_server_is_found() {
     let url = server.url();
     let ran = run(
         &format!(
-            "find-max --url {url} --slo p99=150ms --arrivals constant --warmup 100ms --duration 700ms --within 30% \
-             --connections 32 --give-up-after 1s --json"
+            "find-max --url {url} --slo p99=150ms --arrivals constant --warmup 100ms --duration 400ms --within 30% \
+             --connections 32 --give-up-after 300ms --json"
         ),
         &pictures,
     );
     assert!(ran.ok, "{}{}", ran.stdout, ran.stderr);
     let found = ran.json();
     let max = found["max_per_second"].as_f64().expect("a maximum");
-    // In 800 ms a backlog of 150 ms builds up at 238/s: what is above that is missed for certain.
-    assert!((20.0..=240.0).contains(&max), "{}", ran.stdout);
+    // In 500 ms a backlog of 150 ms builds up at 260/s: what is above that is missed for certain.
+    assert!((20.0..=265.0).contains(&max), "{}", ran.stdout);
     let probes = found["probes"].as_array().expect("probes");
     assert!(
         probes.iter().any(|probe| probe["met"] == false),
