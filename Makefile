@@ -87,7 +87,7 @@ test-tract: ## - all tests once more, as on a machine without ONNX Runtime
 
 test-watch: ## - the server under traffic and faults, watched by a real Prometheus: every panel, every rule, the alerts
 	@if [ -n "$(WATCH)" ]; then set -x; \
-	$(CARGO) build --locked --bin stillhouse $(TURBO); $(WATCH) tests/watch/live.py target/debug/stillhouse; \
+	$(CARGO) test --workspace --locked $(TURBO) --no-run; $(WATCH) tests/watch/live.py target/debug/stillhouse; \
 	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
 
 clean: ## Remove all that was built and fetched

@@ -1,0 +1,38 @@
+//! The scenarios that are in the program, so that it needs no files.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+macro_rules! shipped {
+    ($($name:literal),+ $(,)?) => {
+        /// Name and text.
+        pub const SHIPPED: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../scenarios/", $name, ".toml")))),+];
+    };
+}
+
+shipped![
+    "steady",
+    "ramp",
+    "burst",
+    "overload",
+    "swap",
+    "load-version",
+    "canary-ramp",
+    "slow-clients",
+];
+
+/// The text of a shipped scenario, or of a file.
+pub fn find(name: &str) -> anyhow::Result<String> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Ok((*text).to_owned());
+    }
+    std::fs::read_to_string(Path::new(name)).with_context(|| {
+        let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        format!(
+            "`{name}` is no file that can be read and no scenario of this program's: {}",
+            names.join(", ")
+        )
+    })
+}

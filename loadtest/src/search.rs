@@ -1,0 +1,106 @@
+//! The search for the highest rate that is still met: bracket, then bisect. Pure; whoever asks does the measuring.
+
+/// What is known so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    next: f64,
+    met: Option<f64>,
+    missed: Option<f64>,
+    /// It ends when the highest rate met is within this share of the lowest missed.
+    within: f64,
+}
+
+/// While the highest rate isn't bracketed.
+const UP: f64 = 1.5;
+const DOWN: f64 = 0.5;
+/// Below this it isn't worth looking.
+const LOWEST: f64 = 0.1;
+
+impl Search {
+    /// Begins at `first` requests/s.
+    pub fn new(first: f64, within: f64) -> Self {
+        Self {
+            next: first,
+            met: None,
+            missed: None,
+            within,
+        }
+    }
+
+    /// The rate to try; none when it has been found, or there is none.
+    pub fn next(&self) -> Option<f64> {
+        match (self.met, self.missed) {
+            (Some(met), Some(missed)) if missed <= met * (1.0 + self.within) => None,
+            (None, Some(missed)) if missed < LOWEST => None,
+            _ => Some(self.next),
+        }
+    }
+
+    /// Takes in how the rate that was to be tried went.
+    pub fn tried(&mut self, met: bool) {
+        let rate = self.next;
+        if met {
+            self.met = Some(rate);
+        } else {
+            self.missed = Some(rate);
+        }
+        self.next = match (self.met, self.missed) {
+            (Some(met), None) => met * UP,
+            (None, Some(missed)) => missed * DOWN,
+            // Rates are ratios: the middle is the geometric one.
+            (Some(met), Some(missed)) => (met * missed).sqrt(),
+            (None, None) => rate,
+        };
+    }
+
+    /// The highest rate met.
+    pub fn found(&self) -> Option<f64> {
+        self.met
+    }
+
+    /// The lowest rate missed.
+    pub fn missed(&self) -> Option<f64> {
+        self.missed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn search(first: f64, limit: f64) -> (Search, Vec<f64>) {
+        let (mut search, mut tried) = (Search::new(first, 0.05), Vec::new());
+        while let Some(rate) = search.next() {
+            tried.push(rate);
+            search.tried(rate <= limit);
+        }
+        (search, tried)
+    }
+
+    #[test]
+    fn it_goes_up_until_it_misses_and_then_halves() {
+        let (search, tried) = search(1000.0, 1700.0);
+        let rounded: Vec<u32> = tried.iter().map(|rate| rate.round() as u32).collect();
+        assert_eq!(rounded, [1000, 1500, 2250, 1837, 1660, 1746, 1703]);
+        assert!((search.found().expect("met") - 1660.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn where_nothing_is_met_it_ends() {
+        let (search, tried) = search(1000.0, 0.0);
+        assert_eq!(search.found(), None);
+        assert_eq!(tried.len(), 15);
+    }
+
+    proptest! {
+        #[test]
+        fn what_it_finds_is_met_and_close_to_the_limit(first in 1.0f64..1e5, limit in 1.0f64..1e5) {
+            let (search, tried) = search(first, limit);
+            let found = search.found().expect("above the lowest");
+            prop_assert!(found <= limit && limit < found * 1.05 + 1e-9);
+            prop_assert!(tried.len() < 45);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What came of the requests: counted and timed by phase, by reason and over time.
+
+mod reasons;
+mod timeline;
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+pub use reasons::{Reason, Reasons};
+pub use timeline::Timeline;
+
+/// Latencies from a microsecond to an hour, to three digits, in nanoseconds.
+pub fn latencies() -> Histogram<u64> {
+    Histogram::new_with_bounds(1_000, 3_600_000_000_000, 3).expect("bounds in order")
+}
+
+/// What came of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 2xx, and nothing wrong with it.
+    Answered,
+    /// 503 or 429: the server said that it is too busy.
+    Refused,
+    /// Anything else.
+    Failed,
+}
+
+/// One phase of one thread, or of all.
+#[derive(Clone, Debug)]
+pub struct PhaseTally {
+    pub answered: Histogram<u64>,
+    pub refused: Histogram<u64>,
+    /// Sent, but not answered as it should have been.
+    pub failed: u64,
+    /// Due, but no connection was free within the patience.
+    pub given_up: u64,
+    /// How late this program did what was due while a connection was free for it.
+    pub lateness: Histogram<u64>,
+    pub reasons: Reasons,
+}
+
+/// A whole run of one thread, or of all.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// One for each phase of the plan.
+    pub phases: Vec<PhaseTally>,
+    pub timeline: Timeline,
+}
+
+impl PhaseTally {
+    fn new() -> Self {
+        Self {
+            answered: latencies(),
+            refused: latencies(),
+            failed: 0,
+            given_up: 0,
+            lateness: latencies(),
+            reasons: Reasons::default(),
+        }
+    }
+
+    /// All that was due.
+    pub fn offered(&self) -> u64 {
+        self.answered.len() + self.lost()
+    }
+
+    /// All that was due and not answered.
+    pub fn lost(&self) -> u64 {
+        self.refused.len() + self.failed + self.given_up
+    }
+
+    fn merge(&mut self, other: Self) {
+        let same = "histograms have the same bounds";
+        self.answered.add(other.answered).expect(same);
+        self.refused.add(other.refused).expect(same);
+        self.lateness.add(other.lateness).expect(same);
+        self.failed += other.failed;
+        self.given_up += other.given_up;
+        self.reasons.merge(other.reasons);
+    }
+}
+
+impl Tally {
+    pub fn new(phases: usize, duration: Duration) -> Self {
+        Self {
+            phases: (0..phases).map(|_| PhaseTally::new()).collect(),
+            timeline: Timeline::new(duration),
+        }
+    }
+
+    /// A request of `phase` that was due at `due_ns` came to its end at `done_ns`.
+    pub fn done(&mut self, phase: usize, due_ns: u64, done_ns: u64, outcome: Outcome) {
+        let latency_ns = done_ns.saturating_sub(due_ns);
+        let tally = &mut self.phases[phase];
+        match outcome {
+            Outcome::Answered => tally.answered.saturating_record(latency_ns),
+            Outcome::Refused => tally.refused.saturating_record(latency_ns),
+            Outcome::Failed => tally.failed += 1,
+        }
+        self.timeline.done(due_ns, done_ns, outcome);
+    }
+
+    /// Nobody took a request in time.
+    pub fn given_up(&mut self, phase: usize, due_ns: u64, now_ns: u64) {
+        let tally = &mut self.phases[phase];
+        tally.given_up += 1;
+        tally
+            .reasons
+            .note(0, "never sent: no connection was free in time", String::new);
+        self.timeline.done(due_ns, now_ns, Outcome::Failed);
+    }
+
+    pub fn merge(&mut self, other: Self) {
+        for (own, other) in self.phases.iter_mut().zip(other.phases) {
+            own.merge(other);
+        }
+        self.timeline.merge(&other.timeline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn percentiles_are_those_of_the_values_to_three_digits() {
+        let mut latencies = latencies();
+        for step in 1..=100_000 {
+            latencies.saturating_record(step * MS / 100);
+        }
+        for percent in [1.0, 50.0, 99.0, 99.9, 100.0] {
+            let found = latencies.value_at_quantile(percent / 100.0) as f64 / MS as f64;
+            let expected = percent * 10.0;
+            assert!((found / expected - 1.0).abs() < 1e-3, "p{percent}: {found}");
+        }
+    }
+
+    #[test]
+    fn threads_add_up_and_what_is_due_is_accounted_for() {
+        let mut all = Tally::new(2, Duration::from_secs(1));
+        for thread in 0..3 {
+            let mut one = Tally::new(2, Duration::from_secs(1));
+            one.done(0, 0, (thread + 1) * MS, Outcome::Answered);
+            one.done(1, 500 * MS, 501 * MS, Outcome::Refused);
+            one.done(1, 500 * MS, 501 * MS, Outcome::Failed);
+            one.given_up(1, 500 * MS, 900 * MS);
+            all.merge(one);
+        }
+        assert_eq!((all.phases[0].offered(), all.phases[0].lost()), (3, 0));
+        assert_eq!((all.phases[1].offered(), all.phases[1].lost()), (9, 9));
+        assert!((all.phases[0].answered.max() as f64 / MS as f64 - 3.0).abs() < 0.01);
+        let intervals = all.timeline.intervals();
+        assert_eq!(
+            intervals
+                .iter()
+                .map(|interval| interval.offered)
+                .sum::<u64>(),
+            12
+        );
+        assert_eq!(
+            intervals
+                .iter()
+                .map(|interval| interval.failed)
+                .sum::<u64>(),
+            6
+        );
+    }
+}
