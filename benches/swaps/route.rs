@@ -6,8 +6,9 @@ use stillhouse::{
     metrics::Metrics,
     rollout::{Assignment, Change, Deployment, RolloutMetrics, Share, Slot},
     store::{ModelName, Repository, VersionName},
-    version::{BatchSettings, EngineSettings, Haste, Launcher},
+    version::{BatchSettings, EngineSettings, Launcher},
 };
+use stillhouse_engine::Haste;
 
 const ROUTES: u32 = 2_000_000;
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use stillhouse_engine::Haste;
 
 use super::{
     ControlPlane,
@@ -21,7 +22,7 @@ use crate::{
     registry::{Model, Registry},
     rollout::{Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Share, Slot},
     store::{Labels, ModelName, Repository, VersionFiles, VersionName},
-    version::{BatchSettings, EngineSettings, Haste, Launcher, Version},
+    version::{BatchSettings, EngineSettings, Launcher, Version},
 };
 
 /// What a control plane is made of.
