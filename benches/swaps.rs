@@ -1,13 +1,16 @@
 //! What changing the deployment costs those who are being answered.
 //!
-//! `cargo bench --bench swaps [-- --engine tract] [--seconds 5] [--rounds 3] [--json]`
+//! `cargo bench --bench swaps [-- --engine tract] [--seconds 3] [--rounds 7] [--json]`
 //!
 //! The real binary serves models/fashion to 64 connections from this process. First at full load, while about 100 rollbacks
 //! to and fro go through it and other clients hang up on it: every body is compared with what the version that it names
 //! answers. Then at 40 % of that load, latency counted from when a request was due: untouched, with the same rollbacks, and
-//! while another version is loaded (in a child process first), warmed and unloaded without a pause. The three alternate in
-//! one run; read the ratios. Then memory over load-swap-unload rounds, and the cost of a route.
+//! while versions are loaded (in a child process first, then examined and warmed here) and unloaded: two take turns, so that
+//! one is on its way in at every moment. The three alternate in one run; read the ratios, and how far the rounds lie apart,
+//! which says how quiet the machine was. Then memory over load-swap-unload rounds, and the cost of a route.
 
+#[path = "swaps/expected.rs"]
+mod expected;
 #[path = "figures/load.rs"]
 mod load;
 #[path = "swaps/operator.rs"]
@@ -17,22 +20,26 @@ mod operator;
 mod process;
 #[path = "swaps/route.rs"]
 mod route;
+#[path = "swaps/workers.rs"]
+mod workers;
 
 use std::{
-    cell::Cell,
     io::Write,
     net::TcpStream,
     path::Path,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
 use clap::Parser;
-use serde_json::{Value, json};
+use serde_json::json;
 use stillhouse_engine::Backend;
 
+use expected::Expected;
 use load::Load;
 use operator::Operator;
 use process::Server;
@@ -43,6 +50,8 @@ const PACE: f64 = 0.4;
 /// In the time of one load.
 const SWAPS: usize = 100;
 const LOADS: usize = 100;
+/// Of the same architecture as what answers.
+const LOADED: [&str; 2] = ["bad-overconfident", "bad-nan"];
 /// The rounds after which memory is taken for the first time.
 const FIRST_LOADS: usize = 5;
 
@@ -52,10 +61,10 @@ struct Flags {
     #[arg(long, default_value = "onnxruntime")]
     engine: Backend,
     /// Seconds of each load.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// Alternations; medians are reported.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Print JSON.
     #[arg(long)]
@@ -82,7 +91,7 @@ fn main() -> anyhow::Result<()> {
     let picture = std::fs::read(
         repository
             .join("fashion/s1/golden")
-            .join(sample(&repository)?),
+            .join(expected::sample(&repository)?),
     )?;
     let time = Duration::from_secs_f64(flags.seconds);
 
@@ -107,9 +116,17 @@ fn main() -> anyhow::Result<()> {
         thread::sleep(pause);
         Ok(())
     };
-    let load_again = || {
-        operator.load("bad-overconfident")?;
-        operator.gone("bad-overconfident")
+    let load_seconds = Mutex::new(Vec::new());
+    let load_two = || {
+        for version in LOADED {
+            // Long since, as the other one was loaded meanwhile.
+            workers::wait_for_the_last(server.child.id(), version)?;
+            let begun = Instant::now();
+            operator.load(version)?;
+            let took = begun.elapsed().as_secs_f64();
+            load_seconds.lock().expect("no panic").push(took);
+        }
+        Ok(())
     };
     let nothing = || {
         thread::sleep(pause);
@@ -122,32 +139,28 @@ fn main() -> anyhow::Result<()> {
     // Where every core is busy, a queue that drains beside its successor makes each other's latency: what a swap itself
     // costs is seen where there is room.
     let pace = Some(full.per_second * PACE);
-    let (mut paced_swaps, mut loads) = (0, 0);
+    let mut paced_swaps = 0;
     let mut rows = Vec::new();
     for _ in 0..flags.rounds {
         let calm = measure(pace)?;
         let (swapped, _, swapping) = beside(swap, nothing, &|| measure(pace))?;
-        let (loaded, _, loading) = beside(load_again, nothing, &|| measure(pace))?;
+        let (_, _, loading) = beside(load_two, nothing, &|| measure(pace))?;
         paced_swaps += swapped;
-        loads += loaded;
         rows.push([calm, swapping, loading]);
     }
-    let median = |of: &dyn Fn(&[Load; 3]) -> f64| {
-        let mut values: Vec<f64> = rows.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let over = |of: &dyn Fn(&[Load; 3]) -> f64| sorted(rows.iter().map(of).collect());
+    let swapping = over(&|[calm, swapping, _]| swapping.p99_us / calm.p99_us);
+    let loading = over(&|[calm, _, loading]| loading.p99_us / calm.p99_us);
+    let load_seconds = sorted(load_seconds.into_inner()?);
 
     let mut rss = [0, 0];
     for round in 1..=LOADS {
-        operator.load("bad-overconfident")?;
-        operator.order(
-            "POST",
-            "canary",
-            json!({"version": "bad-overconfident", "share": "10%"}),
-        )?;
+        let version = LOADED[0];
+        operator.load(version)?;
+        let canary = json!({"version": version, "share": "10%"});
+        operator.order("POST", "canary", canary)?;
         operator.order("POST", "abort", json!({}))?;
-        operator.gone("bad-overconfident")?;
+        workers::wait_for_the_last(server.child.id(), version)?;
         match round {
             FIRST_LOADS => rss[0] = server.rss_bytes()?,
             LOADS => rss[1] = server.rss_bytes()?,
@@ -163,13 +176,16 @@ fn main() -> anyhow::Result<()> {
         "mean_batch_full": full.mean_batch,
         "swaps_under_full_load": swaps,
         "clients_that_hung_up_under_full_load": hangups,
-        "requests_per_second_paced": median(&|[calm, ..]| calm.per_second),
+        "requests_per_second_paced": median(&over(&|[calm, ..]| calm.per_second)),
         "swaps_paced": paced_swaps,
-        "loads_paced": loads,
-        "p50_us_calm": median(&|[calm, ..]| calm.p50_us),
-        "p99_us_calm": median(&|[calm, ..]| calm.p99_us),
-        "p99_swapping_over_calm": median(&|[calm, swapping, _]| swapping.p99_us / calm.p99_us),
-        "p99_loading_over_calm": median(&|[calm, _, loading]| loading.p99_us / calm.p99_us),
+        "loads_paced": load_seconds.len(),
+        "load_seconds_paced": median(&load_seconds),
+        "p50_us_calm": median(&over(&|[calm, ..]| calm.p50_us)),
+        "p99_us_calm": median(&over(&|[calm, ..]| calm.p99_us)),
+        "p99_swapping_over_calm": median(&swapping),
+        "p99_swapping_over_calm_rounds": swapping,
+        "p99_loading_over_calm": median(&loading),
+        "p99_loading_over_calm_rounds": loading,
         "rss_mb_after_5_loads": rss[0] as f64 / 1e6,
         "rss_mb_after_100_loads": rss[1] as f64 / 1e6,
         "rss_100_over_5": rss[1] as f64 / rss[0] as f64,
@@ -183,6 +199,16 @@ fn main() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// Of sorted values.
+fn median(values: &[f64]) -> f64 {
+    values[values.len() / 2]
 }
 
 /// Measures while one thread repeats `first` and another `second`; how often each was done, and the load.
@@ -220,74 +246,4 @@ fn hang_up(server: &Server, request: &[u8]) -> anyhow::Result<()> {
     TcpStream::connect(server.address)?.write_all(request)?;
     thread::sleep(Duration::from_millis(5));
     Ok(())
-}
-
-/// What each version answers to the picture, from asking it by name.
-struct Expected {
-    by_version: Vec<(String, Value)>,
-    answers: Cell<usize>,
-}
-
-impl Expected {
-    fn of(server: &Server, picture: &[u8]) -> anyhow::Result<Self> {
-        let url = format!("http://{}/predict", server.address);
-        let ask = |role: &str| -> anyhow::Result<(String, Value)> {
-            let mut reply = ureq::post(&url)
-                .header("x-stillhouse-role", role)
-                .send(picture)?;
-            let mut answer: Value = reply.body_mut().read_json()?;
-            let version = answer["version"].as_str().context("a version")?.to_owned();
-            Ok((version, answer["predictions"].take()))
-        };
-        let by_version = vec![ask("stable")?, ask("canary")?];
-        ensure!(
-            by_version[0].1 != by_version[1].1,
-            "the versions can't be told apart"
-        );
-        Ok(Self {
-            by_version,
-            answers: Cell::new(0),
-        })
-    }
-
-    fn check(&self, body: &[u8]) -> anyhow::Result<()> {
-        let answer: Value = serde_json::from_slice(body)?;
-        let named = answer["version"].as_str().context("a version")?;
-        let known = self.by_version.iter().find(|(version, _)| version == named);
-        let (_, expected) = known.with_context(|| format!("{named} was never deployed"))?;
-        let pairs = |value: &Value| -> Vec<(u64, f64)> {
-            let predictions = value.as_array().into_iter().flatten();
-            predictions
-                .map(|one| {
-                    (
-                        one["class"].as_u64().unwrap_or(u64::MAX),
-                        one["probability"].as_f64().unwrap_or(f64::NAN),
-                    )
-                })
-                .collect()
-        };
-        // A batch's size moves the last digits; another version moves the first.
-        let (found, expected) = (pairs(&answer["predictions"]), pairs(expected));
-        let close = found
-            .iter()
-            .zip(&expected)
-            .all(|(a, b)| (a.1 - b.1).abs() < 1e-4);
-        ensure!(
-            found.len() == expected.len() && close,
-            "{named} answered {answer}"
-        );
-        self.answers.set(self.answers.get() + 1);
-        Ok(())
-    }
-}
-
-/// The first of the golden samples.
-fn sample(repository: &Path) -> anyhow::Result<String> {
-    let folder = std::fs::read_dir(repository.join("fashion/s1/golden"))?;
-    let mut names: Vec<String> = folder
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".png"))
-        .collect();
-    names.sort();
-    names.into_iter().next().context("a golden sample")
 }

@@ -14,7 +14,7 @@ use std::{
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
-use stillhouse_engine::{Blueprint, EngineError, Sample};
+use stillhouse_engine::{Blueprint, EngineError, Haste, Sample};
 use tokio::sync::oneshot;
 
 use crate::metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics};
@@ -167,15 +167,15 @@ pub struct Batcher<S> {
 }
 
 impl<S: Sample> Batcher<S> {
-    /// Starts the workers, all `together` or, beside traffic, one after the other and giving way to it where that is
-    /// allowed; waits until each has built its engine.
+    /// Starts the workers, all together or, beside traffic, one after the other, giving way where that is allowed and resting
+    /// in between; waits until each has built its engine.
     ///
     /// # Errors
     /// The first worker's that could not.
     pub fn start(
         blueprint: &Arc<dyn Blueprint>,
         options: BatchOptions,
-        together: bool,
+        haste: Haste,
         metrics: &BatchMetrics,
         model: &str,
         version: &str,
@@ -189,13 +189,14 @@ impl<S: Sample> Batcher<S> {
                 .map_err(|_| EngineError::Run("a worker ended while building its engine".into()))?
         };
         let families = metrics.resolve(model, version);
+        let together = haste == Haste::NobodyWaits;
         for index in 0..options.workers {
             let (queue, built, families) = (queue.clone(), built.clone(), families.clone());
             let (blueprint, policy) = (blueprint.clone(), options.policy);
             thread::Builder::new()
                 .name(format!("{version}/{index}"))
                 .spawn(move || {
-                    let build = || worker::Worker::new(queue, policy, blueprint, families);
+                    let build = || worker::Worker::new(queue, policy, blueprint, families, haste);
                     let worker = match together {
                         true => build(),
                         false => stillhouse_engine::giving_way(build),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stillhouse_engine::{Engine, EngineError, Sample};
+use stillhouse_engine::{Engine, EngineError, Haste, Sample};
 
 use crate::{
     image::{self, ImageError, Input, Limits, Normalization, Transform, TransformError},
@@ -86,6 +86,7 @@ pub fn verify(
     most_rows: usize,
     files: &VersionFiles,
     normalization: &Arc<Normalization>,
+    haste: Haste,
 ) -> Result<(), GoldenError> {
     let transform = &files.manifest.transform;
     let kind = files.manifest.output.kind;
@@ -102,7 +103,9 @@ pub fn verify(
     let inputs = inputs.collect::<Result<Vec<Input>, _>>()?;
     let mut alone = Vec::with_capacity(inputs.len());
     for (golden, input) in files.golden.iter().zip(&inputs) {
-        let outputs = run(engine, std::slice::from_ref(input))?.remove(0);
+        let outputs = haste
+            .piece(|| run(engine, std::slice::from_ref(input)))?
+            .remove(0);
         compare(golden, 1, &outputs)?;
         alone.push(outputs);
     }
@@ -112,7 +115,12 @@ pub fn verify(
     let rows = inputs.len().max(2).min(most_rows);
     if rows > 1 {
         let batch: Vec<Input> = inputs.iter().cycle().take(rows).cloned().collect();
-        for (golden, outputs) in files.golden.iter().cycle().zip(run(engine, &batch)?) {
+        for (golden, outputs) in files
+            .golden
+            .iter()
+            .cycle()
+            .zip(haste.piece(|| run(engine, &batch))?)
+        {
             compare(golden, rows, &outputs)?;
         }
     }

@@ -131,12 +131,17 @@ impl Repository {
             names.iter().filter_map(|name| name.parse().ok()).collect();
         versions.sort_by(|a, b| name::natural_order(a.as_str(), b.as_str()));
         let look = |version: VersionName| {
-            let manifest = folder
-                .folder(version.as_str())
-                .and_then(|folder| read::complete(&folder));
+            let manifest = complete(&folder, &version);
             Directory { version, manifest }
         };
         Ok(versions.into_iter().map(look).collect())
+    }
+
+    /// Whether a version is complete. Nothing is hashed.
+    pub fn has(&self, model: &ModelName, version: &VersionName) -> bool {
+        self.model_folder(model)
+            .and_then(|folder| complete(&folder, version))
+            .is_ok()
     }
 
     /// The labels of a model, class 0 first.
@@ -154,6 +159,10 @@ impl Repository {
     fn model_folder(&self, model: &ModelName) -> Result<Folder, StoreError> {
         self.folder()?.folder(model.as_str())
     }
+}
+
+fn complete(model_folder: &Folder, version: &VersionName) -> Result<Manifest, StoreError> {
+    read::complete(&model_folder.folder(version.as_str())?)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
     store::manifest::{Manifest, OutputKind},
 };
 
-pub use launch::{Haste, LaunchError, Launcher, Prepare};
+pub use launch::{LaunchError, Launcher, Prepare};
 pub use settings::{BatchSettings, EngineSettings, SettingsError};
 
 /// One trained network, loaded, checked and ready to answer. Immutable; the last `Arc` to go drains its queue.

@@ -12,7 +12,7 @@ use stillhouse_engine::Backend;
 
 /// Killed when dropped.
 pub struct Server {
-    child: Child,
+    pub child: Child,
     pub address: SocketAddr,
     pub admin: Option<SocketAddr>,
 }

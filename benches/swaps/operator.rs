@@ -1,7 +1,5 @@
 //! The admin plane's client.
 
-use std::time::Duration;
-
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
@@ -29,26 +27,6 @@ impl Operator {
     pub fn load(&self, version: &str) -> anyhow::Result<()> {
         self.send("POST", &format!("versions/{version}/load"), json!({}))
             .map(drop)
-    }
-
-    /// Waits until a version is unloaded.
-    pub fn gone(&self, version: &str) -> anyhow::Result<()> {
-        loop {
-            let list = ureq::get(format!("{}/versions", self.base))
-                .call()?
-                .body_mut()
-                .read_json::<Value>()?;
-            let all = list["versions"].as_array().context("a list")?;
-            let one = all
-                .iter()
-                .find(|one| one["version"] == version)
-                .context("the version")?;
-            if one["loaded"] == false {
-                return Ok(());
-            }
-            // Asking without a pause would be a load of its own.
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     fn send(&self, method: &str, path: &str, body: Value) -> anyhow::Result<Value> {

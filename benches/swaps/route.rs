@@ -6,8 +6,9 @@ use stillhouse::{
     metrics::{Classes, Metrics},
     rollout::{Assignment, Change, Deployment, Plan, RolloutMetrics, Share, Slot, Task},
     store::{ModelName, Repository, VersionName},
-    version::{BatchSettings, EngineSettings, Haste, Launcher},
+    version::{BatchSettings, EngineSettings, Launcher},
 };
+use stillhouse_engine::Haste;
 
 const ROUTES: u32 = 2_000_000;
 

@@ -8,6 +8,7 @@
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
 //! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
+//! | `haste`       | how much of the machine preparing a version may take                         |
 //! | `prepare`     | from bytes to a [`Blueprint`], whatever the back end                          |
 //! | `library`     | where ONNX Runtime's shared library may lie                                  |
 //! | `ort`, `tract`| the back ends, each a cargo feature                                          |
@@ -17,6 +18,7 @@
 
 pub mod engine;
 pub mod error;
+mod haste;
 mod library;
 mod memory;
 pub mod onnx;
@@ -34,6 +36,7 @@ pub mod walk;
 
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
+pub use haste::Haste;
 pub use library::find_library;
 pub use memory::limit_heaps;
 pub use options::{Backend, Device, EngineOptions};

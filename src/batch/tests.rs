@@ -33,7 +33,7 @@ fn start(scripted: Scripted, options: BatchOptions) -> (Batcher<Number>, Metrics
     let batcher = Batcher::start(
         &blueprint,
         options,
-        true,
+        Haste::NobodyWaits,
         &BatchMetrics::new(&metrics),
         "m",
         "v",

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use stillhouse_engine::{Blueprint, Engine, EngineError, Sample};
+use stillhouse_engine::{Blueprint, Engine, EngineError, Haste, Sample};
 
 use super::{
     Answer, BatchError, Families, Job,
@@ -37,12 +37,15 @@ impl<S: Sample> Worker<S> {
         policy: Policy,
         blueprint: Arc<dyn Blueprint>,
         families: Families,
+        haste: Haste,
     ) -> Result<Self, EngineError> {
-        let mut engine = blueprint.build(policy.max_batch)?;
+        let mut engine = haste.piece(|| blueprint.build(policy.max_batch))?;
         // The first request must not be the one that pays for first allocations.
         for rows in ladder(policy.max_batch) {
-            engine.input(rows).fill(0.5);
-            engine.run(rows)?;
+            haste.piece(|| {
+                engine.input(rows).fill(0.5);
+                engine.run(rows).map(drop)
+            })?;
         }
         let (row_len, classes) = (blueprint.signature().row_len, blueprint.signature().classes);
         Ok(Self {
@@ -65,6 +68,8 @@ impl<S: Sample> Worker<S> {
                 self.answer(&mut batch);
             }
         }
+        // To free an engine is work as well, and nobody waits for it.
+        stillhouse_engine::give_way();
     }
 
     /// Fills `batch` until the policy says complete; `false` once there is nothing more to come.

@@ -15,7 +15,7 @@ use crate::{
         Labels, ModelName, NewVersion, Repository, StoreError, VersionName, manifest::Reference,
     },
 };
-use stillhouse_engine::EngineOptions;
+use stillhouse_engine::{EngineOptions, Haste, prepare};
 
 /// Make a version of an ONNX file: manifest, hash and golden samples.
 #[derive(Args)]
@@ -91,14 +91,14 @@ impl Import {
             .join(self.model.as_str())
             .join(self.version.as_str());
         let files = new.files(&self.model, &self.version, &path)?;
-        let description = trial(&files, &engine, &stillhouse_engine::prepare)?;
+        let description = trial(&files, &engine, &prepare, Haste::NobodyWaits)?;
         println!("  golden samples reproduced, alone and in a batch: {description}");
         let others = engines(&config.engine)?;
         for other in others
             .iter()
             .filter(|other| other.backend != engine.backend)
         {
-            match trial(&files, other, &stillhouse_engine::prepare) {
+            match trial(&files, other, &prepare, Haste::NobodyWaits) {
                 Ok(description) => {
                     println!("  golden samples reproduced, alone and in a batch: {description}")
                 }

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use stillhouse_engine::{Haste, prepare};
 
 use super::caller::end_with_the_caller;
 use crate::{
@@ -54,16 +55,17 @@ impl Validate {
 fn validate(task: &Task) -> anyhow::Result<Validated> {
     let engine = task.engine.resolve()?;
     let repository = Repository::open(&task.repository)?;
-    let files = repository.read(&task.model, &task.version)?;
+    // Whoever called has lowered this process's priority before it began; the rests are its own to take.
+    let haste = Haste::BesideTraffic;
+    let files = haste.piece(|| repository.read(&task.model, &task.version))?;
     Ok(Validated {
-        engine: trial(&files, &engine, &stillhouse_engine::prepare)?,
+        engine: trial(&files, &engine, &prepare, haste)?,
         sha256: files.manifest.file.sha256,
     })
 }
 
 /// Nothing that happens here may be felt by who answers requests, and no core is written: it would hold what they sent.
 fn confine(task: &Task) -> anyhow::Result<()> {
-    stillhouse_engine::give_way();
     let at_most = |bytes| Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),

@@ -6,12 +6,13 @@ use std::{
 };
 
 use prometheus::{HistogramVec, IntCounterVec};
+use stillhouse_engine::Haste;
 
 use super::{ControlError, ControlPlane, fleet::Fleet, validation::ValidationError};
 use crate::{
     metrics::Metrics,
     store::{ModelName, Repository, StoreError, VersionName},
-    version::{Haste, LaunchError, Version},
+    version::{LaunchError, Version},
 };
 
 /// From an empty file to a network that is measured for half a minute.
@@ -148,15 +149,18 @@ impl ControlPlane {
         );
         let (model, version) = (model.clone(), version.clone());
         let (engine, batch) = (fleet.engine.clone(), fleet.batch.clone());
+        let haste = Haste::BesideTraffic;
         let launch = move || {
             let begun = Instant::now();
-            let files = repository.read(&model, &version)?;
+            let files = haste
+                .apart(|| haste.piece(|| repository.read(&model, &version)))
+                .map_err(|_| LoadError::Panicked)??;
             loads.stage(model.as_str(), "read", begun);
             if sha256.is_some_and(|validated| validated != files.manifest.file.sha256) {
                 return Err(LoadError::Replaced);
             }
             let begun = Instant::now();
-            let loaded = launcher.launch(files, &engine, &batch, Haste::BesideTraffic)?;
+            let loaded = launcher.launch(files, &engine, &batch, haste)?;
             loads.stage(model.as_str(), "launch", begun);
             Ok(loaded)
         };

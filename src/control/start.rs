@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use stillhouse_engine::Haste;
 
 use super::{
     ControlPlane,
@@ -28,7 +29,7 @@ use crate::{
     },
     shadow::{DriftSettings, Shadow, ShadowMetrics, ShadowSettings},
     store::{Labels, ModelName, Repository, VersionFiles, VersionName},
-    version::{BatchSettings, EngineSettings, Haste, Launcher, Version},
+    version::{BatchSettings, EngineSettings, Launcher, Version},
 };
 
 /// What a control plane is made of.

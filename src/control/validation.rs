@@ -12,12 +12,15 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    thread,
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
+    runtime::Handle,
+    sync::oneshot,
     time::timeout,
 };
 
@@ -119,7 +122,9 @@ impl Validation {
         let mut line = serde_json::to_vec(&task)
             .map_err(|error| ValidationError::Spawn(io::Error::other(error)))?;
         line.push(b'\n');
-        let mut child = self.command().spawn().map_err(ValidationError::Spawn)?;
+        let mut child = start(self.command())
+            .await
+            .map_err(ValidationError::Spawn)?;
         let deadline = Duration::from_secs(self.timeout_seconds);
         match timeout(deadline, converse(&mut child, &line)).await {
             Ok(ending) => ending
@@ -150,6 +155,21 @@ impl Validation {
             .kill_on_drop(true);
         command
     }
+}
+
+/// Starts the child from a thread that gives way: the child then does so from its first instruction on, and no thread that
+/// answers is stopped while the kernel replaces one program by the other.
+async fn start(mut command: Command) -> io::Result<Child> {
+    let runtime = Handle::current();
+    let (started, child) = oneshot::channel();
+    thread::Builder::new().spawn(move || {
+        stillhouse_engine::give_way();
+        let _inside = runtime.enter();
+        // Where nobody waits for it any more, it is dropped, which kills it.
+        let _ = started.send(command.spawn());
+    })?;
+    let lost = |_| io::Error::other("the thread that starts it has died");
+    child.await.map_err(lost)?
 }
 
 /// Gives the task and hears the child out.

@@ -133,13 +133,13 @@ impl ControlPlane {
         model: &ModelName,
         version: &VersionName,
     ) -> Result<(), ControlError> {
-        let directories = self.directories(model).await?;
-        let found = directories
-            .iter()
-            .find(|directory| directory.version == *version);
-        if found.is_some_and(|directory| directory.manifest.is_ok()) {
+        let repository = self.repository()?.clone();
+        let (its_model, its_name) = (model.clone(), version.clone());
+        let look = tokio::task::spawn_blocking(move || repository.has(&its_model, &its_name));
+        if look.await.map_err(|_| ControlError::Panicked)? {
             return Ok(());
         }
+        let directories = self.directories(model).await?;
         let complete = directories
             .iter()
             .filter(|directory| directory.manifest.is_ok());

@@ -1,6 +1,7 @@
 use stillhouse_engine::{
     Backend,
     ElementType::{F16, F32},
+    Haste,
     onnx::{
         GraphProto, ModelProto, NodeProto, StringStringEntryProto,
         build::{half_weights, integers, model, node, port, weights},
@@ -100,7 +101,11 @@ fn files(described: &Described) -> VersionFiles {
 fn refusal(files: &VersionFiles) -> String {
     let said: Vec<String> = every_engine()
         .iter()
-        .map(|engine| trial(files, engine, &prepare).unwrap_err().to_string())
+        .map(|engine| {
+            trial(files, engine, &prepare, Haste::NobodyWaits)
+                .unwrap_err()
+                .to_string()
+        })
         .collect();
     assert!(said.iter().all(|one| *one == said[0]), "{said:?}");
     said[0].clone()
@@ -164,7 +169,7 @@ fn every_shape_is_described_and_reproduced_on_every_engine() {
                 "{name}"
             );
             for other in every_engine() {
-                let trial = trial(&files(&described), &other, &prepare);
+                let trial = trial(&files(&described), &other, &prepare, Haste::NobodyWaits);
                 trial.unwrap_or_else(|error| {
                     panic!(
                         "{name} from {} on {}: {error}",
@@ -217,7 +222,7 @@ fn of_several_outputs_one_is_named_and_found_again() {
         };
         let described = described(&network, &overrides).unwrap();
         for engine in every_engine() {
-            trial(&files(&described), &engine, &prepare).unwrap();
+            trial(&files(&described), &engine, &prepare, Haste::NobodyWaits).unwrap();
         }
         described.version.manifest.output
     };
@@ -427,7 +432,7 @@ fn what_is_imported_is_read_and_served_again() {
     );
     assert_eq!(read.manifest.golden[0].image, "golden/drawn-ramp.png");
     for engine in every_engine() {
-        trial(&read, &engine, &prepare).unwrap();
+        trial(&read, &engine, &prepare, Haste::NobodyWaits).unwrap();
     }
 }
 
@@ -447,7 +452,7 @@ fn a_guest_is_served_from_memory_and_leaves_nothing() {
         guest.files.golden[0].image
     );
     for engine in every_engine() {
-        trial(&guest.files, &engine, &prepare).unwrap();
+        trial(&guest.files, &engine, &prepare, Haste::NobodyWaits).unwrap();
     }
     drop(guest);
     assert!(!picture.exists());

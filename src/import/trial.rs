@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stillhouse_engine::{Backend, EngineError, EngineOptions};
+use stillhouse_engine::{Backend, EngineError, EngineOptions, Haste};
 
 use super::Prepare;
 use crate::{
@@ -21,12 +21,13 @@ pub fn trial(
     files: &VersionFiles,
     engine: &EngineOptions,
     prepare: Prepare<'_>,
+    haste: Haste,
 ) -> Result<String, LaunchError> {
     let options = EngineOptions {
         output: Some(files.manifest.output.name.clone()),
         ..engine.clone()
     };
-    let blueprint = prepare(&files.model_bytes, &options)?;
+    let blueprint = haste.piece(|| prepare(&files.model_bytes, &options))?;
     contract::check(&files.manifest, blueprint.signature())?;
     let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
     let rows = files
@@ -37,8 +38,8 @@ pub fn trial(
     // A thread of its own: an engine that panics takes only that down.
     std::thread::scope(|scope| {
         let run = scope.spawn(|| {
-            let mut engine = blueprint.build(rows)?;
-            golden::verify(engine.as_mut(), rows, files, &normalization)?;
+            let mut engine = haste.piece(|| blueprint.build(rows))?;
+            golden::verify(engine.as_mut(), rows, files, &normalization, haste)?;
             Ok(blueprint.describe())
         });
         run.join()

@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use prometheus::{GaugeVec, IntGaugeVec};
-use stillhouse_engine::{Blueprint, EngineError, EngineOptions};
+use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Haste};
 
 use super::{
     Version,
@@ -38,15 +38,6 @@ pub enum LaunchError {
     /// A golden sample came out differently.
     #[error(transparent)]
     Golden(#[from] GoldenError),
-}
-
-/// Who waits while a version is launched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Haste {
-    /// The server is starting: every core is the version's.
-    NobodyWaits,
-    /// Others are being answered: the version is examined at low priority, and its workers begin one after the other.
-    BesideTraffic,
 }
 
 /// What the examination of a version leaves for its workers.
@@ -115,9 +106,8 @@ impl Launcher {
         let model = files.model.to_string();
         let name = files.version.to_string();
         // Workers come from this thread and not from the one that examined: they would have its priority for ever.
-        let together = haste == Haste::NobodyWaits;
         let metrics = &self.batch_metrics;
-        let batcher = Batcher::start(&blueprint, batching, together, metrics, &model, &name)?;
+        let batcher = Batcher::start(&blueprint, batching, haste, metrics, &model, &name)?;
 
         let version = Version {
             engine: blueprint.describe(),
@@ -166,10 +156,7 @@ impl Launcher {
         haste: Haste,
     ) -> Result<Examined, LaunchError> {
         let examine = || {
-            if haste == Haste::BesideTraffic {
-                stillhouse_engine::give_way();
-            }
-            let blueprint = (self.prepare)(&files.model_bytes, options)?;
+            let blueprint = haste.piece(|| (self.prepare)(&files.model_bytes, options))?;
             contract::check(&files.manifest, blueprint.signature())?;
             let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
 
@@ -179,9 +166,9 @@ impl Launcher {
                 fixed => fixed,
             }
             .min(limit);
-            let mut engine = blueprint.build(most)?;
-            golden::verify(engine.as_mut(), most, files, &normalization)?;
-            let warmup = warmup::measure(engine.as_mut(), most)?;
+            let mut engine = haste.piece(|| blueprint.build(most))?;
+            golden::verify(engine.as_mut(), most, files, &normalization, haste)?;
+            let warmup = warmup::measure(engine.as_mut(), most, haste)?;
             Ok(Examined {
                 blueprint,
                 normalization,
@@ -189,10 +176,8 @@ impl Launcher {
                 warmup,
             })
         };
-        thread::scope(|scope| {
-            scope.spawn(examine).join().unwrap_or_else(|_| {
-                Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
-            })
+        haste.apart(examine).unwrap_or_else(|_| {
+            Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
         })
     }
 

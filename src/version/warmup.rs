@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use stillhouse_engine::{Engine, EngineError};
+use stillhouse_engine::{Engine, EngineError, Haste};
 use utoipa::ToSchema;
 
 use crate::batch::policy::ladder;
@@ -14,11 +14,14 @@ pub const LARGEST_MEASURED: usize = 64;
 /// A size whose run takes longer is not measured further: the queue's latency would be its price.
 const LONGEST_RUN: Duration = Duration::from_millis(100);
 
-/// The whole measurement of one version ends after about this long.
+/// The whole measurement of one version ends after about this long, rests not counted.
 const BUDGET: Duration = Duration::from_millis(400);
 
 /// A size within this share of the best throughput is as good as the best, and has the lower latency.
 const GOOD_ENOUGH: f64 = 0.95;
+
+/// So many sizes in a row that gain nothing say that larger ones won't either.
+const LEVEL_SIZES: usize = 2;
 
 /// From this gain on, one worker with full batches beats two with halves.
 const GAIN_FOR_FEWER_WORKERS: f64 = 2.0;
@@ -38,25 +41,33 @@ impl BatchTiming {
     }
 }
 
-/// Runs sizes 1, 2, 4 ... `most`, each once to warm it and then up to five times, within a budget of time.
+/// Runs sizes 1, 2, 4 ... `most`, each once to warm it and then up to five times, within a budget of time and for as long as
+/// larger sizes gain anything.
 ///
 /// # Errors
 /// The engine's, at any size.
-pub fn measure(engine: &mut dyn Engine, most: usize) -> Result<Vec<BatchTiming>, EngineError> {
-    let begun = Instant::now();
+pub fn measure(
+    engine: &mut dyn Engine,
+    most: usize,
+    haste: Haste,
+) -> Result<Vec<BatchTiming>, EngineError> {
+    let mut spent = Duration::ZERO;
     let mut timings = Vec::new();
     for rows in ladder(most) {
         let mut best = Duration::MAX;
         for run in 0..6 {
-            engine.input(rows).fill(0.5);
-            let started = Instant::now();
-            engine.run(rows)?;
-            let took = started.elapsed();
+            let took = haste.piece(|| {
+                engine.input(rows).fill(0.5);
+                let started = Instant::now();
+                engine.run(rows)?;
+                Ok(started.elapsed())
+            })?;
+            spent += took;
             // The first run of a size allocates; it counts only where nothing shorter can be had.
             if run > 0 || took > LONGEST_RUN {
                 best = best.min(took);
             }
-            if best < Duration::MAX && begun.elapsed() > BUDGET {
+            if best < Duration::MAX && spent > BUDGET {
                 break;
             }
         }
@@ -64,19 +75,27 @@ pub fn measure(engine: &mut dyn Engine, most: usize) -> Result<Vec<BatchTiming>,
             rows,
             seconds: best.as_secs_f64(),
         });
-        if best > LONGEST_RUN || begun.elapsed() > BUDGET {
+        if best > LONGEST_RUN || spent > BUDGET || is_level(&timings) {
             break;
         }
     }
     Ok(timings)
 }
 
+/// Whether the last sizes were no better than those before them.
+fn is_level(timings: &[BatchTiming]) -> bool {
+    let (before, last) = timings.split_at(timings.len().saturating_sub(LEVEL_SIZES));
+    !before.is_empty() && GOOD_ENOUGH * best_rate(last) <= best_rate(before)
+}
+
+fn best_rate(timings: &[BatchTiming]) -> f64 {
+    let rates = timings.iter().map(BatchTiming::images_per_second);
+    rates.fold(0.0, f64::max)
+}
+
 /// The smallest size that is as good as the best.
 pub fn best_batch(timings: &[BatchTiming]) -> usize {
-    let best = timings
-        .iter()
-        .map(BatchTiming::images_per_second)
-        .fold(0.0, f64::max);
+    let best = best_rate(timings);
     timings
         .iter()
         .find(|timing| timing.images_per_second() >= GOOD_ENOUGH * best)
@@ -116,6 +135,22 @@ mod tests {
                 seconds: rows as f64 / images_per_second,
             })
             .collect()
+    }
+
+    #[test]
+    fn what_gains_nothing_is_not_measured_further() {
+        let measured = |rates: &[f64]| {
+            let sizes = (0..).map(|step| 1 << step).zip(rates.iter().copied());
+            let all = timings(&sizes.collect::<Vec<_>>());
+            let ends = (1..=all.len()).find(|sizes| is_level(&all[..*sizes]));
+            ends.map_or(all.len(), |sizes| sizes)
+        };
+        assert_eq!(measured(&[150.0, 148.0, 151.0, 140.0, 130.0]), 3);
+        assert_eq!(measured(&[5e3, 1e4, 2e4, 2.4e4, 4e4, 3.9e4, 3.8e4, 5e4]), 7);
+        // One bad size among good ones is bad luck, or a kernel's own.
+        assert_eq!(measured(&[5e3, 4e3, 2e4, 2.4e4, 4e4, 5e4]), 6);
+        assert_eq!(measured(&[5e3, 1e4]), 2);
+        assert_eq!(measured(&[]), 0);
     }
 
     #[test]

@@ -234,6 +234,8 @@ async fn whatever_end_a_child_comes_to_is_told() {
             "flooding",
             "validation was stopped after 1 s (loading.timeout_seconds)",
         ),
+        // SCHED_IDLE, from its start: it has done nothing for that itself.
+        ("meek", "policy 5"),
         ("talking", ""),
     ] {
         let program = folder.path().join(name);

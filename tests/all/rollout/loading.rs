@@ -1,6 +1,10 @@
 //! Versions come in while requests are answered, and leave when nobody needs them.
 
-use std::{path::Path, process::Command, sync::atomic::Ordering::Relaxed};
+use std::{
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -87,6 +91,42 @@ async fn a_version_is_loaded_used_unloaded_and_deleted() {
         .json();
     assert_eq!(history["entries"][0]["action"], "delete_version");
     assert_eq!(history["entries"][0]["detail"]["version"], "v2");
+}
+
+/// How the kernel schedules the calling thread: 0 is the ordinary way, 5 gives way to everybody else.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn scheduling() -> u32 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("a thread");
+    // The thread's name, which may hold anything, ends with the last parenthesis.
+    let fields = stat.rsplit_once(')').expect("a name").1;
+    let field = fields.split_whitespace().nth(38).expect("a policy");
+    field.parse().expect("a number")
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_examines_gives_way_and_what_answers_does_not() {
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let noted = |class: usize| {
+        let runs = runs.clone();
+        scripted(move |_, rows| {
+            runs.lock().expect("no panic").push(scheduling());
+            Ok(favour(class, rows))
+        })
+    };
+    let server = TestServer::fleet(vec![("v1", noted(0)), ("v2", noted(1))], |_| {}).await;
+    let take = || std::mem::take(&mut *runs.lock().expect("no panic"));
+    let at_start = take();
+    assert!(!at_start.is_empty() && at_start.iter().all(|run| *run == 0), "{at_start:?}");
+
+    server
+        .order("POST", "canary", json!({"version": "v2", "share": "100%"}))
+        .await;
+    let beside_traffic = take();
+    assert_eq!(beside_traffic[0], 5, "{beside_traffic:?}");
+
+    server.predict(gray_png(SIDE, 7)).await;
+    assert_eq!(take(), [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
