@@ -207,7 +207,14 @@ fn a_worker_that_cannot_build_is_the_start_s_error() {
     let scripted = Scripted::new(1, 1, |_, _| Err(EngineError::Run("no memory".into())));
     let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
     let metrics = BatchMetrics::new(&Metrics::new());
-    let started = Batcher::<Number>::start(&blueprint, options(1, 2, 4), true, &metrics, "m", "v");
+    let started = Batcher::<Number>::start(
+        &blueprint,
+        options(1, 2, 4),
+        Haste::NobodyWaits,
+        &metrics,
+        "m",
+        "v",
+    );
     assert!(started.is_err());
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use prometheus::{Histogram, HistogramVec};
-use stillhouse_engine::Engine;
+use stillhouse_engine::{Engine, Haste};
 
 use super::{Miss, Sample};
 use crate::{
@@ -86,16 +86,18 @@ pub(super) struct Bench {
     places: Vec<Place>,
     limits: Limits,
     durations: HistogramVec,
+    haste: Haste,
     /// Places in the batch of what is to be run.
     wanted: Vec<usize>,
 }
 
 impl Bench {
-    pub(super) fn new(limits: Limits, durations: HistogramVec) -> Self {
+    pub(super) fn new(limits: Limits, durations: HistogramVec, haste: Haste) -> Self {
         Self {
             places: Vec::new(),
             limits,
             durations,
+            haste,
             wanted: Vec::with_capacity(ROWS),
         }
     }
@@ -137,7 +139,19 @@ impl Bench {
         self.wanted = wanted;
     }
 
+    /// One run, and beside traffic a rest after it.
     fn run_batch(
+        &mut self,
+        seat: &Arc<Seat>,
+        samples: &[Sample],
+        rows: &[usize],
+        answers: &mut Answers,
+    ) {
+        let haste = self.haste;
+        haste.piece(|| self.run_now(seat, samples, rows, answers));
+    }
+
+    fn run_now(
         &mut self,
         seat: &Arc<Seat>,
         samples: &[Sample],

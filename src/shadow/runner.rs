@@ -8,6 +8,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use prometheus::HistogramVec;
+use stillhouse_engine::Haste;
 
 use super::{
     Counters, DriftSettings, Miss, Sample, ShadowSettings,
@@ -116,7 +117,7 @@ pub(super) struct Runner {
     differences: Sender<Difference>,
     counters: Arc<Counters>,
     drift: DriftSettings,
-    gives_way: bool,
+    haste: Haste,
     admission: Admission,
     begun: Instant,
     bench: Bench,
@@ -128,16 +129,20 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) fn new(parts: Parts) -> Self {
+        let haste = match parts.settings.gives_way {
+            true => Haste::BesideTraffic,
+            false => Haste::NobodyWaits,
+        };
         Self {
             slot: parts.slot,
             samples: parts.samples,
             differences: parts.differences,
             counters: parts.counters,
             drift: parts.drift,
-            gives_way: parts.settings.gives_way,
+            haste,
             admission: Admission::new(&parts.settings),
             begun: Instant::now(),
-            bench: Bench::new(parts.limits, parts.durations),
+            bench: Bench::new(parts.limits, parts.durations, haste),
             answers: Default::default(),
             comparison: Comparison::default(),
             thumbnail: Thumbnail::new(),
@@ -147,7 +152,7 @@ impl Runner {
 
     /// Works until nobody can send any more.
     pub(super) fn run(mut self) {
-        if self.gives_way {
+        if self.haste == Haste::BesideTraffic {
             stillhouse_engine::give_way();
         }
         let mut batch = Vec::with_capacity(ROWS);
@@ -214,7 +219,7 @@ impl Runner {
         of_teacher.begin(teacher, batch);
         // At the same priority nobody is waited for.
         let pause = || {
-            if self.gives_way {
+            if self.haste == Haste::BesideTraffic {
                 give_way(current);
             }
         };

@@ -117,7 +117,10 @@ async fn what_examines_gives_way_and_what_answers_does_not() {
     let server = TestServer::fleet(vec![("v1", noted(0)), ("v2", noted(1))], |_| {}).await;
     let take = || std::mem::take(&mut *runs.lock().expect("no panic"));
     let at_start = take();
-    assert!(!at_start.is_empty() && at_start.iter().all(|run| *run == 0), "{at_start:?}");
+    assert!(
+        !at_start.is_empty() && at_start.iter().all(|run| *run == 0),
+        "{at_start:?}"
+    );
 
     server
         .order("POST", "canary", json!({"version": "v2", "share": "100%"}))
