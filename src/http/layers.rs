@@ -25,6 +25,17 @@ pub const REQUEST_ID: &str = "x-request-id";
 /// Name of the header by which a client shortens its deadline.
 pub const TIMEOUT_MS: &str = "x-timeout-ms";
 
+/// The codes of what is the server's own fault, or its operator's to mend; `error.rs` has them all.
+const OWN_FAULTS: [&str; 7] = [
+    "queue_full",
+    "deadline_exceeded",
+    "inference_failed",
+    "inference_panicked",
+    "non_finite_output",
+    "worker_lost",
+    "panicked",
+];
+
 /// Requests in flight, ended and refused.
 #[derive(Clone)]
 pub struct HttpMetrics {
@@ -37,6 +48,15 @@ impl HttpMetrics {
     /// Registers the families.
     pub fn new(metrics: &Metrics) -> Self {
         let no_labels: [&str; 0] = [];
+        let refusals = metrics.counters(
+            "refusals_total",
+            "HTTP requests not answered with success, by the code in the answer.",
+            &["reason"],
+        );
+        // A counter that begins with its first event shows no increase, and these wake somebody.
+        for code in OWN_FAULTS {
+            refusals.with_label_values(&[code]);
+        }
         Self {
             in_flight: metrics
                 .gauges(
@@ -52,11 +72,7 @@ impl HttpMetrics {
                     &[],
                 )
                 .with_label_values(&no_labels),
-            refusals: metrics.counters(
-                "refusals_total",
-                "HTTP requests not answered with success, by the code in the answer.",
-                &["reason"],
-            ),
+            refusals,
         }
     }
 

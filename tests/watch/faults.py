@@ -222,7 +222,8 @@ def refused_version(play):
 def overload(play):
     """More at once than the queue holds, then more connections than are allowed."""
     refused = 0
-    for _ in range(6):
+    # Bursts go on over several scrapes and evaluations: an increase is seen from one to the next.
+    for _ in range(12):
         answers = play.traffic(800, threads=64)
         refused += sum(status == 503 for status, _ in answers)
         if play.prometheus.firing() >= {"StillhouseQueueFull", "StillhouseErrors"}:
