@@ -37,6 +37,14 @@ pub struct Done {
     pub error: Option<String>,
 }
 
+/// Orders that came to an end before the last one.
+#[derive(Debug)]
+pub struct Stopped {
+    /// So many had been accepted.
+    pub carried_out: usize,
+    pub error: anyhow::Error,
+}
+
 /// A client of the admin API.
 pub struct Operator {
     target: Target,
@@ -49,8 +57,9 @@ impl Operator {
     }
 
     /// Orders before or after the run. The first that isn't accepted ends them.
-    pub fn carry_out(&self, orders: &[Order]) -> anyhow::Result<()> {
-        self.on_runtime(async |connection| {
+    pub fn carry_out(&self, orders: &[Order]) -> Result<(), Stopped> {
+        let mut carried_out = 0;
+        let all = self.on_runtime(async |connection| {
             for order in orders {
                 let done = self.give(connection, order, 0.0).await;
                 if !done.ok {
@@ -61,9 +70,12 @@ impl Operator {
                         done.request
                     );
                 }
+                carried_out += 1;
             }
             Ok(())
-        })?
+        });
+        all.flatten()
+            .map_err(|error| Stopped { carried_out, error })
     }
 
     /// Orders at their times, until the run ends.

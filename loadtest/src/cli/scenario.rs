@@ -10,7 +10,7 @@ use crate::{
     generator::{self, Job},
     operator::Operator,
     report::{self, Report, Server},
-    scenario::{Names, Reference, SHIPPED, Scenario, find},
+    scenario::{Names, Orders, Reference, SHIPPED, Scenario, find},
 };
 
 #[derive(Debug, Args)]
@@ -75,23 +75,22 @@ impl Play {
         job.connections = scenario.connections.max(plan.callers());
         job.slow = scenario.slow_clients.clone();
 
-        let played = operator
-            .carry_out(&orders.before)
-            .context("before the run")
-            .and_then(|()| {
-                let cpu = operator.metric("process_cpu_seconds_total");
-                let (ran, events) = generator::run(&job, &plan, |clock, live| {
-                    operator.accompany(&orders.during, clock, live)
-                })?;
-                Ok((
-                    ran,
-                    events?,
-                    cpu.zip(operator.metric("process_cpu_seconds_total")),
-                ))
-            });
-        // Whatever came of it, the server is left as it was found.
-        let restored = operator.carry_out(&orders.after).context("after the run");
-        let (ran, events, cpu) = played?;
+        if let Err(stopped) = operator.carry_out(&orders.before) {
+            // Where the first was refused nothing was changed, and what is there is somebody else's.
+            if stopped.carried_out > 0 {
+                put_right(&operator, &orders)?;
+            }
+            return Err(stopped.error.context("before the run"));
+        }
+        let cpu = operator.metric("process_cpu_seconds_total");
+        let played = generator::run(&job, &plan, |clock, live| {
+            operator.accompany(&orders.during, clock, live)
+        });
+        let cpu = cpu.zip(operator.metric("process_cpu_seconds_total"));
+        // Whatever came of it.
+        let restored = put_right(&operator, &orders);
+        let (ran, events) = played?;
+        let events = events?;
 
         let verdicts = judge(
             &scenario.expectations,
@@ -111,6 +110,12 @@ impl Play {
         restored?;
         Ok(report.passed)
     }
+}
+
+/// The server is left as it was found.
+fn put_right(operator: &Operator, orders: &Orders) -> anyhow::Result<()> {
+    let carried_out = operator.carry_out(&orders.after);
+    carried_out.map_err(|stopped| stopped.error.context("after the run"))
 }
 
 /// What the server does at most.
