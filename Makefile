@@ -16,9 +16,9 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files check-watch lint doc test-engines test-jpeg test-tract
+PHASES := check-format check-files check-watch lint doc test-engines test-jpeg test-tract test-watch
 
-.PHONY: help serve test test-watch bench fmt clean $(PHASES)
+.PHONY: help serve test bench fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -85,8 +85,7 @@ test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor 
 test-tract: ## - all tests once more, as on a machine without ONNX Runtime
 	ORT_DYLIB_PATH=/nonexistent $(CARGO) test --workspace --lib --bins --tests --locked $(TURBO)
 
-# Not among the phases: alerts come within seconds or they are missed, which a machine busy with other work can't promise.
-test-watch: ## The server under traffic and faults, watched by a real Prometheus: every panel, every rule, the alerts
+test-watch: ## - the server under traffic and faults, watched by a real Prometheus: every panel, every rule, the alerts
 	@if [ -n "$(WATCH)" ]; then set -x; \
 	$(CARGO) test --workspace --locked $(TURBO) --no-run; $(WATCH) tests/watch/live.py target/debug/stillhouse; \
 	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
