@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch};
 
 use crate::{
+    batch::Delivery,
     config::Config,
     control::{ControlPlane, Founding, JudgeMetrics, LoadMetrics, Parts, validation::Validation},
     http::{
@@ -66,7 +67,7 @@ impl App {
         let parts = Parts {
             repository,
             state_path: config.control.state_path.clone(),
-            launcher: Launcher::new(&metrics, prepare),
+            launcher: Launcher::new(&metrics, prepare, Delivery::Task(Handle::current())),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
             validation: Validation::new(std::env::current_exe()?, &config.loading),

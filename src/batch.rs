@@ -3,6 +3,7 @@
 //! A [`Batcher`] owns a bounded queue and the workers behind it. Dropping the last handle closes the queue; the workers
 //! finish what stands in it and end: ownership is the drain protocol.
 
+mod delivery;
 pub mod policy;
 mod worker;
 
@@ -16,6 +17,8 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 use stillhouse_engine::{Blueprint, EngineError, Haste, Sample};
 use tokio::sync::oneshot;
+
+pub use delivery::Delivery;
 
 use crate::metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics};
 use policy::Policy;
@@ -176,6 +179,7 @@ impl<S: Sample> Batcher<S> {
         blueprint: &Arc<dyn Blueprint>,
         options: BatchOptions,
         haste: Haste,
+        delivery: &Delivery,
         metrics: &BatchMetrics,
         model: &str,
         version: &str,
@@ -193,10 +197,12 @@ impl<S: Sample> Batcher<S> {
         for index in 0..options.workers {
             let (queue, built, families) = (queue.clone(), built.clone(), families.clone());
             let (blueprint, policy) = (blueprint.clone(), options.policy);
+            let delivery = delivery.clone();
             thread::Builder::new()
                 .name(format!("{version}/{index}"))
                 .spawn(move || {
-                    let build = || worker::Worker::new(queue, policy, blueprint, families, haste);
+                    let build =
+                        || worker::Worker::new(queue, policy, blueprint, families, delivery, haste);
                     let worker = match together {
                         true => build(),
                         false => stillhouse_engine::giving_way(build),

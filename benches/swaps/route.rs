@@ -3,6 +3,7 @@
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use stillhouse::{
+    batch::Delivery,
     metrics::{Classes, Metrics},
     rollout::{Assignment, Change, Deployment, Plan, RolloutMetrics, Share, Slot, Task},
     store::{ModelName, Repository, VersionName},
@@ -15,7 +16,11 @@ const ROUTES: u32 = 2_000_000;
 /// Mean of many, with 36 different keys of a UUID's length, canary at 10 % and teacher at 5 %.
 pub fn nanoseconds() -> anyhow::Result<f64> {
     let metrics = Metrics::new();
-    let launcher = Launcher::new(&metrics, Arc::new(stillhouse_engine::prepare));
+    let launcher = Launcher::new(
+        &metrics,
+        Arc::new(stillhouse_engine::prepare),
+        Delivery::Direct,
+    );
     let repository = Repository::open(concat!(env!("CARGO_MANIFEST_DIR"), "/models"))?;
     let model: ModelName = "fashion".parse()?;
     let stable: VersionName = "s1".parse()?;

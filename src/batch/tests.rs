@@ -28,12 +28,21 @@ fn options(max_batch: usize, workers: usize, queue: usize) -> BatchOptions {
 }
 
 fn start(scripted: Scripted, options: BatchOptions) -> (Batcher<Number>, Metrics) {
+    start_telling(scripted, options, &Delivery::Direct)
+}
+
+fn start_telling(
+    scripted: Scripted,
+    options: BatchOptions,
+    delivery: &Delivery,
+) -> (Batcher<Number>, Metrics) {
     let metrics = Metrics::new();
     let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
     let batcher = Batcher::start(
         &blueprint,
         options,
         Haste::NobodyWaits,
+        delivery,
         &BatchMetrics::new(&metrics),
         "m",
         "v",
@@ -78,8 +87,17 @@ fn loss(metrics: &Metrics, reason: &str) -> bool {
 
 #[test]
 fn rows_behind_a_busy_worker_form_one_batch_and_keep_their_order() {
+    keep_their_order(&Delivery::Direct);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .expect("a runtime");
+    keep_their_order(&Delivery::Task(runtime.handle().clone()));
+}
+
+fn keep_their_order(delivery: &Delivery) {
     let (scripted, entries, open) = gated(3); // 1, 2, 4
-    let (batcher, _) = start(scripted, options(4, 1, 16));
+    let (batcher, _) = start_telling(scripted, options(4, 1, 16), delivery);
     let mut replies: Vec<Reply> = vec![batcher.submit(Number(0.0), None).expect("room")];
     assert_eq!(entries.recv(), Ok(1));
     replies.extend((1..=5).map(|n| batcher.submit(Number(n as f32), None).expect("room")));
@@ -211,6 +229,7 @@ fn a_worker_that_cannot_build_is_the_start_s_error() {
         &blueprint,
         options(1, 2, 4),
         Haste::NobodyWaits,
+        &Delivery::Direct,
         &metrics,
         "m",
         "v",
@@ -245,5 +264,28 @@ proptest! {
             prop_assert_eq!(&*answer.scores, &[row * 2.0]);
             prop_assert!(answer.batch_rows <= max_batch);
         }
+    }
+}
+
+/// A worker outlives the runtime while a server goes down: whoever waits must hear that nothing comes.
+#[test]
+fn answers_for_a_runtime_that_has_ended_are_lost_and_not_waited_for() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .expect("a runtime");
+    let (scripted, entries, open) = gated(3);
+    let delivery = Delivery::Task(runtime.handle().clone());
+    let (batcher, _) = start_telling(scripted, options(4, 1, 16), &delivery);
+    let first = batcher.submit(Number(0.0), None).expect("room");
+    assert_eq!(entries.recv(), Ok(1));
+    let rest: Vec<Reply> = (1..=4)
+        .map(|n| batcher.submit(Number(n as f32), None).expect("room"))
+        .collect();
+    drop(runtime);
+    drop(open);
+    assert!(first.blocking_recv().expect("told directly").is_ok());
+    for reply in rest {
+        assert!(reply.blocking_recv().is_err());
     }
 }

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use stillhouse_engine::{Blueprint, Engine, EngineError, Haste, Sample};
 
 use super::{
-    Answer, BatchError, Families, Job,
+    Answer, BatchError, Delivery, Families, Job,
     policy::{Policy, Step, ladder},
 };
 
@@ -24,6 +24,7 @@ pub(super) struct Worker<S> {
     policy: Policy,
     blueprint: Arc<dyn Blueprint>,
     families: Families,
+    delivery: Delivery,
     /// `None` after a panic, until the next batch builds another.
     engine: Option<Box<dyn Engine>>,
     row_len: usize,
@@ -37,6 +38,7 @@ impl<S: Sample> Worker<S> {
         policy: Policy,
         blueprint: Arc<dyn Blueprint>,
         families: Families,
+        delivery: Delivery,
         haste: Haste,
     ) -> Result<Self, EngineError> {
         let mut engine = haste.piece(|| blueprint.build(policy.max_batch))?;
@@ -53,6 +55,7 @@ impl<S: Sample> Worker<S> {
             policy,
             blueprint,
             families,
+            delivery,
             engine: Some(engine),
             row_len,
             classes,
@@ -136,7 +139,7 @@ impl<S: Sample> Worker<S> {
         }
         let rows = batch.len();
         let mut scores = outcome.map(Vec::into_iter);
-        for job in batch.drain(..) {
+        let address = |job: Job<S>| {
             let queued = started.saturating_duration_since(job.submitted);
             self.families.queued.observe(queued.as_secs_f64());
             let answer = match &mut scores {
@@ -148,9 +151,9 @@ impl<S: Sample> Worker<S> {
                 }),
                 Err(error) => Err(error.clone()),
             };
-            // A client that left meanwhile has dropped the receiver: nobody to tell.
-            let _ = job.reply.send(answer);
-        }
+            (job.reply, answer)
+        };
+        self.delivery.tell(batch.drain(..).map(address).collect());
     }
 
     /// Fills the engine's own input buffer, runs it and copies each row's scores out, once.

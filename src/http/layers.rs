@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{Extensions, HeaderMap, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -125,6 +125,11 @@ impl RequestId {
                 Self((&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text)).into())
             }
         }
+    }
+
+    /// The one that [`surround`] gave to this request.
+    pub fn given(extensions: &Extensions) -> &Self {
+        extensions.get().expect("every route is surrounded")
     }
 
     /// As it stands in header, body and log.

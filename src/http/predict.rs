@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Extension,
     body::Body,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, Query, Request, State},
     http::{HeaderMap, header},
     response::Response,
 };
@@ -43,16 +42,13 @@ const INLINE_JSON_BYTES: usize = 256 * 1024;
 )]
 pub async fn default_model(
     State(plane): State<Arc<DataPlane>>,
-    Extension(id): Extension<RequestId>,
-    query: Result<Query<PredictQuery>, QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let model = plane
         .registry
         .default_model()
         .ok_or(ApiError::NoDefaultModel)?;
-    predict(&plane, model, &id, query, &headers, body).await
+    predict(&plane, model, request).await
 }
 
 /// `POST /models/{model}/predict`
@@ -69,24 +65,18 @@ pub async fn default_model(
 pub async fn named_model(
     State(plane): State<Arc<DataPlane>>,
     Path(name): Path<String>,
-    Extension(id): Extension<RequestId>,
-    query: Result<Query<PredictQuery>, QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let model = plane.registry.get(&name).ok_or(ApiError::UnknownModel)?;
-    predict(&plane, model, &id, query, &headers, body).await
+    predict(&plane, model, request).await
 }
 
-async fn predict(
-    plane: &DataPlane,
-    model: &Model,
-    id: &RequestId,
-    query: Result<Query<PredictQuery>, QueryRejection>,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| RequestError::Query(error.body_text()))?;
+/// Takes the request apart by itself: extractors would copy each header.
+async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let (id, headers) = (RequestId::given(&head.extensions), &head.headers);
+    let Query(query) = Query::<PredictQuery>::try_from_uri(&head.uri)
+        .map_err(|error| RequestError::Query(error.body_text()))?;
     let top_k = query.top_k(model.labels.len())?;
     let deadline = layers::deadline(headers, plane.settings.deadline())?;
     let bytes = read_body(plane, headers, body).await?;

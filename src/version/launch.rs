@@ -13,7 +13,7 @@ use super::{
     warmup::{self, BatchTiming},
 };
 use crate::{
-    batch::{BatchMetrics, BatchOptions, Batcher, policy::Policy},
+    batch::{BatchMetrics, BatchOptions, Batcher, Delivery, policy::Policy},
     golden::{self, GoldenError},
     image::{Normalization, TransformError},
     metrics::Metrics,
@@ -57,16 +57,19 @@ pub type Prepare =
 pub struct Launcher {
     prepare: Prepare,
     batch_metrics: BatchMetrics,
+    delivery: Delivery,
     timings: GaugeVec,
     versions: IntGaugeVec,
 }
 
 impl Launcher {
-    /// Registers the metrics of versions; `prepare` is [`stillhouse_engine::prepare`] outside tests.
-    pub fn new(metrics: &Metrics, prepare: Prepare) -> Self {
+    /// Registers the metrics of versions; `prepare` is [`stillhouse_engine::prepare`] outside tests, `delivery` knows the
+    /// runtime whose tasks wait for answers.
+    pub fn new(metrics: &Metrics, prepare: Prepare, delivery: Delivery) -> Self {
         Self {
             prepare,
             batch_metrics: BatchMetrics::new(metrics),
+            delivery,
             timings: metrics.real_gauges(
                 "warmup_batch_duration_seconds",
                 "Shortest run of a batch of this many rows, measured when the version was loaded.",
@@ -106,8 +109,15 @@ impl Launcher {
         let model = files.model.to_string();
         let name = files.version.to_string();
         // Workers come from this thread and not from the one that examined: they would have its priority for ever.
-        let metrics = &self.batch_metrics;
-        let batcher = Batcher::start(&blueprint, batching, haste, metrics, &model, &name)?;
+        let batcher = Batcher::start(
+            &blueprint,
+            batching,
+            haste,
+            &self.delivery,
+            &self.batch_metrics,
+            &model,
+            &name,
+        )?;
 
         let version = Version {
             engine: blueprint.describe(),
