@@ -4,6 +4,7 @@
 //! finish what stands in it and end: ownership is the drain protocol.
 
 mod delivery;
+mod objective;
 pub mod policy;
 mod worker;
 
@@ -19,6 +20,7 @@ use stillhouse_engine::{Blueprint, EngineError, Haste, Sample};
 use tokio::sync::oneshot;
 
 pub use delivery::Delivery;
+use objective::Objective;
 
 use crate::metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics};
 use policy::Policy;
@@ -76,6 +78,8 @@ pub struct BatchOptions {
     pub workers: usize,
     /// Rows that may wait.
     pub queue: usize,
+    /// The latency to be kept: fewer may wait where it would be missed.
+    pub latency: Option<Duration>,
 }
 
 /// The metric families of batching, and the handles of one version in them.
@@ -166,7 +170,7 @@ struct Job<S> {
 /// The front of the queue: immediate and bounded.
 pub struct Batcher<S> {
     queue: Sender<Job<S>>,
-    capacity: usize,
+    objective: Arc<Objective>,
 }
 
 impl<S: Sample> Batcher<S> {
@@ -193,16 +197,26 @@ impl<S: Sample> Batcher<S> {
                 .map_err(|_| EngineError::Run("a worker ended while building its engine".into()))?
         };
         let families = metrics.resolve(model, version);
+        let objective = Arc::new(Objective::new(
+            options.latency,
+            options.queue,
+            options.workers,
+            options.policy.max_batch,
+        ));
         let together = haste == Haste::NobodyWaits;
         for index in 0..options.workers {
             let (queue, built, families) = (queue.clone(), built.clone(), families.clone());
             let (blueprint, policy) = (blueprint.clone(), options.policy);
             let delivery = delivery.clone();
+            let objective = objective.clone();
             thread::Builder::new()
                 .name(format!("{version}/{index}"))
                 .spawn(move || {
-                    let build =
-                        || worker::Worker::new(queue, policy, blueprint, families, delivery, haste);
+                    let build = || {
+                        worker::Worker::new(
+                            queue, policy, blueprint, families, delivery, objective, haste,
+                        )
+                    };
                     let worker = match together {
                         true => build(),
                         false => stillhouse_engine::giving_way(build),
@@ -229,15 +243,16 @@ impl<S: Sample> Batcher<S> {
         }
         Ok(Self {
             queue: sender,
-            capacity: options.queue,
+            objective,
         })
     }
 
     /// Puts one row in the queue, or says at once why not.
     ///
     /// # Errors
-    /// [`Refusal::Full`] when `capacity` rows are waiting.
+    /// [`Refusal::Full`] when as many rows are waiting as may.
     pub fn submit(&self, sample: S, deadline: Option<Instant>) -> Result<Reply, Refusal> {
+        self.admit()?;
         let (reply, receiver) = oneshot::channel();
         let job = Job {
             sample,
@@ -248,9 +263,20 @@ impl<S: Sample> Batcher<S> {
         match self.queue.try_send(job) {
             Ok(()) => Ok(receiver),
             Err(TrySendError::Full(_)) => Err(Refusal::Full {
-                capacity: self.capacity,
+                capacity: self.queue.len(),
             }),
             Err(TrySendError::Disconnected(_)) => Err(Refusal::Closed),
+        }
+    }
+
+    /// Whether a row would be let in now: who has to decode it first asks before.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`].
+    pub fn admit(&self) -> Result<(), Refusal> {
+        match self.objective.room() {
+            capacity if self.queue.len() >= capacity => Err(Refusal::Full { capacity }),
+            _ => Ok(()),
         }
     }
 

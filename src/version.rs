@@ -64,10 +64,7 @@ impl Version {
     /// # Errors
     /// The queue is full.
     pub fn admit(&self) -> Result<(), Refusal> {
-        match self.batching.queue {
-            capacity if self.waiting() >= capacity => Err(Refusal::Full { capacity }),
-            _ => Ok(()),
-        }
+        self.batcher.admit()
     }
 
     /// At which T²·KL is measured: the temperature that it was trained at.

@@ -24,6 +24,7 @@ fn options(max_batch: usize, workers: usize, queue: usize) -> BatchOptions {
         },
         workers,
         queue,
+        latency: None,
     }
 }
 
@@ -287,5 +288,34 @@ fn answers_for_a_runtime_that_has_ended_are_lost_and_not_waited_for() {
     assert!(first.blocking_recv().expect("told directly").is_ok());
     for reply in rest {
         assert!(reply.blocking_recv().is_err());
+    }
+}
+
+/// What has been learnt about the pace closes the door; a row that is run opens it again.
+#[test]
+fn with_a_latency_to_keep_fewer_may_wait() {
+    let (scripted, entries, open) = gated(1);
+    let slow = BatchOptions {
+        latency: Some(Duration::from_nanos(1)),
+        ..options(1, 1, 16)
+    };
+    let (batcher, _) = start(scripted, slow);
+    let first = batcher.submit(Number(0.0), None).expect("room");
+    assert_eq!(entries.recv(), Ok(1));
+    let second = batcher
+        .submit(Number(1.0), None)
+        .expect("nothing is known yet");
+    open.send(()).expect("open");
+    assert!(first.blocking_recv().expect("a reply").is_ok());
+    // The worker tells the pace before it takes the next row.
+    assert_eq!(entries.recv(), Ok(1));
+    let third = batcher
+        .submit(Number(2.0), None)
+        .expect("a batch's room is always there");
+    let refusal = batcher.submit(Number(3.0), None).expect_err("too late");
+    assert_eq!(refusal, Refusal::Full { capacity: 1 });
+    drop(open);
+    for reply in [second, third] {
+        assert!(reply.blocking_recv().expect("a reply").is_ok());
     }
 }

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use stillhouse_engine::{Blueprint, Engine, EngineError, Haste, Sample};
 
 use super::{
-    Answer, BatchError, Delivery, Families, Job,
+    Answer, BatchError, Delivery, Families, Job, Objective,
     policy::{Policy, Step, ladder},
 };
 
@@ -25,10 +25,15 @@ pub(super) struct Worker<S> {
     blueprint: Arc<dyn Blueprint>,
     families: Families,
     delivery: Delivery,
+    objective: Arc<Objective>,
     /// `None` after a panic, until the next batch builds another.
     engine: Option<Box<dyn Engine>>,
     row_len: usize,
     classes: usize,
+    /// When its last batch ended.
+    ended: Option<Instant>,
+    /// The same, where rows were waiting by then or soon after.
+    kept_busy_since: Option<Instant>,
 }
 
 impl<S: Sample> Worker<S> {
@@ -39,6 +44,7 @@ impl<S: Sample> Worker<S> {
         blueprint: Arc<dyn Blueprint>,
         families: Families,
         delivery: Delivery,
+        objective: Arc<Objective>,
         haste: Haste,
     ) -> Result<Self, EngineError> {
         let mut engine = haste.piece(|| blueprint.build(policy.max_batch))?;
@@ -56,9 +62,12 @@ impl<S: Sample> Worker<S> {
             blueprint,
             families,
             delivery,
+            objective,
             engine: Some(engine),
             row_len,
             classes,
+            ended: None,
+            kept_busy_since: None,
         })
     }
 
@@ -76,9 +85,10 @@ impl<S: Sample> Worker<S> {
     }
 
     /// Fills `batch` until the policy says complete; `false` once there is nothing more to come.
-    fn collect(&self, batch: &mut Vec<Job<S>>) -> bool {
+    fn collect(&mut self, batch: &mut Vec<Job<S>>) -> bool {
         // A worker that panicked while collecting has left the receiver whole: it is only a pair of pointers.
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.kept_busy_since = self.ended.filter(|_| !queue.is_empty());
         let Ok(first) = queue.recv() else {
             return false;
         };
@@ -154,6 +164,10 @@ impl<S: Sample> Worker<S> {
             (job.reply, answer)
         };
         self.delivery.tell(batch.drain(..).map(address).collect());
+        let ended = Instant::now();
+        let turn = self.kept_busy_since.map(|since| ended - since);
+        self.objective.ran(rows, inference, turn);
+        self.ended = Some(ended);
     }
 
     /// Fills the engine's own input buffer, runs it and copies each row's scores out, once.

@@ -211,8 +211,9 @@ fn decide(
     limit: usize,
     intra_threads: usize,
 ) -> BatchOptions {
+    let latency = (settings.slo_p99_ms > 0).then(|| Duration::from_millis(settings.slo_p99_ms));
     let max_batch = match settings.max_batch {
-        0 => warmup::best_batch(warmup),
+        0 => warmup::best_batch(warmup, latency),
         fixed => fixed.min(limit),
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -226,5 +227,6 @@ fn decide(
             fixed => fixed,
         },
         queue: settings.queue.max(max_batch),
+        latency,
     }
 }

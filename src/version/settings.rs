@@ -106,6 +106,8 @@ pub struct BatchSettings {
     pub workers: usize,
     /// Rows that may wait; a request beyond is refused with 503.
     pub queue: usize,
+    /// Milliseconds within which 99 of 100 answers are to come: batches stay so small and the queue so short; 0: none.
+    pub slo_p99_ms: u64,
 }
 
 impl Default for BatchSettings {
@@ -115,6 +117,7 @@ impl Default for BatchSettings {
             max_wait_us: 0,
             workers: 0,
             queue: 256,
+            slo_p99_ms: 0,
         }
     }
 }

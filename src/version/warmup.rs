@@ -93,8 +93,14 @@ fn best_rate(timings: &[BatchTiming]) -> f64 {
     rates.fold(0.0, f64::max)
 }
 
-/// The smallest size that is as good as the best.
-pub fn best_batch(timings: &[BatchTiming]) -> usize {
+/// The smallest size that is as good as the best, of those whose run fits into half of the latency to be kept: a row that
+/// just missed a batch waits for its run, and then for its own. Where none fits, one row.
+pub fn best_batch(timings: &[BatchTiming], latency: Option<Duration>) -> usize {
+    let fits = |timing: &BatchTiming| {
+        latency.is_none_or(|latency| 2.0 * timing.seconds <= latency.as_secs_f64())
+    };
+    let fitting = timings.iter().take_while(|timing| fits(timing)).count();
+    let timings = &timings[..fitting];
     let best = best_rate(timings);
     timings
         .iter()
@@ -163,13 +169,18 @@ mod tests {
             (16, 4.0e4),
             (32, 3.9e4),
         ]);
-        assert_eq!(best_batch(&mlp), 16);
+        assert_eq!(best_batch(&mlp, None), 16);
         assert_eq!(best_workers(&mlp, 16, 2, 1), 1);
+        // 16 rows take 0.4 ms, 8 take 0.33, 4 take 0.2.
+        for (microseconds, rows) in [(800, 16), (799, 8), (400, 4), (100, 1)] {
+            let latency = Some(Duration::from_micros(microseconds));
+            assert_eq!(best_batch(&mlp, latency), rows, "{microseconds} µs");
+        }
         let squeezenet = timings(&[(1, 150.0), (2, 148.0), (4, 151.0), (8, 140.0)]);
-        assert_eq!(best_batch(&squeezenet), 1);
+        assert_eq!(best_batch(&squeezenet, None), 1);
         assert_eq!(best_workers(&squeezenet, 1, 2, 1), 2);
         assert_eq!(best_workers(&squeezenet, 1, 8, 2), 4);
-        assert_eq!(best_batch(&[]), 1);
+        assert_eq!(best_batch(&[], None), 1);
         assert_eq!(best_workers(&[], 1, 1, 4), 1);
     }
 }
