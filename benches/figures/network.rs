@@ -6,7 +6,7 @@ use bytes::Bytes;
 use stillhouse::{
     image::{Color, Filter, Layout, Resize, Transform},
     store::{
-        Labels, NewVersion, Repository,
+        Labels, NewVersion, VersionFiles,
         manifest::{Element, File, Input, Manifest, Output, OutputKind, SCHEMA},
     },
 };
@@ -49,7 +49,7 @@ pub fn mlp(widths: &[usize]) -> Bytes {
 }
 
 /// 28 × 28 gray, bytes / 255.
-pub fn transform() -> Transform {
+fn transform() -> Transform {
     Transform {
         color: Color::Gray,
         width: 28,
@@ -65,8 +65,8 @@ pub fn transform() -> Transform {
     }
 }
 
-/// Writes the network as `mlp/v1` of a repository.
-pub fn write(root: &Path, onnx: &Bytes) -> anyhow::Result<()> {
+/// The network as the version `mlp/v1`.
+pub fn files(onnx: &Bytes) -> anyhow::Result<VersionFiles> {
     let manifest = Manifest {
         schema: SCHEMA,
         description: String::new(),
@@ -96,8 +96,7 @@ pub fn write(root: &Path, onnx: &Bytes) -> anyhow::Result<()> {
         model_bytes: onnx.clone(),
         golden: vec![],
     };
-    Repository::create(root)?.write_version(&"mlp".parse()?, &"v1".parse()?, &version)?;
-    Ok(())
+    Ok(version.files(&"mlp".parse()?, &"v1".parse()?, Path::new("mlp/v1"))?)
 }
 
 /// A 28 × 28 PNG of about the size of a Fashion-MNIST picture: a textured blob on black.

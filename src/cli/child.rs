@@ -112,7 +112,9 @@ impl Server {
                 continue;
             };
             let (name, user, system) = ticks(&stat)?;
-            *spent.by_thread.entry(name).or_default() += user + system;
+            // In nanoseconds, where the kernel was built to tell; `stat` counts in hundredths of a second.
+            let finer = read("schedstat").ok().and_then(|text| nanoseconds(&text));
+            *spent.by_thread.entry(name).or_default() += finer.unwrap_or(user + system);
             spent.sleeps += number(&status, "voluntary_ctxt_switches:")?;
         }
         Ok(spent)
@@ -200,6 +202,12 @@ fn ticks(stat: &str) -> anyhow::Result<(String, f64, f64)> {
     Ok((name.to_owned(), seconds(11)?, seconds(12)?))
 }
 
+/// Seconds of CPU time, of a `schedstat` file of the kernel; none where it doesn't count them.
+fn nanoseconds(schedstat: &str) -> Option<f64> {
+    let nanoseconds: f64 = schedstat.split_whitespace().next()?.parse().ok()?;
+    (nanoseconds > 0.0).then_some(nanoseconds * 1e-9)
+}
+
 /// The number behind `word` in a `status` file of the kernel.
 fn number(status: &str, word: &str) -> anyhow::Result<u64> {
     let mut lines = status.lines();
@@ -245,6 +253,8 @@ mod tests {
         let (name, user, system) = ticks(stat).expect("a line of the kernel's");
         assert_eq!((name.as_str(), user, system), ("a) b", 2.5, 0.5));
         assert!(ticks("7 (a").is_err());
+        assert_eq!(nanoseconds("1500000000 7 3\n"), Some(1.5));
+        assert_eq!(nanoseconds("0 0 0\n"), None);
         let status = "Name:\tx\nVmRSS:\t  12 kB\nvoluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t9\n";
         assert_eq!(number(status, "VmRSS:").ok(), Some(12));
         assert_eq!(number(status, "voluntary_ctxt_switches:").ok(), Some(3));

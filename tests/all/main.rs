@@ -4,6 +4,7 @@ mod audit;
 mod drill;
 mod engines;
 mod faults;
+mod limit;
 mod operator;
 mod pictures;
 mod predict;

@@ -119,8 +119,10 @@ impl<'a> Steps<'a> {
     }
 
     fn decode(&self, time: Duration) -> anyhow::Result<f64> {
-        let (bytes, transform): (&Bytes, _) =
-            (&self.subject.picture, &self.subject.files.manifest.transform);
+        let (bytes, transform): (&Bytes, _) = (
+            &self.subject.picture,
+            &self.subject.files.manifest.transform,
+        );
         Ok(cpu_us(time, || {
             black_box(image::probe(black_box(bytes))?);
             image::decode(black_box(bytes), &self.limits, transform).map(|picture| {

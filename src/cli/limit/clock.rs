@@ -43,36 +43,47 @@ pub fn cpu_us<E>(time: Duration, mut work: impl FnMut() -> Result<(), E>) -> Res
 }
 
 /// The same for work that consumes what `prepare` makes, whose own time doesn't count.
-pub fn cpu_us_of<T>(
+pub fn cpu_us_of<T>(time: Duration, prepare: impl FnMut() -> T, work: impl FnMut(T)) -> f64 {
+    spent_on(cpu_seconds, time, prepare, work) * 1e6
+}
+
+/// Seconds of `clock` that one `work` takes.
+fn spent_on<T>(
+    clock: impl Fn() -> f64,
     time: Duration,
     mut prepare: impl FnMut() -> T,
     mut work: impl FnMut(T),
 ) -> f64 {
     let begun = Instant::now();
-    let (mut cpu, mut runs) = (0.0, 0);
+    let (mut spent, mut runs) = (0.0, 0);
     let mut items = Vec::with_capacity(PREPARED);
     while runs == 0 || begun.elapsed() < time {
         items.extend(std::iter::repeat_with(&mut prepare).take(PREPARED));
-        let before = cpu_seconds();
+        let before = clock();
         items.drain(..).for_each(&mut work);
-        cpu += cpu_seconds() - before;
+        spent += clock() - before;
         runs += PREPARED;
     }
-    cpu * 1e6 / runs as f64
+    spent / runs as f64
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
     fn preparing_does_not_count() {
-        let spin = |rounds: u64| (0..rounds).fold(1u64, |x, y| std::hint::black_box(x ^ y));
-        let time = Duration::from_millis(5);
-        let work = |rounds| drop(std::hint::black_box(spin(rounds)));
-        let short = cpu_us_of(time, || spin(200_000), |_| work(2_000));
-        let long = cpu_us_of(time, || spin(200_000), |_| work(200_000));
-        assert!(short < long / 3.0, "{short} against {long}");
+        let now = Cell::new(0.0);
+        let takes = |seconds: f64| now.set(now.get() + seconds);
+        let each = spent_on(
+            || now.get(),
+            Duration::from_millis(1),
+            || takes(1000.0),
+            |()| takes(0.5),
+        );
+        assert_eq!(each, 0.5);
     }
 
     #[test]

@@ -60,7 +60,10 @@ impl Floor {
                 metrics: connections,
                 router: router(&plane, constant),
             };
-            println!("  predictions  http://{}/predict\n  curl ", listener.address()?);
+            println!(
+                "  predictions  http://{}/predict\n  curl ",
+                listener.address()?
+            );
             std::io::stdout().flush()?;
             end_with_the_caller(|| std::process::exit(0));
             let (_keep, never) = watch::channel(false);

@@ -1,6 +1,12 @@
 //! The servers that are measured, each in a process of its own: the real one with this version alone, and the floor.
 
-use std::{fs, net::SocketAddr, path::Path, process::Command};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -24,6 +30,8 @@ pub struct House {
     pub sighted: Sighted,
     /// What the server serves with.
     pub serving: Serving,
+    /// From the server's start to its banner.
+    pub ready: Duration,
     _folder: TempDir,
 }
 
@@ -56,7 +64,9 @@ impl House {
         serve
             .args(["serve", "--end-with-stdin", "--config"])
             .arg(&file);
+        let begun = Instant::now();
         let server = Server::start(serve, &folder.path().join("server.log"))?;
+        let ready = begun.elapsed();
         let (answer, server_timing) = ask(&server, subject)?;
         let mut floor = Command::new(program);
         floor
@@ -69,6 +79,7 @@ impl House {
             sighted: sighted(&answer)?,
             server,
             floor,
+            ready,
             _folder: folder,
         })
     }
@@ -89,7 +100,10 @@ fn furnish(folder: &Path, config: &Config, subject: &Subject) -> anyhow::Result<
     config.repository.default_model = model.to_string();
     config.admin = AdminSettings::default();
     config.log.filter = "warn".into();
-    config.models = own.map(|own| (model.to_string(), own)).into_iter().collect();
+    config.models = own
+        .map(|own| (model.to_string(), own))
+        .into_iter()
+        .collect();
     Ok(config)
 }
 
@@ -104,7 +118,9 @@ fn ask(server: &Server, subject: &Subject) -> anyhow::Result<(String, String)> {
         .content_type(subject.content_type()?)
         .send(&subject.picture[..])?;
     let timing = reply.headers().get("server-timing");
-    let timing = timing.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let timing = timing
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     let body = reply.body_mut().read_to_string()?;
     match (reply.status().as_u16(), timing) {
         (200, Some(timing)) => Ok((body, timing)),
@@ -121,7 +137,10 @@ fn sighted(answer: &str) -> anyhow::Result<Sighted> {
     let text = |name: &str| answer[name].as_str().context("an answer");
     Ok(Sighted {
         request_id: text("request_id")?.to_owned(),
-        top_k: answer["predictions"].as_array().context("predictions")?.len(),
+        top_k: answer["predictions"]
+            .as_array()
+            .context("predictions")?
+            .len(),
         timings: Timings {
             decode_seconds: seconds("decode_seconds")?,
             queue_seconds: seconds("queue_seconds")?,

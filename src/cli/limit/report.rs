@@ -166,7 +166,9 @@ impl Steps {
 
 /// By batch size.
 fn inference(rounds: &[&Round]) -> Vec<(usize, f64)> {
-    let sizes = rounds.first().map_or(&[][..], |round| &round.alone.inference);
+    let sizes = rounds
+        .first()
+        .map_or(&[][..], |round| &round.alone.inference);
     let of = |(index, &(rows, _)): (usize, &(usize, f64))| {
         let each = rounds.iter().map(|round| round.alone.inference[index].1);
         (rows, median(each))

@@ -30,11 +30,7 @@ impl Subject {
     ///
     /// # Errors
     /// A file that can't be read, or that the server would refuse.
-    pub fn new(
-        files: VersionFiles,
-        given: Option<&Path>,
-        limits: &Limits,
-    ) -> anyhow::Result<Self> {
+    pub fn new(files: VersionFiles, given: Option<&Path>, limits: &Limits) -> anyhow::Result<Self> {
         let (picture, picture_origin) = match (given, files.golden.first()) {
             (Some(path), _) => {
                 let bytes = fs::read(path).with_context(|| path.display().to_string())?;
