@@ -6,6 +6,8 @@
 
 #[path = "figures/network.rs"]
 mod network;
+#[path = "path/network.rs"]
+mod version;
 
 use std::{
     path::Path,
@@ -53,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     let onnx = network::mlp(&[784, 800, 800, 10]);
     let subject = Subject {
-        files: network::files(&onnx)?,
+        files: version::files(&onnx, ["input", "logits"])?,
         picture: network::picture().into(),
         picture_origin: "drawn".into(),
     };

@@ -11,12 +11,16 @@
 
 #[path = "swaps/expected.rs"]
 mod expected;
+#[path = "path/network.rs"]
+mod network;
 #[path = "swaps/operator.rs"]
 mod operator;
 #[path = "swaps/process.rs"]
 mod process;
 #[path = "swaps/route.rs"]
 mod route;
+#[path = "path/slot.rs"]
+mod slot;
 #[path = "swaps/workers.rs"]
 mod workers;
 

@@ -4,6 +4,7 @@ mod audit;
 mod drill;
 mod engines;
 mod faults;
+mod instructions;
 mod limit;
 mod operator;
 mod pictures;

@@ -334,9 +334,9 @@ impl Report {
             let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
             table.add_row([
                 Cell::new(name),
-                right(format!("{cpu_us:.1}")),
+                right(format!("{cpu_us:.2}")),
                 right(format!("{:.0}%", 100.0 * cpu_us / waterfall.server_cpu_us)),
-                right(sum.map_or(String::new(), |sum| format!("{sum:.1}"))),
+                right(sum.map_or(String::new(), |sum| format!("{sum:.2}"))),
                 Cell::new(bar(begin / whole, cpu_us / whole)),
             ]);
         };
