@@ -16,9 +16,9 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files check-watch lint doc test-engines test-jpeg test-tract test-watch
+PHASES := check-format check-files check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch
 
-.PHONY: help serve test bench fmt clean $(PHASES)
+.PHONY: help serve test bench instructions fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -76,6 +76,19 @@ test-engines test-tract: export STILLHOUSE_ONNX_LIGHT = $(abspath $(wildcard $(V
 
 test-engines: ## - all tests, on ONNX Runtime where its library is, and on tract
 	$(CARGO) test --workspace --locked $(TURBO)
+
+# Our crate as for release, in one piece; the dependencies are those of the tests, which have been built. Hence neither
+# features nor packages may differ from theirs.
+COUNTED = $(CARGO) test --workspace --locked $(TURBO) --bench instructions \
+	$(foreach is,opt-level=3 codegen-units=1 incremental=false debug-assertions=false overflow-checks=false, \
+	--config profile.dev.package.stillhouse.$(is)) --
+
+check-instructions: ## - instructions of the hot path, counted by valgrind, against those that are kept
+	@if command -v valgrind >/dev/null; then set -x; $(COUNTED); \
+	else echo "skipped: no valgrind here (apt-get install valgrind)"; fi
+
+instructions: ## Count the hot path's instructions anew and keep them (needs valgrind)
+	$(COUNTED) --update
 
 test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor nasm
 	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test --workspace --lib --locked image::; \

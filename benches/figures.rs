@@ -1,31 +1,33 @@
-//! What the server costs beside its limit: HTTP with PNG decoding alone, and the same engine in process.
+//! `stillhouse limit` of a 784-800-800-10 MLP with random weights and a 28 × 28 PNG, and what one lone caller waits.
 //!
-//! `cargo bench --bench figures [-- --engine tract] [--seconds 4] [--rounds 3] [--json]`
+//! `cargo bench --bench figures [-- --engine tract] [--seconds 4] [--rounds 3] [--connections 64] [--json]`
 //!
-//! The network is a 784-800-800-10 MLP with random weights, the picture a 28 × 28 PNG. Server, floor and in-process
-//! engine are measured in alternation in one run; read the ratios, not the microseconds.
+//! Everything alternates in one run; read the ratios, not the microseconds.
 
-#[path = "figures/floor.rs"]
-mod floor;
-#[path = "figures/load.rs"]
-mod load;
 #[path = "figures/network.rs"]
 mod network;
-#[path = "figures/process.rs"]
-mod process;
+#[path = "path/network.rs"]
+mod version;
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use clap::Parser;
-use cpu_time::ThreadTime;
 use serde_json::json;
-use stillhouse_engine::{Backend, Blueprint, EngineOptions};
-
-use load::Load;
-use process::Server;
-
-const CONNECTIONS: usize = 64;
-const FLOOR_BATCH: usize = 32;
+use stillhouse::{
+    cli::limit::{
+        self,
+        house::House,
+        load::{self, Load},
+        rounds::Extent,
+        subject::Subject,
+        waterfall::median,
+    },
+    config::Config,
+};
+use stillhouse_engine::{Backend, Blueprint, EngineError};
 
 #[derive(Parser)]
 struct Flags {
@@ -38,126 +40,79 @@ struct Flags {
     /// Alternations; medians are reported.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Kept connections.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
     /// Print JSON.
     #[arg(long)]
     json: bool,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Serve the floor instead: for this program's own use.
-    #[arg(long, hide = true)]
-    serve_floor: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    if flags.serve_floor {
-        return floor::serve();
-    }
-    let folder = tempfile::tempdir()?;
     let onnx = network::mlp(&[784, 800, 800, 10]);
-    network::write(folder.path(), &onnx)?;
-    let picture = network::picture();
-    let options = EngineOptions {
-        library: stillhouse_engine::find_library(None),
-        ..EngineOptions::new(flags.engine)
+    let subject = Subject {
+        files: version::files(&onnx, ["input", "logits"])?,
+        picture: network::picture().into(),
+        picture_origin: "drawn".into(),
     };
-    let blueprint = stillhouse_engine::prepare(&onnx, &options)?;
+    let mut config = Config::default();
+    config.engine.backend = flags.engine.to_string();
+    let blueprint = stillhouse_engine::prepare(&onnx, &config.engine.resolve()?)?;
 
-    let begun = Instant::now();
-    let server = Server::start(folder.path(), flags.engine, &[])?;
-    let ready = begun.elapsed();
-    let idle_rss = server.rss_bytes()?;
-    let floor = Server::start_floor()?;
-
-    let load = |server: &Server, path: &str, connections: usize| -> anyhow::Result<Load> {
-        let request = load::request(path, &picture);
-        let time = Duration::from_secs_f64(flags.seconds);
-        load::run(server, &request, connections, time, None, &|_| Ok(()))
+    let program = Path::new(env!("CARGO_BIN_EXE_stillhouse"));
+    let house = House::start(program, &config, &subject)?;
+    let idle_rss = house.server.rss_bytes()?;
+    let time = Duration::from_secs_f64(flags.seconds);
+    let extent = Extent {
+        connections: flags.connections,
+        time,
+        rounds: flags.rounds,
     };
-    let mut rows = Vec::new();
-    for _ in 0..flags.rounds {
-        let engine_one = in_process(&*blueprint, 1)?;
-        let engine_batch = in_process(&*blueprint, FLOOR_BATCH)?;
-        let floor = load(&floor, "/floor", CONNECTIONS)?;
-        let busy = load(&server, "/predict", CONNECTIONS)?;
-        let idle = load(&server, "/predict", 1)?;
-        rows.push([
-            floor.cpu_us,
-            engine_batch.cpu_us,
-            busy.cpu_us,
-            busy.cpu_us / (floor.cpu_us + engine_batch.cpu_us),
-            busy.per_second,
-            busy.p99_us,
-            busy.mean_batch,
-            engine_one.p50_us,
-            idle.p50_us,
-            idle.p50_us - engine_one.p50_us,
-        ]);
-    }
-    let busy_rss = server.rss_bytes()?;
-    let median = |column: usize| {
-        let mut values: Vec<f64> = rows.iter().map(|row| row[column]).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+    let report = limit::report_of(&house, &config, &subject, &extent)?;
+    let request = load::request("/predict", "image/png", &subject.picture);
+    let lone = || -> anyhow::Result<(f64, Load)> {
+        let engine = engine_p50_us(&*blueprint)?;
+        let load = load::run(&house.server, &request, 1, time, None, &|_| Ok(()))?;
+        Ok((engine, load))
     };
+    let lone = (0..flags.rounds).map(|_| lone());
+    let lone: Vec<(f64, Load)> = lone.collect::<anyhow::Result<_>>()?;
     let figures = json!({
-        "engine": blueprint.describe(),
-        "connections": CONNECTIONS,
-        "floor_cpu_us_per_request": median(0),
-        "engine_cpu_us_per_image_at_batch_32": median(1),
-        "server_cpu_us_per_request": median(2),
-        "server_over_floor_plus_engine": median(3),
-        "requests_per_second": median(4),
-        "p99_us": median(5),
-        "mean_batch": median(6),
-        "engine_p50_us_at_batch_1": median(7),
-        "idle_p50_us": median(8),
-        "idle_added_us": median(9),
-        "ready_ms": ready.as_secs_f64() * 1e3,
+        "engine_p50_us_at_batch_1": median(lone.iter().map(|(engine, _)| *engine)),
+        "idle_p50_us": median(lone.iter().map(|(_, load)| load.p50_us)),
+        "idle_added_us": median(lone.iter().map(|(engine, load)| load.p50_us - engine)),
+        "ready_ms": house.ready.as_secs_f64() * 1e3,
         "rss_mb_idle": idle_rss as f64 / 1e6,
-        "rss_mb_after_load": busy_rss as f64 / 1e6,
+        "rss_mb_after_load": house.server.rss_bytes()? as f64 / 1e6,
     });
     if flags.json {
-        println!("{figures}");
+        println!("{}", json!({ "limit": report, "lone_caller": figures }));
     } else {
+        println!("{report}");
         for (name, value) in figures.as_object().into_iter().flatten() {
-            match value.as_f64() {
-                Some(number) => println!("{name:34} {number:10.2}"),
-                None => println!("{name:34} {value}"),
-            }
+            println!("{name:26} {:10.2}", value.as_f64().unwrap_or(f64::NAN));
         }
     }
     Ok(())
 }
 
-/// What an image costs this engine alone on this thread.
-struct Alone {
-    /// Mean CPU microseconds, as the servers' are.
-    cpu_us: f64,
-    /// Median wall-clock microseconds.
-    p50_us: f64,
-}
-
-/// Runs batches of `rows` for half a second, after a tenth to warm.
-fn in_process(blueprint: &dyn Blueprint, rows: usize) -> anyhow::Result<Alone> {
-    let mut engine = blueprint.build(rows)?;
-    let mut measure = |time: Duration| -> anyhow::Result<Alone> {
-        let (begun, cpu) = (Instant::now(), ThreadTime::now());
+/// Median wall-clock of one row in half a second, after a tenth to warm.
+fn engine_p50_us(blueprint: &dyn Blueprint) -> Result<f64, EngineError> {
+    let mut engine = blueprint.build(1)?;
+    let mut measure = |time: Duration| -> Result<f64, EngineError> {
+        let begun = Instant::now();
         let mut runs = Vec::new();
         while begun.elapsed() < time {
-            engine.input(rows).fill(0.3);
+            engine.input(1).fill(0.3);
             let started = Instant::now();
-            engine.run(rows)?;
-            runs.push(started.elapsed());
+            engine.run(1)?;
+            runs.push(started.elapsed().as_secs_f64() * 1e6);
         }
-        let cpu = cpu.elapsed();
-        runs.sort_unstable();
-        let images = (rows * runs.len()) as f64;
-        Ok(Alone {
-            cpu_us: cpu.as_secs_f64() * 1e6 / images,
-            p50_us: runs[runs.len() / 2].as_secs_f64() * 1e6 / rows as f64,
-        })
+        Ok(median(runs))
     };
     measure(Duration::from_millis(100))?;
     measure(Duration::from_millis(500))

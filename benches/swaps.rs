@@ -11,15 +11,16 @@
 
 #[path = "swaps/expected.rs"]
 mod expected;
-#[path = "figures/load.rs"]
-mod load;
+#[path = "path/network.rs"]
+mod network;
 #[path = "swaps/operator.rs"]
 mod operator;
-#[expect(dead_code, reason = "the floor is of the bench `figures`")]
-#[path = "figures/process.rs"]
+#[path = "swaps/process.rs"]
 mod process;
 #[path = "swaps/route.rs"]
 mod route;
+#[path = "path/slot.rs"]
+mod slot;
 #[path = "swaps/workers.rs"]
 mod workers;
 
@@ -37,10 +38,10 @@ use std::{
 
 use clap::Parser;
 use serde_json::json;
+use stillhouse::cli::limit::load::{self, Load};
 use stillhouse_engine::Backend;
 
 use expected::Expected;
-use load::Load;
 use operator::Operator;
 use process::Server;
 
@@ -86,7 +87,7 @@ fn main() -> anyhow::Result<()> {
         &state_path,
     ];
     let settings = settings.map(|setting| ["--set", setting]).concat();
-    let server = Server::start(&repository, flags.engine, &settings)?;
+    let server = process::start(&repository, flags.engine, &settings)?;
     let operator = Operator::of(&server)?;
     let picture = std::fs::read(
         repository
@@ -104,7 +105,7 @@ fn main() -> anyhow::Result<()> {
     let expected = Expected::of(&server, &picture)?;
     operator.order("POST", "promote", json!({}))?;
 
-    let request = load::request("/predict", &picture);
+    let request = load::request("/predict", "image/png", &picture);
     let measure = |pace| {
         load::run(&server, &request, CONNECTIONS, time, pace, &|body| {
             expected.check(body)
@@ -120,7 +121,7 @@ fn main() -> anyhow::Result<()> {
     let load_two = || {
         for version in LOADED {
             // Long since, as the other one was loaded meanwhile.
-            workers::wait_for_the_last(server.child.id(), version)?;
+            workers::wait_for_the_last(server.id(), version)?;
             let begun = Instant::now();
             operator.load(version)?;
             let took = begun.elapsed().as_secs_f64();
@@ -160,7 +161,7 @@ fn main() -> anyhow::Result<()> {
         let canary = json!({"version": version, "share": "10%"});
         operator.order("POST", "canary", canary)?;
         operator.order("POST", "abort", json!({}))?;
-        workers::wait_for_the_last(server.child.id(), version)?;
+        workers::wait_for_the_last(server.id(), version)?;
         match round {
             FIRST_LOADS => rss[0] = server.rss_bytes()?,
             LOADS => rss[1] = server.rss_bytes()?,

@@ -8,13 +8,9 @@
 //! 32 connections three tenths of what the servers can answer, where the teacher would need more than what is left (crowded,
 //! latency counted from when a request was due); and as much as they answer (full). Read the ratios.
 
-#[expect(dead_code, reason = "CPU and batches are of other benches")]
-#[path = "figures/load.rs"]
-mod load;
 #[path = "watch/pair.rs"]
 mod pair;
-#[expect(dead_code, reason = "the floor is of the bench `figures`")]
-#[path = "figures/process.rs"]
+#[path = "swaps/process.rs"]
 mod process;
 #[path = "watch/think.rs"]
 mod think;
@@ -24,9 +20,9 @@ use std::{path::Path, time::Duration};
 use anyhow::Context;
 use clap::Parser;
 use serde_json::json;
+use stillhouse::cli::limit::load::{self, Load};
 use stillhouse_engine::Backend;
 
-use load::Load;
 use pair::Counting;
 use process::Server;
 use think::Answered;
@@ -78,7 +74,7 @@ fn start(repository: &Path, engine: Backend, rate: &str) -> anyhow::Result<Watch
     ];
     let settings = settings.map(|setting| ["--set", setting]).concat();
     Ok(Watched {
-        server: Server::start(repository, engine, &settings)?,
+        server: process::start(repository, engine, &settings)?,
         _state: state,
     })
 }
@@ -104,7 +100,7 @@ fn main() -> anyhow::Result<()> {
 
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let picture = std::fs::read(repository.join("../samples/fashion/ankle-boot-1.png"))?;
-    let request = load::request("/predict", &picture);
+    let request = load::request("/predict", "image/png", &picture);
     let time = Duration::from_secs_f64(flags.seconds);
     let [without, with] = ["0.0", "1.0"].map(|rate| start(&repository, flags.engine, rate));
     let (without, with) = (without?, with?);

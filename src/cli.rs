@@ -3,10 +3,12 @@
 mod audit;
 mod banner;
 mod caller;
+pub mod child;
 mod drill;
 mod guest;
 mod health;
 mod import;
+pub mod limit;
 mod models;
 mod network;
 mod operator;
@@ -48,9 +50,14 @@ enum Verb {
     Operator(operator::Operator),
     /// Walk through a rollout in five minutes: a bad canary, a good one, a rollback, a crash
     Drill(drill::Drill),
+    /// Say what a prediction costs at least on this machine, step by step, and what the server spends on it
+    Limit(Box<limit::Limit>),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Serve a constant; `limit`'s own way to measure HTTP alone.
+    #[command(hide = true)]
+    Floor(limit::Floor),
     /// Try the version that standard input names; the server's own way to do it apart from itself.
     #[command(name = VERB, hide = true)]
     Validate(validate::Validate),
@@ -115,6 +122,8 @@ pub fn main() -> ExitCode {
         Verb::Audit(audit) => audit.run(),
         Verb::Operator(verb) => verb.main(),
         Verb::Drill(drill) => drill.run(),
+        Verb::Limit(limit) => limit.run(),
+        Verb::Floor(floor) => floor.run(),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
         Verb::Validate(validate) => validate.run(),
     };

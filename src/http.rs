@@ -1,11 +1,12 @@
 //! The two routers: the data plane that answers the traffic, and the admin plane for those who run it.
 
 pub mod admin;
-mod answer;
+pub mod answer;
 mod body;
 mod describe;
 mod docs;
 pub mod error;
+pub mod floor;
 mod layers;
 pub mod listener;
 mod observe;
@@ -26,7 +27,7 @@ use axum::{
     Router,
     http::Method,
     middleware,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use prometheus::Histogram;
 use serde::{Deserialize, Serialize};
@@ -141,11 +142,21 @@ impl DataPlane {
 
 /// Everything the traffic can reach.
 pub fn data_router(plane: &Arc<DataPlane>) -> Router {
+    data_routes(
+        plane,
+        post(predict::default_model),
+        post(predict::named_model),
+    )
+}
+
+type Predictor = MethodRouter<Arc<DataPlane>>;
+
+fn data_routes(plane: &Arc<DataPlane>, default_model: Predictor, named: Predictor) -> Router {
     let routes = Router::new()
-        .route("/predict", post(predict::default_model))
+        .route("/predict", default_model)
         .route("/models", get(describe::list))
         .route("/models/{model}", get(describe::one))
-        .route("/models/{model}/predict", post(predict::named_model))
+        .route("/models/{model}/predict", named)
         .route("/livez", get(observe::livez))
         .route("/readyz", get(observe::readyz))
         .with_state(plane.clone())

@@ -1,15 +1,6 @@
-//! The network and the picture that are measured.
-
-use std::path::Path;
+//! The network and the picture of the figures.
 
 use bytes::Bytes;
-use stillhouse::{
-    image::{Color, Filter, Layout, Resize, Transform},
-    store::{
-        Labels, NewVersion, Repository,
-        manifest::{Element, File, Input, Manifest, Output, OutputKind, SCHEMA},
-    },
-};
 use stillhouse_engine::{
     ElementType,
     onnx::{
@@ -46,58 +37,6 @@ pub fn mlp(widths: &[usize]) -> Bytes {
         ..Default::default()
     };
     model(17, graph).to_bytes()
-}
-
-/// 28 × 28 gray, bytes / 255.
-pub fn transform() -> Transform {
-    Transform {
-        color: Color::Gray,
-        width: 28,
-        height: 28,
-        layout: Layout::Nchw,
-        resize: Resize::Stretch,
-        resize_to: None,
-        pad: 0,
-        filter: Filter::Bilinear,
-        scale: 1.0 / 255.0,
-        mean: vec![0.0],
-        std: vec![1.0],
-    }
-}
-
-/// Writes the network as `mlp/v1` of a repository.
-pub fn write(root: &Path, onnx: &Bytes) -> anyhow::Result<()> {
-    let manifest = Manifest {
-        schema: SCHEMA,
-        description: String::new(),
-        file: File {
-            name: "model.onnx".into(),
-            sha256: String::new(),
-            size_bytes: 0,
-        },
-        input: Input {
-            name: "input".into(),
-            element: Element::F32,
-        },
-        transform: transform(),
-        output: Output {
-            name: "logits".into(),
-            kind: OutputKind::Logits,
-            classes: 10,
-        },
-        training: None,
-        reference: None,
-        golden: vec![],
-    };
-    let labels = (0..10).map(|class| format!("class {class}")).collect();
-    let version = NewVersion {
-        manifest,
-        labels: Labels::new(labels).map_err(anyhow::Error::msg)?,
-        model_bytes: onnx.clone(),
-        golden: vec![],
-    };
-    Repository::create(root)?.write_version(&"mlp".parse()?, &"v1".parse()?, &version)?;
-    Ok(())
 }
 
 /// A 28 × 28 PNG of about the size of a Fashion-MNIST picture: a textured blob on black.

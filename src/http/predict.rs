@@ -107,7 +107,12 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
     question.ask(route.seat, subjects, None).await
 }
 
-async fn read_body(plane: &DataPlane, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+/// The body within its limits, its encoding undone.
+pub async fn read_body(
+    plane: &DataPlane,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, ApiError> {
     let settings = &plane.settings;
     let encoding = Encoding::parse(
         headers

@@ -4,6 +4,8 @@ mod audit;
 mod drill;
 mod engines;
 mod faults;
+mod instructions;
+mod limit;
 mod operator;
 mod pictures;
 mod predict;

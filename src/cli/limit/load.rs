@@ -1,6 +1,9 @@
 //! A closed loop over kept connections, on one thread: as cheap as a generator beside its server can be.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use tokio::{
@@ -8,23 +11,33 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::process::Server;
+use crate::cli::child::Server;
 
 /// What one load showed.
+#[derive(Clone, Debug)]
 pub struct Load {
+    /// Answers a second.
     pub per_second: f64,
     /// The server's CPU time, user and system, per request.
     pub cpu_us: f64,
+    /// The part of it in the kernel.
+    pub system_us: f64,
+    /// It by the names of the server's threads.
+    pub cpu_us_by_thread: BTreeMap<String, f64>,
+    /// How often one of the server's threads went to sleep, per request.
+    pub sleeps: f64,
+    /// Half of the answers took no longer.
     pub p50_us: f64,
+    /// Of a hundred answers one took longer.
     pub p99_us: f64,
     /// From the server's own metrics; NaN where it has none.
     pub mean_batch: f64,
 }
 
 /// One request's bytes.
-pub fn request(path: &str, body: &[u8]) -> Vec<u8> {
+pub fn request(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()
@@ -38,6 +51,9 @@ pub type Pace = Option<f64>;
 
 /// Warms for a quarter of `time`, then measures for `time`. With a pace, latency counts from when a request was due, so that
 /// a server that stands still can't hide behind requests that were never sent.
+///
+/// # Errors
+/// The server closes a connection, answers anything but 200, or what `check` refuses.
 pub fn run(
     server: &Server,
     request: &[u8],
@@ -52,12 +68,15 @@ pub fn run(
         .build()?
         .block_on(async {
             repeat(server, request, connections, time / 4, gap, check).await?;
-            let (cpu, batches) = (server.cpu_seconds()?, server.batches()?);
+            let (batches, before) = (server.batches()?, server.spent()?);
             let begun = Instant::now();
             let mut latencies = repeat(server, request, connections, time, gap, check).await?;
             let wall = begun.elapsed().as_secs_f64();
-            let cpu = server.cpu_seconds()? - cpu;
+            let spent = server.spent()?.since(&before);
             let after = server.batches()?;
+            ensure!(!latencies.is_empty(), "nothing was answered in {time:?}");
+            let requests = latencies.len() as f64;
+            let each = |seconds: f64| seconds * 1e6 / requests;
             latencies.sort_unstable();
             let at = |share: f64| {
                 let index = (latencies.len() as f64 * share) as usize;
@@ -65,7 +84,14 @@ pub fn run(
             };
             Ok(Load {
                 per_second: latencies.len() as f64 / wall,
-                cpu_us: cpu * 1e6 / latencies.len() as f64,
+                cpu_us: each(spent.seconds()),
+                system_us: each(spent.system_seconds),
+                sleeps: spent.sleeps as f64 / latencies.len() as f64,
+                cpu_us_by_thread: spent
+                    .by_thread
+                    .iter()
+                    .map(|(name, seconds)| (name.clone(), each(*seconds)))
+                    .collect(),
                 p50_us: at(0.5),
                 p99_us: at(0.99),
                 mean_batch: (after.0 - batches.0) / (after.1 - batches.1),

@@ -1,0 +1,136 @@
+//! What is kept and how it is compared. Pure; its tests are tests/all/instructions.rs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::{self, Display, Formatter, Write},
+};
+
+use serde::Deserialize;
+
+/// How much more a piece may take before somebody has to say so.
+const TOLERANCE: f64 = 0.03;
+
+/// The counts that were written down.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Another one makes other instructions.
+    pub compiler: String,
+    tolerance: f64,
+    instructions: BTreeMap<String, u64>,
+}
+
+/// One piece, as it was and as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    name: String,
+    kept: Option<u64>,
+    counted: Option<u64>,
+    verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Same,
+    /// Beyond the tolerance.
+    More,
+    /// Better than that: what is kept should follow, or a later loss would go unseen.
+    Less,
+    /// Only on one side.
+    Unpaired,
+}
+
+impl Kept {
+    /// These counts, by this compiler.
+    pub fn new(compiler: String, instructions: BTreeMap<String, u64>) -> Self {
+        Self {
+            compiler,
+            tolerance: TOLERANCE,
+            instructions,
+        }
+    }
+
+    /// As a file.
+    pub fn to_text(&self) -> String {
+        let mut text = format!(
+            "# Instructions of one call of each piece, by callgrind; benches/instructions.rs says of which build.\n\
+             # Written by `make instructions`; `make check-instructions` compares.\n\
+             compiler = {:?}\ntolerance = {}\n\n[instructions]\n",
+            self.compiler, self.tolerance
+        );
+        for (name, count) in &self.instructions {
+            let _ = writeln!(text, "{name:?} = {count}");
+        }
+        text
+    }
+
+    /// Every piece of either side, by name.
+    pub fn compare(&self, counted: &BTreeMap<String, u64>) -> Vec<Compared> {
+        let names: BTreeSet<&String> = self.instructions.keys().chain(counted.keys()).collect();
+        let compared = |name: &String| {
+            let (kept, counted) = (self.instructions.get(name), counted.get(name));
+            let verdict = match (kept, counted) {
+                (Some(&kept), Some(&counted)) => {
+                    let (kept, counted) = (kept as f64, counted as f64);
+                    match counted {
+                        more if more > kept * (1.0 + self.tolerance) => Verdict::More,
+                        less if less < kept * (1.0 - self.tolerance) => Verdict::Less,
+                        _ => Verdict::Same,
+                    }
+                }
+                _ => Verdict::Unpaired,
+            };
+            Compared {
+                name: name.clone(),
+                kept: kept.copied(),
+                counted: counted.copied(),
+                verdict,
+            }
+        };
+        names.into_iter().map(compared).collect()
+    }
+}
+
+impl Compared {
+    /// Whether it must not stay so.
+    pub fn is_bad(&self) -> bool {
+        matches!(self.verdict, Verdict::More | Verdict::Unpaired)
+    }
+}
+
+impl Display for Compared {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match (self.kept, self.counted) {
+            (Some(kept), Some(counted)) => {
+                let percent = 100.0 * (counted as f64 / kept as f64 - 1.0);
+                write!(
+                    f,
+                    "{name:22} {counted:8} instructions, {kept:8} kept, {percent:+.1}%"
+                )?;
+            }
+            (None, Some(counted)) => {
+                write!(f, "{name:22} {counted:8} instructions, none kept")?;
+            }
+            (Some(kept), None) => write!(f, "{name:22} {kept:8} kept, but it is no more")?,
+            (None, None) => write!(f, "{name:22} nowhere")?,
+        }
+        f.write_str(match self.verdict {
+            Verdict::Same => "",
+            Verdict::More => ": TOO MANY",
+            Verdict::Less => ": fewer; `make instructions` keeps it so",
+            Verdict::Unpaired => ": `make instructions` is missing",
+        })
+    }
+}
+
+/// The sum of all instructions, of the file that callgrind writes.
+pub fn total(text: &str) -> Option<u64> {
+    // One event was asked for: instructions read.
+    text.lines().find(|line| *line == "events: Ir")?;
+    let lines = text.lines().rev();
+    let totals = lines
+        .filter_map(|line| line.strip_prefix("totals: "))
+        .next()?;
+    totals.trim().parse().ok().filter(|total| *total > 0)
+}

@@ -1,0 +1,21 @@
+//! The pure pieces of a prediction's way, in time: `cargo bench --bench path [-- NAME]`.
+//!
+//! In instructions, which a noisy machine doesn't change: `make instructions` (benches/instructions.rs).
+
+#[path = "path/network.rs"]
+mod network;
+#[path = "path/pieces.rs"]
+mod pieces;
+#[path = "path/slot.rs"]
+mod slot;
+
+use criterion::Criterion;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for (name, ready) in pieces::PIECES {
+        let mut call = ready();
+        criterion.bench_function(name, |bench| bench.iter(&mut call));
+    }
+    criterion.final_summary();
+}

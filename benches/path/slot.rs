@@ -1,0 +1,63 @@
+//! A slot with stable, a canary at 10 % and a teacher at 5 %: every request has to be routed.
+
+use std::sync::Arc;
+
+use stillhouse::{
+    batch::Delivery,
+    metrics::{Classes, Metrics},
+    rollout::{Assignment, Change, Deployment, Plan, RolloutMetrics, Share, Slot, Task},
+    store::VersionName,
+    version::{BatchSettings, EngineSettings, Launcher},
+};
+use stillhouse_engine::{Blueprint, Haste, scripted::Scripted};
+
+use super::network;
+
+/// One version sits in every seat, on an engine that follows a script: the route doesn't look into it.
+pub fn slot() -> anyhow::Result<Slot> {
+    let metrics = Metrics::new();
+    let prepare = |_: &_, _: &_| {
+        let zeros = |_: &[f32], rows| Ok(vec![0.0; rows * network::CLASSES]);
+        let scripted = Scripted::new(network::transform().row_len(), network::CLASSES, zeros);
+        Ok(Arc::new(scripted.with_batch_limit(1)) as Arc<dyn Blueprint>)
+    };
+    let launcher = Launcher::new(&metrics, Arc::new(prepare), Delivery::Direct);
+    // No library is looked for, whatever this machine has.
+    let engine = EngineSettings {
+        backend: "tract".into(),
+        ..Default::default()
+    };
+    let files = network::files(&b"a script".as_slice().into(), ["input", "output"])?;
+    let batch = BatchSettings::default();
+    let version = launcher.launch(files, &engine, &batch, Haste::NobodyWaits)?;
+
+    let share = |points| Share::new(points).expect("a share");
+    let mut assignment = Assignment::first("s1".parse()?);
+    for step in [
+        Change::StartCanary {
+            version: "s2".parse()?,
+            share: share(1000),
+            plan: Plan::Manual,
+        },
+        Change::SetTeacher {
+            version: Some("teacher-1".parse()?),
+        },
+        Change::SetSplit {
+            canary: None,
+            teacher: Some(share(500)),
+        },
+    ] {
+        assignment = assignment.apply(&step)?;
+    }
+    let loaded = |_: &VersionName| Some(version.clone());
+    let rollout = RolloutMetrics::new(&metrics);
+    let labels: Vec<String> = network::labels();
+    let task = Task {
+        name: "fashion".into(),
+        classes: Classes::new(labels.into(), 1000),
+        clip_nats: 2.0,
+    };
+    Ok(Slot::new(Deployment::new(
+        &task, assignment, None, loaded, &rollout,
+    )?))
+}

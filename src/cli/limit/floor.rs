@@ -1,0 +1,74 @@
+//! `stillhouse floor`: the server's listener, routes and layers with a constant for an answer. Hidden, since only `limit`
+//! starts it.
+
+use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    cli::{ConfigSource, caller::end_with_the_caller},
+    http::{
+        DataPlane,
+        floor::{Constant, router},
+        listener::{ConnectionMetrics, Listener},
+    },
+    metrics::Metrics,
+    registry::Registry,
+    rollout::RolloutMetrics,
+};
+
+/// Serve a constant.
+#[derive(Args)]
+pub(in crate::cli) struct Floor {
+    /// The body of every answer
+    #[arg(long)]
+    answer: String,
+    /// Its header of this name
+    #[arg(long)]
+    server_timing: String,
+    #[command(flatten)]
+    source: ConfigSource,
+}
+
+impl Floor {
+    /// Serves until standard input ends.
+    pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
+        stillhouse_engine::limit_heaps();
+        let config = self.source.load(&[])?;
+        let constant = Constant::new(self.answer, &self.server_timing).context("no header")?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if config.server.threads > 0 {
+            runtime.worker_threads(config.server.threads);
+        }
+        runtime.enable_all().build()?.block_on(async {
+            let metrics = Metrics::new();
+            let traffic = RolloutMetrics::new(&metrics).traffic().clone();
+            let nothing = Arc::new(Registry::new([], None));
+            let plane = Arc::new(DataPlane::new(
+                nothing,
+                config.requests,
+                config.image,
+                metrics.clone(),
+                traffic,
+            ));
+            let [connections] = ConnectionMetrics::new(&metrics, ["data"]);
+            let listener = Listener {
+                socket: TcpListener::bind(config.server.listen).await?,
+                settings: config.connections,
+                metrics: connections,
+                router: router(&plane, constant),
+            };
+            println!(
+                "  predictions  http://{}/predict\n  curl ",
+                listener.address()?
+            );
+            std::io::stdout().flush()?;
+            end_with_the_caller(|| std::process::exit(0));
+            let (_keep, never) = watch::channel(false);
+            listener.serve(never, Duration::ZERO).await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

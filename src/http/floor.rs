@@ -1,0 +1,61 @@
+//! What HTTP costs before anything is predicted: the same routes, layers and body, a constant for an answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+    routing::post,
+};
+use bytes::Bytes;
+
+use super::{
+    DataPlane, data_routes,
+    error::ApiError,
+    layers::RequestId,
+    predict::read_body,
+    request::{PredictQuery, RequestError},
+};
+
+/// What every prediction is answered with.
+#[derive(Clone, Debug)]
+pub struct Constant {
+    body: Bytes,
+    server_timing: HeaderValue,
+}
+
+impl Constant {
+    /// A body with its `server-timing`; none where that is no header's value.
+    pub fn new(body: impl Into<Bytes>, server_timing: &str) -> Option<Self> {
+        Some(Self {
+            body: body.into(),
+            server_timing: HeaderValue::from_str(server_timing).ok()?,
+        })
+    }
+}
+
+/// [`data_router`](super::data_router) with a constant for every prediction.
+pub fn router(plane: &Arc<DataPlane>, constant: Constant) -> Router {
+    // The extractors of the predictions: what they cost is HTTP's.
+    let answer = async move |State(plane): State<Arc<DataPlane>>,
+                             Extension(_): Extension<RequestId>,
+                             query: Result<Query<PredictQuery>, QueryRejection>,
+                             headers: HeaderMap,
+                             body: Body|
+                -> Result<Response, ApiError> {
+        query.map_err(|error| RequestError::Query(error.body_text()))?;
+        read_body(&plane, &headers, body).await?;
+        let mut response = Response::new(Body::from(constant.body));
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        headers.insert("server-timing", constant.server_timing);
+        Ok(response)
+    };
+    data_routes(plane, post(answer.clone()), post(answer))
+}
