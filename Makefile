@@ -7,6 +7,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # Cargo locks its own folder and uses every core: two targets at a time would only wait for each other.
 .NOTPARALLEL:
 
+# Of ONNX Runtime: the programs forbid it by themselves, tests and benchmarks load its library as well.
+export ORT_DISABLE_TELEMETRY := 1
+
 CARGO ?= cargo
 PYTHON ?= python3
 VENV := target/venv
@@ -16,9 +19,11 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files check-watch lint doc test-engines test-jpeg test-tract
+PHASES := check-format check-files check-watch lint doc test-engines test-jpeg test-tract test-soak
 
-.PHONY: help serve test test-watch bench fmt clean $(PHASES)
+MINUTES ?= 30
+
+.PHONY: help serve test test-watch soak bench fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -38,6 +43,12 @@ test: ## Everything that is checked; stops at the first thing that fails
 	    $(MAKE) "$$phase"; \
 	    times+="$$(printf '%6d s  %s' $$((SECONDS - begin)) "$$phase")"$$'\n'; \
 	done; printf '\nall green\n%s' "$$times"
+
+soak: ## Load, swaps, bad inputs and vanishing clients for MINUTES=30: is what the server holds flat?
+	@scripts/onnxruntime.sh
+	$(CARGO) build --release --locked --bin stillhouse $(TURBO)
+	$(CARGO) build --release --locked -p stillhouse-loadtest
+	$(PYTHON) -B tests/soak/soak.py --minutes $(MINUTES) --server target/release/stillhouse --json target/soak.json
 
 bench: ## The benchmarks, in release
 	$(CARGO) bench --workspace --locked $(TURBO)
@@ -84,6 +95,12 @@ test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor 
 # The same binaries: only the library is hidden from them.
 test-tract: ## - all tests once more, as on a machine without ONNX Runtime
 	ORT_DYLIB_PATH=/nonexistent $(CARGO) test --workspace --lib --bins --tests --locked $(TURBO)
+
+# On what the tests above have built.
+test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
+	$(PYTHON) -B -m unittest discover --start-directory tests/soak
+	$(CARGO) test --workspace --locked $(TURBO) --no-run
+	$(PYTHON) -B tests/soak/soak.py --minutes 3 --server target/debug/stillhouse
 
 # Not among the phases: alerts come within seconds or they are missed, which a machine busy with other work can't promise.
 test-watch: ## The server under traffic and faults, watched by a real Prometheus: every panel, every rule, the alerts

@@ -3,8 +3,9 @@
 import statistics
 from typing import NamedTuple
 
-# Of memory. What a machine's other work does to a median of several rounds stays far below; what leaks doesn't stop at it.
-GROWTH = 0.05
+# What medians of memory may differ by: those of many rounds say more. What leaks stops at neither.
+GROWTH = {"many": 0.05, "few": 0.10}
+MANY_ROUNDS = 18
 # The first third warms up: caches, heaps and buffers find their size.
 LEAST_ROUNDS = 6
 
@@ -23,13 +24,14 @@ def thirds(readings):
 
 
 def memory(what, bytes_by_round):
-    """Flat: the median of the last third of the rounds is at most 5 % above that of the second third."""
+    """Flat: the median of the last third of the rounds is hardly above that of the second third."""
     if len(bytes_by_round) < LEAST_ROUNDS:
         return Verdict(what, False, f"{len(bytes_by_round)} rounds say nothing; {LEAST_ROUNDS} would be the least")
+    growth = GROWTH["many" if len(bytes_by_round) >= MANY_ROUNDS else "few"]
     _, second, last = thirds(bytes_by_round)
     before, after = statistics.median(second), statistics.median(last)
-    found = f"{before / 1e6:.1f} MB, then {after / 1e6:.1f} MB: {after / before - 1:+.1%} of at most {GROWTH:+.0%}"
-    return Verdict(what, after <= before * (1 + GROWTH), found)
+    found = f"{before / 1e6:.1f} MB, then {after / 1e6:.1f} MB: {after / before - 1:+.1%} of at most {growth:+.0%}"
+    return Verdict(what, after <= before * (1 + growth), found)
 
 
 def count(what, by_round):

@@ -15,30 +15,20 @@ SHAPES = (
 )
 
 
-class Load:
-    """One run of the load tester, begun and, later, asked what came of it."""
+def play(program, port, number, seconds):
+    """All shapes, one after the other; what the load tester says at the end of each. One that says nothing has failed."""
+    return [run(program, port, shape, number, seconds / len(SHAPES)) for shape in SHAPES]
 
-    def __init__(self, program, port, number, seconds):
-        shape = SHAPES[number % len(SHAPES)]
-        url = f"http://127.0.0.1:{port}/predict"
-        command = [program, "run", "--url", url, "--pictures", ROOT / "samples/fashion", "--json"]
-        command += [*shape, *PATIENT, "--duration", f"{seconds}s", "--seed", str(number)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def running(self):
-        return self.process.poll() is None
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-    def report(self):
-        """What it says at its end; a run that says nothing has failed."""
-        out, said = self.process.communicate(timeout=300)
-        try:
-            return json.loads(out)
-        except ValueError:
-            raise machines.Missed(f"the load tester ended with {self.process.returncode}: {said[-1000:]}") from None
+def run(program, port, shape, seed, seconds):
+    url = f"http://127.0.0.1:{port}/predict"
+    command = [program, "run", "--url", url, "--pictures", ROOT / "samples/fashion", "--json"]
+    command += [*shape, *PATIENT, "--duration", f"{seconds:.1f}s", "--seed", str(seed)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise machines.Missed(f"the load tester ended with {done.returncode}: {done.stderr[-1000:]}") from None
 
 
 def wrong(report):

@@ -43,24 +43,21 @@ class Play:
     def round(self, number, seconds):
         """Everything at once, until the load ends and each of the others has done its share."""
         orders = self.operators.orders
-        run = load.Load(self.loadtest, self.server.port, number, seconds)
-        try:
-            with concurrent.futures.ThreadPoolExecutor() as side_by_side:
-                operators = side_by_side.submit(self.operators.round, number, run.running)
-                refusals = side_by_side.submit(self.refuse)
-                vanished = side_by_side.submit(self.vanish)
-                report = run.report()
-                unrefused, (gone, lost) = refusals.result(), vanished.result()
-                operators.result()
-        finally:
-            run.stop()
-        wrong = load.wrong(report) + unrefused + lost + self.contradictions(report["seats"])
+        with concurrent.futures.ThreadPoolExecutor() as side_by_side:
+            reports = side_by_side.submit(load.play, self.loadtest, self.server.port, number, seconds)
+            operators = side_by_side.submit(self.operators.round, number, lambda: not reports.done())
+            refusals = side_by_side.submit(self.refuse)
+            vanished = side_by_side.submit(self.vanish)
+        operators.result()
+        reports, unrefused, (gone, lost) = reports.result(), refusals.result(), vanished.result()
+        wrong = [reason for report in reports for reason in load.wrong(report)] + unrefused + lost
+        wrong += self.contradictions([seat for report in reports for seat in report["seats"]])
         holds = footprint.at_rest(self.server, self.first_rest)
         self.first_rest = self.first_rest or holds
         return Round(
             number=number,
             ended_seconds=time.monotonic() - self.began,
-            answers=load.answered(report),
+            answers=sum(map(load.answered, reports)),
             orders=self.operators.orders - orders,
             refusals=len(self.bad_inputs) - len(unrefused),
             vanished=gone,
@@ -104,7 +101,7 @@ class Play:
         """Who fills which role by generation; the journal's new lines are read."""
         with (self.server.folder / "state/audit.jsonl").open() as journal:
             journal.seek(self.read)
-            entries = [json.loads(line) for line in iter(journal.readline, "")]
+            entries = [json.loads(line)["entry"] for line in iter(journal.readline, "")]
             self.read = journal.tell()
         self.roles |= consistent.roles_by_generation(entries)
         return self.roles

@@ -10,8 +10,8 @@ NAMES = {
     "threads": "threads",
     "descriptors": "file descriptors",
     "children": "child processes",
-    "series": "series of metrics",
     "files": "files of the repository",
+    "stale_series": "series of versions that are gone",
 }
 
 # Failures of our own; refusals and vanished clients are none.

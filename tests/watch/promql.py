@@ -3,8 +3,9 @@
 import json
 import re
 
-import places
 from ruamel.yaml import YAML
+
+import places
 
 ROOT, PROMETHEUS, DASHBOARDS = places.ROOT, places.PROMETHEUS, places.DASHBOARDS
 
