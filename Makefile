@@ -19,11 +19,12 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files check-watch lint doc test-engines test-jpeg test-tract test-soak
+PHASES := check-format check-files check-scripts check-watch lint doc test-engines test-jpeg test-tract test-soak
 
 MINUTES ?= 30
+DEVICE ?= cuda:0
 
-.PHONY: help serve test test-watch soak bench fmt clean $(PHASES)
+.PHONY: help serve test test-watch soak gpu-check bench fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -50,6 +51,9 @@ soak: ## Load, swaps, bad inputs and vanishing clients for MINUTES=30: is what t
 	$(CARGO) build --release --locked -p stillhouse-loadtest
 	$(PYTHON) -B tests/soak/soak.py --minutes $(MINUTES) --server target/release/stillhouse --json target/soak.json
 
+gpu-check: ## On a GPU (DEVICE=cuda:0): its answers against the processor's, images a second against Python's; DEVICE=cpu rehearses
+	@CARGO="$(CARGO)" $(PYTHON) -B tests/gpu/check.py --device $(DEVICE) $(TURBO)
+
 bench: ## The benchmarks, in release
 	$(CARGO) bench --workspace --locked $(TURBO)
 
@@ -64,6 +68,10 @@ check-files: ## - scripts through shellcheck and ruff, Dockerfile through hadoli
 	$(VENV)/bin/shellcheck $$(grep -rlE --exclude-dir=target --exclude-dir=.git '^#!.*\b(ba)?sh\b' .); \
 	$(VENV)/bin/ruff check --no-cache --exclude target; \
 	$(VENV)/bin/hadolint Dockerfile
+
+check-scripts: ## - what tests/soak and tests/gpu decide by
+	$(PYTHON) -B -m unittest discover --start-directory tests/soak
+	$(PYTHON) -B -m unittest discover --start-directory tests/gpu
 
 # What follows needs a Prometheus (Debian: apt-get install prometheus) and what $(VENV) holds.
 WATCH = $(if $(and $(wildcard $(VENV)/.ready),$(shell command -v promtool),$(shell command -v prometheus)),$(VENV)/bin/python -B)
@@ -98,7 +106,6 @@ test-tract: ## - all tests once more, as on a machine without ONNX Runtime
 
 # On what the tests above have built.
 test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
-	$(PYTHON) -B -m unittest discover --start-directory tests/soak
 	$(CARGO) test --workspace --locked $(TURBO) --no-run
 	$(PYTHON) -B tests/soak/soak.py --minutes 3 --server target/debug/stillhouse
 
