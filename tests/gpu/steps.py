@@ -56,7 +56,9 @@ def told(command):
 
 def build(cargo, features):
     run([cargo, "build", "--release", "--locked", "--bin", "stillhouse", *features])
-    run([cargo, "build", "--release", "--locked", "-p", "stillhouse-engine", "--example", "batch_sizes"])
+    # Without tract, which would be built anew for this choice of packages and takes minutes.
+    example = ["-p", "stillhouse-engine", "--example", "batch_sizes", "--no-default-features", "--features", "ort"]
+    run([cargo, "build", "--release", "--locked", *example])
 
 
 def engines_agree(cargo, features, device):
