@@ -5,7 +5,8 @@ Installs ONNX Runtime for the device, pinned, into target/gpu; builds; runs the 
 device; serves and asks about one picture; measures images a second by batch size, ours beside Python's on the same device.
 Where there is no GPU it says so in one line and ends with 0. `--device cpu` goes the same way on the processor: a dry run.
 
-usage: tests/gpu/check.py [--device cuda:0] [--features turbojpeg] [--sizes 1,8,64] [--seconds 2] [--model NETWORK.onnx]
+usage: tests/gpu/check.py [--device cuda:0] [--features turbojpeg] [--sizes 1,8,64] [--seconds 1] [--rounds 3]
+       [--model NETWORK.onnx] [--json]
 """
 
 import argparse
@@ -29,7 +30,8 @@ def arguments():
     parser.add_argument("--device", default="cuda:0", help="cuda:0, tensorrt:0, or cpu for a dry run")
     parser.add_argument("--features", help="cargo's, such as turbojpeg")
     parser.add_argument("--sizes", default="1,2,4,8,16,32,64,128,256", help="batch sizes")
-    parser.add_argument("--seconds", type=float, default=2, help="for each size and way")
+    parser.add_argument("--seconds", type=float, default=1, help="for each size, way and round")
+    parser.add_argument("--rounds", type=int, default=3, help="in turn, ours and theirs; medians count")
     parser.add_argument("--model", type=pathlib.Path, action="append", help="a network of yours, besides the shipped ones")
     parser.add_argument("--json", action="store_true", help="print the report instead of the table")
     return parser.parse_args()
@@ -40,10 +42,13 @@ def throughput(asked, packages):
     networks |= {path.stem: path.resolve() for path in asked.model or []}
     compared, version = [], None
     for name, path in networks.items():
-        ours = steps.ours(path, asked.device, asked.sizes, asked.seconds)
-        theirs = steps.theirs(packages.python, path, asked.device, asked.sizes, asked.seconds)
-        compared += compare.rows(name, ours, theirs)
-        version = theirs["onnxruntime"]
+        rounds = []
+        for _ in range(asked.rounds):
+            ours = steps.ours(path, asked.device, asked.sizes, asked.seconds)
+            theirs = steps.theirs(packages.python, path, asked.device, asked.sizes, asked.seconds)
+            rounds.append(compare.rows(name, ours, theirs))
+            version = theirs["onnxruntime"]
+        compared += compare.medians(rounds)
     return compared, version
 
 
@@ -76,7 +81,7 @@ def main():
         print(json.dumps(report, indent=1))
         return
     print(f"\n{versions} versions reproduce their golden samples on {asked.device}; served by {engine}\n\n{compare.table(compared)}")
-    print("\nimages a second. run: from and to this machine's memory, as ours; bound: input and output stay on the device")
+    print("\nimages a second, medians. run: from and to this machine's memory, as ours; bound: input and output stay on the device")
     print(f"written to {REPORT.relative_to(ROOT)}")
 
 

@@ -1,5 +1,7 @@
 """Two measurements side by side. Pure."""
 
+import statistics
+
 COLUMNS = ("model", "batch", "ours", "python run", "ours over run", "python bound", "ours over bound")
 
 
@@ -20,6 +22,17 @@ def rows(model, ours, theirs):
             "over_bound": of_ours[batch] / of_theirs[batch]["bound"],
         }
         for batch in sorted(of_ours)
+    ]
+
+
+def medians(rounds):
+    """Of several measurements of the same rows: each figure's median, ratios by round, since what disturbs one disturbs both."""
+    return [
+        {
+            name: value if name in ("model", "batch") else statistics.median(row[name] for row in same)
+            for name, value in same[0].items()
+        }
+        for same in zip(*rounds, strict=True)
     ]
 
 

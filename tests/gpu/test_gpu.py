@@ -57,6 +57,11 @@ class Comparison(unittest.TestCase):
         self.assertEqual((one["batch"], one["ours"], one["over_run"], one["over_bound"]), (1, 1000, 1.25, 0.5))
         self.assertEqual((eight["batch"], eight["ours"], eight["over_run"], eight["over_bound"]), (8, 4000, 0.8, 1.0))
 
+    def test_medians_are_of_each_figure(self):
+        slow = {"sizes": [{"batch": 8, "latency_seconds": 0.02}, {"batch": 1, "latency_seconds": 0.01}]}
+        rounds = [compare.rows("m", ours, THEIRS) for ours in (OURS, slow, OURS)]
+        self.assertEqual(compare.medians(rounds), compare.rows("m", OURS, THEIRS))
+
     def test_other_sizes_are_not_compared(self):
         with self.assertRaisesRegex(ValueError, "can't be compared"):
             compare.rows("m", OURS, {"sizes": THEIRS["sizes"][:1]})
