@@ -57,16 +57,19 @@ def take(server):
     def kilobytes(field):
         return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
 
-    children, seen = 0, metrics(server)
+    children = 0
     for task in (process / "task").iterdir():
         # A thread may end while it is looked at.
         with contextlib.suppress(OSError):
             children += len((task / "children").read_text().split())
+    descriptors = len(os.listdir(process / "fd"))
+    # Only now: asking opens one.
+    seen = metrics(server)
     return Footprint(
         own_bytes=kilobytes("RssAnon") + kilobytes("VmSwap"),
         resident_bytes=kilobytes("VmRSS"),
         threads=int(re.search(r"^Threads:\s+(\d+)", status, re.MULTILINE)[1]),
-        descriptors=len(os.listdir(process / "fd")),
+        descriptors=descriptors,
         children=children,
         files=sum(len(folders) + len(files) for _, folders, files in os.walk(server.models)),
         stale_series=sum(names_one_that_is_gone(one, server.models) for one in seen),

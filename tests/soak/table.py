@@ -42,11 +42,14 @@ def summary(rounds):
     def total(name):
         return sum(getattr(one, name) for one in rounds)
 
-    return (
+    text = (
         f"{total('answers')} answers, {total('orders')} orders, {total('refusals')} bad inputs refused, "
-        f"{total('vanished')} clients vanished\n"
-        f"memory of its own {growth(rounds) / 1e6:+.1f} MB an hour by the slopes since the first third"
+        f"{total('vanished')} clients vanished"
     )
+    # Of a few rounds the slope is noise.
+    if len(rounds) >= flat.MANY_ROUNDS:
+        text += f"\nmemory of its own {growth(rounds) / 1e6:+.1f} MB an hour, by the slopes since the first third"
+    return text
 
 
 def as_json(program, rounds, found, passed):
