@@ -7,6 +7,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # Cargo locks its own folder and uses every core: two targets at a time would only wait for each other.
 .NOTPARALLEL:
 
+# Of ONNX Runtime: the programs forbid it by themselves, tests and benchmarks load its library as well.
+export ORT_DISABLE_TELEMETRY := 1
+
 CARGO ?= cargo
 PYTHON ?= python3
 VENV := target/venv
@@ -16,9 +19,13 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch
+PHASES := check-format check-files check-scripts check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch \
+    test-soak
 
-.PHONY: help serve test bench instructions fmt clean $(PHASES)
+MINUTES ?= 30
+DEVICE ?= cuda:0
+
+.PHONY: help serve test soak gpu-check bench instructions fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,6 +46,15 @@ test: ## Everything that is checked; stops at the first thing that fails
 	    times+="$$(printf '%6d s  %s' $$((SECONDS - begin)) "$$phase")"$$'\n'; \
 	done; printf '\nall green\n%s' "$$times"
 
+soak: ## Load, swaps, bad inputs and vanishing clients for MINUTES=30: is what the server holds flat?
+	@scripts/onnxruntime.sh
+	$(CARGO) build --release --locked --bin stillhouse $(TURBO)
+	$(CARGO) build --release --locked -p stillhouse-loadtest
+	$(PYTHON) -B tests/soak/soak.py --minutes $(MINUTES) --server target/release/stillhouse --json target/soak.json
+
+gpu-check: ## On a GPU (DEVICE=cuda:0): its answers against the processor's, images a second against Python's; DEVICE=cpu rehearses
+	@CARGO="$(CARGO)" $(PYTHON) -B tests/gpu/check.py --device $(DEVICE) $(TURBO)
+
 bench: ## The benchmarks, in release
 	$(CARGO) bench --workspace --locked $(TURBO)
 
@@ -53,6 +69,10 @@ check-files: ## - scripts through shellcheck and ruff, Dockerfile through hadoli
 	$(VENV)/bin/shellcheck $$(grep -rlE --exclude-dir=target --exclude-dir=.git '^#!.*\b(ba)?sh\b' .); \
 	$(VENV)/bin/ruff check --no-cache --exclude target; \
 	$(VENV)/bin/hadolint Dockerfile
+
+check-scripts: ## - what tests/soak and tests/gpu decide by
+	$(PYTHON) -B -m unittest discover --start-directory tests/soak
+	$(PYTHON) -B -m unittest discover --start-directory tests/gpu
 
 # What follows needs a Prometheus (Debian: apt-get install prometheus) and what $(VENV) holds.
 WATCH = $(if $(and $(wildcard $(VENV)/.ready),$(shell command -v promtool),$(shell command -v prometheus)),$(VENV)/bin/python -B)
@@ -98,10 +118,15 @@ test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor 
 test-tract: ## - all tests once more, as on a machine without ONNX Runtime
 	ORT_DYLIB_PATH=/nonexistent $(CARGO) test --workspace --lib --bins --tests --locked $(TURBO)
 
+# On what the tests above have built, as is what follows.
 test-watch: ## - the server under traffic and faults, watched by a real Prometheus: every panel, every rule, the alerts
 	@if [ -n "$(WATCH)" ]; then set -x; \
 	$(CARGO) test --workspace --locked $(TURBO) --no-run; $(WATCH) tests/watch/live.py target/debug/stillhouse; \
 	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
+
+test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
+	$(CARGO) test --workspace --locked $(TURBO) --no-run
+	$(PYTHON) -B tests/soak/soak.py --minutes 3 --server target/debug/stillhouse
 
 clean: ## Remove all that was built and fetched
 	rm -rf target

@@ -114,6 +114,8 @@ impl ConfigSource {
 
 /// Parses the arguments and runs; errors are told once, here.
 pub fn main() -> ExitCode {
+    // SAFETY: the program has just begun; this is its only thread.
+    unsafe { stillhouse_engine::forbid_telemetry() };
     let outcome = match Cli::parse().verb {
         Verb::Serve(serve) => serve.run(),
         Verb::Health(health) => health.run(),

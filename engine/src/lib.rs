@@ -30,6 +30,7 @@ mod priority;
 #[cfg(feature = "scripted")]
 pub mod scripted;
 pub mod signature;
+mod telemetry;
 #[cfg(feature = "tract")]
 mod tract;
 pub mod walk;
@@ -43,4 +44,5 @@ pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
 pub use priority::{give_way, giving_way};
 pub use signature::{Batch, Dim, ElementType, Port, Signature};
+pub use telemetry::forbid_telemetry;
 pub use walk::Graph;

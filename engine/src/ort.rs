@@ -5,9 +5,11 @@
 //! | `runtime` | the shared library and its environment, once per process                 |
 //! | `session` | how a session is set up: threads, device                                 |
 //! | `arena`   | when a session gives memory back                                         |
+//! | `host`    | the memory of this machine that a session reads its input from           |
 //! | `network` | the engine: buffers, batches, conversions                                |
 
 mod arena;
+mod host;
 mod network;
 mod runtime;
 mod session;
@@ -114,6 +116,7 @@ impl Blueprint for Plan {
         };
         Ok(Box::new(Network::new(
             session,
+            self.recipe.device,
             Arc::clone(&self.signature),
             max_batch,
         )?))

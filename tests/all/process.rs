@@ -131,6 +131,28 @@ async fn the_printed_curl_works_and_sigterm_ends_with_0() {
     }
 }
 
+/// ONNX Runtime's library would open a data base of events there.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_to_the_home_of_its_user() {
+    for backend in backends() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().to_str().expect("UTF-8");
+        // As where nobody has forbidden it.
+        let variables = [
+            ("HOME", path),
+            ("XDG_CACHE_HOME", path),
+            ("ORT_DISABLE_TELEMETRY", "0"),
+        ];
+        let process = Process::start_with(backend, &[], &variables);
+        let url = process.address("predictions");
+        let client = reqwest::Client::new();
+        let answer = client.post(url).body(gray_png(SIDE, 0)).send().await;
+        assert_eq!(answer.expect("an answer").status(), 200);
+        let written: Vec<_> = std::fs::read_dir(home.path()).expect("a folder").collect();
+        assert!(written.is_empty(), "{backend}: {written:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_sigterm_ends_it_now() {
     let mut process = Process::start(

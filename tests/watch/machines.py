@@ -17,7 +17,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from promql import PROMETHEUS, ROOT
+from places import PROMETHEUS, ROOT
 
 
 class Missed(AssertionError):

@@ -1,14 +1,13 @@
 """What the tests read out of queries, rules and dashboards."""
 
 import json
-import pathlib
 import re
 
 from ruamel.yaml import YAML
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PROMETHEUS = ROOT / "config/prometheus"
-DASHBOARDS = ROOT / "config/grafana/dashboards"
+import places
+
+ROOT, PROMETHEUS, DASHBOARDS = places.ROOT, places.PROMETHEUS, places.DASHBOARDS
 
 # A string in a query holds labels' values, which aren't names.
 STRING = re.compile(r'"[^"]*"|\'[^\']*\'')

@@ -8,11 +8,13 @@ use ort::{
     value::TensorRef,
 };
 
-use super::arena::Arena;
-use crate::{Batch, ElementType, Engine, EngineError, Signature};
+use super::{arena::Arena, host::Host};
+use crate::{Batch, Device, ElementType, Engine, EngineError, Signature};
 
 /// A session and the buffers it reads from and answers into.
 pub(super) struct Network {
+    /// `[rows, row_len]`; ONNX Runtime reads from here, unless it wants f16. Goes before the session whose allocator made it.
+    input: Host,
     session: Session,
     /// Asks for the scores alone, should the graph have other outputs.
     usual: RunOptions<HasSelectedOutputs>,
@@ -21,8 +23,6 @@ pub(super) struct Network {
     arena: Arena,
     signature: Arc<Signature>,
     max_batch: usize,
-    /// `[rows, row_len]`; ONNX Runtime reads from here, unless it wants f16.
-    input: Vec<f32>,
     /// The same as f16, of one chunk; empty for a graph that takes f32.
     halves: Vec<f16>,
     /// `[rows, classes]`.
@@ -32,6 +32,7 @@ pub(super) struct Network {
 impl Network {
     pub(super) fn new(
         session: Session,
+        device: Device,
         signature: Arc<Signature>,
         max_batch: usize,
     ) -> Result<Self, EngineError> {
@@ -49,12 +50,12 @@ impl Network {
             ElementType::F16 => chunk * signature.row_len,
         };
         Ok(Self {
+            input: Host::new(&session, device, rows * signature.row_len),
             session,
             usual: RunOptions::new().map_err(failed)?.with_outputs(scores()),
             shrinking: shrinking.with_outputs(scores()),
             arena: Arena::default(),
             max_batch,
-            input: vec![0.0; rows * signature.row_len],
             halves: vec![f16::ZERO; halves],
             scores: vec![0.0; rows * signature.classes],
             signature,
@@ -66,7 +67,7 @@ impl Network {
         let Signature {
             row_len, classes, ..
         } = *self.signature;
-        let input = &self.input[first * row_len..(first + rows) * row_len];
+        let input = &self.input.numbers()[first * row_len..(first + rows) * row_len];
         let scores = &mut self.scores[first * classes..(first + rows) * classes];
         let shape = self.signature.input_shape(rows);
         let options = match self.arena.shrinks_after(rows) {
@@ -109,7 +110,7 @@ impl Engine for Network {
             "{rows} rows, but batches go from 1 to {}",
             self.max_batch
         );
-        &mut self.input[..rows * self.signature.row_len]
+        &mut self.input.numbers_mut()[..rows * self.signature.row_len]
     }
 
     fn run(&mut self, rows: usize) -> Result<&[f32], EngineError> {
@@ -117,7 +118,8 @@ impl Engine for Network {
             Batch::Dynamic => self.run_chunk(0, rows)?,
             Batch::Fixed(n) => {
                 let row_len = self.signature.row_len;
-                self.input[rows * row_len..rows.next_multiple_of(n) * row_len].fill(0.0);
+                let padding = rows * row_len..rows.next_multiple_of(n) * row_len;
+                self.input.numbers_mut()[padding].fill(0.0);
                 for first in (0..rows).step_by(n) {
                     self.run_chunk(first, n)?;
                 }
@@ -138,4 +140,60 @@ fn expect(right: usize, found: usize, shape: &[i64]) -> Result<(), EngineError> 
 
 fn failed(error: ort::Error) -> EngineError {
     EngineError::Run(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{
+        Backend, EngineOptions,
+        ort::{Plan, prepare},
+        walk,
+    };
+
+    /// A shipped network on the processor, where ONNX Runtime's library is here.
+    fn plan() -> Option<Plan> {
+        if crate::find_library(None).is_none() {
+            println!("skipped: no library of ONNX Runtime here");
+            return None;
+        }
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fashion");
+        let bytes = fs::read(models.join("s1/model.onnx")).unwrap().into();
+        let graph = walk::read(&bytes, None).unwrap();
+        Some(prepare(&bytes, graph, &EngineOptions::new(Backend::Ort)).unwrap())
+    }
+
+    /// On a device the input lies in memory of its allocator's; here it is the processor's, all the rest is the same.
+    #[test]
+    fn input_from_an_allocator_is_read_like_any_other() {
+        let Some(plan) = plan() else { return };
+        let network = || {
+            let session = plan.recipe.session(plan.runtime).ok().unwrap();
+            Network::new(session, Device::Cpu, Arc::clone(&plan.signature), 4).unwrap()
+        };
+        let (mut plain, mut other) = (network(), network());
+        assert!(matches!(plain.input, Host::Plain(_)));
+        let allocator = ort::memory::Allocator::default();
+        other.input = Host::allocated(&allocator, 4 * plan.signature.row_len).unwrap();
+        assert!(other.input.numbers().iter().all(|number| *number == 0.0));
+        for rows in [4, 1, 3] {
+            for network in [&mut plain, &mut other] {
+                for (at, number) in network.input(rows).iter_mut().enumerate() {
+                    *number = ((at + rows) % 17) as f32 / 16.0;
+                }
+            }
+            assert_eq!(plain.run(rows).unwrap(), other.run(rows).unwrap());
+        }
+    }
+
+    /// A session that isn't on the device has no such allocator.
+    #[test]
+    fn where_the_device_has_no_allocator_memory_is_plain() {
+        let Some(plan) = plan() else { return };
+        let session = plan.recipe.session(plan.runtime).ok().unwrap();
+        let host = Host::new(&session, Device::Cuda(0), 12);
+        assert!(matches!(&host, Host::Plain(numbers) if numbers.len() == 12));
+    }
 }

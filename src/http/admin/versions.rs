@@ -152,8 +152,10 @@ pub async fn upload(
             break;
         }
     }
-    if whole {
-        let _ = complete.send(());
+    match whole {
+        true => drop(complete.send(())),
+        // Or the disk side would wait for ever to hear whether it has everything.
+        false => drop(complete),
     }
     drop(chunks);
     let files = receiving.await.map_err(|_| ApiError::Panicked)??;

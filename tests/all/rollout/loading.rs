@@ -1,15 +1,17 @@
 //! Versions come in while requests are answered, and leave when nobody needs them.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use stillhouse::control::Arrivals;
 use stillhouse_engine::EngineError;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{always, favour, scripted};
 use crate::{
@@ -289,4 +291,31 @@ async fn an_uploaded_version_is_there_and_a_broken_one_is_not() {
         .await
         .json();
     assert_eq!(history["entries"][0]["action"], "upload_version");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_breaks_off_ends_and_leaves_nothing() {
+    let mut models = PathBuf::new();
+    let server = TestServer::fleet(vec![("v1", always(0))], |config| {
+        models.clone_from(&config.repository.path);
+    })
+    .await;
+    let mut line = TcpStream::connect(server.admin).await.expect("connects");
+    let head = "PUT /admin/models/toy/versions/v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n";
+    line.write_all(head.as_bytes()).await.expect("writes");
+    line.write_all(&[0; 500]).await.expect("writes");
+    // This question is in flight as well.
+    server.until("stillhouse_requests_in_flight", 2.0).await;
+    line.shutdown().await.expect("hangs up");
+    let ended = async { while server.metric("stillhouse_requests_in_flight").await > 1.0 {} };
+    tokio::time::timeout(Duration::from_secs(20), ended)
+        .await
+        .expect("it ends");
+    let left = std::fs::read_dir(models.join("toy")).expect("a folder");
+    let hidden = left.filter(|entry| {
+        let name = entry.as_ref().expect("an entry").file_name();
+        name.as_encoded_bytes().starts_with(b".")
+    });
+    assert_eq!(hidden.count(), 0, "what had come is gone");
+    assert_eq!(*listed(&versions(&server).await, "v2"), Value::Null);
 }

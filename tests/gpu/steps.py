@@ -1,0 +1,112 @@
+"""What is checked, one step after the other; each raises where something is wrong."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from packages import ROOT
+
+sys.path.append(str(ROOT / "tests/watch"))
+
+PICTURE = ROOT / "samples/fashion/ankle-boot-1.png"
+LABEL = "Ankle boot"
+
+SETTINGS = """
+[server]
+listen = "127.0.0.1:{{port}}"
+admin_listen = "127.0.0.1:{{admin}}"
+
+[repository]
+path = "{{folder}}/models"
+
+[models.fashion]
+stable = "s1"
+teacher = "teacher-1"
+
+[control]
+state_path = "{{folder}}/state"
+
+[engine]
+backend = "onnxruntime"
+device = "{device}"
+fallback = false
+"""
+
+
+class Wrong(AssertionError):
+    """A step has shown that something is."""
+
+
+def run(command, more=None):
+    """A command that must end well; what it prints, unless it is to be seen."""
+    print("+ " + " ".join(str(word) for word in command), flush=True)
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | (more or {}))
+
+
+def told(command):
+    print("+ " + " ".join(str(word) for word in command), flush=True)
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise Wrong(f"exit code {done.returncode}: {(done.stdout + done.stderr)[-3000:]}")
+    return done.stdout
+
+
+def build(cargo, features):
+    run([cargo, "build", "--release", "--locked", "--bin", "stillhouse", *features])
+    # Without tract, which would be built anew for this choice of packages and takes minutes.
+    example = ["-p", "stillhouse-engine", "--example", "batch_sizes", "--no-default-features", "--features", "ort"]
+    run([cargo, "build", "--release", "--locked", *example])
+
+
+def engines_agree(cargo, features, device):
+    """The engine's tests: graphs of every kind, in all batch sizes, on the device and on tract."""
+    command = [cargo, "test", "--workspace", "--locked", *features, "--test", "engines"]
+    run(command, {"STILLHOUSE_TEST_DEVICE": device})
+
+
+def golden_samples(program, device):
+    """Every golden sample of every shipped version on the device: within the tolerance of what the processor once said."""
+    command = [program, "models", "check", "--models", "models", "--engine", "onnxruntime", "--json"]
+    versions = json.loads(told([*command, "--set", f"engine.device={device}"]))
+    bad = [one for one in versions if not one["good"]]
+    if bad or not versions:
+        raise Wrong(f"golden samples: {json.dumps(bad)[:2000]}")
+    return len(versions)
+
+
+def one_picture(program, device):
+    """A server on the device, asked about one picture: who answered, and where it runs."""
+    import machines
+
+    with tempfile.TemporaryDirectory(prefix="stillhouse-gpu-") as folder:
+        server = machines.Server(program, pathlib.Path(folder), SETTINGS.format(device=device))
+        with machines.stopped_at_the_end(server):
+            server.start()
+            ((status, answer),) = server.send([PICTURE.read_bytes()])
+            engine = server.deployment()["seats"][0]["engine"]
+    label = answer.get("predictions", [{}])[0].get("label")
+    if (status, label) != (200, LABEL):
+        raise Wrong(f"the picture was answered with {status} and {label} instead of {LABEL}")
+    if f" on {device}" not in engine or "because" in engine:
+        raise Wrong(f"the engine isn't on {device}: {engine}")
+    return engine
+
+
+def ours(model, device, sizes, seconds):
+    example = ROOT / "target/release/examples/batch_sizes"
+    command = [example, model, "--backend", "onnxruntime", "--device", device, "--json"]
+    return json.loads(told([*command, "--sizes", sizes, "--seconds", str(seconds)]))
+
+
+def theirs(python, model, device, sizes, seconds):
+    command = [python, ROOT / "tests/gpu/theirs.py", model, device, sizes, str(seconds)]
+    return json.loads(told(command))
+
+
+def gpu():
+    """Its name, driver and memory, as its own tool says."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    return told(query).strip().splitlines()

@@ -1,0 +1,11 @@
+"""What tests/watch has already: the server under test, pictures, places."""
+
+import importlib
+import pathlib
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "watch"))
+
+machines = importlib.import_module("machines")
+pictures = importlib.import_module("pictures")
+ROOT = importlib.import_module("places").ROOT

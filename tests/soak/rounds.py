@@ -1,0 +1,107 @@
+"""A round: load, operators, bad inputs and vanishing clients at once; then rest, and a look at what the server holds."""
+
+import concurrent.futures
+import json
+import threading
+import time
+from typing import NamedTuple
+
+import bad_inputs
+import consistent
+import footprint
+import load
+import vanishing
+from orders import Operators
+
+
+class Round(NamedTuple):
+    """What came of one."""
+
+    number: int
+    ended_seconds: float
+    answers: int
+    orders: int
+    refusals: int
+    vanished: int
+    holds: footprint.Footprint
+    wrong: list
+
+
+class Play:
+    """What the rounds have in common."""
+
+    def __init__(self, server, loadtest):
+        self.server, self.loadtest = server, loadtest
+        self.began = time.monotonic()
+        first = server.deployment()
+        self.roles, self.read = {first["generation"]: consistent.roles(first)}, 0
+        self.operators = Operators(server)
+        self.bad_inputs = bad_inputs.every()
+        self.ports = {bad_inputs.DATA: server.port, bad_inputs.ADMIN: server.admin_port}
+        self.first_rest = None
+
+    def round(self, number, seconds):
+        """Everything at once, until the load ends and each of the others has done its share."""
+        orders = self.operators.orders
+        with concurrent.futures.ThreadPoolExecutor() as side_by_side:
+            reports = side_by_side.submit(load.play, self.loadtest, self.server.port, number, seconds)
+            operators = side_by_side.submit(self.operators.round, number, lambda: not reports.done())
+            refusals = side_by_side.submit(self.refuse)
+            vanished = side_by_side.submit(self.vanish)
+        operators.result()
+        reports, unrefused, (gone, lost) = reports.result(), refusals.result(), vanished.result()
+        wrong = [reason for report in reports for reason in load.wrong(report)] + unrefused + lost
+        wrong += self.contradictions([seat for report in reports for seat in report["seats"]])
+        holds = footprint.at_rest(self.server, self.first_rest)
+        self.first_rest = self.first_rest or holds
+        return Round(
+            number=number,
+            ended_seconds=time.monotonic() - self.began,
+            answers=sum(map(load.answered, reports)),
+            orders=self.operators.orders - orders,
+            refusals=len(self.bad_inputs) - len(unrefused),
+            vanished=gone,
+            holds=holds,
+            wrong=wrong,
+        )
+
+    def refuse(self):
+        """Each bad input once; what was answered wrongly."""
+        wrong = (bad_inputs.wrongly_answered(bad, self.ports) for bad in self.bad_inputs)
+        return [one for one in wrong if one]
+
+    def vanish(self):
+        """Each way to vanish once, the slow ones beside the others; how many, and who found no server."""
+        lost = []
+
+        def one(client):
+            try:
+                client(self.ports)
+            except OSError as error:
+                lost.append(f"{client.__name__}: {error!r}")
+
+        slow = [threading.Thread(target=one, args=[client]) for client in vanishing.UNTIL_THEY_ARE_CUT]
+        for thread in slow:
+            thread.start()
+        for client in vanishing.AT_ONCE:
+            one(client)
+        for thread in slow:
+            thread.join()
+        return len(vanishing.AT_ONCE) + len(slow) - len(lost), lost
+
+    def contradictions(self, seats):
+        """The answers of a run beside the journal and what operators were told."""
+        told = self.server.deployment()["generation"]
+        wrong = []
+        if told != self.operators.generation:
+            wrong.append(f"the server is at generation {told}, its operators know of {self.operators.generation}")
+        return wrong + consistent.contradictions(self.journalled(), seats, told)
+
+    def journalled(self):
+        """Who fills which role by generation; the journal's new lines are read."""
+        with (self.server.folder / "state/audit.jsonl").open() as journal:
+            journal.seek(self.read)
+            entries = [json.loads(line)["entry"] for line in iter(journal.readline, "")]
+            self.read = journal.tell()
+        self.roles |= consistent.roles_by_generation(entries)
+        return self.roles
