@@ -1,0 +1,13 @@
+"""FastAPI with a session in each worker process."""
+
+from classifier import Classifier, decode
+from fastapi import FastAPI, Request
+
+app = FastAPI()
+classifier = Classifier()
+
+
+@app.post("/predict")
+async def predict(request: Request):
+    encoded = await request.body()
+    return classifier.classify([decode(encoded)])[0]
