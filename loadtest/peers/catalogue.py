@@ -1,10 +1,15 @@
 """Who is measured, in the order of the tables."""
 
+from servers.bentoml import BentoMl
 from servers.fastapi import FastApi
+from servers.litserve import LitServe
+from servers.mlserver import MlServer
+from servers.ray import Ray
 from servers.stillhouse import Stillhouse
+from servers.triton import Triton
 
 OURS = Stillhouse.key
-PEERS = (FastApi,)
+PEERS = (FastApi, LitServe, BentoMl, Ray, MlServer, Triton)
 
 
 def keys():

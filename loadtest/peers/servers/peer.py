@@ -60,6 +60,9 @@ class Peer:
     def program(self, name):
         return self.venv / "bin" / name
 
+    def app(self, name):
+        return APPS / name
+
     def prepare(self, seat):
         """Writes what the server reads at its start."""
 

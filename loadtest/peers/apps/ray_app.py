@@ -1,0 +1,48 @@
+"""Ray Serve: a deployment with batches by @serve.batch; its model is part of its user_config."""
+
+import os
+import signal
+import tempfile
+
+import classifier
+import ray
+from ray import serve
+
+REPLICAS = int(os.environ["PEERS_WORKERS"])
+
+
+@serve.deployment(num_replicas=REPLICAS, max_ongoing_requests=2 * classifier.MAX_BATCH, ray_actor_options={"num_cpus": 1})
+class Pictures:
+    # Called before the first request and whenever the configuration changes.
+    def reconfigure(self, config):
+        self.classifier = classifier.Classifier(config["model"])
+
+    @serve.batch(max_batch_size=classifier.MAX_BATCH, batch_wait_timeout_s=float(os.environ["PEERS_WAIT"]))
+    async def classify(self, encoded):
+        return self.classifier.classify([classifier.decode(each) for each in encoded])
+
+    async def __call__(self, request):
+        return await self.classify(await request.body())
+
+
+def deploy():
+    # The file, not the link: only what differs is an update.
+    config = {"model": os.path.realpath(classifier.MODEL)}
+    serve.run(Pictures.options(user_config=config).bind(), route_prefix="/predict")
+
+
+def main():
+    # The paths of its sockets have to be short, so this can't lie where everything else does.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        ray.init(num_cpus=REPLICAS, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
+        serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PEERS_PORT"])})
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
+        deploy()
+        while signal.sigwait([signal.SIGHUP, signal.SIGTERM]) == signal.SIGHUP:
+            deploy()
+        serve.shutdown()
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
