@@ -39,7 +39,10 @@ class Generator:
     @staticmethod
     def read(process, limit_seconds):
         """What a run found. Exit code 1 only says that something failed, which the numbers say, too."""
-        out, err = process.communicate(timeout=limit_seconds)
+        try:
+            out, err = process.communicate(timeout=limit_seconds)
+        except subprocess.TimeoutExpired as late:
+            raise Failed(f"the generator was not done {limit_seconds} s later") from late
         if not out.strip():
             raise Failed(f"the generator gave up: {err.strip()}")
         return json.loads(out)

@@ -35,6 +35,8 @@ class Trial:
                 self.server.stop()
         except Failed as failure:
             self.found["error"] = str(failure)
+        finally:
+            self.peer.clean(self.seat)
         return self.found
 
     def prepare(self):

@@ -2,7 +2,7 @@
 
 import os
 import signal
-import tempfile
+import sys
 
 import classifier
 import ray
@@ -32,16 +32,14 @@ def deploy():
 
 
 def main():
-    # The paths of its sockets have to be short, so this can't lie where everything else does.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        ray.init(num_cpus=REPLICAS, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
-        serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PEERS_PORT"])})
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
-        deploy()
-        while signal.sigwait([signal.SIGHUP, signal.SIGTERM]) == signal.SIGHUP:
-            deploy()
-        serve.shutdown()
-        ray.shutdown()
+    ray.init(num_cpus=REPLICAS, include_dashboard=False, log_to_driver=False, _temp_dir=os.environ["PEERS_TEMP"])
+    serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PEERS_PORT"])})
+    deploy()
+    # Ray has set handlers of its own by now.
+    signal.signal(signal.SIGHUP, lambda *_: deploy())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    while True:
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -66,12 +66,17 @@ class Peer:
     def prepare(self, seat):
         """Writes what the server reads at its start."""
 
+    def clean(self, seat):
+        """Removes what `prepare` left elsewhere."""
+
     def command(self, seat):
         raise NotImplementedError(self.key)
 
     def environment(self, seat):
         return {
             "PATH": f"{self.venv / 'bin'}:/usr/bin:/bin",
+            # Some leave things in it.
+            "HOME": str(seat.folder),
             "PYTHONPATH": str(APPS),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PEERS_WORK": str(seat.work.folder),
