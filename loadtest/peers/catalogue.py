@@ -8,12 +8,11 @@ from servers.ray import Ray
 from servers.stillhouse import Stillhouse
 from servers.triton import Triton
 
-OURS = Stillhouse.key
 PEERS = (FastApi, LitServe, BentoMl, Ray, MlServer, Triton)
 
 
 def keys():
-    return [OURS, *(peer.key for peer in PEERS)]
+    return [peer.key for peer in PEERS]
 
 
 def chosen(names, program):

@@ -55,9 +55,10 @@ def end(server):
 
 
 def main():
-    # A Ctrl-C at the terminal is the runner's affair.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A Ctrl-C at the terminal is the runner's affair. What were ignored here would be ignored by the server, too; what has a
+    # handler isn't.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         sys.exit("this kernel has no subreapers")
     with open(sys.argv[1], "ab") as log:
@@ -68,8 +69,6 @@ def main():
             stdout=log,
             stderr=log,
             start_new_session=True,
-            # What is ignored here would be ignored there.
-            preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGTERM)],
         ).pid
     print(server, started, flush=True)
     try:

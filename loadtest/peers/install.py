@@ -67,5 +67,6 @@ def size_bytes(*roots):
 
 def version(folder, package):
     """Of a distribution in a virtual environment."""
-    found = importlib.metadata.distributions(name=package, path=[str(p) for p in folder.glob("lib/python3*/site-packages")])
+    packages = [str(path) for path in folder.glob("lib/python3*/site-packages")]
+    found = importlib.metadata.distributions(name=package, path=packages)
     return next(iter(found)).version

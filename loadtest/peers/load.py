@@ -13,7 +13,8 @@ from running import Failed
 class Generator:
     def __init__(self, program, url, headers, bodies):
         """Bodies are files; they are sent in turn."""
-        self.command = [program, "run", "--check", "status", "--json", "--warmup", "0s", "--url", url, "--labels", "none"]
+        options = "--check status --labels none --warmup 0s --json"
+        self.command = [program, "run", *options.split(), "--url", url]
         for name, value in headers.items():
             self.command += ["--header", f"{name}: {value}"]
         self.command += ["--pictures", *bodies]
@@ -64,9 +65,15 @@ def summary(report):
         "p50_ms": latency.get("p50"),
         "p99_ms": latency.get("p99"),
         "unanswered": phase["offered"] - phase["answered"],
-        "reasons": [f"{each['count']} x {each['example']}" for each in phase["reasons"]],
+        "reasons": [reason(each) for each in phase["reasons"]],
         "generator_cpu_seconds": report["generator"]["cpu_seconds"],
     }
+
+
+def reason(each):
+    """Of failures: how many, and one of them in words."""
+    words = filter(None, [each["reason"], each["example"].strip()])
+    return f"{each['count']} x {', '.join(words)[:120]}"
 
 
 def measured(generator, server, load, seconds):

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import functools
 import json
 import pathlib
 import shlex
@@ -33,7 +34,7 @@ def arguments():
 
         return read
 
-    peers, works = catalogue.keys()[1:], list(TITLES)
+    peers, works = catalogue.keys(), list(TITLES)
     parser = argparse.ArgumentParser(prog="loadtest/peers/run", description=__doc__.partition(":")[0])
     parser.add_argument("--peers", type=names(peers), default=peers, help=f"of {','.join(peers)} [default: all]")
     parser.add_argument("--works", type=names(works), default=works, help=f"of {','.join(works)} [default: all]")
@@ -56,6 +57,10 @@ def say(text):
     """Progress: one line that is written over on a terminal, nothing elsewhere."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def print_progress(title, step):
+    say(f"{title}: {step}")
 
 
 def installed(peer):
@@ -91,8 +96,8 @@ def measure(given, peers, about):
                     continue
                 title = f"round {round_ + 1} of {given.rounds}, {name}, {peer.title}"
                 folder = TARGET / "peers" / "run" / f"{peer.key}-{name}"
-                trial = Trial(peer, work, folder, given.loadtest.resolve(), given.seconds, lambda t, s=title: say(f"{s}: {t}"))
-                found = trial.run()
+                progress = functools.partial(print_progress, title)
+                found = Trial(peer, work, folder, given.loadtest.resolve(), given.seconds, progress).run()
                 if "error" in found:
                     say("")
                     print(f"{title} failed: {found['error']}", file=sys.stderr)
@@ -102,7 +107,8 @@ def measure(given, peers, about):
 
 
 def commit():
-    said = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    git = ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]
+    said = subprocess.run(git, capture_output=True, text=True, check=False)
     return said.stdout.strip() or None
 
 
@@ -129,6 +135,7 @@ def main():
         "rounds": given.rounds,
         "seconds": given.seconds,
         "works": given.works,
+        "not_asked": [peer.title for peer in catalogue.PEERS if peer.key not in given.peers],
         "peers": about,
         "trials": trials,
     }

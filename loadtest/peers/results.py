@@ -27,7 +27,9 @@ def of_peer(rounds):
     return {
         "first_answer_seconds": middle(trial.get("first_answer_seconds") for trial in rounds),
         "memory_bytes": middle(trial.get("memory_bytes") for trial in rounds),
-        "loads": {name: of_load([trial["loads"][name] for trial in rounds if name in trial["loads"]]) for name in names},
+        "loads": {
+            name: of_load([trial["loads"][name] for trial in rounds if name in trial["loads"]]) for name in names
+        },
         "replace": {
             "took_seconds": middle(each["took_seconds"] for each in replaced),
             # Rare, so a median would hide them.

@@ -1,7 +1,8 @@
 """FastAPI with a session in each worker process."""
 
-from classifier import Classifier, decode
 from fastapi import FastAPI, Request
+
+from classifier import Classifier, decode
 
 app = FastAPI()
 classifier = Classifier()

@@ -3,9 +3,10 @@
 import os
 from typing import Annotated
 
-import classifier
 import litserve
 from fastapi import Body
+
+import classifier
 
 
 class Pictures(litserve.LitAPI):
@@ -28,7 +29,9 @@ class Pictures(litserve.LitAPI):
 
 if __name__ == "__main__":
     api = Pictures(max_batch_size=classifier.MAX_BATCH, batch_timeout=float(os.environ["PEERS_WAIT"]))
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=int(os.environ["PEERS_WORKERS"]), fast_queue=True)
+    server = litserve.LitServer(
+        api, accelerator="cpu", workers_per_device=int(os.environ["PEERS_WORKERS"]), fast_queue=True
+    )
     server.run(
         host="127.0.0.1",
         port=int(os.environ["PEERS_PORT"]),

@@ -12,9 +12,10 @@ import os
 import pathlib
 import sys
 
-import networks
 import numpy as np
 import onnx
+
+import networks
 import pictures
 
 PICTURES = 8

@@ -1,9 +1,10 @@
 """MLServer: a runtime of our own, which gets the batches that its adaptive batching makes."""
 
-import classifier
 from mlserver import MLModel
 from mlserver.codecs import Base64Codec
 from mlserver.types import InferenceResponse, ResponseOutput
+
+import classifier
 
 
 class Pictures(MLModel):

@@ -1,13 +1,14 @@
 """The two networks, with random weights: `make_works.py` says why they are fitted to the pictures."""
 
 import numpy as np
-import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 # Scores of the other classes have a spread of 1.
 LEAD = 8
+# SqueezeNet's modules: channels that are squeezed to, channels of each half that they expand to, pooling afterwards.
+FIRES = [(16, 64, 0), (16, 64, 1), (32, 128, 0), (32, 128, 1), (48, 192, 0), (48, 192, 0), (64, 256, 0), (64, 256, 0)]
 
 
 class Graph:
@@ -94,9 +95,7 @@ def squeezenet(seed, inputs, labels):
     x = graph.add("Relu", [graph.convolution("image", 3, 64, "conv1", 3, 2)], "relu1")
     x = graph.add("MaxPool", [x], "pool1", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
     channels = 64
-    for number, (squeeze, expand, pooled) in enumerate(
-        [(16, 64, 0), (16, 64, 1), (32, 128, 0), (32, 128, 1), (48, 192, 0), (48, 192, 0), (64, 256, 0), (64, 256, 0)], 2
-    ):
+    for number, (squeeze, expand, pooled) in enumerate(FIRES, 2):
         fire = f"fire{number}"
         x = graph.add("Relu", [graph.convolution(x, channels, squeeze, f"{fire}.squeeze")], f"{fire}.relu")
         one = graph.add("Relu", [graph.convolution(x, squeeze, expand, f"{fire}.one")], f"{fire}.relu1")

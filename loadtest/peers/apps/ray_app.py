@@ -1,17 +1,24 @@
-"""Ray Serve: a deployment with batches by @serve.batch; its model is part of its user_config."""
+"""Ray Serve: a deployment with batches by @serve.batch; its model is part of its configuration."""
 
 import os
 import signal
 import sys
 
-import classifier
 import ray
 from ray import serve
+from ray.serve.context import _get_global_client
+from ray.serve.schema import ServeDeploySchema
+
+import classifier
 
 REPLICAS = int(os.environ["PEERS_WORKERS"])
 
 
-@serve.deployment(num_replicas=REPLICAS, max_ongoing_requests=2 * classifier.MAX_BATCH, ray_actor_options={"num_cpus": 1})
+@serve.deployment(
+    num_replicas=REPLICAS,
+    max_ongoing_requests=2 * classifier.MAX_BATCH,
+    ray_actor_options={"num_cpus": 1},
+)
 class Pictures:
     # Called before the first request and whenever the configuration changes.
     def reconfigure(self, config):
@@ -25,10 +32,21 @@ class Pictures:
         return await self.classify(await request.body())
 
 
+app = Pictures.bind()
+
+
 def deploy():
+    """What `serve run CONFIG` does, and `serve deploy CONFIG` through the dashboard. After `serve.run` everything would
+    count as changed, and every replica be replaced."""
     # The file, not the link: only what differs is an update.
     config = {"model": os.path.realpath(classifier.MODEL)}
-    serve.run(Pictures.options(user_config=config).bind(), route_prefix="/predict")
+    application = {
+        "name": "pictures",
+        "route_prefix": "/predict",
+        "import_path": "ray_app:app",
+        "deployments": [{"name": "Pictures", "user_config": config}],
+    }
+    _get_global_client().deploy_apps(ServeDeploySchema(applications=[application]), _blocking=True)
 
 
 def main():

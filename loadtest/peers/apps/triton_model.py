@@ -1,8 +1,9 @@
 """Triton's Python backend: gets the requests that its dynamic batcher put together."""
 
-import classifier
 import numpy as np
 import triton_python_backend_utils as triton
+
+import classifier
 
 
 class TritonPythonModel:

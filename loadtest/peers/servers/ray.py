@@ -13,7 +13,7 @@ class Ray(Peer):
     package = "ray"
     start_seconds = 120
     how = f"{WORKERS} replicas, @serve.batch up to 64 (W1) and 8 (W2), 1 ms wait, without dashboard"
-    replacing = "`serve.run` with another `user_config`, which its replicas take in place (`reconfigure`)"
+    replacing = "a config with another `user_config` is deployed, which the replicas take in place (`reconfigure`)"
 
     def prepare(self, seat):
         # The paths of its sockets have to be short, so this can't lie where everything else does.

@@ -53,7 +53,9 @@ class Triton(Peer):
         # The wheel has a stub for each Python, and wants this one's beside the backend.
         backend = seat.folder / "backends" / "python"
         shutil.copytree(self.tritonserver / "backends" / "python", backend, dirs_exist_ok=True)
-        stub = self.tritonserver / "python_backend_stubs" / sysconfig.get_python_version() / "triton_python_backend_stub"
+        stub = (
+            self.tritonserver / "python_backend_stubs" / sysconfig.get_python_version() / "triton_python_backend_stub"
+        )
         shutil.copy(stub, backend)
 
     def command(self, seat):
