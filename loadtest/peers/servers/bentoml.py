@@ -3,7 +3,7 @@
 import base64
 import json
 
-from servers.peer import WORKERS, Peer
+from servers.peer import Peer
 
 
 class BentoMl(Peer):
@@ -11,7 +11,7 @@ class BentoMl(Peer):
     title = "BentoML"
     package = "bentoml"
     how = (
-        f"`bentoml serve`, {WORKERS} workers, adaptive batching up to 64 (W1) and 8 (W2); pictures come as base64 in JSON, "
+        "`bentoml serve`, 2 workers, adaptive batching up to 64 (W1) and 8 (W2); pictures come as base64 in JSON, "
         "as a batchable API takes lists and no bare body"
     )
     replacing = "restart: it has nothing else on one machine"
@@ -24,7 +24,6 @@ class BentoMl(Peer):
         return super().environment(seat) | {
             "BENTOML_HOME": str(seat.folder / "home"),
             "BENTOML_DO_NOT_TRACK": "True",
-            "PEERS_WORKERS": str(WORKERS),
             "PEERS_LATENCY_MS": "10000",
         }
 

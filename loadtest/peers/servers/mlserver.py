@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import ClassVar
 
 from running import Failed, post
 from servers.peer import Peer
@@ -17,9 +18,9 @@ class MlServer(Peer):
     key = "mlserver"
     title = "MLServer"
     package = "mlserver"
-    workers = 2
+    workers: ClassVar = {"w1": 1, "w2": 2}
     how = (
-        "a custom runtime in 2 parallel workers, adaptive batching up to 64 (W1) and 8 (W2), 1 ms wait; pictures come as base64 "
+        "a custom runtime in 1 parallel worker (W1) and 2 (W2), adaptive batching up to 64 (W1) and 8 (W2), 1 ms wait; pictures come as base64 "
         "in the V2 protocol's JSON, which is all that it takes over HTTP"
     )
     replacing = "repository API: `POST /v2/repository/models/work/load` loads it anew before the old one goes"
@@ -32,7 +33,7 @@ class MlServer(Peer):
             "http_port": seat.port,
             "grpc_port": grpc,
             "metrics_port": metrics,
-            "parallel_workers": self.workers,
+            "parallel_workers": self.workers[seat.work.key],
             "debug": False,
             "metrics_dir": str(seat.folder / "metrics"),
             "environments_dir": str(seat.folder / "environments"),

@@ -4,13 +4,13 @@ import dataclasses
 import json
 import pathlib
 import time
+from typing import ClassVar
 
 from running import Failed, free_ports, post
 from work import Work
 
 APPS = pathlib.Path(__file__).resolve().parent.parent / "apps"
 TARGET = APPS.parent.parent.parent / "target"
-WORKERS = 2
 REPLACE_SECONDS = 120
 
 
@@ -46,6 +46,8 @@ class Peer:
     # How it is configured, and how a model is replaced, for the report.
     how = ""
     replacing = ""
+    # Processes or instances with a session each, by work: what was best on two cores (README.md).
+    workers: ClassVar = {"w1": 2, "w2": 2}
     path = "/predict"
     start_seconds = 60
 
@@ -82,6 +84,7 @@ class Peer:
             "PEERS_WORK": str(seat.work.folder),
             "PEERS_MODEL": str(seat.model),
             "PEERS_PORT": str(seat.port),
+            "PEERS_WORKERS": str(self.workers[seat.work.key]),
             # For what doesn't go through the session's own options.
             "OMP_NUM_THREADS": "1",
         }

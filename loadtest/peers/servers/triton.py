@@ -4,9 +4,10 @@ import json
 import shutil
 import struct
 import sysconfig
+from typing import ClassVar
 
 from running import Failed, post
-from servers.peer import WORKERS, Peer
+from servers.peer import Peer
 
 CONFIG = """
 name: "work"
@@ -26,11 +27,12 @@ class Triton(Peer):
     title = "Triton (Python backend)"
     package = "nvidia-pytriton"
     how = (
-        f"the tritonserver in nvidia-pytriton's wheel; its C++ ONNX backend isn't there, so decoding and onnxruntime run in "
-        f"{WORKERS} instances of its Python backend, in batches of its dynamic batcher (up to 64 and 8, no wait); pictures "
+        "the tritonserver in nvidia-pytriton's wheel; its C++ ONNX backend isn't there, so decoding and onnxruntime run in "
+        "1 instance (W1) and 2 (W2) of its Python backend, in batches of its dynamic batcher (up to 64 and 8, no wait); pictures "
         "come by the binary extension"
     )
     replacing = "`--model-control-mode=explicit`, `POST /v2/repository/models/work/load`: loads it anew, then goes over"
+    workers: ClassVar = {"w1": 1, "w2": 2}
     path = "/v2/models/work/infer"
 
     @property
@@ -48,7 +50,7 @@ class Triton(Peer):
         # The backend's Python looks in the model's folders and in the virtual environment that PATH names, nowhere else.
         shutil.copy(self.app("triton_model.py"), model / "1" / "model.py")
         shutil.copy(self.app("classifier.py"), model / "1")
-        text = CONFIG.format(max_batch=seat.work.transform["max_batch"], workers=WORKERS)
+        text = CONFIG.format(max_batch=seat.work.transform["max_batch"], workers=self.workers[seat.work.key])
         (model / "config.pbtxt").write_text(text)
         # The wheel has a stub for each Python, and wants this one's beside the backend.
         backend = seat.folder / "backends" / "python"
