@@ -70,9 +70,10 @@ check-files: ## - scripts through shellcheck and ruff, Dockerfile through hadoli
 	$(VENV)/bin/ruff check --no-cache --exclude target; \
 	$(VENV)/bin/hadolint Dockerfile
 
-check-scripts: ## - what tests/soak and tests/gpu decide by
+check-scripts: ## - what tests/soak, tests/gpu and loadtest/peers decide by
 	$(PYTHON) -B -m unittest discover --start-directory tests/soak
 	$(PYTHON) -B -m unittest discover --start-directory tests/gpu
+	$(PYTHON) -B -m unittest discover --start-directory loadtest/peers
 
 # What follows needs a Prometheus (Debian: apt-get install prometheus) and what $(VENV) holds.
 WATCH = $(if $(and $(wildcard $(VENV)/.ready),$(shell command -v promtool),$(shell command -v prometheus)),$(VENV)/bin/python -B)

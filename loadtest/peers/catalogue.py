@@ -1,0 +1,20 @@
+"""Who is measured, in the order of the tables."""
+
+from servers.bentoml import BentoMl
+from servers.fastapi import FastApi
+from servers.litserve import LitServe
+from servers.mlserver import MlServer
+from servers.ray import Ray
+from servers.stillhouse import Stillhouse
+from servers.triton import Triton
+
+PEERS = (FastApi, LitServe, BentoMl, Ray, MlServer, Triton)
+
+
+def keys():
+    return [peer.key for peer in PEERS]
+
+
+def chosen(names, program):
+    """Ours always comes first: everything is compared with it."""
+    return [Stillhouse(program), *(peer() for peer in PEERS if peer.key in names)]

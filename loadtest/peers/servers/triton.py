@@ -1,0 +1,94 @@
+"""Triton, as PyPI's nvidia-pytriton carries it."""
+
+import json
+import shutil
+import struct
+import sysconfig
+from typing import ClassVar
+
+from running import Failed, post
+from servers.peer import Peer
+
+CONFIG = """
+name: "work"
+backend: "python"
+max_batch_size: {max_batch}
+input [{{ name: "picture", data_type: TYPE_STRING, dims: [1] }}]
+output [{{ name: "label", data_type: TYPE_STRING, dims: [1] }}, {{ name: "probability", data_type: TYPE_FP32, dims: [1] }}]
+instance_group [{{ count: {workers}, kind: KIND_CPU }}]
+dynamic_batching {{ }}
+"""
+# Blanks after JSON are nothing: all requests then have headers of one length, which stands in a header of HTTP.
+HEADER_BYTES = 256
+
+
+class Triton(Peer):
+    key = "triton"
+    title = "Triton (Python backend)"
+    package = "nvidia-pytriton"
+    how = (
+        "the tritonserver in nvidia-pytriton's wheel; its C++ ONNX backend isn't there, so decoding and onnxruntime run in "
+        "1 instance (W1) and 2 (W2) of its Python backend, in batches of its dynamic batcher (up to 64 and 8, no wait); pictures "
+        "come by the binary extension"
+    )
+    replacing = "`--model-control-mode=explicit`, `POST /v2/repository/models/work/load`: loads it anew, then goes over"
+    workers: ClassVar = {"w1": 1, "w2": 2}
+    path = "/v2/models/work/infer"
+
+    @property
+    def packages(self):
+        return next(self.venv.glob("lib/python3*/site-packages"))
+
+    @property
+    def tritonserver(self):
+        return self.packages / "pytriton" / "tritonserver"
+
+    def prepare(self, seat):
+        model = seat.folder / "models" / "work"
+        shutil.rmtree(model, ignore_errors=True)
+        (model / "1").mkdir(parents=True)
+        # The backend's Python looks in the model's folders and in the virtual environment that PATH names, nowhere else.
+        shutil.copy(self.app("triton_model.py"), model / "1" / "model.py")
+        shutil.copy(self.app("classifier.py"), model / "1")
+        text = CONFIG.format(max_batch=seat.work.transform["max_batch"], workers=self.workers[seat.work.key])
+        (model / "config.pbtxt").write_text(text)
+        # The wheel has a stub for each Python, and wants this one's beside the backend.
+        backend = seat.folder / "backends" / "python"
+        shutil.copytree(self.tritonserver / "backends" / "python", backend, dirs_exist_ok=True)
+        stub = (
+            self.tritonserver / "python_backend_stubs" / sysconfig.get_python_version() / "triton_python_backend_stub"
+        )
+        shutil.copy(stub, backend)
+
+    def command(self, seat):
+        _, grpc, metrics, _ = seat.ports
+        return [self.tritonserver / "bin" / "tritonserver", f"--model-repository={seat.folder / 'models'}",
+                f"--backend-directory={seat.folder / 'backends'}", "--model-control-mode=explicit", "--load-model=work",
+                "--http-address=127.0.0.1", f"--http-port={seat.port}", "--grpc-address=127.0.0.1",
+                f"--grpc-port={grpc}", "--metrics-address=127.0.0.1", f"--metrics-port={metrics}"]  # fmt: skip
+
+    def environment(self, seat):
+        libraries = [self.packages / "nvidia_pytriton.libs", sysconfig.get_config_var("LIBDIR")]
+        return super().environment(seat) | {"LD_LIBRARY_PATH": ":".join(map(str, libraries))}
+
+    def body(self, path):
+        picture = path.read_bytes()
+        # A string's bytes stand after their number.
+        binary = struct.pack("<I", len(picture)) + picture
+        of = {"name": "picture", "shape": [1, 1], "datatype": "BYTES", "parameters": {"binary_data_size": len(binary)}}
+        return json.dumps({"inputs": [of]}).encode().ljust(HEADER_BYTES) + binary, ".bin"
+
+    def headers(self, seat):
+        return {"inference-header-content-length": str(HEADER_BYTES)}
+
+    def label(self, answer):
+        return next(each["data"][0] for each in json.loads(answer)["outputs"] if each["name"] == "label")
+
+    def replace(self, seat, server):
+        seat.point_to("v2")
+        # Nothing is loaded anew unless a file of the model's has changed.
+        model = seat.folder / "models" / "work" / "1" / "model.py"
+        model.write_text(model.read_text() + "\n")
+        status, answer = post(seat.port, "/v2/repository/models/work/load", b"{}", {}, 60)
+        if status != 200:
+            raise Failed(f"load answered {status}: {answer[:300]!r}")
