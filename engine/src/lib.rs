@@ -10,6 +10,7 @@
 //! | [`error`]     | [`EngineError`]                                                               |
 //! | `haste`       | how much of the machine preparing a version may take                         |
 //! | `prepare`     | from bytes to a [`Blueprint`], whatever the back end                          |
+//! | `telemetry`   | what ONNX Runtime would tell its maker                                       |
 //! | `library`     | where ONNX Runtime's shared library may lie                                  |
 //! | `ort`, `tract`| the back ends, each a cargo feature                                          |
 //!

@@ -42,12 +42,12 @@ class Wrong(AssertionError):
 
 def run(command, more=None):
     """A command that must end well; what it prints, unless it is to be seen."""
-    print("+ " + " ".join(str(word) for word in command), flush=True)
-    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | (more or {}))
+    print("+ " + " ".join(str(word) for word in command), file=sys.stderr, flush=True)
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | (more or {}), stdout=sys.stderr)
 
 
 def told(command):
-    print("+ " + " ".join(str(word) for word in command), flush=True)
+    print("+ " + " ".join(str(word) for word in command), file=sys.stderr, flush=True)
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise Wrong(f"exit code {done.returncode}: {(done.stdout + done.stderr)[-3000:]}")

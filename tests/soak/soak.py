@@ -42,8 +42,10 @@ teacher = "teacher-1"
 [control]
 state_path = "{{folder}}/state"
 
+# What examines a version gives way to everybody: where others keep the machine busy it takes its time.
 [loading]
 unload_after_seconds = 1
+timeout_seconds = 600
 
 [routing]
 fallback_after_ms = 30000

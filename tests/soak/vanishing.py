@@ -10,10 +10,6 @@ PICTURE = (ROOT / "samples/fashion/ankle-boot-1.png").read_bytes()
 WHOLE = request("POST", "/predict", PICTURE)
 HEAD = WHOLE[: -len(PICTURE)]
 
-# Longer than the server lets anybody be slow in this play.
-GONE_AFTER_SECONDS = 60
-
-
 def until_cut(sock):
     """Reads until the server ends it."""
     with contextlib.suppress(*CUT_OFF):
@@ -72,20 +68,20 @@ def within_a_form_of_many(ports):
 
 def slow_head(ports):
     """Says half of its head, then nothing, until it is cut."""
-    with connect(ports["data"], GONE_AFTER_SECONDS) as sock:
+    with connect(ports["data"]) as sock:
         sock.sendall(HEAD[:40])
         until_cut(sock)
 
 
 def slow_body(ports):
-    with connect(ports["data"], GONE_AFTER_SECONDS) as sock:
+    with connect(ports["data"]) as sock:
         sock.sendall(HEAD + PICTURE[:100])
         until_cut(sock)
 
 
 def idle(ports):
     """Keeps its connection for a next request that never comes."""
-    with connect(ports["data"], GONE_AFTER_SECONDS) as sock:
+    with connect(ports["data"]) as sock:
         sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         until_cut(sock)
 
@@ -93,7 +89,7 @@ def idle(ports):
 def deaf(ports):
     """Asks again and again, and reads nothing, until the server gives it up."""
     questions = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
-    with connect(ports["data"], GONE_AFTER_SECONDS) as sock, contextlib.suppress(*CUT_OFF):
+    with connect(ports["data"]) as sock, contextlib.suppress(*CUT_OFF):
         while True:
             sock.sendall(questions)
 
@@ -123,7 +119,7 @@ def http2_within_the_streams(ports):
 def http2_rapid_reset(ports):
     """Each request is taken back at once; the server ends such a connection."""
     resets = (frame(1, 4, n, FIELDS) + frame(3, 0, n, (8).to_bytes(4)) for n in range(1, 4001, 2))
-    with connect(ports["data"], GONE_AFTER_SECONDS) as sock:
+    with connect(ports["data"]) as sock:
         with contextlib.suppress(*CUT_OFF):
             sock.sendall(PREFACE + b"".join(resets))
         with contextlib.suppress(OSError):

@@ -8,7 +8,11 @@ import struct
 CUT_OFF = (BrokenPipeError, ConnectionResetError)
 
 
-def connect(port, seconds=60):
+# For an answer, however busy the machine is.
+PATIENCE_SECONDS = 300
+
+
+def connect(port, seconds=PATIENCE_SECONDS):
     return socket.create_connection(("127.0.0.1", port), timeout=seconds)
 
 
