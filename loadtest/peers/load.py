@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -9,12 +10,15 @@ import time
 import processes
 from running import Failed
 
+# A runner that is killed can't stop what it started; the kernel does.
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
 
 class Generator:
     def __init__(self, program, url, headers, bodies):
         """Bodies are files; they are sent in turn."""
         options = "--check status --labels none --warmup 0s --json"
-        self.command = [program, "run", *options.split(), "--url", url]
+        self.command = [*DIES_WITH_US, program, "run", *options.split(), "--url", url]
         for name, value in headers.items():
             self.command += ["--header", f"{name}: {value}"]
         self.command += ["--pictures", *bodies]

@@ -103,7 +103,7 @@ class Trial:
         self.found["memory_bytes"] = max(self.found["memory_bytes"], self.server.pss_bytes())
 
     def replace(self, rate):
-        with self.generator.running(rate, 3600) as process:
+        with self.generator.running(rate, 2 * REPLACE_SECONDS) as process:
             time.sleep(CALM_SECONDS)
             began = time.monotonic()
             self.peer.replace(self.seat, self.server)

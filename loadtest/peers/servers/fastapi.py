@@ -13,8 +13,18 @@ class FastApi(Peer):
     replacing = "SIGHUP to uvicorn's process manager, which restarts its workers one after the other"
 
     def command(self, seat):
-        return [self.program("uvicorn"), "fastapi_app:app", "--host", "127.0.0.1", "--port", str(seat.port),
-                "--workers", str(self.workers[seat.work.key]), "--log-level", "warning", "--no-access-log"]  # fmt: skip
+        # A new worker that isn't ready within 5 s, as on a busy machine, would let it give up the replacement.
+        options = [
+            "--host",
+            "127.0.0.1",
+            "--timeout-worker-healthcheck",
+            "60",
+            "--log-level",
+            "warning",
+            "--no-access-log",
+        ]
+        workers = ["--workers", str(self.workers[seat.work.key])]
+        return [self.program("uvicorn"), "fastapi_app:app", "--port", str(seat.port), *workers, *options]
 
     def replace(self, seat, server):
         seat.point_to("v2")
