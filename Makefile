@@ -101,7 +101,7 @@ test-engines: ## - all tests, on ONNX Runtime where its library is, and on tract
 # Our crate as for release, in one piece; the dependencies are those of the tests, which have been built. Hence neither
 # features nor packages may differ from theirs.
 COUNTED = $(CARGO) test --workspace --locked $(TURBO) --bench instructions \
-	$(foreach is,opt-level=3 codegen-units=1 incremental=false debug-assertions=false overflow-checks=false, \
+	$(foreach is,opt-level=3 debug=false codegen-units=1 incremental=false debug-assertions=false overflow-checks=false, \
 	--config profile.dev.package.stillhouse.$(is)) --
 
 check-instructions: ## - instructions of the hot path, counted by valgrind, against those that are kept

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{clock::Clock, generator::Live};
 
@@ -20,12 +21,14 @@ pub fn watch(duration: Duration, clock: Clock, live: &Live) -> anyhow::Result<bo
         .build()?;
     let bar = bar(duration);
     let interrupted = runtime.block_on(async {
+        // One stream for all turns: a signal that comes between two of them is kept for the next.
+        let mut pressed = signal(SignalKind::interrupt())?;
         let mut interrupted = false;
         let mut last = (0, 0);
         while live.running.load(Relaxed) > 0 {
             tokio::select! {
-                pressed = tokio::signal::ctrl_c() => {
-                    interrupted |= pressed.is_ok();
+                Some(()) = pressed.recv() => {
+                    interrupted = true;
                     live.stop.store(true, Relaxed);
                 }
                 () = live.ended.notified() => {}
@@ -35,8 +38,8 @@ pub fn watch(duration: Duration, clock: Clock, live: &Live) -> anyhow::Result<bo
                 show(&bar, clock, live, &mut last);
             }
         }
-        interrupted
-    });
+        anyhow::Ok(interrupted)
+    })?;
     bar.finish_and_clear();
     Ok(interrupted)
 }
