@@ -21,8 +21,11 @@ use super::{network, slot};
 /// A call that leaves everything as it found it.
 pub type Call = Box<dyn FnMut()>;
 
-/// Every piece with what makes it ready.
-pub const PIECES: [(&str, fn() -> Call); 6] = [
+/// A name, and what makes the call ready.
+pub type Piece = (&'static str, fn() -> Call);
+
+/// Every piece.
+pub const PIECES: [Piece; 6] = [
     ("probe and decode", decode),
     ("transform to floats", transform),
     ("softmax and top 5", softmax),

@@ -149,7 +149,7 @@ pub fn report(
 /// The same with servers that run already.
 ///
 /// # Errors
-/// As [`report`].
+/// As [`report()`].
 pub fn report_of(
     house: &House,
     config: &Config,
