@@ -9,7 +9,10 @@ pub mod policy;
 mod worker;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -171,6 +174,8 @@ struct Job<S> {
 pub struct Batcher<S> {
     queue: Sender<Job<S>>,
     objective: Arc<Objective>,
+    /// Rows that have a place and don't stand in it yet.
+    reserved: AtomicUsize,
 }
 
 impl<S: Sample> Batcher<S> {
@@ -244,6 +249,7 @@ impl<S: Sample> Batcher<S> {
         Ok(Self {
             queue: sender,
             objective,
+            reserved: AtomicUsize::new(0),
         })
     }
 
@@ -252,7 +258,42 @@ impl<S: Sample> Batcher<S> {
     /// # Errors
     /// [`Refusal::Full`] when as many rows are waiting as may.
     pub fn submit(&self, sample: S, deadline: Option<Instant>) -> Result<Reply, Refusal> {
-        self.admit()?;
+        self.admit()?.submit(sample, deadline)
+    }
+
+    /// A place for a row that has yet to be decoded. Who is refused hears it before any work was done for it, and who isn't is
+    /// not refused after it.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] when as many rows are waiting, or are being decoded, as may wait.
+    pub fn admit(&self) -> Result<Place<'_, S>, Refusal> {
+        let capacity = self.objective.room();
+        let before = self.reserved.fetch_add(1, Ordering::Relaxed);
+        // From here on its `Drop` gives it back.
+        let place = Place { batcher: self };
+        match self.queue.len() + before {
+            taken if taken >= capacity => Err(Refusal::Full { capacity }),
+            _ => Ok(place),
+        }
+    }
+
+    /// Rows waiting now.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+/// A place in the queue, kept for a row; free again when it is dropped.
+pub struct Place<'a, S> {
+    batcher: &'a Batcher<S>,
+}
+
+impl<S> Place<'_, S> {
+    /// Puts the row there.
+    ///
+    /// # Errors
+    /// [`Refusal::Closed`]; [`Refusal::Full`] only where two came for the last place at the same moment.
+    pub fn submit(self, sample: S, deadline: Option<Instant>) -> Result<Reply, Refusal> {
         let (reply, receiver) = oneshot::channel();
         let job = Job {
             sample,
@@ -260,29 +301,20 @@ impl<S: Sample> Batcher<S> {
             submitted: Instant::now(),
             reply,
         };
-        match self.queue.try_send(job) {
+        let queue = &self.batcher.queue;
+        match queue.try_send(job) {
             Ok(()) => Ok(receiver),
             Err(TrySendError::Full(_)) => Err(Refusal::Full {
-                capacity: self.queue.len(),
+                capacity: queue.len(),
             }),
             Err(TrySendError::Disconnected(_)) => Err(Refusal::Closed),
         }
     }
+}
 
-    /// Whether a row would be let in now: who has to decode it first asks before.
-    ///
-    /// # Errors
-    /// [`Refusal::Full`].
-    pub fn admit(&self) -> Result<(), Refusal> {
-        match self.objective.room() {
-            capacity if self.queue.len() >= capacity => Err(Refusal::Full { capacity }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Rows waiting now.
-    pub fn waiting(&self) -> usize {
-        self.queue.len()
+impl<S> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        self.batcher.reserved.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

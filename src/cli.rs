@@ -18,9 +18,10 @@ mod validate;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    config::{Config, ConfigError, LogFormat, LogSettings, Setting},
+    config::{Config, ConfigError, LogFormat, LogSettings, ServerSettings, Setting},
     control::validation::VERB,
 };
 
@@ -84,6 +85,20 @@ struct ConfigSource {
     /// Any key, e.g. `--set batch.queue=512`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     sets: Vec<(String, String)>,
+}
+
+/// What answers requests: one thread for two cores unless told otherwise. Networks and large pictures have threads of their
+/// own, and more threads than cores only take turns, at the price of a wake-up each time.
+fn runtime(settings: &ServerSettings) -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match settings.threads {
+        0 => cores.div_ceil(2),
+        fixed => fixed,
+    };
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -70,7 +70,7 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// The admin plane's address: metrics, and later everything that changes who answers.
     pub admin_listen: SocketAddr,
-    /// Threads that read, decode and write; 0: one a core.
+    /// Threads that read, decode and write; 0: one for two cores.
     pub threads: usize,
     /// Seconds that open requests get after SIGTERM.
     pub drain_timeout_seconds: u64,

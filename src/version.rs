@@ -6,12 +6,12 @@ mod launch;
 mod settings;
 pub mod warmup;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc};
 
 use stillhouse_engine::{Blueprint, Engine, EngineError};
 
 use crate::{
-    batch::{Batcher, Refusal, Reply},
+    batch::{Batcher, Place, Refusal},
     image::{Input, Normalization},
     store::manifest::{Manifest, OutputKind},
 };
@@ -51,19 +51,11 @@ impl Version {
         &self.normalization
     }
 
-    /// Puts one picture in the queue: immediate, bounded, lock-free.
+    /// A place in the queue for one picture, before work is done for it: immediate, bounded, lock-free.
     ///
     /// # Errors
-    /// The queue is full, or the version has ended.
-    pub fn submit(&self, input: Input, deadline: Option<Instant>) -> Result<Reply, Refusal> {
-        self.batcher.submit(input, deadline)
-    }
-
-    /// Says early, before work is done for it, that a submission would be refused now.
-    ///
-    /// # Errors
-    /// The queue is full.
-    pub fn admit(&self) -> Result<(), Refusal> {
+    /// As many are waiting, or being decoded, as may.
+    pub fn admit(&self) -> Result<Place<'_, Input>, Refusal> {
         self.batcher.admit()
     }
 

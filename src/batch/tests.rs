@@ -319,3 +319,32 @@ fn with_a_latency_to_keep_fewer_may_wait() {
         assert!(reply.blocking_recv().expect("a reply").is_ok());
     }
 }
+
+#[test]
+fn a_place_counts_until_it_is_given_back_or_filled() {
+    let (scripted, entries, open) = gated(1);
+    let (batcher, _) = start(scripted, options(1, 1, 2));
+    let full =
+        |batcher: &Batcher<Number>| batcher.admit().err() == Some(Refusal::Full { capacity: 2 });
+    let (first, second) = (
+        batcher.admit().expect("room"),
+        batcher.admit().expect("room"),
+    );
+    assert!(full(&batcher), "two are being decoded");
+    drop(second);
+    let second = batcher.admit().expect("given back");
+    let first = first.submit(Number(1.0), None).expect("its place");
+    assert_eq!(entries.recv(), Ok(1));
+    let third = batcher
+        .admit()
+        .expect("the first is being run and waits no more");
+    assert!(full(&batcher));
+    let second = second.submit(Number(2.0), None).expect("its place");
+    assert!(full(&batcher), "it waits where it was reserved");
+    let third = third.submit(Number(3.0), None).expect("its place");
+    assert!(full(&batcher));
+    drop(open);
+    for reply in [first, second, third] {
+        assert!(reply.blocking_recv().expect("a reply").is_ok());
+    }
+}

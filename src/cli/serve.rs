@@ -61,11 +61,7 @@ impl Serve {
         let guest = self.guest.read(&config.engine.resolve()?)?;
         // The guest's pictures stay where the banner says they are until the end.
         let (guest, _folder) = guest.map(|guest| (guest.files, guest.folder)).unzip();
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        if config.server.threads > 0 {
-            runtime.worker_threads(config.server.threads);
-        }
-        runtime.enable_all().build()?.block_on(async move {
+        super::runtime(&config.server)?.block_on(async move {
             let stop = stop()?;
             let app = App::build(config, guest, Arc::new(stillhouse_engine::prepare)).await?;
             print!("{}", banner::text(&app)?);

@@ -20,6 +20,10 @@ const BUDGET: Duration = Duration::from_millis(400);
 /// A size within this share of the best throughput is as good as the best, and has the lower latency.
 const GOOD_ENOUGH: f64 = 0.95;
 
+/// What a batch costs beside its run, whatever its size: workers and callers woken, a queue's lock, a write. With batches of 4
+/// instead of 1 the shipped `s1` takes 10 % less processor time a request, although its run alone gains only 4 %.
+const HAND_OVER: Duration = Duration::from_micros(20);
+
 /// So many sizes in a row that gain nothing say that larger ones won't either.
 const LEVEL_SIZES: usize = 2;
 
@@ -36,8 +40,9 @@ pub struct BatchTiming {
 }
 
 impl BatchTiming {
+    /// As a server can have them: batches don't hand themselves over.
     fn images_per_second(&self) -> f64 {
-        self.rows as f64 / self.seconds.max(1e-9)
+        self.rows as f64 / (self.seconds + HAND_OVER.as_secs_f64())
     }
 }
 

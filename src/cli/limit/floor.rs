@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    cli::{ConfigSource, caller::end_with_the_caller},
+    cli::{ConfigSource, caller::end_with_the_caller, runtime},
     http::{
         DataPlane,
         floor::{Constant, router},
@@ -38,11 +38,7 @@ impl Floor {
         stillhouse_engine::limit_heaps();
         let config = self.source.load(&[])?;
         let constant = Constant::new(self.answer, &self.server_timing).context("no header")?;
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        if config.server.threads > 0 {
-            runtime.worker_threads(config.server.threads);
-        }
-        runtime.enable_all().build()?.block_on(async {
+        runtime(&config.server)?.block_on(async {
             let metrics = Metrics::new();
             let traffic = RolloutMetrics::new(&metrics).traffic().clone();
             let nothing = Arc::new(Registry::new([], None));
