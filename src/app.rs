@@ -67,7 +67,7 @@ impl App {
         let parts = Parts {
             repository,
             state_path: config.control.state_path.clone(),
-            launcher: Launcher::new(&metrics, prepare, Delivery::Task(Handle::current())),
+            launcher: Launcher::new(&metrics, prepare, delivery()),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
             validation: Validation::new(std::env::current_exe()?, &config.loading),
@@ -166,6 +166,14 @@ fn admission(config: &Config) -> Result<Tokens> {
         );
     }
     Ok(tokens)
+}
+
+/// A batch's answers are told by one task of this runtime, where those who wait for them are tasks as well.
+fn delivery() -> Delivery {
+    let runtime = Handle::current();
+    Delivery::Carried(Arc::new(move |tell| {
+        runtime.spawn(async move { tell() });
+    }))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {

@@ -22,7 +22,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 use stillhouse_engine::{Blueprint, EngineError, Haste, Sample};
 use tokio::sync::oneshot;
 
-pub use delivery::Delivery;
+pub use delivery::{Carrier, Delivery};
 use objective::Objective;
 
 use crate::metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics};

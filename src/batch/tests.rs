@@ -89,11 +89,8 @@ fn loss(metrics: &Metrics, reason: &str) -> bool {
 #[test]
 fn rows_behind_a_busy_worker_form_one_batch_and_keep_their_order() {
     keep_their_order(&Delivery::Direct);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build()
-        .expect("a runtime");
-    keep_their_order(&Delivery::Task(runtime.handle().clone()));
+    let apart = |tell: Box<dyn FnOnce() + Send>| drop(thread::spawn(tell));
+    keep_their_order(&Delivery::Carried(Arc::new(apart)));
 }
 
 fn keep_their_order(delivery: &Delivery) {
@@ -270,20 +267,18 @@ proptest! {
 
 /// A worker outlives the runtime while a server goes down: whoever waits must hear that nothing comes.
 #[test]
-fn answers_for_a_runtime_that_has_ended_are_lost_and_not_waited_for() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build()
-        .expect("a runtime");
+fn answers_that_nobody_carries_are_lost_and_not_waited_for() {
     let (scripted, entries, open) = gated(3);
-    let delivery = Delivery::Task(runtime.handle().clone());
-    let (batcher, _) = start_telling(scripted, options(4, 1, 16), &delivery);
+    let (batcher, _) = start_telling(
+        scripted,
+        options(4, 1, 16),
+        &Delivery::Carried(Arc::new(drop)),
+    );
     let first = batcher.submit(Number(0.0), None).expect("room");
     assert_eq!(entries.recv(), Ok(1));
     let rest: Vec<Reply> = (1..=4)
         .map(|n| batcher.submit(Number(n as f32), None).expect("room"))
         .collect();
-    drop(runtime);
     drop(open);
     assert!(first.blocking_recv().expect("told directly").is_ok());
     for reply in rest {
