@@ -8,7 +8,7 @@ from running import Failed, post
 from servers.peer import Peer
 
 SETTINGS = {
-    "name": "work",
+    "name": "pictures",
     "implementation": "mlserver_app.Pictures",
     "max_batch_time": 0.001,
 }
@@ -23,8 +23,8 @@ class MlServer(Peer):
         "a custom runtime in 1 parallel worker (W1) and 2 (W2), adaptive batching up to 64 (W1) and 8 (W2), 1 ms wait; pictures come as base64 "
         "in the V2 protocol's JSON, which is all that it takes over HTTP"
     )
-    replacing = "repository API: `POST /v2/repository/models/work/load` loads it anew before the old one goes"
-    path = "/v2/models/work/infer"
+    replacing = "repository API: `POST /v2/repository/models/pictures/load` loads it anew before the old one goes"
+    path = "/v2/models/pictures/infer"
 
     def prepare(self, seat):
         _, grpc, metrics, _ = seat.ports
@@ -55,6 +55,6 @@ class MlServer(Peer):
 
     def replace(self, seat, server):
         seat.point_to("v2")
-        status, answer = post(seat.port, "/v2/repository/models/work/load", b"", {}, 60)
+        status, answer = post(seat.port, "/v2/repository/models/pictures/load", b"", {}, 60)
         if status != 200:
             raise Failed(f"load answered {status}: {answer[:300]!r}")

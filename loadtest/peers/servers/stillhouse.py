@@ -38,7 +38,7 @@ class Stillhouse(Peer):
         if not models.exists():
             models.mkdir()
             for version in ("v1", "v2"):
-                arguments = ["--model", "work", "--version", version, "--labels", seat.work.folder / "labels.txt"]
+                arguments = ["--model", "pictures", "--version", version, "--labels", seat.work.folder / "labels.txt"]
                 arguments += ["--color", transform["color"], "--resize", "stretch", "--filter", "bilinear"]
                 arguments += ["--mean", ",".join(map(str, transform["mean"]))]
                 arguments += ["--std", ",".join(map(str, transform["std"]))]

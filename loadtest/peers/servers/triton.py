@@ -10,7 +10,7 @@ from running import Failed, post
 from servers.peer import Peer
 
 CONFIG = """
-name: "work"
+name: "pictures"
 backend: "python"
 max_batch_size: {max_batch}
 input [{{ name: "picture", data_type: TYPE_STRING, dims: [1] }}]
@@ -31,9 +31,9 @@ class Triton(Peer):
         "1 instance (W1) and 2 (W2) of its Python backend, in batches of its dynamic batcher (up to 64 and 8, no wait); pictures "
         "come by the binary extension"
     )
-    replacing = "`--model-control-mode=explicit`, `POST /v2/repository/models/work/load`: loads it anew, then goes over"
+    replacing = "`--model-control-mode=explicit`, `POST /v2/repository/models/pictures/load`: loads it anew, then goes over"
     workers: ClassVar = {"w1": 1, "w2": 2}
-    path = "/v2/models/work/infer"
+    path = "/v2/models/pictures/infer"
 
     @property
     def packages(self):
@@ -44,7 +44,7 @@ class Triton(Peer):
         return self.packages / "pytriton" / "tritonserver"
 
     def prepare(self, seat):
-        model = seat.folder / "models" / "work"
+        model = seat.folder / "models" / "pictures"
         shutil.rmtree(model, ignore_errors=True)
         (model / "1").mkdir(parents=True)
         # The backend's Python looks in the model's folders and in the virtual environment that PATH names, nowhere else.
@@ -87,8 +87,8 @@ class Triton(Peer):
     def replace(self, seat, server):
         seat.point_to("v2")
         # Nothing is loaded anew unless a file of the model's has changed.
-        model = seat.folder / "models" / "work" / "1" / "model.py"
+        model = seat.folder / "models" / "pictures" / "1" / "model.py"
         model.write_text(model.read_text() + "\n")
-        status, answer = post(seat.port, "/v2/repository/models/work/load", b"{}", {}, 60)
+        status, answer = post(seat.port, "/v2/repository/models/pictures/load", b"{}", {}, 60)
         if status != 200:
             raise Failed(f"load answered {status}: {answer[:300]!r}")
