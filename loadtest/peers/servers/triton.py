@@ -63,7 +63,7 @@ class Triton(Peer):
     def command(self, seat):
         _, grpc, metrics, _ = seat.ports
         return [self.tritonserver / "bin" / "tritonserver", f"--model-repository={seat.folder / 'models'}",
-                f"--backend-directory={seat.folder / 'backends'}", "--model-control-mode=explicit", "--load-model=work",
+                f"--backend-directory={seat.folder / 'backends'}", "--model-control-mode=explicit", "--load-model=pictures",
                 "--http-address=127.0.0.1", f"--http-port={seat.port}", "--grpc-address=127.0.0.1",
                 f"--grpc-port={grpc}", "--metrics-address=127.0.0.1", f"--metrics-port={metrics}"]  # fmt: skip
 
