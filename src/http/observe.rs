@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
 };
 
-use super::{DataPlane, error::ApiError};
+use super::DataPlane;
 
 /// `GET /livez`: the process answers.
 #[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, description = "The process answers", body = String, content_type = "text/plain")))]
@@ -30,17 +30,12 @@ pub async fn readyz(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
 }
 
 /// `GET /metrics` on the admin listener, in Prometheus's text format.
-///
-/// Apart from the threads that answer: a thousand classes take milliseconds.
-pub async fn metrics(State(plane): State<Arc<DataPlane>>) -> Result<impl IntoResponse, ApiError> {
-    let render = move || {
-        for model in plane.registry.iter() {
-            plane.traffic.refresh(&model.task.name, &model.slot.load());
-        }
-        plane.metrics.render()
-    };
-    let text = tokio::task::spawn_blocking(render)
-        .await
-        .map_err(|_| ApiError::Panicked)?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+pub async fn metrics(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
+    for model in plane.registry.iter() {
+        plane.traffic.refresh(&model.task.name, &model.slot.load());
+    }
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        plane.metrics.render(),
+    )
 }
