@@ -1,6 +1,6 @@
 //! A request's bytes: limited in number and time, its encoding undone.
 
-use std::{future::poll_fn, io::Read, pin::pin, task::Poll, time::Duration};
+use std::{io::Read, time::Duration};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -52,12 +52,7 @@ pub async fn read(body: Body, limit: usize, time: Duration) -> Result<Bytes, Bod
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large);
     }
-    let mut reading = pin!(collect(body, limit));
-    // A small picture has come with its head: no clock is wound up for it.
-    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
-        return read;
-    }
-    match tokio::time::timeout(time, reading).await {
+    match tokio::time::timeout(time, collect(body, limit)).await {
         Ok(bytes) => bytes,
         Err(_) => Err(BodyError::Slow {
             limit_seconds: time.as_secs(),

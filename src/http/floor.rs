@@ -3,22 +3,16 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Router,
+    Router,
     body::Body,
-    extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, header},
+    extract::{Request, State},
+    http::{HeaderValue, header},
     response::Response,
     routing::post,
 };
 use bytes::Bytes;
 
-use super::{
-    DataPlane, data_routes,
-    error::ApiError,
-    layers::RequestId,
-    predict::read_body,
-    request::{PredictQuery, RequestError},
-};
+use super::{DataPlane, data_routes, error::ApiError, predict::read_body, request::PredictQuery};
 
 /// What every prediction is answered with.
 #[derive(Clone, Debug)]
@@ -39,15 +33,13 @@ impl Constant {
 
 /// [`data_router`](super::data_router) with a constant for every prediction.
 pub fn router(plane: &Arc<DataPlane>, constant: Constant) -> Router {
-    // The extractors of the predictions: what they cost is HTTP's.
+    // Taken apart as for a prediction: what that costs is HTTP's.
     let answer = async move |State(plane): State<Arc<DataPlane>>,
-                             Extension(_): Extension<RequestId>,
-                             query: Result<Query<PredictQuery>, QueryRejection>,
-                             headers: HeaderMap,
-                             body: Body|
+                             request: Request|
                 -> Result<Response, ApiError> {
-        query.map_err(|error| RequestError::Query(error.body_text()))?;
-        read_body(&plane, &headers, body).await?;
+        let (head, body) = request.into_parts();
+        PredictQuery::of(&head.uri)?;
+        read_body(&plane, &head.headers, body).await?;
         let mut response = Response::new(Body::from(constant.body));
         let headers = response.headers_mut();
         headers.insert(

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, header},
     response::Response,
 };
@@ -17,7 +17,7 @@ use super::{
     error::ApiError,
     layers::{self, RequestId},
     question::Question,
-    request::{self, PredictQuery, RequestError, Subjects},
+    request::{self, PredictQuery, Subjects},
     route,
 };
 use crate::{registry::Model, rollout::Role};
@@ -75,9 +75,7 @@ pub async fn named_model(
 async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let (id, headers) = (RequestId::given(&head.extensions), &head.headers);
-    let Query(query) = Query::<PredictQuery>::try_from_uri(&head.uri)
-        .map_err(|error| RequestError::Query(error.body_text()))?;
-    let top_k = query.top_k(model.labels.len())?;
+    let top_k = PredictQuery::of(&head.uri)?.top_k(model.labels.len())?;
     let deadline = layers::deadline(headers, plane.settings.deadline())?;
     let bytes = read_body(plane, headers, body).await?;
     let subjects = subjects(plane, headers, bytes).await?;

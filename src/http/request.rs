@@ -4,7 +4,8 @@ mod instances;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, header},
+    extract::Query,
+    http::{HeaderMap, Uri, header},
 };
 use base64::{
     Engine, alphabet,
@@ -97,6 +98,16 @@ pub struct PredictQuery {
 }
 
 impl PredictQuery {
+    /// What a request's URI asks for.
+    ///
+    /// # Errors
+    /// An unknown or malformed parameter.
+    pub fn of(uri: &Uri) -> Result<Self, RequestError> {
+        let query = Query::try_from_uri(uri);
+        let Query(query) = query.map_err(|error| RequestError::Query(error.body_text()))?;
+        Ok(query)
+    }
+
     /// The number of classes to name.
     ///
     /// # Errors
