@@ -15,20 +15,6 @@ PICTURE = ROOT / "samples/fashion/ankle-boot-1.png"
 LABEL = "Ankle boot"
 
 SETTINGS = """
-[server]
-listen = "127.0.0.1:{{port}}"
-admin_listen = "127.0.0.1:{{admin}}"
-
-[repository]
-path = "{{folder}}/models"
-
-[models.fashion]
-stable = "s1"
-teacher = "teacher-1"
-
-[control]
-state_path = "{{folder}}/state"
-
 [engine]
 backend = "onnxruntime"
 device = "{device}"

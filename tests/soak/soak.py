@@ -28,20 +28,6 @@ from borrowed import machines
 
 # Times are short enough for slow clients to be cut within a round, and long enough for honest ones on a busy machine.
 SETTINGS = f"""
-[server]
-listen = "127.0.0.1:{{port}}"
-admin_listen = "127.0.0.1:{{admin}}"
-
-[repository]
-path = "{{folder}}/models"
-
-[models.fashion]
-stable = "s1"
-teacher = "teacher-1"
-
-[control]
-state_path = "{{folder}}/state"
-
 # What examines a version gives way to everybody: where others keep the machine busy it takes its time.
 [loading]
 unload_after_seconds = 1

@@ -24,20 +24,6 @@ from machines import Prometheus, Server, built_server, stopped_at_the_end, until
 from promql import rules
 
 SETTINGS = """
-[server]
-listen = "127.0.0.1:{port}"
-admin_listen = "127.0.0.1:{admin}"
-
-[repository]
-path = "{folder}/models"
-
-[models.fashion]
-stable = "s1"
-teacher = "teacher-1"
-
-[control]
-state_path = "{folder}/state"
-
 [routing]
 key_header = "x-user"
 

@@ -80,8 +80,26 @@ class Child:
                 self.process.wait()
 
 
+# What every server under test has: free ports, a folder of its own, and somebody in each role that a canary needs.
+PLACES = """
+[server]
+listen = "127.0.0.1:{port}"
+admin_listen = "127.0.0.1:{admin}"
+
+[repository]
+path = "{folder}/models"
+
+[models.fashion]
+stable = "s1"
+teacher = "teacher-1"
+
+[control]
+state_path = "{folder}/state"
+"""
+
+
 class Server:
-    """Stillhouse on a copy of the shipped models, so that broken versions can be put beside them."""
+    """Stillhouse on a copy of the shipped models, so that broken versions can be put beside them. `settings` come after PLACES."""
 
     def __init__(self, program, folder, settings):
         self.program, self.folder = program, folder
@@ -89,7 +107,8 @@ class Server:
         self.models = folder / "models"
         shutil.copytree(ROOT / "models", self.models)
         self.settings = folder / "stillhouse.toml"
-        self.settings.write_text(settings.format(port=self.port, admin=self.admin_port, folder=folder))
+        places = PLACES.format(port=self.port, admin=self.admin_port, folder=folder)
+        self.settings.write_text(places + settings)
         self.child = None
 
     def start(self):
