@@ -16,7 +16,7 @@ use crate::both;
 /// Trained weights: `STILLHOUSE_SHARED`, or `shared` beside the repository.
 #[test]
 fn squeezenet() {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let folder = env::var_os("STILLHOUSE_SHARED")
         .map_or_else(beside, PathBuf::from)
         .join("models/squeezenet");

@@ -159,7 +159,7 @@ mod tests {
             println!("skipped: no library of ONNX Runtime here");
             return None;
         }
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fashion");
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/fashion");
         let bytes = fs::read(models.join("s1/model.onnx")).unwrap().into();
         let graph = walk::read(&bytes, None).unwrap();
         Some(prepare(&bytes, graph, &EngineOptions::new(Backend::Ort)).unwrap())
