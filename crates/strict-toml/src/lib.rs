@@ -61,7 +61,7 @@ fn join(findings: &[Finding]) -> String {
 }
 
 /// `did you mean ...?` where one of `known` is near to `word`, else the list of what there is.
-pub(crate) fn suggest(word: &str, known: &[&str]) -> String {
+pub fn suggest(word: &str, known: &[&str]) -> String {
     let plain = |s: &str| s.to_ascii_lowercase().replace('-', "_");
     let nearest = known
         .iter()
