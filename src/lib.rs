@@ -27,7 +27,6 @@ pub mod control;
 pub mod drift;
 pub mod golden;
 pub mod http;
-pub mod image;
 pub mod import;
 pub mod registry;
 pub mod rollout;
@@ -36,5 +35,6 @@ pub mod store;
 pub mod version;
 
 // The crates below, under the names that the rooms above know them by.
+pub use stillhouse_image as image;
 pub use stillhouse_metrics as metrics;
 pub use stillhouse_strict_toml as strict;

@@ -10,7 +10,7 @@ use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOpt
 use zune_jpeg::JpegDecoder;
 
 use super::{Frame, Model, Order, ink_on_white};
-use crate::image::{Color, Format, ImageError, Picture};
+use crate::{Color, Format, ImageError, Picture};
 
 /// Decodes to gray or RGB; gray only where the order or the file says so.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {

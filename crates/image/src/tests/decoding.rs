@@ -1,7 +1,7 @@
 //! Decoded pixels against Pillow's.
 
 use super::{difference, expected, fixture, target};
-use crate::image::{Color, Limits, decode};
+use crate::{Color, Limits, decode};
 
 /// Decodes for colour and for gray and compares with what Pillow made of it.
 ///

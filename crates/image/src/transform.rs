@@ -1,12 +1,12 @@
 //! From a decoded picture to a network's input: the part of a manifest that says how, and the pixels it makes.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::TransformError;
 
 /// The colours a network reads, in its channel order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Color {
     /// One channel of luma (Rec. 601, as decoders for photographs define it).
@@ -28,7 +28,8 @@ impl Color {
 }
 
 /// How a picture of any size becomes one of the network's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Resize {
     /// Width and height independently: the whole picture, distorted.
@@ -41,7 +42,8 @@ pub enum Resize {
 }
 
 /// The resampling filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
     /// The nearest pixel.
@@ -58,7 +60,8 @@ pub enum Filter {
 }
 
 /// Where the channels stand in the tensor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// `[N, channels, height, width]`; also for graphs that take `[N, channels * height * width]`.
@@ -70,7 +73,8 @@ pub enum Layout {
 
 /// Everything between a decoded picture and the numbers of a tensor:
 /// `x = (byte * scale - mean[c]) / std[c]`, with bytes 0..=255.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Transform {
     /// Channel order.

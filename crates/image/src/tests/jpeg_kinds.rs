@@ -5,7 +5,7 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use proptest::prelude::*;
 
 use super::{difference, target};
-use crate::image::{Color, Limits, Picture, decode};
+use crate::{Color, Limits, Picture, decode};
 
 const FACTORS: [SamplingFactor; 8] = [
     SamplingFactor::F_1_1,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{fixture, fixtures, target};
-use crate::image::{Color, ImageError, Limits, Transform, decode, probe};
+use crate::{Color, ImageError, Limits, Transform, decode, probe};
 
 const ALL: &[&str] = &[".png", ".jpg", ".webp"];
 

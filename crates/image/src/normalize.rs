@@ -160,8 +160,8 @@ impl Sample for Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Color;
-    use crate::image::tests::target;
+    use crate::Color;
+    use crate::tests::target;
 
     /// A golden sample made on one machine must hold on another.
     #[cfg(target_arch = "x86_64")]

@@ -7,7 +7,7 @@ use super::{
     segments::{APP0, APP1, APP14, SOS, Segments, corrupt},
     start_of_frame::StartOfFrame,
 };
-use crate::image::{ImageError, Limits, exif::Orientation};
+use crate::{ImageError, Limits, exif::Orientation};
 
 /// How the channels are to be understood, by the same rules as libjpeg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The segments of a JPEG, without decoding.
 
-use crate::image::{Format, ImageError};
+use crate::{Format, ImageError};
 
 pub(super) fn corrupt(reason: &str) -> ImageError {
     ImageError::corrupt(Format::Jpeg, reason)

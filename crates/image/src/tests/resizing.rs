@@ -7,7 +7,7 @@ use fast_image_resize::{
 use proptest::prelude::*;
 
 use super::{difference, expected, fixture, target};
-use crate::image::{Color, Filter, Limits, Picture, Resize, Transform, decode};
+use crate::{Color, Filter, Limits, Picture, Resize, Transform, decode};
 
 /// A picture whose every pixel tells where it is.
 fn map(width: u32, height: u32) -> Picture {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::image::{
+use crate::{
     Limits, decode,
     tests::{fixture, fixtures, target},
 };

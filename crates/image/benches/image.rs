@@ -1,7 +1,7 @@
 //! What a picture costs from its bytes to a batch row, in CPU time of the whole process (decoders may use threads).
 //!
 //! ```text
-//! cargo bench --bench image --no-default-features [--features turbojpeg]
+//! cargo bench -p stillhouse-image [--features turbojpeg]
 //! STILLHOUSE_BENCH_PHOTO=photo.png ...   enlarges this picture to 12 megapixels, not the synthetic fixture
 //! ```
 
@@ -17,7 +17,7 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use stillhouse::image::{
+use stillhouse_image::{
     Color, Filter, Layout, Limits, Normalization, Picture, Pixels, Resize, Transform, decode,
 };
 

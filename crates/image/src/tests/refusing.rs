@@ -1,7 +1,7 @@
 //! What is refused by its kind or by the limits, before anything is decoded.
 
 use super::{fixture, target};
-use crate::image::{Color, Format, ImageError, Limits, Transform, decode, probe};
+use crate::{Color, Format, ImageError, Limits, Transform, decode, probe};
 
 fn network() -> Transform {
     target(Color::Rgb, 28, 28)

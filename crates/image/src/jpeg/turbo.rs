@@ -3,7 +3,7 @@
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
 use super::{Frame, Model, Order, ink_on_white};
-use crate::image::{Color, Format, ImageError, Picture};
+use crate::{Color, Format, ImageError, Picture};
 
 /// Decodes to gray or RGB; gray only where the order or the file says so.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {

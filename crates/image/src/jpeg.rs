@@ -109,7 +109,7 @@ fn ink_on_white([c, m, y, k]: [u8; 4]) -> [u8; 3] {
 #[cfg(all(test, feature = "turbojpeg"))]
 mod tests {
     use super::*;
-    use crate::image::tests::{difference, fixture, fixtures, target};
+    use crate::tests::{difference, fixture, fixtures, target};
 
     #[test]
     fn both_back_ends_make_the_same_picture() {

@@ -1,7 +1,7 @@
 //! JPEGs decoded at a fraction of their size.
 
 use super::{difference, fixture, target};
-use crate::image::{Color, Filter, Limits, Resize, Transform, decode};
+use crate::{Color, Filter, Limits, Resize, Transform, decode};
 
 fn full() -> Limits {
     Limits {
@@ -85,7 +85,7 @@ fn the_networks_pixels_hardly_change() {
 /// turning, the network sees the same picture, turned.
 #[test]
 fn a_reduced_picture_keeps_its_edges_in_every_orientation() {
-    use crate::image::{Picture, exif::Orientation};
+    use crate::{Picture, exif::Orientation};
     let orientations = [
         Orientation::Upright,
         Orientation::MirrorX,

@@ -1,10 +1,10 @@
 //! The frame header of a JPEG: size, sampling, and what isn't decoded here.
 
 use super::segments::{Segments, corrupt};
-use crate::image::ImageError;
+use crate::ImageError;
 
 /// Width and height from the frame header.
-pub(in crate::image) fn size(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
+pub(crate) fn size(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
     let mut segments = Segments::new(bytes);
     loop {
         let (marker, content) = segments.next_before_scan()?;

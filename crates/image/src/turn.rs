@@ -61,7 +61,7 @@ fn transpose<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Color, Picture};
+    use crate::{Color, Picture};
 
     /// 3 x 2: `1 2 3 / 4 5 6`, and what each orientation makes of it by the EXIF standard.
     #[test]

@@ -13,7 +13,7 @@
 //!
 //! # Which JPEG decoder, and how large
 //!
-//! CPU time from the bytes to the network's pixels, all threads (`cargo bench --bench image --no-default-features`, with
+//! CPU time from the bytes to the network's pixels, all threads (`cargo bench -p stillhouse-image`, with
 //! and without `--features turbojpeg`; a photograph enlarged to 4000 x 3000 with a sensor's noise, 4:2:0, 2.5 MB; shared
 //! virtual machine with AVX-512; compare the ratios). Reduced is to 1/4 for 224 x 224 and to 1/8 for 28 x 28:
 //!
