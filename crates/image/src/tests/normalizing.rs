@@ -6,9 +6,7 @@ use proptest::prelude::*;
 use stillhouse_engine::Sample;
 
 use super::target;
-use crate::{
-    Color, ImageError, Input, Layout, Normalization, Resize, Transform, TransformError,
-};
+use crate::{Color, ImageError, Input, Layout, Normalization, Resize, Transform, TransformError};
 
 fn transform() -> impl Strategy<Value = Transform> {
     let color = prop_oneof![Just(Color::Gray), Just(Color::Rgb), Just(Color::Bgr)];

@@ -63,7 +63,7 @@ mod tests {
             prop_assert_eq!(z[found.top1], sorted[0]);
             prop_assert_eq!(z.iter().position(|x| *x == sorted[0]), Some(found.top1));
             prop_assert_eq!(found.margin, f64::from(sorted[0]) - f64::from(sorted[1]));
-            let log_p = crate::drift::divergence::log_softmax(&z, 1.0);
+            let log_p = crate::divergence::log_softmax(&z, 1.0);
             prop_assert!((log_p[found.top1].exp() - found.top1_probability).abs() < 1e-12);
             prop_assert!((f64::from(z[0]) - log_p[0] - found.log_sum_exp).abs() < 1e-9);
         }
