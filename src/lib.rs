@@ -31,10 +31,10 @@ pub mod import;
 pub mod registry;
 pub mod rollout;
 pub mod shadow;
-pub mod store;
 pub mod version;
 
 // The crates below, under the names that the rooms above know them by.
 pub use stillhouse_image as image;
 pub use stillhouse_metrics as metrics;
+pub use stillhouse_store as store;
 pub use stillhouse_strict_toml as strict;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use stillhouse_strict_toml as strict;
 
 use super::{
     Golden, LABELS, Labels, MANIFEST, Manifest, ModelName, Repository, StoreError, VersionName,
@@ -12,7 +13,6 @@ use super::{
     manifest::{self, SCHEMA},
     validate,
 };
-use crate::strict;
 
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 const MAX_LABELS_BYTES: u64 = 4 << 20;

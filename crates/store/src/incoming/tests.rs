@@ -11,7 +11,7 @@ use tar::{EntryType, Header};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
-use crate::store::tests::Stage;
+use crate::tests::Stage;
 
 const LIMIT_BYTES: u64 = 1 << 20;
 

@@ -8,7 +8,7 @@ use super::{
     archive::{damaged, refused},
     unpacking::{MAX_ENTRIES, Unpacking},
 };
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// A header that describes the next one: names and times, no more.
 const MAX_EXTENSION_BYTES: u64 = 64 << 10;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::archive::{damaged, refused};
-use crate::store::{
+use crate::{
     MANIFEST, StoreError,
     folder::is_safe_path,
     write::{io_at, sync},

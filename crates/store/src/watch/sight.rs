@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Arrival;
-use crate::store::{
+use crate::{
     Directory, MANIFEST, Manifest, ModelName, Repository, StoreError, VersionName, folder::Folder,
 };
 

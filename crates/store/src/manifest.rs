@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
-use crate::image::Transform;
+use stillhouse_image::Transform;
 
 /// The manifest format this server reads and writes.
 pub const SCHEMA: u32 = 1;
@@ -61,7 +60,8 @@ pub struct Input {
 }
 
 /// Element type of the input in the graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
     /// Single precision.
@@ -84,7 +84,8 @@ pub struct Output {
 }
 
 /// What the scores are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OutputKind {
     /// Unnormalised; softmax gives the probabilities.
@@ -141,7 +142,7 @@ pub struct Reference {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kl_clipped_mean_nats: Option<f64>,
     /// 5 %, 10 % ... 95 % quantiles (19 numbers) of what is watched, by its name. Of the pictures, as defined in
-    /// [`image::statistics`](crate::image::statistics): `luma_mean`, `luma_std`, `laplacian_variance`,
+    /// [`image::statistics`](stillhouse_image::statistics): `luma_mean`, `luma_std`, `laplacian_variance`,
     /// `channel_mean_0..2` (of colour only), `width`, `height`. Of the answers: `top1_probability`, `margin`
     /// (ln p1 - ln p2 of the two likeliest classes), `log_sum_exp` (of logits only).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

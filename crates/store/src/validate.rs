@@ -7,7 +7,7 @@ use super::{
     folder::is_safe_path,
     manifest::{self, SCHEMA},
 };
-use crate::strict::suggest;
+use stillhouse_strict_toml::suggest;
 
 /// What reference ventiles may be kept of, in the manifest's words.
 pub(super) const WATCHED: [&str; 11] = [

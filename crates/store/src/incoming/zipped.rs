@@ -8,7 +8,7 @@ use super::{
     archive::refused,
     unpacking::{MAX_ENTRIES, Unpacking, too_many},
 };
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// The bits of a Unix mode that say what a file is; 0 where the packer knew of none.
 const KIND: u32 = 0o170_000;

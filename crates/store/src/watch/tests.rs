@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 
 use super::*;
-use crate::store::{
+use crate::{
     StoreError,
     tests::{Stage, new_version},
 };

@@ -2,8 +2,10 @@
 
 use std::{io, path::PathBuf};
 
+use stillhouse_image::TransformError;
+use stillhouse_strict_toml::StrictError;
+
 use super::NameError;
-use crate::{image::TransformError, strict::StrictError};
 
 /// Why a repository, a model or a version was refused; each mismatch names both values.
 #[derive(Debug, thiserror::Error)]

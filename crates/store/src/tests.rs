@@ -14,7 +14,7 @@ use super::{
     manifest::{Element, File, Input, Output, OutputKind, Reference, SCHEMA, Training},
     *,
 };
-use crate::image::{Color, Filter, Layout, Resize, Transform};
+use stillhouse_image::{Color, Filter, Layout, Resize, Transform};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
 

@@ -8,7 +8,7 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 
 use super::{tarball, unpacking::Unpacking, zipped};
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// Where a tar header says that it is one.
 const USTAR: std::ops::Range<usize> = 257..262;
