@@ -10,7 +10,8 @@ use super::{
     network::{Network, read_labels},
 };
 use crate::{
-    import::{engines, outputs::Outputs, reference, trial, validation},
+    golden::preflight,
+    import::{outputs::Outputs, reference, validation},
     store::{
         Labels, ModelName, NewVersion, Repository, StoreError, VersionName, manifest::Reference,
     },
@@ -91,14 +92,14 @@ impl Import {
             .join(self.model.as_str())
             .join(self.version.as_str());
         let files = new.files(&self.model, &self.version, &path)?;
-        let description = trial(&files, &engine, &prepare, Haste::NobodyWaits)?;
+        let description = preflight(&files, &engine, &prepare, Haste::NobodyWaits)?;
         println!("  golden samples reproduced, alone and in a batch: {description}");
         let others = engines(&config.engine)?;
         for other in others
             .iter()
             .filter(|other| other.backend != engine.backend)
         {
-            match trial(&files, other, &prepare, Haste::NobodyWaits) {
+            match preflight(&files, other, &prepare, Haste::NobodyWaits) {
                 Ok(description) => {
                     println!("  golden samples reproduced, alone and in a batch: {description}")
                 }

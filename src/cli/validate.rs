@@ -13,7 +13,7 @@ use stillhouse_engine::{Haste, prepare};
 use super::caller::end_with_the_caller;
 use crate::{
     control::validation::{Task, Validated, Verdict},
-    import::trial,
+    golden::preflight,
     store::Repository,
 };
 
@@ -59,7 +59,7 @@ fn validate(task: &Task) -> anyhow::Result<Validated> {
     let haste = Haste::BesideTraffic;
     let files = haste.piece(|| repository.read(&task.model, &task.version))?;
     Ok(Validated {
-        engine: trial(&files, &engine, &prepare, haste)?,
+        engine: preflight(&files, &engine, &prepare, haste)?,
         sha256: files.manifest.file.sha256,
     })
 }

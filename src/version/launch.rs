@@ -8,14 +8,13 @@ use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Haste};
 
 use super::{
     Version,
-    contract::{self, ContractError},
     settings::{BatchSettings, EngineSettings, SettingsError},
     warmup::{self, BatchTiming},
 };
 use crate::{
     batch::{BatchMetrics, BatchOptions, Batcher, Delivery, policy::Policy},
-    golden::{self, GoldenError},
-    image::{Normalization, TransformError},
+    golden::{self, PreflightError, contract},
+    image::Normalization,
     metrics::Metrics,
     store::VersionFiles,
 };
@@ -26,18 +25,9 @@ pub enum LaunchError {
     /// The settings name something that isn't.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The manifest's transform can't be applied.
+    /// The version can't be served on this engine.
     #[error(transparent)]
-    Transform(#[from] TransformError),
-    /// The engine refused graph, device or memory.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Manifest and graph contradict each other.
-    #[error(transparent)]
-    Contract(#[from] ContractError),
-    /// A golden sample came out differently.
-    #[error(transparent)]
-    Golden(#[from] GoldenError),
+    Preflight(#[from] PreflightError),
 }
 
 /// What the examination of a version leaves for its workers.
@@ -117,7 +107,8 @@ impl Launcher {
             &self.batch_metrics,
             &model,
             &name,
-        )?;
+        )
+        .map_err(PreflightError::from)?;
 
         let version = Version {
             engine: blueprint.describe(),
@@ -164,7 +155,7 @@ impl Launcher {
         options: &EngineOptions,
         batch: &BatchSettings,
         haste: Haste,
-    ) -> Result<Examined, LaunchError> {
+    ) -> Result<Examined, PreflightError> {
         let examine = || {
             let blueprint = haste.piece(|| (self.prepare)(&files.model_bytes, options))?;
             contract::check(&files.manifest, blueprint.signature())?;

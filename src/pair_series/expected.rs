@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{cells::Cells, marginal::Reference};
+use stillhouse_drift::{cells::Cells, marginal::Reference};
 
 /// A number that is watched, with its cells.
 #[derive(Clone, Debug, PartialEq)]

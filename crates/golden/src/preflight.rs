@@ -1,28 +1,50 @@
-//! A version tried on one engine from start to end, without a server.
+//! All checks of a version on one engine, without a server.
 
 use std::sync::Arc;
 
-use stillhouse_engine::{Backend, EngineError, EngineOptions, Haste};
+use bytes::Bytes;
+use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Haste};
+use stillhouse_image::{Normalization, TransformError};
+use stillhouse_store::VersionFiles;
 
-use super::Prepare;
 use crate::{
-    golden,
-    image::Normalization,
-    store::VersionFiles,
-    version::{EngineSettings, LaunchError, SettingsError, contract},
+    GoldenError,
+    contract::{self, ContractError},
+    verify,
 };
+
+/// Makes a blueprint from a network's bytes: [`stillhouse_engine::prepare`] outside tests.
+pub type Prepare<'a> =
+    &'a dyn Fn(&Bytes, &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError>;
+
+/// Why a version can't be served on an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// The manifest's transform can't be applied.
+    #[error(transparent)]
+    Transform(#[from] TransformError),
+    /// The engine refused graph, device or memory.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Manifest and graph contradict each other.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// A golden sample was not reproduced.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+}
 
 /// Loads a version, compares graph and manifest, and reproduces its golden samples, alone and in a batch. Returns what
 /// the engine says of itself.
 ///
 /// # Errors
 /// The first reason not to serve this version on this engine.
-pub fn trial(
+pub fn preflight(
     files: &VersionFiles,
     engine: &EngineOptions,
     prepare: Prepare<'_>,
     haste: Haste,
-) -> Result<String, LaunchError> {
+) -> Result<String, PreflightError> {
     let options = EngineOptions {
         output: Some(files.manifest.output.name.clone()),
         ..engine.clone()
@@ -39,30 +61,10 @@ pub fn trial(
     std::thread::scope(|scope| {
         let run = scope.spawn(|| {
             let mut engine = haste.piece(|| blueprint.build(rows))?;
-            golden::verify(engine.as_mut(), rows, files, &normalization, haste)?;
+            verify(engine.as_mut(), rows, files, &normalization, haste)?;
             Ok(blueprint.describe())
         });
         run.join()
             .unwrap_or_else(|_| Err(EngineError::Run("the engine panicked".into()).into()))
     })
-}
-
-/// The engines that can be had here, on the processor: compiled in, and for ONNX Runtime its library found.
-///
-/// # Errors
-/// None in truth: these settings are known to be right.
-pub fn engines(settings: &EngineSettings) -> Result<Vec<EngineOptions>, SettingsError> {
-    let on = |backend: &Backend| {
-        let (backend, device) = (backend.to_string(), "cpu".to_owned());
-        EngineSettings {
-            backend,
-            device,
-            ..settings.clone()
-        }
-        .resolve()
-    };
-    let all: Result<Vec<EngineOptions>, _> = Backend::compiled_in().iter().map(on).collect();
-    let there =
-        |options: &EngineOptions| options.backend != Backend::Ort || options.library.is_some();
-    Ok(all?.into_iter().filter(there).collect())
 }

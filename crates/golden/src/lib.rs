@@ -1,13 +1,18 @@
 //! Golden samples at work: an engine is trusted once it has reproduced them, alone and in a batch.
 
+pub mod contract;
+mod preflight;
+
 use std::sync::Arc;
 
 use stillhouse_engine::{Engine, EngineError, Haste, Sample};
 
-use crate::{
-    image::{self, ImageError, Input, Limits, Normalization, Transform, TransformError},
-    store::{Golden, Mismatch, VersionFiles, manifest::OutputKind},
+use stillhouse_image::{
+    self as image, ImageError, Input, Limits, Normalization, Transform, TransformError,
 };
+use stillhouse_store::{Golden, Mismatch, VersionFiles, manifest::OutputKind};
+
+pub use preflight::{PreflightError, Prepare, preflight};
 
 /// How far a sum of probabilities may be from 1: half precision and approximate exponentials are this far off.
 const SUM_TOLERANCE: f64 = 1e-3;

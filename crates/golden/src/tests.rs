@@ -2,7 +2,7 @@ use bytes::Bytes;
 use stillhouse_engine::{Blueprint, scripted::Scripted};
 
 use super::*;
-use crate::store::{
+use stillhouse_store::{
     Labels, Manifest,
     manifest::{self, Element, SCHEMA},
 };

@@ -3,12 +3,10 @@
 use prometheus::{
     Counter, CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec,
 };
+use stillhouse_drift::calibration::BINS;
+use stillhouse_metrics::{Classes, DIVERGENCE_NATS, Metrics};
 
 use super::{Expected, PairSeries};
-use crate::{
-    drift::calibration::BINS,
-    metrics::{Classes, DIVERGENCE_NATS, Metrics},
-};
 
 /// Every family.
 #[derive(Clone)]
