@@ -19,7 +19,8 @@ use utoipa::ToSchema;
 use super::{AdminPlane, Caller, model, order, version, view::answer};
 use crate::{
     control::{Listed, journal::Entry},
-    http::{body::BodyError, error::ApiError, layers::RequestId},
+    http::{error::ApiError, request_id::RequestId},
+    serving::BodyError,
 };
 
 /// Chunks of an upload that wait for the disk.
@@ -69,7 +70,7 @@ pub async fn load(
     let control = plane.control.clone();
     // On a task of its own: a load that has begun ends well, whoever waits for it.
     let load = tokio::spawn(async move { control.load(&model, &version).await });
-    let loaded = load.await.map_err(|_| ApiError::Panicked)??;
+    let loaded = load.await.map_err(|_| ApiError::PANICKED)??;
     let view = json!({
         "model": name,
         "version": wanted,
@@ -158,7 +159,7 @@ pub async fn upload(
         false => drop(complete),
     }
     drop(chunks);
-    let files = receiving.await.map_err(|_| ApiError::Panicked)??;
+    let files = receiving.await.map_err(|_| ApiError::PANICKED)??;
     let view = json!({
         "model": name,
         "version": wanted,
@@ -199,6 +200,6 @@ pub async fn remove(
     let removing = tokio::task::spawn_blocking(move || {
         control.delete(&model, &version, &caller.0, &reason, id.as_str())
     });
-    removing.await.map_err(|_| ApiError::Panicked)??;
+    removing.await.map_err(|_| ApiError::PANICKED)??;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
