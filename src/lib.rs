@@ -28,13 +28,15 @@ pub mod control;
 pub mod drift;
 pub mod golden;
 pub mod http;
-pub mod image;
 pub mod import;
-pub mod metrics;
 pub mod registry;
 pub mod rollout;
 pub mod serving;
 pub mod shadow;
-pub mod store;
-pub mod strict;
 pub mod version;
+
+// The crates below, under the names that the rooms above know them by.
+pub use stillhouse_image as image;
+pub use stillhouse_metrics as metrics;
+pub use stillhouse_store as store;
+pub use stillhouse_strict_toml as strict;
