@@ -35,8 +35,10 @@ pub enum LoadError {
     /// Contract, golden samples, engine.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// Somebody replaced it meanwhile.
-    #[error("its files changed while it was loaded; load it again")]
+    /// It was deleted or replaced meanwhile.
+    #[error(
+        "its files were changed or deleted while it was loaded; look at the versions and load it again"
+    )]
     Replaced,
     /// The thread that loaded it has died.
     #[error("the engine panicked while it was loaded")]
@@ -106,12 +108,14 @@ impl ControlPlane {
         if let Some(loaded) = fleet.get(version) {
             return Ok(loaded);
         }
-        let loaded = self.load_now(self.repository()?, fleet, version).await;
+        let loaded = match self.load_now(self.repository()?, fleet, version).await {
+            Ok(launched) => self.take_in(model, version, launched).await,
+            Err(source) => Err(source),
+        };
         let outcome = OUTCOMES[usize::from(loaded.is_err())];
         self.loads.outcome(model.as_str(), outcome);
         match loaded {
             Ok(loaded) => {
-                fleet.insert(version.clone(), loaded.clone(), Instant::now());
                 self.sweep_later();
                 Ok(loaded)
             }
@@ -165,6 +169,37 @@ impl ControlPlane {
             Ok(loaded)
         };
         tokio::task::spawn_blocking(launch)
+            .await
+            .unwrap_or(Err(LoadError::Panicked))
+    }
+
+    /// Takes a launched version into the pool if its files are still the ones that were read. Behind the model's gate: a
+    /// deletion comes either before, and is seen here, or after, and takes the version out of the pool again.
+    async fn take_in(
+        self: &Arc<Self>,
+        model: &ModelName,
+        version: &VersionName,
+        launched: Arc<Version>,
+    ) -> Result<Arc<Version>, LoadError> {
+        let control = self.clone();
+        let (model, version) = (model.clone(), version.clone());
+        let take_in = move || {
+            let (Ok(fleet), Some(repository)) =
+                (control.fleet(model.as_str()), &control.repository)
+            else {
+                return Err(LoadError::Replaced);
+            };
+            let _gate = fleet.gate();
+            let sha256 = &launched.manifest.file.sha256;
+            let there = repository.manifest(&model, &version);
+            if there.is_ok_and(|manifest| manifest.file.sha256 == *sha256) {
+                fleet.insert(version, launched.clone(), Instant::now());
+                return Ok(launched);
+            }
+            control.unloaded(&launched);
+            Err(LoadError::Replaced)
+        };
+        tokio::task::spawn_blocking(take_in)
             .await
             .unwrap_or(Err(LoadError::Panicked))
     }

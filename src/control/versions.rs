@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{ControlError, ControlPlane, journal::Entry};
 use crate::{
     rollout::{Assignment, Role},
-    store::{Directory, Incoming, ModelName, VersionName},
+    store::{Directory, Incoming, ModelName, StoreError, Unpacked, VersionFiles, VersionName},
 };
 
 /// A version of the repository, as operators see it.
@@ -86,10 +86,46 @@ impl ControlPlane {
         Ok(self.repository()?.receive(model, version, limit)?)
     }
 
-    /// Unloads a version and removes its directory; refused while it fills a role. Blocks for the disk.
+    /// Makes an uploaded version visible: the intent is written down first. Blocks for the disk.
     ///
     /// # Errors
-    /// It is in use, or isn't there, or can't be removed.
+    /// A version of this name came meanwhile, the upload can't be written down, or the version can't be moved to its place.
+    /// Nothing is visible then, and what had been received is removed.
+    pub fn accept(
+        &self,
+        upload: Unpacked,
+        actor: &str,
+        request_id: &str,
+    ) -> Result<VersionFiles, ControlError> {
+        let files = upload.files();
+        let entry = Entry {
+            time: Timestamp::now(),
+            actor: actor.to_owned(),
+            action: "upload_version".into(),
+            model: Some(files.model.clone()),
+            reason: String::new(),
+            request_id: request_id.to_owned(),
+            from: None,
+            to: None,
+            detail: Some(
+                serde_json::json!({ "version": files.version, "sha256": files.manifest.file.sha256 }),
+            ),
+        };
+        let fleet = self.fleet(files.model.as_str())?;
+        let _gate = fleet.gate();
+        upload.check_free()?;
+        self.record(&entry)?;
+        upload
+            .publish()
+            .map_err(|source| self.undone(&entry, source))
+    }
+
+    /// Removes a version's directory and unloads it; refused while it fills a role. The intent is written down first. Blocks
+    /// for the disk.
+    ///
+    /// # Errors
+    /// It is in use, isn't there, or the deletion can't be written down: nothing was changed. Or the directory can't be
+    /// removed although that was written down: [`ControlError::NotDone`].
     pub fn delete(
         &self,
         model: &ModelName,
@@ -107,11 +143,8 @@ impl ControlPlane {
                 role,
             });
         }
-        self.repository()?.remove(model, version)?;
-        if let Some(loaded) = fleet.remove(version) {
-            self.unloaded(&loaded);
-        }
-        self.record(&Entry {
+        let removal = self.repository()?.prepare_removal(model, version)?;
+        let entry = Entry {
             time: Timestamp::now(),
             actor: actor.to_owned(),
             action: "delete_version".into(),
@@ -121,7 +154,31 @@ impl ControlPlane {
             from: None,
             to: None,
             detail: Some(serde_json::json!({ "version": version })),
-        })
+        };
+        self.record(&entry)?;
+        removal
+            .finish()
+            .map_err(|source| self.undone(&entry, source))?;
+        if let Some(loaded) = fleet.remove(version) {
+            self.unloaded(&loaded);
+        }
+        Ok(())
+    }
+
+    /// Writes down that what an entry announced was not done, and why.
+    fn undone(&self, entry: &Entry, source: StoreError) -> ControlError {
+        let undone = Entry {
+            time: Timestamp::now(),
+            action: format!("{}_failed", entry.action),
+            reason: source.to_string(),
+            ..entry.clone()
+        };
+        if let Err(error) = self.record(&undone) {
+            let action = &entry.action;
+            tracing::error!(%error, action, "the audit log announces an action that failed, and the failure could not be written down");
+        }
+        let action = entry.action.clone();
+        ControlError::NotDone { action, source }
     }
 
     /// That a version is complete on disk.

@@ -218,7 +218,7 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
             LoadError::Panicked => (S::UNPROCESSABLE_ENTITY, "engine_panicked_while_loading"),
         },
         ControlError::Journal(_) => (S::SERVICE_UNAVAILABLE, "journal_unwritable"),
-        ControlError::Store(error) => store(error),
+        ControlError::Store(error) | ControlError::NotDone { source: error, .. } => store(error),
         ControlError::InUse { .. } => (S::CONFLICT, "version_in_use"),
         ControlError::NoRepository => (S::CONFLICT, "no_repository"),
         ControlError::Panicked => (S::INTERNAL_SERVER_ERROR, "panicked"),
