@@ -5,11 +5,12 @@
 
 mod arrivals;
 mod error;
-mod fleet;
 pub mod journal;
 pub mod judge;
 mod load;
+mod model;
 mod order;
+mod pool;
 mod settings;
 mod start;
 mod trial;
@@ -24,7 +25,7 @@ use std::{
 };
 
 use crate::{
-    registry::{Model, Registry},
+    registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
     shadow::ShadowMetrics,
     store::{ModelName, Repository, VersionName},
@@ -41,15 +42,14 @@ pub use trials::{
 };
 pub use versions::Listed;
 
-use fleet::Fleet;
 use journal::{Entry, History, Journal};
-use trials::Dockets;
+use model::ControlledModel;
 use validation::Validation;
 
 /// The single writer of every slot.
 pub struct ControlPlane {
     registry: Arc<Registry>,
-    fleets: BTreeMap<ModelName, Fleet>,
+    models: BTreeMap<ModelName, ControlledModel>,
     /// None where a network is served that stands in no repository: there is nothing to change to.
     repository: Option<Repository>,
     state_path: PathBuf,
@@ -60,8 +60,6 @@ pub struct ControlPlane {
     loads: LoadMetrics,
     validation: Validation,
     settings: LoadingSettings,
-    /// The canaries on trial, by model.
-    dockets: Dockets,
     judging: JudgeMetrics,
     shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
@@ -78,8 +76,8 @@ impl ControlPlane {
     ///
     /// # Errors
     /// There is no such model.
-    pub fn assignment(&self, model: &str) -> Result<Assignment, ControlError> {
-        Ok(self.model(model)?.slot.load().assignment.clone())
+    pub fn assignment(&self, model: &ModelName) -> Result<Assignment, ControlError> {
+        Ok(self.model(model)?.assignment())
     }
 
     /// The newest entries about a model, or about all, newest first. Reads a file.
@@ -109,12 +107,8 @@ impl ControlPlane {
         Ok(journal.record(entry)?)
     }
 
-    fn model(&self, name: &str) -> Result<&Model, ControlError> {
-        self.registry.get(name).ok_or(ControlError::UnknownModel)
-    }
-
-    fn fleet(&self, name: &str) -> Result<&Fleet, ControlError> {
-        self.fleets.get(name).ok_or(ControlError::UnknownModel)
+    fn model(&self, name: &ModelName) -> Result<&ControlledModel, ControlError> {
+        self.models.get(name).ok_or(ControlError::UnknownModel)
     }
 
     fn repository(&self) -> Result<&Repository, ControlError> {
@@ -124,14 +118,13 @@ impl ControlPlane {
     /// Seats an assignment's versions, all of which must be loaded.
     fn deployment(
         &self,
-        model: &Model,
-        fleet: &Fleet,
+        model: &ControlledModel,
         assignment: Assignment,
     ) -> Result<Deployment, ControlError> {
-        let before = model.slot.load();
-        let loaded = |name: &VersionName| fleet.get(name);
+        let before = model.served.slot.load();
+        let loaded = |name: &VersionName| model.pool.get(name);
         Deployment::new(
-            &model.task,
+            &model.served.task,
             assignment,
             Some(&before),
             loaded,

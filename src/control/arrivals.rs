@@ -38,15 +38,16 @@ impl ControlPlane {
         model: ModelName,
         version: VersionName,
     ) -> Result<(), ControlError> {
-        let Ok(fleet) = self.fleet(model.as_str()) else {
+        let Ok(controlled) = self.model(&model) else {
             tracing::info!(%model, %version, "a version of a model that is not served: models are read at the start");
             return Ok(());
         };
-        if fleet.get(&version).is_some() {
+        let pool = &controlled.pool;
+        if pool.get(&version).is_some() {
             tracing::warn!(%model, %version, "the files of a loaded version have changed; what was loaded goes on serving");
             return Ok(());
         }
-        let (arrivals, share) = fleet.arrivals;
+        let (arrivals, share) = pool.arrivals;
         tracing::info!(%model, %version, on_arrival = ?arrivals, "a version has arrived");
         let (share, plan) = match arrivals {
             Arrivals::Ignore => return Ok(()),
@@ -87,9 +88,9 @@ async fn settle(control: Weak<ControlPlane>, mut arrivals: mpsc::UnboundedReceiv
             }
             Arrival::Gone { model, version } => {
                 let loaded = control
-                    .fleet(model.as_str())
+                    .model(&model)
                     .ok()
-                    .and_then(|fleet| fleet.get(&version));
+                    .and_then(|model| model.pool.get(&version));
                 if loaded.is_some() {
                     tracing::warn!(%model, %version, "the files of a loaded version are gone; it goes on serving until it is replaced");
                 }

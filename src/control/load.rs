@@ -8,7 +8,10 @@ use std::{
 use prometheus::{HistogramVec, IntCounterVec};
 use stillhouse_engine::Haste;
 
-use super::{ControlError, ControlPlane, fleet::Fleet, validation::ValidationError};
+use super::{
+    ControlError, ControlPlane, model::ControlledModel, pool::VersionPool,
+    validation::ValidationError,
+};
 use crate::{
     metrics::Metrics,
     store::{ModelName, Repository, StoreError, VersionName},
@@ -98,17 +101,17 @@ impl ControlPlane {
         model: &ModelName,
         version: &VersionName,
     ) -> Result<Arc<Version>, ControlError> {
-        let fleet = self.fleet(model.as_str())?;
-        if let Some(loaded) = fleet.get(version) {
+        let pool = &self.model(model)?.pool;
+        if let Some(loaded) = pool.get(version) {
             return Ok(loaded);
         }
         self.known(model, version).await?;
         let _turn = self.loading.acquire().await.expect("never closed");
         // Whoever was before us may have loaded just this one.
-        if let Some(loaded) = fleet.get(version) {
+        if let Some(loaded) = pool.get(version) {
             return Ok(loaded);
         }
-        let loaded = match self.load_now(self.repository()?, fleet, version).await {
+        let loaded = match self.load_now(self.repository()?, pool, version).await {
             Ok(launched) => self.take_in(model, version, launched).await,
             Err(source) => Err(source),
         };
@@ -130,17 +133,17 @@ impl ControlPlane {
     async fn load_now(
         &self,
         repository: &Repository,
-        fleet: &Fleet,
+        pool: &VersionPool,
         version: &VersionName,
     ) -> Result<Arc<Version>, LoadError> {
-        let model = &fleet.model;
+        let model = &pool.model;
         let mut sha256 = None;
         if self.settings.child_process {
             let begun = Instant::now();
             let root = repository.root();
             let checked = self
                 .validation
-                .check(root, model, version, &fleet.engine)
+                .check(root, model, version, &pool.engine)
                 .await?;
             self.loads.stage(model.as_str(), "validate", begun);
             sha256 = Some(checked.sha256);
@@ -152,7 +155,7 @@ impl ControlPlane {
             self.loads.clone(),
         );
         let (model, version) = (model.clone(), version.clone());
-        let (engine, batch) = (fleet.engine.clone(), fleet.batch.clone());
+        let (engine, batch) = (pool.engine.clone(), pool.batch.clone());
         let haste = Haste::BesideTraffic;
         let launch = move || {
             let begun = Instant::now();
@@ -184,16 +187,16 @@ impl ControlPlane {
         let control = self.clone();
         let (model, version) = (model.clone(), version.clone());
         let take_in = move || {
-            let (Ok(fleet), Some(repository)) =
-                (control.fleet(model.as_str()), &control.repository)
+            let (Ok(ControlledModel { pool, .. }), Some(repository)) =
+                (control.model(&model), &control.repository)
             else {
                 return Err(LoadError::Replaced);
             };
-            let _gate = fleet.gate();
+            let _gate = pool.gate();
             let sha256 = &launched.manifest.file.sha256;
             let there = repository.manifest(&model, &version);
             if there.is_ok_and(|manifest| manifest.file.sha256 == *sha256) {
-                fleet.insert(version, launched.clone(), Instant::now());
+                pool.insert(version, launched.clone(), Instant::now());
                 return Ok(launched);
             }
             control.unloaded(&launched);
@@ -227,23 +230,23 @@ impl ControlPlane {
     /// Whether something is left that somebody still holds.
     fn sweep(&self, grace: Duration) -> bool {
         let mut held = false;
-        for fleet in self.fleets.values() {
+        for ControlledModel { pool, .. } in self.models.values() {
             // Behind the gate: a version that is just getting a role must not be swept away under it.
-            let _gate = fleet.gate();
-            let swept = fleet.sweep(grace, Instant::now());
+            let _gate = pool.gate();
+            let swept = pool.sweep(grace, Instant::now());
             swept.gone.iter().for_each(|version| self.unloaded(version));
             held |= swept.held;
         }
         held
     }
 
-    /// Removes the traces of a version that the fleet has let go.
+    /// Removes the traces of a version that has left the pool.
     pub(super) fn unloaded(&self, version: &Version) {
-        if let Some(model) = self.registry.get(&version.model) {
-            self.rollout.forget(version, &model.task.classes);
+        if let Some(model) = self.models.get(&version.model) {
+            self.rollout.forget(version, &model.served.task.classes);
         }
         self.shadowing.forget(&version.model, &version.name);
         self.launcher.forget(version);
-        tracing::info!(model = version.model, version = version.name, "unloaded");
+        tracing::info!(model = %version.model, version = %version.name, "unloaded");
     }
 }

@@ -51,7 +51,7 @@ impl ControlPlane {
         let control = self.clone();
         tokio::spawn(async move {
             // A stale or senseless order must not cost a load.
-            let current = control.assignment(order.model.as_str())?;
+            let current = control.assignment(&order.model)?;
             expect(order.expected, &current)?;
             current.apply(&order.change)?;
             // Held until it has its role, so that no sweep takes it away before.
@@ -76,11 +76,10 @@ impl ControlPlane {
 
     /// From reading the deployment to publishing the next, behind the model's gate. Blocks for a disk write.
     fn commit(&self, order: &Order) -> Result<Changed, ControlError> {
-        let model = self.model(order.model.as_str())?;
-        let fleet = self.fleet(order.model.as_str())?;
-        let _gate = fleet.gate();
+        let model = self.model(&order.model)?;
+        let _gate = model.pool.gate();
 
-        let before = model.slot.load().assignment.clone();
+        let before = model.assignment();
         expect(order.expected, &before)?;
         let after = before.apply(&order.change)?;
         let undo = before.undo(&order.change);
@@ -103,7 +102,7 @@ impl ControlPlane {
             });
         }
 
-        let deployment = self.deployment(model, fleet, after.clone())?;
+        let deployment = self.deployment(model, after.clone())?;
         self.record(&Entry {
             time: Timestamp::now(),
             actor: order.actor.clone(),
@@ -118,11 +117,11 @@ impl ControlPlane {
         let action = order.change.action();
         self.rollout
             .traffic()
-            .published(&model.task.name, &deployment, Some(action));
-        model.slot.publish(deployment);
-        fleet.assigned(&after, Instant::now());
+            .published(&order.model, &deployment, Some(action));
+        model.served.slot.publish(deployment);
+        model.pool.assigned(&after, Instant::now());
         tracing::info!(
-            model = &*model.task.name,
+            model = %order.model,
             action,
             actor = order.actor,
             reason = order.reason,

@@ -12,12 +12,13 @@ use stillhouse_engine::Haste;
 
 use super::{
     ControlPlane,
-    fleet::Fleet,
     journal::{Entry, Journal, JournalError},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
+    model::ControlledModel,
+    pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
-    trials::{Docket, Dockets, JudgeMetrics},
+    trials::{JudgeMetrics, TrialSlot},
     validation::Validation,
 };
 use crate::{
@@ -117,9 +118,7 @@ impl ControlPlane {
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
         let (mut journal, mut assignments) = recover(&parts)?;
-        let mut fleets = BTreeMap::new();
-        let mut models = Vec::new();
-        let mut dockets = Dockets::new();
+        let mut models = BTreeMap::new();
         // All loads begin before the first is awaited.
         let begun: Vec<Begun> = foundings
             .into_iter()
@@ -129,14 +128,13 @@ impl ControlPlane {
             })
             .collect();
         for begun in begun {
-            let (fleet, model, docket) = begun.settle(&parts, journal.as_mut()).await?;
-            dockets.insert(fleet.model.to_string(), docket);
-            fleets.insert(fleet.model.clone(), fleet);
-            models.push(model);
+            let model = begun.settle(&parts, journal.as_mut()).await?;
+            models.insert(model.served.task.name.clone(), model);
         }
+        let served = models.values().map(|model| model.served.clone());
         Ok(Arc::new(Self {
-            registry: Arc::new(Registry::new(models, default_model)),
-            fleets,
+            registry: Arc::new(Registry::new(served, default_model.as_deref())),
+            models,
             repository: parts.repository,
             state_path: parts.state_path,
             journal: journal.map(Mutex::new),
@@ -145,7 +143,6 @@ impl ControlPlane {
             loads: parts.loads,
             validation: parts.validation,
             settings: parts.settings,
-            dockets,
             judging: parts.judging,
             shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),
@@ -185,7 +182,7 @@ impl Begun {
         self,
         parts: &Parts,
         mut journal: Option<&mut Journal>,
-    ) -> Result<(Fleet, Model, Docket), StartError> {
+    ) -> Result<ControlledModel, StartError> {
         let Self {
             founding,
             mut assignment,
@@ -193,7 +190,7 @@ impl Begun {
             launches,
         } = self;
         let model = founding.model;
-        let fleet = Fleet::new(
+        let pool = VersionPool::new(
             model.clone(),
             founding.engine,
             founding.batch,
@@ -203,7 +200,7 @@ impl Begun {
         for (version, launch) in launches {
             let source = match launch.await.unwrap_or(Err(LoadError::Panicked)) {
                 Ok((own, launched)) => {
-                    fleet.insert(version, launched, Instant::now());
+                    pool.insert(version, launched, Instant::now());
                     labels = own.to_vec().into();
                     continue;
                 }
@@ -227,20 +224,20 @@ impl Begun {
             assignment = next;
         }
         let task = Task {
-            name: model.as_str().into(),
+            name: model.clone(),
             classes: Classes::new(labels.clone(), founding.shadow.max_classes),
             clip_nats: founding.criteria.divergence_clip_nats,
         };
-        fleet.assigned(&assignment, Instant::now());
+        pool.assigned(&assignment, Instant::now());
         let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
-        let loaded = |version: &VersionName| fleet.get(version);
+        let loaded = |version: &VersionName| pool.get(version);
         let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout)?;
         let traffic = parts.rollout.traffic();
         traffic.published(&task.name, &deployment, None);
         let slot = Arc::new(Slot::new(deployment));
         parts.loads.announce(&task.name);
         parts.judging.announce(&task.name, &founding.criteria);
-        let model = Model {
+        let served = Model {
             shadow: Shadow::start(
                 &task.name,
                 &slot,
@@ -254,8 +251,11 @@ impl Begun {
             routing: founding.routing,
             slot,
         };
-        let docket = Docket::new(founding.criteria, on_trial.filter(|_| remembered));
-        Ok((fleet, model, docket))
+        Ok(ControlledModel {
+            served: Arc::new(served),
+            pool,
+            trial: TrialSlot::new(founding.criteria, on_trial.filter(|_| remembered)),
+        })
     }
 }
 

@@ -6,7 +6,6 @@ mod measures;
 mod report;
 
 use std::{
-    collections::BTreeMap,
     mem::{Discriminant, discriminant},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -18,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use super::{
     ControlError, ControlPlane, Order,
     judge::{Criteria, Decision, Reason, Verdict, judge},
+    model::ControlledModel,
     trial::{Reading, Trial},
 };
 use crate::{
@@ -36,8 +36,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// As it stands in the audit log.
 pub const ACTOR: &str = "judge";
 
-/// The trials of one model.
-pub(super) struct Docket {
+/// The place of one model's trial: empty without a canary.
+pub(super) struct TrialSlot {
     criteria: Criteria,
     inner: Mutex<Inner>,
 }
@@ -64,7 +64,7 @@ struct Case {
     report: TrialReport,
 }
 
-impl Docket {
+impl TrialSlot {
     /// `recovered` is the rollout whose canary an earlier process has seen.
     pub(super) fn new(criteria: Criteria, recovered: Option<u64>) -> Self {
         let inner = Inner {
@@ -131,7 +131,7 @@ impl Docket {
         metrics.show(&report, &trial, &verdict);
         inner.complain(&verdict, &report);
         let order = (assignment.plan == Plan::Automatic)
-            .then(|| order(&deployment, &verdict, &report))
+            .then(|| order(&model.task.name, &deployment, &verdict, &report))
             .flatten();
         inner.case = Some(Case {
             deployment,
@@ -200,7 +200,12 @@ impl Inner {
 }
 
 /// What a verdict asks for.
-fn order(deployment: &Deployment, verdict: &Verdict, report: &TrialReport) -> Option<Order> {
+fn order(
+    model: &ModelName,
+    deployment: &Deployment,
+    verdict: &Verdict,
+    report: &TrialReport,
+) -> Option<Order> {
     let change = match verdict.decision {
         Decision::Hold { .. } => return None,
         Decision::Advance { share } => Change::SetSplit {
@@ -211,7 +216,7 @@ fn order(deployment: &Deployment, verdict: &Verdict, report: &TrialReport) -> Op
         Decision::RollBack => Change::Abort,
     };
     Some(Order {
-        model: report.model.parse().ok()?,
+        model: model.clone(),
         change,
         // The evidence is about this deployment; whoever was faster is right.
         expected: Some(deployment.assignment.generation),
@@ -234,13 +239,12 @@ impl ControlPlane {
     ///
     /// # Errors
     /// There is no such model.
-    pub fn evidence(&self, name: &str) -> Result<EvidenceReport, ControlError> {
+    pub fn evidence(&self, name: &ModelName) -> Result<EvidenceReport, ControlError> {
         let model = self.model(name)?;
-        let docket = self.dockets.get(name).ok_or(ControlError::UnknownModel)?;
-        let deployment = model.slot.load_full();
-        let (on_trial, last) = docket.report(&deployment, &self.judging);
+        let deployment = model.served.slot.load_full();
+        let (on_trial, last) = model.trial.report(&deployment, &self.judging);
         Ok(EvidenceReport {
-            model: name.to_owned(),
+            model: name.to_string(),
             generation: deployment.assignment.generation,
             stable: deployment.assignment.stable.to_string(),
             teacher: deployment
@@ -253,25 +257,23 @@ impl ControlPlane {
     }
 
     async fn look(self: &Arc<Self>, name: &ModelName, clock: &Clock) {
-        let (Ok(model), Some(docket)) =
-            (self.model(name.as_str()), self.dockets.get(name.as_str()))
-        else {
+        let Ok(ControlledModel { served, trial, .. }) = self.model(name) else {
             return;
         };
-        model
+        served
             .shadow
-            .turn(&model.slot.load_full(), clock.since_epoch());
-        let Some(order) = docket.look(model, &self.judging, Instant::now()) else {
+            .turn(&served.slot.load_full(), clock.since_epoch());
+        let Some(order) = trial.look(served, &self.judging, Instant::now()) else {
             return;
         };
         let action = order.change.action();
         match self.execute(order).await {
-            Ok(_) => self.judging.ordered(name.as_str(), action),
+            Ok(_) => self.judging.ordered(name, action),
             // An operator was faster: the next look sees what is there then.
             Err(ControlError::Stale { .. }) => {}
             Err(error) => {
                 let text = error.to_string();
-                let mut inner = docket.inner();
+                let mut inner = trial.inner();
                 if inner.undone != text {
                     tracing::warn!(model = %name, action, %error, "what the judge ordered was not done");
                     inner.undone = text;
@@ -289,7 +291,7 @@ async fn preside(control: Weak<ControlPlane>, clock: Clock) {
         let Some(control) = control.upgrade() else {
             return;
         };
-        let names: Vec<ModelName> = control.fleets.keys().cloned().collect();
+        let names: Vec<ModelName> = control.models.keys().cloned().collect();
         for name in names {
             control.look(&name, &clock).await;
         }
@@ -315,6 +317,3 @@ impl Clock {
         self.at_start + self.started.elapsed()
     }
 }
-
-/// By model.
-pub(super) type Dockets = BTreeMap<String, Docket>;

@@ -50,8 +50,8 @@ impl ControlPlane {
         self: &Arc<Self>,
         model: &ModelName,
     ) -> Result<Vec<Listed>, ControlError> {
-        let assignment = self.assignment(model.as_str())?;
-        let loaded = self.fleet(model.as_str())?.names();
+        let controlled = self.model(model)?;
+        let (assignment, loaded) = (controlled.assignment(), controlled.pool.names());
         let directories = self.directories(model).await?;
         let listed = |directory: Directory| {
             let version = directory.version;
@@ -81,7 +81,7 @@ impl ControlPlane {
         model: &ModelName,
         version: &VersionName,
     ) -> Result<Incoming, ControlError> {
-        self.model(model.as_str())?;
+        self.model(model)?;
         let limit = self.settings.max_upload_bytes;
         Ok(self.repository()?.receive(model, version, limit)?)
     }
@@ -111,8 +111,7 @@ impl ControlPlane {
                 serde_json::json!({ "version": files.version, "sha256": files.manifest.file.sha256 }),
             ),
         };
-        let fleet = self.fleet(files.model.as_str())?;
-        let _gate = fleet.gate();
+        let _gate = self.model(&files.model)?.pool.gate();
         upload.check_free()?;
         self.record(&entry)?;
         upload
@@ -134,10 +133,9 @@ impl ControlPlane {
         reason: &str,
         request_id: &str,
     ) -> Result<(), ControlError> {
-        let fleet = self.fleet(model.as_str())?;
-        let _gate = fleet.gate();
-        let assignment = self.assignment(model.as_str())?;
-        if let Some(role) = roles(&assignment, version).first() {
+        let controlled = self.model(model)?;
+        let _gate = controlled.pool.gate();
+        if let Some(role) = roles(&controlled.assignment(), version).first() {
             return Err(ControlError::InUse {
                 version: version.clone(),
                 role,
@@ -159,7 +157,7 @@ impl ControlPlane {
         removal
             .finish()
             .map_err(|source| self.undone(&entry, source))?;
-        if let Some(loaded) = fleet.remove(version) {
+        if let Some(loaded) = controlled.pool.remove(version) {
             self.unloaded(&loaded);
         }
         Ok(())

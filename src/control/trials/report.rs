@@ -175,7 +175,7 @@ impl TrialReport {
             }
         };
         Self {
-            model: deployment.stable.version.model.clone(),
+            model: deployment.stable.version.model.to_string(),
             canary: name(Role::Canary).unwrap_or_default(),
             stable: assignment.stable.to_string(),
             teacher: name(Role::Teacher),

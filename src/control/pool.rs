@@ -1,4 +1,4 @@
-//! The loaded versions of one model, in a role or waiting for one.
+//! The loaded versions of one model: those in a role, and those without one until their grace time is over.
 
 use std::{
     collections::BTreeMap,
@@ -14,8 +14,8 @@ use crate::{
 
 use super::settings::Arrivals;
 
-/// A model's versions, and how new ones are loaded.
-pub(super) struct Fleet {
+/// A model's loaded versions, and how new ones are loaded.
+pub(super) struct VersionPool {
     pub(super) model: ModelName,
     pub(super) engine: EngineSettings,
     pub(super) batch: BatchSettings,
@@ -37,7 +37,7 @@ pub(super) struct Swept {
     pub(super) held: bool,
 }
 
-impl Fleet {
+impl VersionPool {
     pub(super) fn new(
         model: ModelName,
         engine: EngineSettings,
