@@ -4,6 +4,7 @@
 //! next deployment and the order that undoes it.
 
 mod arrivals;
+mod decision;
 mod error;
 pub mod journal;
 pub mod judge;
@@ -21,7 +22,7 @@ mod versions;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
@@ -42,7 +43,8 @@ pub use trials::{
 };
 pub use versions::Listed;
 
-use journal::{Entry, History, Journal};
+use decision::{DecisionError, DecisionLog};
+use journal::{Entry, History};
 use model::ControlledModel;
 use validation::Validation;
 
@@ -54,7 +56,7 @@ pub struct ControlPlane {
     repository: Option<Repository>,
     state_path: PathBuf,
     /// None where there is nothing to change.
-    journal: Option<Mutex<Journal>>,
+    decisions: Option<Mutex<Box<dyn DecisionLog>>>,
     launcher: Launcher,
     rollout: RolloutMetrics,
     loads: LoadMetrics,
@@ -89,22 +91,38 @@ impl ControlPlane {
         model: Option<&ModelName>,
         limit: usize,
     ) -> Result<History, ControlError> {
-        if self.journal.is_none() {
+        if self.decisions.is_none() {
             return Ok(History::default());
         }
         // Beside the journal's lock: an operator who reads must not keep one waiting who changes.
         Ok(journal::history(&self.state_path, model, limit)?)
     }
 
-    /// Writes an entry down, be it a change or a note; it is on disk when this returns. Blocks for that.
+    /// Writes an entry down that changes no deployment; it is on disk when this returns. Blocks for that.
     ///
     /// # Errors
-    /// The disk's.
-    pub fn record(&self, entry: &Entry) -> Result<(), ControlError> {
-        let journal = self.journal.as_ref().ok_or(ControlError::NoRepository)?;
+    /// The disk's; nothing was written then.
+    pub fn note(&self, entry: &Entry) -> Result<(), ControlError> {
+        Ok(self.decisions()?.note(entry)?)
+    }
+
+    /// Makes an assignment the desired one, durably; see [`DecisionLog::decide`].
+    fn decide(&self, entry: &Entry) -> Result<(), ControlError> {
+        self.decisions()?
+            .decide(entry)
+            .map_err(|error| match error {
+                DecisionError::Superseded { current } => ControlError::Stale {
+                    expected: entry.from.as_ref().map_or(0, |from| from.generation),
+                    current,
+                },
+                DecisionError::Unwritten(error) => error.into(),
+            })
+    }
+
+    fn decisions(&self) -> Result<MutexGuard<'_, Box<dyn DecisionLog>>, ControlError> {
+        let decisions = self.decisions.as_ref().ok_or(ControlError::NoRepository)?;
         // It is whole even after a panic: what is on disk decides.
-        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(journal.record(entry)?)
+        Ok(decisions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn model(&self, name: &ModelName) -> Result<&ControlledModel, ControlError> {

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{ControlError, ControlPlane, journal::Entry};
+use super::{ControlError, ControlPlane, journal::Entry, model::ControlledModel};
 use crate::{
-    rollout::{Assignment, Change},
+    rollout::{Assignment, Change, Deployment},
     store::ModelName,
 };
 
@@ -74,7 +74,7 @@ impl ControlPlane {
         .map_err(|_| ControlError::Panicked)?
     }
 
-    /// From reading the deployment to publishing the next, behind the model's gate. Blocks for a disk write.
+    /// Decides an order and carries the decision out, behind the model's gate. Blocks for a disk write.
     fn commit(&self, order: &Order) -> Result<Changed, ControlError> {
         let model = self.model(&order.model)?;
         let _gate = model.pool.gate();
@@ -94,26 +94,23 @@ impl ControlPlane {
                 undo: None,
             });
         }
-        if order.dry_run {
-            return Ok(Changed {
-                before,
-                after,
-                undo,
-            });
+        if !order.dry_run {
+            // Seated first: what isn't loaded must not be decided.
+            let deployment = self.deployment(model, after.clone())?;
+            self.decide(&order.entry(&before, &after))?;
+            self.reconcile(model, deployment, order);
         }
+        Ok(Changed {
+            before,
+            after,
+            undo,
+        })
+    }
 
-        let deployment = self.deployment(model, after.clone())?;
-        self.record(&Entry {
-            time: Timestamp::now(),
-            actor: order.actor.clone(),
-            action: order.change.action().to_owned(),
-            model: Some(order.model.clone()),
-            reason: order.reason.clone(),
-            request_id: order.request_id.clone(),
-            from: Some(before.clone()),
-            to: Some(after.clone()),
-            detail: order.detail.clone(),
-        })?;
+    /// Makes what was decided true: from now on `deployment` answers. Only behind the model's gate, and only after the
+    /// decision is durable.
+    fn reconcile(&self, model: &ControlledModel, deployment: Deployment, order: &Order) {
+        let after = deployment.assignment.clone();
         let action = order.change.action();
         self.rollout
             .traffic()
@@ -131,11 +128,23 @@ impl ControlPlane {
             canary_share = %after.split.canary,
             "deployed"
         );
-        Ok(Changed {
-            before,
-            after,
-            undo,
-        })
+    }
+}
+
+impl Order {
+    /// Its line in the audit log.
+    fn entry(&self, from: &Assignment, to: &Assignment) -> Entry {
+        Entry {
+            time: Timestamp::now(),
+            actor: self.actor.clone(),
+            action: self.change.action().to_owned(),
+            model: Some(self.model.clone()),
+            reason: self.reason.clone(),
+            request_id: self.request_id.clone(),
+            from: Some(from.clone()),
+            to: Some(to.clone()),
+            detail: self.detail.clone(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use stillhouse_engine::Haste;
 
 use super::{
     ControlPlane,
+    decision::DecisionLog,
     journal::{Entry, Journal, JournalError},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
@@ -137,7 +138,7 @@ impl ControlPlane {
             models,
             repository: parts.repository,
             state_path: parts.state_path,
-            journal: journal.map(Mutex::new),
+            decisions: journal.map(|journal| Mutex::new(Box::new(journal) as Box<dyn DecisionLog>)),
             launcher: parts.launcher,
             rollout: parts.rollout,
             loads: parts.loads,

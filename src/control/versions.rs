@@ -113,7 +113,7 @@ impl ControlPlane {
         };
         let _gate = self.model(&files.model)?.pool.gate();
         upload.check_free()?;
-        self.record(&entry)?;
+        self.note(&entry)?;
         upload
             .publish()
             .map_err(|source| self.undone(&entry, source))
@@ -153,7 +153,7 @@ impl ControlPlane {
             to: None,
             detail: Some(serde_json::json!({ "version": version })),
         };
-        self.record(&entry)?;
+        self.note(&entry)?;
         removal
             .finish()
             .map_err(|source| self.undone(&entry, source))?;
@@ -171,7 +171,7 @@ impl ControlPlane {
             reason: source.to_string(),
             ..entry.clone()
         };
-        if let Err(error) = self.record(&undone) {
+        if let Err(error) = self.note(&undone) {
             let action = &entry.action;
             tracing::error!(%error, action, "the audit log announces an action that failed, and the failure could not be written down");
         }

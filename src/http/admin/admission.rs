@@ -149,7 +149,7 @@ fn denial(actor: &str, request: &Request) -> Entry {
 
 async fn write_down(plane: &AdminPlane, entry: Entry) {
     let control = plane.control.clone();
-    let noted = tokio::task::spawn_blocking(move || control.record(&entry)).await;
+    let noted = tokio::task::spawn_blocking(move || control.note(&entry)).await;
     if let Ok(Err(error)) = noted {
         tracing::error!(%error, "a denied change could not be written down");
     }
