@@ -14,6 +14,7 @@ mod order;
 mod pool;
 mod settings;
 mod start;
+mod supervisor;
 mod trial;
 mod trials;
 pub mod validation;
@@ -29,7 +30,7 @@ use crate::{
     registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
     shadow::ShadowMetrics,
-    store::{ModelName, Repository, VersionName},
+    store::{ModelName, Repository, VersionName, Watch},
     version::Launcher,
 };
 
@@ -38,6 +39,7 @@ pub use load::{LoadError, LoadMetrics};
 pub use order::{Changed, Order};
 pub use settings::{Arrivals, ControlSettings, LoadingSettings};
 pub use start::{Founding, Parts, StartError};
+pub use supervisor::{Supervisor, TaskEnded};
 pub use trials::{
     EndedReport, EvidenceReport, JudgeMetrics, MetricReport, TrialReport, WealthReport,
 };
@@ -66,12 +68,30 @@ pub struct ControlPlane {
     shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
     loading: tokio::sync::Semaphore,
+    /// Says that the versions without a role are others now.
+    unloading: tokio::sync::Notify,
 }
 
 impl ControlPlane {
     /// What is served.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// Starts what runs beside the orders: the judge, the unloading of versions, the watch over the repository, which is
+    /// returned and ends when it is dropped. What happens when one of them panics is said in [`supervisor`].
+    pub fn start_background(self: &Arc<Self>, tasks: &mut Supervisor) -> Option<Watch> {
+        let (judging, recovering) = (self.clone(), self.clone());
+        tasks.spawn_restarted(
+            "judge",
+            move || judging.clone().run_judge(),
+            move || recovering.lose_evidence(),
+        );
+        let unloading = self.clone();
+        tasks.spawn_restarted("unload", move || unloading.clone().run_unloading(), || {});
+        let (watch, arrivals) = self.watch()?;
+        tasks.spawn_required("arrivals", self.clone().run_arrivals(arrivals));
+        Some(watch)
     }
 
     /// Who fills which role of a model now.

@@ -1,9 +1,6 @@
 //! What becomes of versions that appear in the repository while the server runs.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -14,8 +11,8 @@ use crate::{
 };
 
 impl ControlPlane {
-    /// Begins to look at the repository; it ends when what is returned is dropped. None without a repository.
-    pub fn follow(self: &Arc<Self>) -> Option<Watch> {
+    /// Begins to watch the repository; it ends when the watch is dropped. None without a repository.
+    pub(super) fn watch(&self) -> Option<(Watch, mpsc::UnboundedReceiver<Arrival>)> {
         let repository = self.repository.clone()?;
         match repository.sweep() {
             Ok(0) => {}
@@ -26,11 +23,36 @@ impl ControlPlane {
         }
         let poll = Duration::from_secs(self.settings.poll_seconds);
         // Unbounded, as the thread that looks must not wait: an arrival is two short names, and few come.
-        let (told, arrivals) = mpsc::unbounded_channel();
-        tokio::spawn(settle(Arc::downgrade(self), arrivals));
-        Some(Watch::start(repository, poll, move |arrival| {
-            let _ = told.send(arrival);
-        }))
+        let (sender, arrivals) = mpsc::unbounded_channel();
+        let watch = Watch::start(repository, poll, move |arrival| {
+            let _ = sender.send(arrival);
+        });
+        Some((watch, arrivals))
+    }
+
+    /// Handles one arrival after the other, until the thread that watches has ended.
+    pub(super) async fn run_arrivals(
+        self: Arc<Self>,
+        mut arrivals: mpsc::UnboundedReceiver<Arrival>,
+    ) {
+        while let Some(arrival) = arrivals.recv().await {
+            match arrival {
+                Arrival::Came { model, version } => {
+                    if let Err(error) = self.arrived(model.clone(), version.clone()).await {
+                        tracing::warn!(%model, %version, %error, "an arrived version stays out");
+                    }
+                }
+                Arrival::Gone { model, version } => {
+                    let loaded = self
+                        .model(&model)
+                        .ok()
+                        .and_then(|model| model.pool.get(&version));
+                    if loaded.is_some() {
+                        tracing::warn!(%model, %version, "the files of a loaded version are gone; it goes on serving until it is replaced");
+                    }
+                }
+            }
+        }
     }
 
     async fn arrived(
@@ -71,30 +93,5 @@ impl ControlPlane {
             detail: None,
         };
         self.execute(order).await.map(drop)
-    }
-}
-
-/// One arrival after the other, until the watch or the control plane is gone.
-async fn settle(control: Weak<ControlPlane>, mut arrivals: mpsc::UnboundedReceiver<Arrival>) {
-    while let Some(arrival) = arrivals.recv().await {
-        let Some(control) = control.upgrade() else {
-            return;
-        };
-        match arrival {
-            Arrival::Came { model, version } => {
-                if let Err(error) = control.arrived(model.clone(), version.clone()).await {
-                    tracing::warn!(%model, %version, %error, "an arrived version stays out");
-                }
-            }
-            Arrival::Gone { model, version } => {
-                let loaded = control
-                    .model(&model)
-                    .ok()
-                    .and_then(|model| model.pool.get(&version));
-                if loaded.is_some() {
-                    tracing::warn!(%model, %version, "the files of a loaded version are gone; it goes on serving until it is replaced");
-                }
-            }
-        }
     }
 }

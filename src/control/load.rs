@@ -119,7 +119,7 @@ impl ControlPlane {
         self.loads.outcome(model.as_str(), outcome);
         match loaded {
             Ok(loaded) => {
-                self.sweep_later();
+                self.unload_later();
                 Ok(loaded)
             }
             Err(source) => {
@@ -207,37 +207,43 @@ impl ControlPlane {
             .unwrap_or(Err(LoadError::Panicked))
     }
 
-    /// Unloads what has no role after the grace time, once that has passed and nobody holds it any more.
-    pub(super) fn sweep_later(self: &Arc<Self>) {
-        let grace = Duration::from_secs(self.settings.unload_after_seconds);
-        let control = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let mut pause = grace;
-            loop {
-                tokio::time::sleep(pause).await;
-                let Some(control) = control.upgrade() else {
-                    return;
-                };
-                let sweep = tokio::task::spawn_blocking(move || control.sweep(grace));
-                if !sweep.await.unwrap_or(false) {
-                    return;
-                }
-                pause = STILL_HELD;
-            }
-        });
+    /// Has the task that unloads look again when the next version is due.
+    pub(super) fn unload_later(&self) {
+        self.unloading.notify_one();
     }
 
-    /// Whether something is left that somebody still holds.
-    fn sweep(&self, grace: Duration) -> bool {
-        let mut held = false;
+    /// Unloads versions without a role when their grace time is over and nobody holds them any more, for ever.
+    pub(super) async fn run_unloading(self: Arc<Self>) {
+        loop {
+            let control = self.clone();
+            let sweep = tokio::task::spawn_blocking(move || control.sweep());
+            let due = match sweep.await {
+                Ok(due) => due,
+                // Here as well, so that the supervisor sees it.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            };
+            let changed = self.unloading.notified();
+            match due {
+                None => changed.await,
+                Some(due) => _ = tokio::time::timeout(due, changed).await,
+            }
+        }
+    }
+
+    /// Unloads what is due; returns how long it is until the next version is.
+    fn sweep(&self) -> Option<Duration> {
+        let grace = Duration::from_secs(self.settings.unload_after_seconds);
+        let mut next: Option<Duration> = None;
         for ControlledModel { pool, .. } in self.models.values() {
-            // Behind the gate: a version that is just getting a role must not be swept away under it.
+            // Behind the gate: a version that is just getting a role must not be unloaded under it.
             let _gate = pool.gate();
             let swept = pool.sweep(grace, Instant::now());
             swept.gone.iter().for_each(|version| self.unloaded(version));
-            held |= swept.held;
+            // What is due and still held, by a request in flight, say, is looked at again a little later.
+            let due = swept.next.map(|due| due.max(STILL_HELD));
+            next = next.into_iter().chain(due).min();
         }
-        held
+        next
     }
 
     /// Removes the traces of a version that has left the pool.

@@ -67,7 +67,7 @@ impl ControlPlane {
             let changed = tokio::task::spawn_blocking(move || committing.commit(&order))
                 .await
                 .map_err(|_| ControlError::Panicked)??;
-            control.sweep_later();
+            control.unload_later();
             Ok(changed)
         })
         .await

@@ -147,6 +147,7 @@ impl ControlPlane {
             judging: parts.judging,
             shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),
+            unloading: tokio::sync::Notify::new(),
         }))
     }
 }

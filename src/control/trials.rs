@@ -7,7 +7,7 @@ mod report;
 
 use std::{
     mem::{Discriminant, discriminant},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -77,6 +77,15 @@ impl TrialSlot {
         }
     }
 
+    /// Marks what is known of the canary of `deployment` as incomplete.
+    fn lose_evidence(&self, deployment: &Deployment) {
+        let mut inner = self.inner();
+        match &mut inner.case {
+            Some(case) => case.trial.lose_evidence(),
+            None => inner.forgets = deployment.canary.is_some(),
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,6 +101,8 @@ impl TrialSlot {
             model.shadow.differences().for_each(drop);
             return None;
         };
+        // The failpoint of one canary, so that a test doesn't disturb others in its process.
+        fail::fail_point!(format!("judge::look::{}", canary.version.name).as_str());
         let reading = Reading {
             canary: canary.live(),
             stable: deployment.stable.live(),
@@ -229,10 +240,24 @@ fn order(
 }
 
 impl ControlPlane {
-    /// Begins to judge; ends with the control plane.
-    pub fn preside(self: &Arc<Self>) {
+    /// Judges the canaries on trial, for ever.
+    pub(super) async fn run_judge(self: Arc<Self>) {
         let clock = Clock::new();
-        tokio::spawn(preside(Arc::downgrade(self), clock));
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for model in self.models.values() {
+                self.look(model, &clock).await;
+            }
+        }
+    }
+
+    /// Marks the evidence of every canary on trial as lost: a judge that panicked may have dropped some of it.
+    pub(super) fn lose_evidence(&self) {
+        for ControlledModel { served, trial, .. } in self.models.values() {
+            trial.lose_evidence(&served.slot.load());
+        }
     }
 
     /// What is known about a model's canary, and about its last.
@@ -256,10 +281,9 @@ impl ControlPlane {
         })
     }
 
-    async fn look(self: &Arc<Self>, name: &ModelName, clock: &Clock) {
-        let Ok(ControlledModel { served, trial, .. }) = self.model(name) else {
-            return;
-        };
+    async fn look(self: &Arc<Self>, model: &ControlledModel, clock: &Clock) {
+        let ControlledModel { served, trial, .. } = model;
+        let name = &served.task.name;
         served
             .shadow
             .turn(&served.slot.load_full(), clock.since_epoch());
@@ -279,21 +303,6 @@ impl ControlPlane {
                     inner.undone = text;
                 }
             }
-        }
-    }
-}
-
-async fn preside(control: Weak<ControlPlane>, clock: Clock) {
-    let mut ticks = tokio::time::interval(LOOK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(control) = control.upgrade() else {
-            return;
-        };
-        let names: Vec<ModelName> = control.models.keys().cloned().collect();
-        for name in names {
-            control.look(&name, &clock).await;
         }
     }
 }

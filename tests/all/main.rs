@@ -15,6 +15,7 @@ mod rollout;
 mod server;
 mod shipped;
 mod shipped_rollouts;
+mod supervision;
 mod toy;
 mod validation;
 mod watch;
