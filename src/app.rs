@@ -13,7 +13,7 @@ use crate::{
     batch::Delivery,
     config::Config,
     control::{
-        ControlPlane, Founding, JudgeMetrics, LoadMetrics, Parts, Supervisor,
+        ControlPlane, EventLog, Founding, JudgeMetrics, LoadMetrics, Parts, Supervisor,
         validation::Validation,
     },
     http::{
@@ -36,6 +36,7 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    events: Arc<EventLog>,
     tasks: Supervisor,
     /// Looks at the repository for as long as this lives.
     watch: Option<Watch>,
@@ -111,6 +112,7 @@ impl App {
             admin: listener(admin, admin_metrics, admin_router(&plane, &operators)),
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
+            events: control.events().clone(),
             tasks,
             watch,
         })
@@ -170,6 +172,8 @@ impl App {
         stop_data.send_replace(true);
         // A listener that has failed has nothing left to say.
         let cut = data.await.unwrap_or_default();
+        // Readers of events would hold the admin listener's end up.
+        self.events.close();
         stop_admin.send_replace(true);
         let _ = admin.await;
         drop(self.watch);

@@ -6,6 +6,7 @@
 mod arrivals;
 mod decision;
 mod error;
+mod events;
 pub mod journal;
 pub mod judge;
 mod load;
@@ -35,6 +36,7 @@ use crate::{
 };
 
 pub use error::ControlError;
+pub use events::{Delivery, Event, EventKind, EventLog, Subscription};
 pub use load::{LoadError, LoadMetrics};
 pub use order::{Changed, Order};
 pub use settings::{Arrivals, ControlSettings, LoadingSettings};
@@ -64,6 +66,7 @@ pub struct ControlPlane {
     loads: LoadMetrics,
     validation: Validation,
     settings: LoadingSettings,
+    events: Arc<EventLog>,
     judging: JudgeMetrics,
     shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
@@ -76,6 +79,11 @@ impl ControlPlane {
     /// What is served.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// What happens to the models.
+    pub fn events(&self) -> &Arc<EventLog> {
+        &self.events
     }
 
     /// Starts what runs beside the orders: the judge, the unloading of versions, the watch over the repository, which is

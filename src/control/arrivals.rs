@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{ControlError, ControlPlane, Order, settings::Arrivals};
+use super::{ControlError, ControlPlane, EventKind, Order, settings::Arrivals};
 use crate::{
     rollout::{Change, Plan, Share},
     store::{Arrival, ModelName, VersionName, Watch},
@@ -71,6 +71,10 @@ impl ControlPlane {
         }
         let (arrivals, share) = pool.arrivals;
         tracing::info!(%model, %version, on_arrival = ?arrivals, "a version has arrived");
+        let arrived = EventKind::Arrived {
+            version: version.clone(),
+        };
+        self.events.publish(&model, arrived);
         let (share, plan) = match arrivals {
             Arrivals::Ignore => return Ok(()),
             Arrivals::Load => return self.load(&model, &version).await.map(drop),

@@ -9,7 +9,7 @@ use prometheus::{HistogramVec, IntCounterVec};
 use stillhouse_engine::Haste;
 
 use super::{
-    ControlError, ControlPlane, model::ControlledModel, pool::VersionPool,
+    ControlError, ControlPlane, EventKind, model::ControlledModel, pool::VersionPool,
     validation::ValidationError,
 };
 use crate::{
@@ -196,10 +196,14 @@ impl ControlPlane {
             let sha256 = &launched.manifest.file.sha256;
             let there = repository.manifest(&model, &version);
             if there.is_ok_and(|manifest| manifest.file.sha256 == *sha256) {
-                pool.insert(version, launched.clone(), Instant::now());
+                pool.insert(version.clone(), launched.clone(), Instant::now());
+                let sha256 = sha256.clone();
+                control
+                    .events
+                    .publish(&model, EventKind::Loaded { version, sha256 });
                 return Ok(launched);
             }
-            control.unloaded(&launched);
+            control.forget(&launched);
             Err(LoadError::Replaced)
         };
         tokio::task::spawn_blocking(take_in)
@@ -246,13 +250,22 @@ impl ControlPlane {
         next
     }
 
-    /// Removes the traces of a version that has left the pool.
+    /// Removes the traces of a version that has left the pool, and says so.
     pub(super) fn unloaded(&self, version: &Version) {
+        self.forget(version);
+        tracing::info!(model = %version.model, version = %version.name, "unloaded");
+        let unloaded = EventKind::Unloaded {
+            version: version.name.clone(),
+        };
+        self.events.publish(&version.model, unloaded);
+    }
+
+    /// Removes every series of a version.
+    fn forget(&self, version: &Version) {
         if let Some(model) = self.models.get(&version.model) {
             self.rollout.forget(version, &model.served.task.classes);
         }
         self.shadowing.forget(&version.model, &version.name);
         self.launcher.forget(version);
-        tracing::info!(model = %version.model, version = %version.name, "unloaded");
     }
 }

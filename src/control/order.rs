@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{ControlError, ControlPlane, journal::Entry, model::ControlledModel};
+use super::{ControlError, ControlPlane, EventKind, journal::Entry, model::ControlledModel};
 use crate::{
     rollout::{Assignment, Change, Deployment},
     store::ModelName,
@@ -50,28 +50,54 @@ impl ControlPlane {
     pub async fn execute(self: &Arc<Self>, order: Order) -> Result<Changed, ControlError> {
         let control = self.clone();
         tokio::spawn(async move {
-            // A stale or senseless order must not cost a load.
-            let current = control.assignment(&order.model)?;
-            expect(order.expected, &current)?;
-            current.apply(&order.change)?;
-            // Held until it has its role, so that no sweep takes it away before.
-            let _brought = match order.change.brings() {
-                Some(version) if order.dry_run => {
-                    control.known(&order.model, version).await?;
-                    None
-                }
-                Some(version) => Some(control.load(&order.model, version).await?),
-                None => None,
-            };
-            let committing = control.clone();
-            let changed = tokio::task::spawn_blocking(move || committing.commit(&order))
-                .await
-                .map_err(|_| ControlError::Panicked)??;
-            control.unload_later();
-            Ok(changed)
+            let carried_out = control.carry_out(&order).await;
+            if let Err(error) = &carried_out
+                && !order.dry_run
+            {
+                control.refused(&order.model, order.change.action(), &order.actor, error);
+            }
+            carried_out
         })
         .await
         .map_err(|_| ControlError::Panicked)?
+    }
+
+    async fn carry_out(self: &Arc<Self>, order: &Order) -> Result<Changed, ControlError> {
+        // A stale or senseless order must not cost a load.
+        let current = self.assignment(&order.model)?;
+        expect(order.expected, &current)?;
+        current.apply(&order.change)?;
+        // Held until it has its role, so that it isn't unloaded before.
+        let _brought = match order.change.brings() {
+            Some(version) if order.dry_run => {
+                self.known(&order.model, version).await?;
+                None
+            }
+            Some(version) => Some(self.load(&order.model, version).await?),
+            None => None,
+        };
+        let (control, committed) = (self.clone(), order.clone());
+        let changed = tokio::task::spawn_blocking(move || control.commit(&committed))
+            .await
+            .map_err(|_| ControlError::Panicked)??;
+        self.unload_later();
+        Ok(changed)
+    }
+
+    /// Publishes that something was not done.
+    pub(super) fn refused(
+        &self,
+        model: &ModelName,
+        action: &str,
+        actor: &str,
+        error: &ControlError,
+    ) {
+        let refused = EventKind::Refused {
+            action: action.to_owned(),
+            actor: actor.to_owned(),
+            error: error.to_string(),
+        };
+        self.events.publish(model, refused);
     }
 
     /// Decides an order and carries the decision out, behind the model's gate. Blocks for a disk write.
@@ -98,7 +124,7 @@ impl ControlPlane {
             // Seated first: what isn't loaded must not be decided.
             let deployment = self.deployment(model, after.clone())?;
             self.decide(&order.entry(&before, &after))?;
-            self.reconcile(model, deployment, order);
+            self.reconcile(model, &before, deployment, order);
         }
         Ok(Changed {
             before,
@@ -109,7 +135,13 @@ impl ControlPlane {
 
     /// Makes what was decided true: from now on `deployment` answers. Only behind the model's gate, and only after the
     /// decision is durable.
-    fn reconcile(&self, model: &ControlledModel, deployment: Deployment, order: &Order) {
+    fn reconcile(
+        &self,
+        model: &ControlledModel,
+        before: &Assignment,
+        deployment: Deployment,
+        order: &Order,
+    ) {
         let after = deployment.assignment.clone();
         let action = order.change.action();
         self.rollout
@@ -128,6 +160,14 @@ impl ControlPlane {
             canary_share = %after.split.canary,
             "deployed"
         );
+        let deployed = EventKind::Deployed {
+            action: action.to_owned(),
+            actor: order.actor.clone(),
+            reason: order.reason.clone(),
+            before: before.clone(),
+            after,
+        };
+        self.events.publish(&order.model, deployed);
     }
 }
 

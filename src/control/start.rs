@@ -13,6 +13,7 @@ use stillhouse_engine::Haste;
 use super::{
     ControlPlane,
     decision::DecisionLog,
+    events::EventLog,
     journal::{Entry, Journal, JournalError},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
@@ -144,6 +145,7 @@ impl ControlPlane {
             loads: parts.loads,
             validation: parts.validation,
             settings: parts.settings,
+            events: Arc::new(EventLog::new(Timestamp::now())),
             judging: parts.judging,
             shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),

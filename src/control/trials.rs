@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
 use super::{
-    ControlError, ControlPlane, Order,
+    ControlError, ControlPlane, EventKind, Order,
     judge::{Criteria, Decision, Reason, Verdict, judge},
     model::ControlledModel,
     trial::{Reading, Trial},
@@ -32,6 +32,9 @@ pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthR
 
 /// How often the judge looks; its tests don't mind being looked at.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Between two events about the evidence of one trial, at least.
+const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
 
 /// As it stands in the audit log.
 pub const ACTOR: &str = "judge";
@@ -54,6 +57,17 @@ struct Inner {
     complained: Vec<Discriminant<Reason>>,
     /// Why the last order was not done, for the same reason.
     undone: String,
+    /// What was last published as an event, and when.
+    published: Option<(Instant, TrialReport)>,
+}
+
+/// What a look at a trial asks for.
+#[derive(Default)]
+struct LookResult {
+    /// To be carried out.
+    order: Option<Order>,
+    /// To be published.
+    evidence: Option<TrialReport>,
 }
 
 /// A canary on trial.
@@ -91,7 +105,7 @@ impl TrialSlot {
     }
 
     /// Gathers what has come, and judges. What is returned shall be done.
-    fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> Option<Order> {
+    fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
         let deployment = model.slot.load_full();
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
@@ -99,7 +113,7 @@ impl TrialSlot {
         inner.settle(&deployment, metrics);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
-            return None;
+            return LookResult::default();
         };
         // The failpoint of one canary, so that a test doesn't disturb others in its process.
         fail::fail_point!(format!("judge::look::{}", canary.version.name).as_str());
@@ -128,19 +142,20 @@ impl TrialSlot {
             .differences()
             .for_each(|difference| trial.pair(&difference));
         trial.look(assignment, reading, now);
-        let evidence = trial.evidence(deployment.sample_ratio_log_e(), starved);
+        let known = trial.evidence(deployment.sample_ratio_log_e(), starved);
         let progress = trial.progress(now);
-        let verdict = judge(&evidence, &progress, &self.criteria);
+        let verdict = judge(&known, &progress, &self.criteria);
         let report = TrialReport::new(
             &deployment,
             &trial,
-            &evidence,
+            &known,
             &progress,
             &verdict,
             &self.criteria,
         );
         metrics.show(&report, &trial, &verdict);
         inner.complain(&verdict, &report);
+        let evidence = inner.news(&report, now);
         let order = (assignment.plan == Plan::Automatic)
             .then(|| order(&model.task.name, &deployment, &verdict, &report))
             .flatten();
@@ -149,7 +164,7 @@ impl TrialSlot {
             trial,
             report,
         });
-        order
+        LookResult { order, evidence }
     }
 
     /// What is known of who is on trial now, and what was known of the one before.
@@ -176,6 +191,7 @@ impl Inner {
         metrics.forget(&case.report);
         self.complained.clear();
         self.undone.clear();
+        self.published = None;
         let before = &case.deployment.assignment;
         let same =
             next.assignment.canary == before.canary && next.assignment.rollout == before.rollout;
@@ -190,6 +206,17 @@ impl Inner {
             ending: if promoted { "promoted" } else { "taken out" }.into(),
             trial: case.report,
         });
+    }
+
+    /// The report, if it says something new and the last one was published long enough ago.
+    fn news(&mut self, report: &TrialReport, now: Instant) -> Option<TrialReport> {
+        let is_news = self.published.as_ref().is_none_or(|(at, last)| {
+            now.saturating_duration_since(*at) >= EVIDENCE_PAUSE && !last.says_the_same_as(report)
+        });
+        is_news.then(|| {
+            self.published = Some((now, report.clone()));
+            report.clone()
+        })
     }
 
     /// Says once what somebody should look at.
@@ -287,7 +314,12 @@ impl ControlPlane {
         served
             .shadow
             .turn(&served.slot.load_full(), clock.since_epoch());
-        let Some(order) = trial.look(served, &self.judging, Instant::now()) else {
+        let LookResult { order, evidence } = trial.look(served, &self.judging, Instant::now());
+        if let Some(report) = evidence {
+            let report = Box::new(report);
+            self.events.publish(name, EventKind::Evidence { report });
+        }
+        let Some(order) = order else {
             return;
         };
         let action = order.change.action();

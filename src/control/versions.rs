@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ControlError, ControlPlane, journal::Entry};
+use super::{ControlError, ControlPlane, EventKind, journal::Entry};
 use crate::{
     rollout::{Assignment, Role},
     store::{Directory, Incoming, ModelName, StoreError, Unpacked, VersionFiles, VersionName},
@@ -133,16 +133,7 @@ impl ControlPlane {
         reason: &str,
         request_id: &str,
     ) -> Result<(), ControlError> {
-        let controlled = self.model(model)?;
-        let _gate = controlled.pool.gate();
-        if let Some(role) = roles(&controlled.assignment(), version).first() {
-            return Err(ControlError::InUse {
-                version: version.clone(),
-                role,
-            });
-        }
-        let removal = self.repository()?.prepare_removal(model, version)?;
-        let entry = Entry {
+        let deletion = Entry {
             time: Timestamp::now(),
             actor: actor.to_owned(),
             action: "delete_version".into(),
@@ -153,13 +144,37 @@ impl ControlPlane {
             to: None,
             detail: Some(serde_json::json!({ "version": version })),
         };
-        self.note(&entry)?;
+        self.carry_out_deletion(model, version, &deletion)
+            .inspect_err(|error| self.refused(model, &deletion.action, actor, error))
+    }
+
+    fn carry_out_deletion(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        deletion: &Entry,
+    ) -> Result<(), ControlError> {
+        let controlled = self.model(model)?;
+        let _gate = controlled.pool.gate();
+        if let Some(role) = roles(&controlled.assignment(), version).first() {
+            return Err(ControlError::InUse {
+                version: version.clone(),
+                role,
+            });
+        }
+        let removal = self.repository()?.prepare_removal(model, version)?;
+        self.note(deletion)?;
         removal
             .finish()
-            .map_err(|source| self.undone(&entry, source))?;
+            .map_err(|source| self.undone(deletion, source))?;
         if let Some(loaded) = controlled.pool.remove(version) {
             self.unloaded(&loaded);
         }
+        let deleted = EventKind::Deleted {
+            version: version.clone(),
+            actor: deletion.actor.clone(),
+        };
+        self.events.publish(model, deleted);
         Ok(())
     }
 

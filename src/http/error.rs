@@ -198,6 +198,8 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
         AdminError::Query(_) => (S::BAD_REQUEST, "query_invalid"),
         AdminError::Name(_) => (S::UNPROCESSABLE_ENTITY, "name_invalid"),
         AdminError::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        AdminError::TooManyEventStreams => (S::SERVICE_UNAVAILABLE, "too_many_event_streams"),
+        AdminError::EventId => (S::BAD_REQUEST, "last_event_id_invalid"),
         AdminError::Key => (S::BAD_REQUEST, "idempotency_key_invalid"),
     }
 }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod deleting;
+mod events;
 mod fallback;
 mod loading;
 mod orders;

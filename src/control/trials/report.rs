@@ -212,6 +212,18 @@ impl TrialReport {
     }
 }
 
+impl TrialReport {
+    /// Whether another report differs in nothing but the time that has passed.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let later = Self {
+            soaked_seconds: other.soaked_seconds,
+            age_seconds: other.age_seconds,
+            ..self.clone()
+        };
+        later == *other
+    }
+}
+
 /// As it stands in labels and answers.
 pub(super) fn word(decision: &Decision) -> &'static str {
     match decision {
