@@ -24,7 +24,7 @@ mod versions;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -47,6 +47,7 @@ pub use trials::{
 };
 pub use versions::Listed;
 
+use arrivals::Uploads;
 use decision::{DecisionError, DecisionLog};
 use journal::{Entry, History};
 use model::ControlledModel;
@@ -67,6 +68,8 @@ pub struct ControlPlane {
     validation: Validation,
     settings: LoadingSettings,
     events: Arc<EventLog>,
+    /// Set once the repository is watched.
+    uploads: OnceLock<Uploads>,
     judging: JudgeMetrics,
     shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
@@ -97,8 +100,8 @@ impl ControlPlane {
         );
         let unloading = self.clone();
         tasks.spawn_restarted("unload", move || unloading.clone().run_unloading(), || {});
-        let (watch, arrivals) = self.watch()?;
-        tasks.spawn_required("arrivals", self.clone().run_arrivals(arrivals));
+        let (watch, sources) = self.watch()?;
+        tasks.spawn_required("arrivals", self.clone().run_arrivals(sources));
         Some(watch)
     }
 

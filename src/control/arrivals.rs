@@ -7,12 +7,36 @@ use tokio::sync::mpsc;
 use super::{ControlError, ControlPlane, EventKind, Order, settings::Arrivals};
 use crate::{
     rollout::{Change, Plan, Share},
-    store::{Arrival, ModelName, VersionName, Watch},
+    store::{Arrival, ModelName, Seen, StoreError, Unpacked, VersionFiles, VersionName, Watch},
 };
+
+/// The ways by which arrivals become known.
+pub(super) struct Sources {
+    watched: mpsc::UnboundedReceiver<Arrival>,
+    uploaded: mpsc::UnboundedReceiver<Arrival>,
+}
+
+/// How an upload reports its version: to the watch, which then doesn't, and to the task that handles arrivals.
+pub(super) struct Uploads {
+    seen: Seen,
+    arrived: mpsc::UnboundedSender<Arrival>,
+}
+
+impl Uploads {
+    /// Makes an uploaded version visible and reports its arrival, once.
+    pub(super) fn publish(&self, upload: Unpacked) -> Result<VersionFiles, StoreError> {
+        let (model, version) = (upload.files().model.clone(), upload.files().version.clone());
+        let publish = || upload.publish();
+        let files = self.seen.publish_unreported(&model, &version, publish)?;
+        // The receiver is gone only where the server is ending.
+        let _ = self.arrived.send(Arrival::Came { model, version });
+        Ok(files)
+    }
+}
 
 impl ControlPlane {
     /// Begins to watch the repository; it ends when the watch is dropped. None without a repository.
-    pub(super) fn watch(&self) -> Option<(Watch, mpsc::UnboundedReceiver<Arrival>)> {
+    pub(super) fn watch(&self) -> Option<(Watch, Sources)> {
         let repository = self.repository.clone()?;
         match repository.sweep() {
             Ok(0) => {}
@@ -23,19 +47,27 @@ impl ControlPlane {
         }
         let poll = Duration::from_secs(self.settings.poll_seconds);
         // Unbounded, as the thread that looks must not wait: an arrival is two short names, and few come.
-        let (sender, arrivals) = mpsc::unbounded_channel();
+        let (sender, watched) = mpsc::unbounded_channel();
         let watch = Watch::start(repository, poll, move |arrival| {
             let _ = sender.send(arrival);
         });
-        Some((watch, arrivals))
+        let (arrived, uploaded) = mpsc::unbounded_channel();
+        let seen = watch.seen().clone();
+        let uploads = self.uploads.set(Uploads { seen, arrived });
+        assert!(uploads.is_ok(), "the repository is watched once");
+        Some((watch, Sources { watched, uploaded }))
     }
 
     /// Handles one arrival after the other, until the thread that watches has ended.
-    pub(super) async fn run_arrivals(
-        self: Arc<Self>,
-        mut arrivals: mpsc::UnboundedReceiver<Arrival>,
-    ) {
-        while let Some(arrival) = arrivals.recv().await {
+    pub(super) async fn run_arrivals(self: Arc<Self>, mut sources: Sources) {
+        loop {
+            let arrival = tokio::select! {
+                Some(uploaded) = sources.uploaded.recv() => uploaded,
+                watched = sources.watched.recv() => match watched {
+                    Some(watched) => watched,
+                    None => return,
+                },
+            };
             match arrival {
                 Arrival::Came { model, version } => {
                     if let Err(error) = self.arrived(model.clone(), version.clone()).await {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Instant,
 };
 
@@ -146,6 +146,7 @@ impl ControlPlane {
             validation: parts.validation,
             settings: parts.settings,
             events: Arc::new(EventLog::new(Timestamp::now())),
+            uploads: OnceLock::new(),
             judging: parts.judging,
             shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),

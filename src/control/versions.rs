@@ -86,7 +86,7 @@ impl ControlPlane {
         Ok(self.repository()?.receive(model, version, limit)?)
     }
 
-    /// Makes an uploaded version visible: the intent is written down first. Blocks for the disk.
+    /// Makes an uploaded version visible and has its arrival handled: the intent is written down first. Blocks for the disk.
     ///
     /// # Errors
     /// A version of this name came meanwhile, the upload can't be written down, or the version can't be moved to its place.
@@ -114,9 +114,11 @@ impl ControlPlane {
         let _gate = self.model(&files.model)?.pool.gate();
         upload.check_free()?;
         self.note(&entry)?;
-        upload
-            .publish()
-            .map_err(|source| self.undone(&entry, source))
+        let published = match self.uploads.get() {
+            Some(uploads) => uploads.publish(upload),
+            None => upload.publish(),
+        };
+        published.map_err(|source| self.undone(&entry, source))
     }
 
     /// Removes a version's directory and unloads it; refused while it fills a role. The intent is written down first. Blocks

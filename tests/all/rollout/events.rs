@@ -1,9 +1,14 @@
 //! What happens to the models, as server-sent events.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
+use stillhouse::control::Arrivals;
 
-use super::always;
-use crate::server::{Reply, TestServer};
+use super::{always, loading::packed};
+use crate::{
+    server::{Reply, TestServer},
+    toy::write_version,
+};
 
 /// An open stream of events.
 struct Stream {
@@ -193,4 +198,37 @@ async fn streams_are_bounded_and_end_with_the_server() {
         assert!(stream.next().await.is_none(), "ended, not cut off");
     }
     server.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_arrives_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let versions = vec![("v1", always(0))];
+    let server = TestServer::fleet_in(folder.path(), versions, |config| {
+        config.loading.on_arrival = Arrivals::Load;
+    })
+    .await;
+    let mut stream = Stream::open(&server, None).await;
+    // The script knows only the bytes of v1; another version may have the same network.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    write_version(elsewhere.path(), "v1", Bytes::from_static(b"v1"), vec![]);
+    let archive = packed(&elsewhere.path().join("toy/v1"));
+    let url = format!("http://{}/admin/models/toy/versions/v2", server.admin);
+    let uploaded = server.client.put(url).body(archive).send().await;
+    assert_eq!(uploaded.expect("an answer").status(), 201);
+    let mut seen = Vec::new();
+    // Had the watch found v2 as well, it would have said so before, or with, v3.
+    while seen.last().is_none_or(|last| last != "loaded v3") {
+        let event = stream.next().await.expect("open");
+        seen.push(format!(
+            "{} {}",
+            event.name,
+            event.data["version"].as_str().unwrap_or_default()
+        ));
+        if seen.len() == 2 {
+            let models = folder.path().join("models");
+            write_version(&models, "v3", Bytes::from_static(b"v1"), vec![]);
+        }
+    }
+    assert_eq!(seen, ["arrived v2", "loaded v2", "arrived v3", "loaded v3"]);
 }
