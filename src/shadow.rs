@@ -35,6 +35,7 @@ use crate::{
     image::Limits,
     metrics::{LATENCY_SECONDS, Metrics},
     rollout::{Deployment, Role, Slot},
+    store::ModelName,
 };
 
 use report::RoleDrift;
@@ -164,7 +165,7 @@ pub struct Shadow {
     differences: Receiver<Difference>,
     counters: Arc<Counters>,
     metrics: ShadowMetrics,
-    model: Arc<str>,
+    model: ModelName,
     starved_after: Duration,
     drift: DriftSettings,
     windows: Mutex<Windows>,
@@ -176,7 +177,7 @@ impl Shadow {
     /// # Panics
     /// Where the operating system has no thread to give.
     pub fn start(
-        model: &Arc<str>,
+        model: &ModelName,
         slot: &Arc<Slot>,
         settings: &ShadowSettings,
         drift: &DriftSettings,
@@ -186,8 +187,9 @@ impl Shadow {
         let (queue, samples) = bounded(settings.queue);
         let (found, differences) = bounded(DIFFERENCES);
         let counters = Arc::new(Counters {
-            pairs: metrics.pairs.with_label_values(&[model]),
-            dropped: Miss::ALL.map(|(_, why)| metrics.dropped.with_label_values(&[model, why])),
+            pairs: metrics.pairs.with_label_values(&[model.as_str()]),
+            dropped: Miss::ALL
+                .map(|(_, why)| metrics.dropped.with_label_values(&[model.as_str(), why])),
             starvation: Starvation::new(Instant::now()),
         });
         let parts = RunnerParts {
@@ -207,8 +209,11 @@ impl Shadow {
             .expect("a thread");
         Self {
             threshold: settings.threshold(),
-            samples: Role::ALL
-                .map(|role| metrics.samples.with_label_values(&[model, role.as_str()])),
+            samples: Role::ALL.map(|role| {
+                metrics
+                    .samples
+                    .with_label_values(&[model.as_str(), role.as_str()])
+            }),
             queue,
             differences,
             counters,
@@ -250,7 +255,10 @@ impl Shadow {
     pub fn is_starved(&self, deployment: &Deployment, now: Instant) -> bool {
         let alone = deployment.canary.is_some() && deployment.teacher.is_none();
         let starved = alone || self.counters.starvation.is_starved(self.starved_after, now);
-        let gauge = self.metrics.starved.with_label_values(&[&self.model]);
+        let gauge = self
+            .metrics
+            .starved
+            .with_label_values(&[self.model.as_str()]);
         gauge.set(starved.into());
         starved
     }

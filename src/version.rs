@@ -13,7 +13,10 @@ use stillhouse_engine::{Blueprint, Engine, EngineError};
 use crate::{
     batch::{Batcher, Place, SubmitError},
     image::{Input, Normalization},
-    store::manifest::{Manifest, OutputKind},
+    store::{
+        ModelName, VersionName,
+        manifest::{Manifest, OutputKind},
+    },
 };
 
 pub use launch::{LaunchError, Launcher, Prepare};
@@ -22,9 +25,9 @@ pub use settings::{BatchSettings, EngineSettings, SettingsError};
 /// One trained network, loaded, checked and ready to answer. Immutable; the last `Arc` to go drains its queue.
 pub struct Version {
     /// The model it belongs to.
-    pub model: String,
+    pub model: ModelName,
     /// Its name in the repository.
-    pub name: String,
+    pub name: VersionName,
     /// Its directory.
     pub path: PathBuf,
     /// What its manifest says.

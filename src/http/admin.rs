@@ -1,6 +1,7 @@
 //! Operators' verbs: read what is deployed, change it, see who changed what.
 
 mod admission;
+pub(super) mod events;
 mod idempotency;
 pub(super) mod orders;
 mod tokens;
@@ -63,6 +64,7 @@ impl AdminPlane {
 pub fn router(plane: &Arc<AdminPlane>) -> Router {
     let version = put(versions::upload).delete(versions::remove);
     let routes = Router::new()
+        .route("/events", get(events::follow))
         .route("/models", get(view::list))
         .route("/models/{model}", get(view::one))
         .route("/models/{model}/canary", post(orders::start_canary))

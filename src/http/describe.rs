@@ -139,7 +139,7 @@ pub(super) fn role(seat: &Seat) -> RoleView {
     let version = &seat.version;
     RoleView {
         role: seat.role,
-        version: version.name.clone(),
+        version: version.name.to_string(),
         sha256: version.manifest.file.sha256.clone(),
         engine: version.engine.clone(),
         max_batch: version.batching.policy.max_batch,

@@ -151,6 +151,8 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
         AdminError::Query(_) => (S::BAD_REQUEST, "query_invalid"),
         AdminError::Name(_) => (S::UNPROCESSABLE_ENTITY, "name_invalid"),
         AdminError::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        AdminError::TooManyEventStreams => (S::SERVICE_UNAVAILABLE, "too_many_event_streams"),
+        AdminError::EventId => (S::BAD_REQUEST, "last_event_id_invalid"),
         AdminError::Key => (S::BAD_REQUEST, "idempotency_key_invalid"),
     }
 }
@@ -171,7 +173,7 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
             LoadError::Panicked => (S::UNPROCESSABLE_ENTITY, "engine_panicked_while_loading"),
         },
         ControlError::Journal(_) => (S::SERVICE_UNAVAILABLE, "journal_unwritable"),
-        ControlError::Store(error) => store(error),
+        ControlError::Store(error) | ControlError::NotDone { source: error, .. } => store(error),
         ControlError::InUse { .. } => (S::CONFLICT, "version_in_use"),
         ControlError::NoRepository => (S::CONFLICT, "no_repository"),
         ControlError::Panicked => (S::INTERNAL_SERVER_ERROR, "panicked"),

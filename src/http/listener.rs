@@ -113,6 +113,11 @@ impl Listener {
                 Some(_) = connections.join_next() => continue,
                 accepted = self.socket.accept() => accepted,
             };
+            // The failpoint of one port, so that a test doesn't disturb others in its process.
+            fail::fail_point!(&*format!(
+                "listener::accepted::{}",
+                self.address().map_or(0, |at| at.port())
+            ));
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {

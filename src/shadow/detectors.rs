@@ -66,8 +66,8 @@ impl Detectors {
         if alarm && !self.alarmed {
             let version = &self.seat.version;
             tracing::warn!(
-                model = version.model,
-                version = version.name,
+                model = %version.model,
+                version = %version.name,
                 disagreement_log = logs[0],
                 divergence_log = logs[1],
                 alarm_log = self.alarm_log,

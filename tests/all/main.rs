@@ -16,6 +16,7 @@ mod rollout;
 mod server;
 mod shipped;
 mod shipped_rollouts;
+mod supervision;
 mod toy;
 mod validation;
 mod watch;

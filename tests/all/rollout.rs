@@ -2,6 +2,8 @@
 
 mod admission;
 mod blame;
+mod deleting;
+mod events;
 mod fallback;
 mod loading;
 mod orders;

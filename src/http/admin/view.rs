@@ -149,7 +149,7 @@ pub async fn history(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|error| AdminError::Query(error.body_text()))?;
     let model = model(&name)?;
-    plane.control.assignment(&name)?;
+    plane.control.assignment(&model)?;
     let limit = query.limit.unwrap_or(HISTORY).min(1000);
     let control = plane.control.clone();
     let found = tokio::task::spawn_blocking(move || control.history(Some(&model), limit))

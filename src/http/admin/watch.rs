@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AdminPlane, view::answer};
+use super::{AdminPlane, model, view::answer};
 use crate::{
     control::EvidenceReport, http::error::ApiError, rollout::Role, serving::PredictError,
     shadow::report::RoleDrift,
@@ -39,7 +39,7 @@ pub async fn evidence(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    let report = plane.control.evidence(&name)?;
+    let report = plane.control.evidence(&model(&name)?)?;
     Ok(answer(Some(report.generation), &report).into_response())
 }
 
