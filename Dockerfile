@@ -9,11 +9,11 @@ WORKDIR /fetch
 COPY scripts/onnxruntime.sh scripts/onnxruntime.sha256 scripts/
 RUN scripts/onnxruntime.sh --required
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95.0-slim-bookworm AS build
 # Debian keeps one version of a package at a time: a version pinned here would break the build at its next update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends cmake make nasm \
+    && apt-get install --yes --no-install-recommends cmake make nasm python3 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
@@ -22,6 +22,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin stillhouse --features turbojpeg \
     && install -D --strip target/release/stillhouse /out/stillhouse \
+    && scripts/third_party_licences.py /out/third-party-licences.txt --features turbojpeg \
+    && cp "$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" /out/rust-library-copyright.html \
     && mkdir /out/state
 
 FROM debian:bookworm-slim
@@ -31,6 +33,10 @@ LABEL org.opencontainers.image.title="stillhouse" \
 COPY --from=onnxruntime /fetch/target/onnxruntime/ /opt/stillhouse/onnxruntime/
 COPY --from=build /out/stillhouse /opt/stillhouse/bin/
 COPY LICENSE-MIT LICENSE-APACHE /opt/stillhouse/
+# Of what is linked or shipped beside it: all crates and the C code in them, Rust's library, ONNX Runtime and what that contains.
+COPY --from=build /out/third-party-licences.txt /out/rust-library-copyright.html /usr/share/doc/stillhouse/
+COPY --from=onnxruntime /fetch/target/onnxruntime/LICENSE /usr/share/doc/stillhouse/onnxruntime-LICENSE
+COPY --from=onnxruntime /fetch/target/onnxruntime/ThirdPartyNotices.txt /usr/share/doc/stillhouse/onnxruntime-ThirdPartyNotices.txt
 COPY config/stillhouse.toml /opt/stillhouse/config/
 COPY models/ /opt/stillhouse/models/
 # What operators change is written here: a volume keeps it when the container goes.
