@@ -94,8 +94,8 @@ impl<'a> Origin<'a> {
         let version = predicted.version();
         Self {
             request_id,
-            model: &version.model,
-            version: &version.name,
+            model: version.model.as_str(),
+            version: version.name.as_str(),
             role: predicted.role,
             generation: predicted.generation(),
             instead_of: predicted.instead_of,

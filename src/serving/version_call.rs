@@ -122,6 +122,6 @@ impl VersionCall<'_> {
 impl Caller<'_> {
     /// By what a caller is told from others in what is counted; none where nothing tells it.
     pub(super) fn key_hash(&self, model: &Model) -> Option<u64> {
-        Some(split::draw(&model.task.name, 0, self.key?))
+        Some(split::draw(model.task.name.as_str(), 0, self.key?))
     }
 }
