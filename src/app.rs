@@ -3,12 +3,19 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use tokio::{net::TcpListener, runtime::Handle, sync::watch};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::{oneshot, watch},
+};
 
 use crate::{
     batch::Delivery,
     config::Config,
-    control::{ControlPlane, Founding, JudgeMetrics, LoadMetrics, Parts, validation::Validation},
+    control::{
+        ControlPlane, EventLog, Founding, JudgeMetrics, LoadMetrics, Parts, Supervisor,
+        validation::Validation,
+    },
     http::{
         DataPlane,
         admin::{AdminPlane, Tokens},
@@ -18,6 +25,7 @@ use crate::{
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
+    serving::Serving,
     shadow::{DriftSettings, ShadowMetrics},
     store::{Directory, ModelName, Repository, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
@@ -29,8 +37,10 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    events: Arc<EventLog>,
+    tasks: Supervisor,
     /// Looks at the repository for as long as this lives.
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 impl App {
@@ -80,14 +90,17 @@ impl App {
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, foundings, default).await?;
-        let watch = control.follow();
-        control.preside();
+        let mut tasks = Supervisor::new(&metrics);
+        let watch = control.start_background(&mut tasks);
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
         let plane = Arc::new(DataPlane::new(
-            control.registry().clone(),
-            config.requests,
-            config.image,
+            Serving::new(
+                control.registry().clone(),
+                config.requests,
+                config.image,
+                &metrics,
+            ),
             metrics.clone(),
             traffic,
         ));
@@ -103,7 +116,9 @@ impl App {
             admin: listener(admin, admin_metrics, admin_router(&plane, &operators)),
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
-            _watch: watch,
+            events: control.events().clone(),
+            tasks,
+            watch,
         })
     }
 
@@ -135,24 +150,54 @@ impl App {
     /// are cut at the deadline. The admin listener goes last, so that the end can be watched.
     ///
     /// # Errors
-    /// None at present; kept for what later parts of the server may have to say at their end.
+    /// A background task that the server can't go on without has ended. What still works was drained as above.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let mut tasks = self.tasks;
         let (stop_data, data_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
-        let data = tokio::spawn(self.data.serve(data_stopped, self.drain));
-        let admin = tokio::spawn(self.admin.serve(admin_stopped, Duration::from_secs(1)));
+        let data = supervised(
+            &mut tasks,
+            "data_listener",
+            self.data.serve(data_stopped, self.drain),
+        );
+        let admin = self.admin.serve(admin_stopped, Duration::from_secs(1));
+        let admin = supervised(&mut tasks, "admin_listener", admin);
         self.plane.set_ready(true);
 
-        stop.await;
+        let failed = tokio::select! {
+            () = stop => None,
+            ended = tasks.failure() => Some(ended),
+        };
+        if let Some(ended) = &failed {
+            tracing::error!(error = %ended, "the server can't go on and ends");
+        }
         self.plane.set_ready(false);
         tracing::info!(timeout_seconds = self.drain.as_secs(), "draining");
         stop_data.send_replace(true);
-        let cut = data.await?;
+        // A listener that has failed has nothing left to say.
+        let cut = data.await.unwrap_or_default();
+        // Readers of events would hold the admin listener's end up.
+        self.events.close();
         stop_admin.send_replace(true);
-        admin.await?;
+        let _ = admin.await;
+        drop(self.watch);
+        tasks.shutdown().await;
         tracing::info!(connections_cut = cut, "ended");
-        Ok(())
+        failed.map_or(Ok(()), |ended| Err(ended.into()))
     }
+}
+
+/// Runs a listener as a task that the server can't go on without; what is returned yields its result.
+fn supervised(
+    tasks: &mut Supervisor,
+    name: &'static str,
+    serving: impl Future<Output = usize> + Send + 'static,
+) -> oneshot::Receiver<usize> {
+    let (result, ended) = oneshot::channel();
+    tasks.spawn_required(name, async move {
+        let _ = result.send(serving.await);
+    });
+    ended
 }
 
 /// The tokens of the admin plane, which may be none only where nobody else can reach it.
@@ -168,11 +213,11 @@ fn admission(config: &Config) -> Result<Tokens> {
     Ok(tokens)
 }
 
-/// A batch's answers are told by one task of this runtime, where those who wait for them are tasks as well.
+/// A batch's answers are sent by one task of this runtime, where the requests that wait for them are tasks as well.
 fn delivery() -> Delivery {
     let runtime = Handle::current();
-    Delivery::Carried(Arc::new(move |tell| {
-        runtime.spawn(async move { tell() });
+    Delivery::Carried(Arc::new(move |deliver| {
+        runtime.spawn(async move { deliver() });
     }))
 }
 

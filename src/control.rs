@@ -4,14 +4,18 @@
 //! next deployment and the order that undoes it.
 
 mod arrivals;
+mod decision;
 mod error;
-mod fleet;
+mod events;
 pub mod journal;
 pub mod judge;
 mod load;
+mod model;
 mod order;
+mod pool;
 mod settings;
 mod start;
+mod supervisor;
 mod trial;
 mod trials;
 pub mod validation;
@@ -20,52 +24,58 @@ mod versions;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use crate::{
-    registry::{Model, Registry},
+    registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
     shadow::ShadowMetrics,
-    store::{ModelName, Repository, VersionName},
+    store::{ModelName, Repository, VersionName, Watch},
     version::Launcher,
 };
 
 pub use error::ControlError;
+pub use events::{Delivery, Event, EventKind, EventLog, Subscription};
 pub use load::{LoadError, LoadMetrics};
 pub use order::{Changed, Order};
 pub use settings::{Arrivals, ControlSettings, LoadingSettings};
 pub use start::{Founding, Parts, StartError};
+pub use supervisor::{Supervisor, TaskEnded};
 pub use trials::{
     EndedReport, EvidenceReport, JudgeMetrics, MetricReport, TrialReport, WealthReport,
 };
 pub use versions::Listed;
 
-use fleet::Fleet;
-use journal::{Entry, History, Journal};
-use trials::Dockets;
+use arrivals::Uploads;
+use decision::{DecisionError, DecisionLog};
+use journal::{Entry, History};
+use model::ControlledModel;
 use validation::Validation;
 
 /// The single writer of every slot.
 pub struct ControlPlane {
     registry: Arc<Registry>,
-    fleets: BTreeMap<ModelName, Fleet>,
+    models: BTreeMap<ModelName, ControlledModel>,
     /// None where a network is served that stands in no repository: there is nothing to change to.
     repository: Option<Repository>,
     state_path: PathBuf,
     /// None where there is nothing to change.
-    journal: Option<Mutex<Journal>>,
+    decisions: Option<Mutex<Box<dyn DecisionLog>>>,
     launcher: Launcher,
     rollout: RolloutMetrics,
     loads: LoadMetrics,
     validation: Validation,
     settings: LoadingSettings,
-    /// The canaries on trial, by model.
-    dockets: Dockets,
+    events: Arc<EventLog>,
+    /// Set once the repository is watched.
+    uploads: OnceLock<Uploads>,
     judging: JudgeMetrics,
     shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
     loading: tokio::sync::Semaphore,
+    /// Says that the versions without a role are others now.
+    unloading: tokio::sync::Notify,
 }
 
 impl ControlPlane {
@@ -74,12 +84,33 @@ impl ControlPlane {
         &self.registry
     }
 
+    /// What happens to the models.
+    pub fn events(&self) -> &Arc<EventLog> {
+        &self.events
+    }
+
+    /// Starts what runs beside the orders: the judge, the unloading of versions, the watch over the repository, which is
+    /// returned and ends when it is dropped. What happens when one of them panics is said in [`supervisor`].
+    pub fn start_background(self: &Arc<Self>, tasks: &mut Supervisor) -> Option<Watch> {
+        let (judging, recovering) = (self.clone(), self.clone());
+        tasks.spawn_restarted(
+            "judge",
+            move || judging.clone().run_judge(),
+            move || recovering.lose_evidence(),
+        );
+        let unloading = self.clone();
+        tasks.spawn_restarted("unload", move || unloading.clone().run_unloading(), || {});
+        let (watch, sources) = self.watch()?;
+        tasks.spawn_required("arrivals", self.clone().run_arrivals(sources));
+        Some(watch)
+    }
+
     /// Who fills which role of a model now.
     ///
     /// # Errors
     /// There is no such model.
-    pub fn assignment(&self, model: &str) -> Result<Assignment, ControlError> {
-        Ok(self.model(model)?.slot.load().assignment.clone())
+    pub fn assignment(&self, model: &ModelName) -> Result<Assignment, ControlError> {
+        Ok(self.model(model)?.assignment())
     }
 
     /// The newest entries about a model, or about all, newest first. Reads a file.
@@ -91,30 +122,42 @@ impl ControlPlane {
         model: Option<&ModelName>,
         limit: usize,
     ) -> Result<History, ControlError> {
-        if self.journal.is_none() {
+        if self.decisions.is_none() {
             return Ok(History::default());
         }
         // Beside the journal's lock: an operator who reads must not keep one waiting who changes.
         Ok(journal::history(&self.state_path, model, limit)?)
     }
 
-    /// Writes an entry down, be it a change or a note; it is on disk when this returns. Blocks for that.
+    /// Writes an entry down that changes no deployment; it is on disk when this returns. Blocks for that.
     ///
     /// # Errors
-    /// The disk's.
-    pub fn record(&self, entry: &Entry) -> Result<(), ControlError> {
-        let journal = self.journal.as_ref().ok_or(ControlError::NoRepository)?;
+    /// The disk's; nothing was written then.
+    pub fn note(&self, entry: &Entry) -> Result<(), ControlError> {
+        Ok(self.decisions()?.note(entry)?)
+    }
+
+    /// Makes an assignment the desired one, durably; see [`DecisionLog::decide`].
+    fn decide(&self, entry: &Entry) -> Result<(), ControlError> {
+        self.decisions()?
+            .decide(entry)
+            .map_err(|error| match error {
+                DecisionError::Superseded { current } => ControlError::Stale {
+                    expected: entry.from.as_ref().map_or(0, |from| from.generation),
+                    current,
+                },
+                DecisionError::Unwritten(error) => error.into(),
+            })
+    }
+
+    fn decisions(&self) -> Result<MutexGuard<'_, Box<dyn DecisionLog>>, ControlError> {
+        let decisions = self.decisions.as_ref().ok_or(ControlError::NoRepository)?;
         // It is whole even after a panic: what is on disk decides.
-        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(journal.record(entry)?)
+        Ok(decisions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn model(&self, name: &str) -> Result<&Model, ControlError> {
-        self.registry.get(name).ok_or(ControlError::UnknownModel)
-    }
-
-    fn fleet(&self, name: &str) -> Result<&Fleet, ControlError> {
-        self.fleets.get(name).ok_or(ControlError::UnknownModel)
+    fn model(&self, name: &ModelName) -> Result<&ControlledModel, ControlError> {
+        self.models.get(name).ok_or(ControlError::UnknownModel)
     }
 
     fn repository(&self) -> Result<&Repository, ControlError> {
@@ -124,14 +167,13 @@ impl ControlPlane {
     /// Seats an assignment's versions, all of which must be loaded.
     fn deployment(
         &self,
-        model: &Model,
-        fleet: &Fleet,
+        model: &ControlledModel,
         assignment: Assignment,
     ) -> Result<Deployment, ControlError> {
-        let before = model.slot.load();
-        let loaded = |name: &VersionName| fleet.get(name);
+        let before = model.served.slot.load();
+        let loaded = |name: &VersionName| model.pool.get(name);
         Deployment::new(
-            &model.task,
+            &model.served.task,
             assignment,
             Some(&before),
             loaded,

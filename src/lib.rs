@@ -2,11 +2,12 @@
 //!
 //! | floor | rooms                   | where                | what for                                                        |
 //! |-------|-------------------------|----------------------|-----------------------------------------------------------------|
-//! | 13    | `main`, [`cli`]         | `src`                | arguments, verbs                                                |
-//! | 12    | [`app`]                 | `src`                | the composition root                                            |
-//! | 11    | [`config`]              | `src`                | settings composed                                               |
-//! | 10    | [`http`]                | `src`                | the two routers                                                 |
-//! | 9     | [`control`]             | `src`                | who changes what is served: loading, journal, orders, the judge |
+//! | 14    | `main`, [`cli`]         | `src`                | arguments, verbs                                                |
+//! | 13    | [`app`]                 | `src`                | the composition root                                            |
+//! | 12    | [`config`]              | `src`                | settings composed                                               |
+//! | 11    | [`http`]                | `src`                | the two routers                                                 |
+//! | 10    | [`control`]             | `src`                | who changes what is served: loading, journal, orders, the judge |
+//! | 9     | [`serving`]             | `src`                | predictions without a protocol: budgets, deadlines, fallback, errors |
 //! | 8     | [`registry`]            | `src`                | model name → slot and shadow, fixed after start                 |
 //! | 7     | [`shadow`]              | `src`                | answers compared with the teacher's: pairs                      |
 //! | 6     | [`rollout`]             | `src`                | deployments: who answers, behind the one pointer that is swapped |
@@ -34,6 +35,7 @@ pub mod http;
 pub mod pair_series;
 pub mod registry;
 pub mod rollout;
+pub mod serving;
 pub mod shadow;
 pub mod version;
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     rollout::{RoutingSettings, Slot, Task},
     shadow::Shadow,
+    store::ModelName,
 };
 
 /// One model: its labels, which don't change while it runs, and the slot that says who answers.
@@ -21,36 +22,39 @@ pub struct Model {
     pub shadow: Shadow,
 }
 
-/// All models of this server.
+/// All models of this server, as the data plane sees them. What changes them is the control plane's.
 pub struct Registry {
-    models: BTreeMap<Arc<str>, Model>,
-    default: Option<Arc<str>>,
+    models: BTreeMap<ModelName, Arc<Model>>,
+    default: Option<ModelName>,
 }
 
 impl Registry {
     /// `default` is the model behind `/predict`; without it, the only one there is.
-    pub fn new(models: impl IntoIterator<Item = Model>, default: Option<String>) -> Self {
-        let models: BTreeMap<Arc<str>, Model> = models
+    pub fn new(models: impl IntoIterator<Item = Arc<Model>>, default: Option<&str>) -> Self {
+        let models: BTreeMap<ModelName, Arc<Model>> = models
             .into_iter()
             .map(|model| (model.task.name.clone(), model))
             .collect();
-        let only = || (models.len() == 1).then(|| models.keys().next().cloned())?;
-        let default = default.map(Arc::from).or_else(only);
+        let default = match default {
+            Some(name) => models.get_key_value(name).map(|(name, _)| name.clone()),
+            None if models.len() == 1 => models.keys().next().cloned(),
+            None => None,
+        };
         Self { models, default }
     }
 
     /// A model by its name.
     pub fn get(&self, name: &str) -> Option<&Model> {
-        self.models.get(name)
+        self.models.get(name).map(AsRef::as_ref)
     }
 
     /// The model that `/predict` means.
     pub fn default_model(&self) -> Option<&Model> {
-        self.get(self.default.as_deref()?)
+        self.get(self.default.as_ref()?)
     }
 
     /// All models, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Model> {
-        self.models.values()
+        self.models.values().map(AsRef::as_ref)
     }
 }

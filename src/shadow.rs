@@ -11,8 +11,8 @@
 //! than the traffic has.
 
 mod admission;
-mod bench;
 mod detectors;
+mod engines;
 pub mod report;
 mod runner;
 mod sample;
@@ -35,11 +35,12 @@ use crate::{
     image::Limits,
     metrics::{LATENCY_SECONDS, Metrics},
     rollout::{Deployment, Role, Slot},
+    store::ModelName,
 };
 
 use report::RoleDrift;
 pub use runner::{Difference, Pairing};
-use runner::{Parts, Runner};
+use runner::{Runner, RunnerParts};
 pub use sample::{Encoded, Sample};
 pub use settings::{DriftSettings, ShadowSettings};
 use starvation::Starvation;
@@ -54,13 +55,13 @@ const DIFFERENCES: usize = 8192;
 /// Why a sampled answer made no pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Miss {
-    /// The queue was full: the machine has better things to do.
+    /// The queue was full: the machine is busy with live requests.
     QueueFull,
     /// The teacher has run as often as it may.
     Budget,
     /// The same caller, or the same picture, was counted a moment ago.
     Cooldown,
-    /// The teacher's engine said no.
+    /// The teacher's engine failed.
     TeacherFailed,
     /// The teacher answered something that isn't finite.
     TeacherNonFinite,
@@ -68,7 +69,7 @@ pub enum Miss {
     Incomparable,
     /// The picture can't be decoded for another network.
     Undecodable,
-    /// Who is compared has changed meanwhile.
+    /// The versions that are compared have changed meanwhile.
     Superseded,
 }
 
@@ -164,7 +165,7 @@ pub struct Shadow {
     differences: Receiver<Difference>,
     counters: Arc<Counters>,
     metrics: ShadowMetrics,
-    model: Arc<str>,
+    model: ModelName,
     starved_after: Duration,
     drift: DriftSettings,
     windows: Mutex<Windows>,
@@ -176,7 +177,7 @@ impl Shadow {
     /// # Panics
     /// Where the operating system has no thread to give.
     pub fn start(
-        model: &Arc<str>,
+        model: &ModelName,
         slot: &Arc<Slot>,
         settings: &ShadowSettings,
         drift: &DriftSettings,
@@ -184,16 +185,17 @@ impl Shadow {
         metrics: &ShadowMetrics,
     ) -> Self {
         let (queue, samples) = bounded(settings.queue);
-        let (told, differences) = bounded(DIFFERENCES);
+        let (found, differences) = bounded(DIFFERENCES);
         let counters = Arc::new(Counters {
-            pairs: metrics.pairs.with_label_values(&[model]),
-            dropped: Miss::ALL.map(|(_, why)| metrics.dropped.with_label_values(&[model, why])),
+            pairs: metrics.pairs.with_label_values(&[model.as_str()]),
+            dropped: Miss::ALL
+                .map(|(_, why)| metrics.dropped.with_label_values(&[model.as_str(), why])),
             starvation: Starvation::new(Instant::now()),
         });
-        let parts = Parts {
+        let parts = RunnerParts {
             slot: slot.clone(),
             samples,
-            differences: told,
+            differences: found,
             counters: counters.clone(),
             durations: metrics.run_duration.clone(),
             settings: settings.clone(),
@@ -207,8 +209,11 @@ impl Shadow {
             .expect("a thread");
         Self {
             threshold: settings.threshold(),
-            samples: Role::ALL
-                .map(|role| metrics.samples.with_label_values(&[model, role.as_str()])),
+            samples: Role::ALL.map(|role| {
+                metrics
+                    .samples
+                    .with_label_values(&[model.as_str(), role.as_str()])
+            }),
             queue,
             differences,
             counters,
@@ -231,7 +236,7 @@ impl Shadow {
         u128::from(hasher.finish()) < self.threshold
     }
 
-    /// Hands an answer over, or drops it: immediate either way.
+    /// Hands an answer over, or drops it; never waits.
     pub fn offer(&self, sample: Sample) {
         let now = Instant::now();
         self.samples[sample.role as usize].inc();
@@ -250,12 +255,15 @@ impl Shadow {
     pub fn is_starved(&self, deployment: &Deployment, now: Instant) -> bool {
         let alone = deployment.canary.is_some() && deployment.teacher.is_none();
         let starved = alone || self.counters.starvation.is_starved(self.starved_after, now);
-        let gauge = self.metrics.starved.with_label_values(&[&self.model]);
+        let gauge = self
+            .metrics
+            .starved
+            .with_label_values(&[self.model.as_str()]);
         gauge.set(starved.into());
         starved
     }
 
-    /// Keeps the windows of whoever is seated; `since_epoch` is the wall clock as a time that never goes back.
+    /// Advances the windows of all filled roles; `since_epoch` is the wall clock as a time that never goes back.
     pub fn turn(&self, deployment: &Deployment, since_epoch: Duration) {
         self.windows().turn(deployment, since_epoch);
     }
@@ -263,8 +271,8 @@ impl Shadow {
     /// What the last hour says of each role that is compared with the teacher.
     pub fn last_hour(&self, deployment: &Deployment) -> Vec<RoleDrift> {
         let windows = self.windows().read(deployment);
-        let told = |window: &Window| RoleDrift::new(window, &self.drift);
-        windows.iter().map(told).collect()
+        let report = |window: &Window| RoleDrift::new(window, &self.drift);
+        windows.iter().map(report).collect()
     }
 
     fn windows(&self) -> MutexGuard<'_, Windows> {

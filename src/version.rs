@@ -10,9 +10,12 @@ use std::{path::PathBuf, sync::Arc};
 use stillhouse_engine::{Blueprint, Engine, EngineError};
 
 use crate::{
-    batch::{Batcher, Place, Refusal},
+    batch::{Batcher, Place, SubmitError},
     image::{Input, Normalization},
-    store::manifest::{Manifest, OutputKind},
+    store::{
+        ModelName, VersionName,
+        manifest::{Manifest, OutputKind},
+    },
 };
 
 pub use launch::{LaunchError, Launcher, Prepare};
@@ -21,9 +24,9 @@ pub use settings::{BatchSettings, EngineSettings, SettingsError, engines};
 /// One trained network, loaded, checked and ready to answer. Immutable; the last `Arc` to go drains its queue.
 pub struct Version {
     /// The model it belongs to.
-    pub model: String,
+    pub model: ModelName,
     /// Its name in the repository.
-    pub name: String,
+    pub name: VersionName,
     /// Its directory.
     pub path: PathBuf,
     /// What its manifest says.
@@ -54,8 +57,16 @@ impl Version {
     ///
     /// # Errors
     /// As many are waiting, or being decoded, as may.
-    pub fn admit(&self) -> Result<Place<'_, Input>, Refusal> {
+    pub fn admit(&self) -> Result<Place<'_, Input>, SubmitError> {
         self.batcher.admit()
+    }
+
+    /// Whether the queue would take a picture now; reserves nothing.
+    ///
+    /// # Errors
+    /// As [`Version::admit`].
+    pub fn check_room(&self) -> Result<(), SubmitError> {
+        self.batcher.check_room()
     }
 
     /// At which T²·KL is measured: the temperature that it was trained at.

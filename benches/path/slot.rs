@@ -53,7 +53,7 @@ pub fn slot() -> anyhow::Result<Slot> {
     let rollout = RolloutMetrics::new(&metrics);
     let labels: Vec<String> = network::labels();
     let task = Task {
-        name: "fashion".into(),
+        name: "fashion".parse().expect("a name"),
         classes: Classes::new(labels.into(), 1000),
         clip_nats: 2.0,
     };

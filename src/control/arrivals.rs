@@ -1,21 +1,42 @@
 //! What becomes of versions that appear in the repository while the server runs.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{ControlError, ControlPlane, Order, settings::Arrivals};
+use super::{ControlError, ControlPlane, EventKind, Order, settings::Arrivals};
 use crate::{
     rollout::{Change, Plan, Share},
-    store::{Arrival, ModelName, VersionName, Watch},
+    store::{Arrival, ModelName, Seen, StoreError, Unpacked, VersionFiles, VersionName, Watch},
 };
 
+/// The ways by which arrivals become known.
+pub(super) struct Sources {
+    watched: mpsc::UnboundedReceiver<Arrival>,
+    uploaded: mpsc::UnboundedReceiver<Arrival>,
+}
+
+/// How an upload reports its version: to the watch, which then doesn't, and to the task that handles arrivals.
+pub(super) struct Uploads {
+    seen: Seen,
+    arrived: mpsc::UnboundedSender<Arrival>,
+}
+
+impl Uploads {
+    /// Makes an uploaded version visible and reports its arrival, once.
+    pub(super) fn publish(&self, upload: Unpacked) -> Result<VersionFiles, StoreError> {
+        let (model, version) = (upload.files().model.clone(), upload.files().version.clone());
+        let publish = || upload.publish();
+        let files = self.seen.publish_unreported(&model, &version, publish)?;
+        // The receiver is gone only where the server is ending.
+        let _ = self.arrived.send(Arrival::Came { model, version });
+        Ok(files)
+    }
+}
+
 impl ControlPlane {
-    /// Begins to look at the repository; it ends when what is returned is dropped. None without a repository.
-    pub fn follow(self: &Arc<Self>) -> Option<Watch> {
+    /// Begins to watch the repository; it ends when the watch is dropped. None without a repository.
+    pub(super) fn watch(&self) -> Option<(Watch, Sources)> {
         let repository = self.repository.clone()?;
         match repository.sweep() {
             Ok(0) => {}
@@ -26,11 +47,44 @@ impl ControlPlane {
         }
         let poll = Duration::from_secs(self.settings.poll_seconds);
         // Unbounded, as the thread that looks must not wait: an arrival is two short names, and few come.
-        let (told, arrivals) = mpsc::unbounded_channel();
-        tokio::spawn(settle(Arc::downgrade(self), arrivals));
-        Some(Watch::start(repository, poll, move |arrival| {
-            let _ = told.send(arrival);
-        }))
+        let (sender, watched) = mpsc::unbounded_channel();
+        let watch = Watch::start(repository, poll, move |arrival| {
+            let _ = sender.send(arrival);
+        });
+        let (arrived, uploaded) = mpsc::unbounded_channel();
+        let seen = watch.seen().clone();
+        let uploads = self.uploads.set(Uploads { seen, arrived });
+        assert!(uploads.is_ok(), "the repository is watched once");
+        Some((watch, Sources { watched, uploaded }))
+    }
+
+    /// Handles one arrival after the other, until the thread that watches has ended.
+    pub(super) async fn run_arrivals(self: Arc<Self>, mut sources: Sources) {
+        loop {
+            let arrival = tokio::select! {
+                Some(uploaded) = sources.uploaded.recv() => uploaded,
+                watched = sources.watched.recv() => match watched {
+                    Some(watched) => watched,
+                    None => return,
+                },
+            };
+            match arrival {
+                Arrival::Came { model, version } => {
+                    if let Err(error) = self.arrived(model.clone(), version.clone()).await {
+                        tracing::warn!(%model, %version, %error, "an arrived version stays out");
+                    }
+                }
+                Arrival::Gone { model, version } => {
+                    let loaded = self
+                        .model(&model)
+                        .ok()
+                        .and_then(|model| model.pool.get(&version));
+                    if loaded.is_some() {
+                        tracing::warn!(%model, %version, "the files of a loaded version are gone; it goes on serving until it is replaced");
+                    }
+                }
+            }
+        }
     }
 
     async fn arrived(
@@ -38,16 +92,21 @@ impl ControlPlane {
         model: ModelName,
         version: VersionName,
     ) -> Result<(), ControlError> {
-        let Ok(fleet) = self.fleet(model.as_str()) else {
+        let Ok(controlled) = self.model(&model) else {
             tracing::info!(%model, %version, "a version of a model that is not served: models are read at the start");
             return Ok(());
         };
-        if fleet.get(&version).is_some() {
+        let pool = &controlled.pool;
+        if pool.get(&version).is_some() {
             tracing::warn!(%model, %version, "the files of a loaded version have changed; what was loaded goes on serving");
             return Ok(());
         }
-        let (arrivals, share) = fleet.arrivals;
+        let (arrivals, share) = pool.arrivals;
         tracing::info!(%model, %version, on_arrival = ?arrivals, "a version has arrived");
+        let arrived = EventKind::Arrived {
+            version: version.clone(),
+        };
+        self.events.publish(&model, arrived);
         let (share, plan) = match arrivals {
             Arrivals::Ignore => return Ok(()),
             Arrivals::Load => return self.load(&model, &version).await.map(drop),
@@ -70,30 +129,5 @@ impl ControlPlane {
             detail: None,
         };
         self.execute(order).await.map(drop)
-    }
-}
-
-/// One arrival after the other, until the watch or the control plane is gone.
-async fn settle(control: Weak<ControlPlane>, mut arrivals: mpsc::UnboundedReceiver<Arrival>) {
-    while let Some(arrival) = arrivals.recv().await {
-        let Some(control) = control.upgrade() else {
-            return;
-        };
-        match arrival {
-            Arrival::Came { model, version } => {
-                if let Err(error) = control.arrived(model.clone(), version.clone()).await {
-                    tracing::warn!(%model, %version, %error, "an arrived version stays out");
-                }
-            }
-            Arrival::Gone { model, version } => {
-                let loaded = control
-                    .fleet(model.as_str())
-                    .ok()
-                    .and_then(|fleet| fleet.get(&version));
-                if loaded.is_some() {
-                    tracing::warn!(%model, %version, "the files of a loaded version are gone; it goes on serving until it is replaced");
-                }
-            }
-        }
     }
 }

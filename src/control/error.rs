@@ -50,6 +50,14 @@ pub enum ControlError {
     /// The repository's refusal.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It was written down, and then the repository refused it.
+    #[error("{action} was written down but not done: {source}")]
+    NotDone {
+        /// As it stands in the audit log.
+        action: String,
+        /// The repository's refusal.
+        source: StoreError,
+    },
     /// A version that answers can't be removed.
     #[error("{version} is in use as {role}")]
     InUse {

@@ -98,6 +98,11 @@ impl Journal {
         Ok((journal, recovered))
     }
 
+    /// Who answers for a model by the last change; none if it was never changed.
+    pub fn assignment(&self, model: &ModelName) -> Option<&Assignment> {
+        self.assignments.get(model)
+    }
+
     /// Writes an entry: as a change, where it has a `to`, else as a mere line. It is on disk when this returns.
     ///
     /// # Errors

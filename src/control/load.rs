@@ -8,7 +8,10 @@ use std::{
 use prometheus::{HistogramVec, IntCounterVec};
 use stillhouse_engine::Haste;
 
-use super::{ControlError, ControlPlane, fleet::Fleet, validation::ValidationError};
+use super::{
+    ControlError, ControlPlane, EventKind, model::ControlledModel, pool::VersionPool,
+    validation::ValidationError,
+};
 use crate::{
     metrics::Metrics,
     store::{ModelName, Repository, StoreError, VersionName},
@@ -35,8 +38,10 @@ pub enum LoadError {
     /// Contract, golden samples, engine.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// Somebody replaced it meanwhile.
-    #[error("its files changed while it was loaded; load it again")]
+    /// It was deleted or replaced meanwhile.
+    #[error(
+        "its files were changed or deleted while it was loaded; look at the versions and load it again"
+    )]
     Replaced,
     /// The thread that loaded it has died.
     #[error("the engine panicked while it was loaded")]
@@ -96,23 +101,25 @@ impl ControlPlane {
         model: &ModelName,
         version: &VersionName,
     ) -> Result<Arc<Version>, ControlError> {
-        let fleet = self.fleet(model.as_str())?;
-        if let Some(loaded) = fleet.get(version) {
+        let pool = &self.model(model)?.pool;
+        if let Some(loaded) = pool.get(version) {
             return Ok(loaded);
         }
         self.known(model, version).await?;
         let _turn = self.loading.acquire().await.expect("never closed");
         // Whoever was before us may have loaded just this one.
-        if let Some(loaded) = fleet.get(version) {
+        if let Some(loaded) = pool.get(version) {
             return Ok(loaded);
         }
-        let loaded = self.load_now(self.repository()?, fleet, version).await;
+        let loaded = match self.load_now(self.repository()?, pool, version).await {
+            Ok(launched) => self.take_in(model, version, launched).await,
+            Err(source) => Err(source),
+        };
         let outcome = OUTCOMES[usize::from(loaded.is_err())];
         self.loads.outcome(model.as_str(), outcome);
         match loaded {
             Ok(loaded) => {
-                fleet.insert(version.clone(), loaded.clone(), Instant::now());
-                self.sweep_later();
+                self.unload_later();
                 Ok(loaded)
             }
             Err(source) => {
@@ -126,17 +133,17 @@ impl ControlPlane {
     async fn load_now(
         &self,
         repository: &Repository,
-        fleet: &Fleet,
+        pool: &VersionPool,
         version: &VersionName,
     ) -> Result<Arc<Version>, LoadError> {
-        let model = &fleet.model;
+        let model = &pool.model;
         let mut sha256 = None;
         if self.settings.child_process {
             let begun = Instant::now();
             let root = repository.root();
             let checked = self
                 .validation
-                .check(root, model, version, &fleet.engine)
+                .check(root, model, version, &pool.engine)
                 .await?;
             self.loads.stage(model.as_str(), "validate", begun);
             sha256 = Some(checked.sha256);
@@ -148,7 +155,7 @@ impl ControlPlane {
             self.loads.clone(),
         );
         let (model, version) = (model.clone(), version.clone());
-        let (engine, batch) = (fleet.engine.clone(), fleet.batch.clone());
+        let (engine, batch) = (pool.engine.clone(), pool.batch.clone());
         let haste = Haste::BesideTraffic;
         let launch = move || {
             let begun = Instant::now();
@@ -169,46 +176,96 @@ impl ControlPlane {
             .unwrap_or(Err(LoadError::Panicked))
     }
 
-    /// Unloads what has no role after the grace time, once that has passed and nobody holds it any more.
-    pub(super) fn sweep_later(self: &Arc<Self>) {
-        let grace = Duration::from_secs(self.settings.unload_after_seconds);
-        let control = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let mut pause = grace;
-            loop {
-                tokio::time::sleep(pause).await;
-                let Some(control) = control.upgrade() else {
-                    return;
-                };
-                let sweep = tokio::task::spawn_blocking(move || control.sweep(grace));
-                if !sweep.await.unwrap_or(false) {
-                    return;
-                }
-                pause = STILL_HELD;
+    /// Takes a launched version into the pool if its files are still the ones that were read. Behind the model's gate: a
+    /// deletion comes either before, and is seen here, or after, and takes the version out of the pool again.
+    async fn take_in(
+        self: &Arc<Self>,
+        model: &ModelName,
+        version: &VersionName,
+        launched: Arc<Version>,
+    ) -> Result<Arc<Version>, LoadError> {
+        let control = self.clone();
+        let (model, version) = (model.clone(), version.clone());
+        let take_in = move || {
+            let (Ok(ControlledModel { pool, .. }), Some(repository)) =
+                (control.model(&model), &control.repository)
+            else {
+                return Err(LoadError::Replaced);
+            };
+            let _gate = pool.gate();
+            let sha256 = &launched.manifest.file.sha256;
+            let there = repository.manifest(&model, &version);
+            if there.is_ok_and(|manifest| manifest.file.sha256 == *sha256) {
+                pool.insert(version.clone(), launched.clone(), Instant::now());
+                let sha256 = sha256.clone();
+                control
+                    .events
+                    .publish(&model, EventKind::Loaded { version, sha256 });
+                return Ok(launched);
             }
-        });
+            control.forget(&launched);
+            Err(LoadError::Replaced)
+        };
+        tokio::task::spawn_blocking(take_in)
+            .await
+            .unwrap_or(Err(LoadError::Panicked))
     }
 
-    /// Whether something is left that somebody still holds.
-    fn sweep(&self, grace: Duration) -> bool {
-        let mut held = false;
-        for fleet in self.fleets.values() {
-            // Behind the gate: a version that is just getting a role must not be swept away under it.
-            let _gate = fleet.gate();
-            let swept = fleet.sweep(grace, Instant::now());
-            swept.gone.iter().for_each(|version| self.unloaded(version));
-            held |= swept.held;
+    /// Has the task that unloads look again when the next version is due.
+    pub(super) fn unload_later(&self) {
+        self.unloading.notify_one();
+    }
+
+    /// Unloads versions without a role when their grace time is over and nobody holds them any more, for ever.
+    pub(super) async fn run_unloading(self: Arc<Self>) {
+        loop {
+            let control = self.clone();
+            let sweep = tokio::task::spawn_blocking(move || control.sweep());
+            let due = match sweep.await {
+                Ok(due) => due,
+                // Here as well, so that the supervisor sees it.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            };
+            let changed = self.unloading.notified();
+            match due {
+                None => changed.await,
+                Some(due) => _ = tokio::time::timeout(due, changed).await,
+            }
         }
-        held
     }
 
-    /// Removes the traces of a version that the fleet has let go.
+    /// Unloads what is due; returns how long it is until the next version is.
+    fn sweep(&self) -> Option<Duration> {
+        let grace = Duration::from_secs(self.settings.unload_after_seconds);
+        let mut next: Option<Duration> = None;
+        for ControlledModel { pool, .. } in self.models.values() {
+            // Behind the gate: a version that is just getting a role must not be unloaded under it.
+            let _gate = pool.gate();
+            let swept = pool.sweep(grace, Instant::now());
+            swept.gone.iter().for_each(|version| self.unloaded(version));
+            // What is due and still held, by a request in flight, say, is looked at again a little later.
+            let due = swept.next.map(|due| due.max(STILL_HELD));
+            next = next.into_iter().chain(due).min();
+        }
+        next
+    }
+
+    /// Removes the traces of a version that has left the pool, and says so.
     pub(super) fn unloaded(&self, version: &Version) {
-        if let Some(model) = self.registry.get(&version.model) {
-            self.rollout.forget(version, &model.task.classes);
+        self.forget(version);
+        tracing::info!(model = %version.model, version = %version.name, "unloaded");
+        let unloaded = EventKind::Unloaded {
+            version: version.name.clone(),
+        };
+        self.events.publish(&version.model, unloaded);
+    }
+
+    /// Removes every series of a version.
+    fn forget(&self, version: &Version) {
+        if let Some(model) = self.models.get(&version.model) {
+            self.rollout.forget(version, &model.served.task.classes);
         }
         self.shadowing.forget(&version.model, &version.name);
         self.launcher.forget(version);
-        tracing::info!(model = version.model, version = version.name, "unloaded");
     }
 }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{ControlError, ControlPlane, journal::Entry};
+use super::{ControlError, ControlPlane, EventKind, journal::Entry, model::ControlledModel};
 use crate::{
-    rollout::{Assignment, Change},
+    rollout::{Assignment, Change, Deployment},
     store::ModelName,
 };
 
@@ -50,37 +50,62 @@ impl ControlPlane {
     pub async fn execute(self: &Arc<Self>, order: Order) -> Result<Changed, ControlError> {
         let control = self.clone();
         tokio::spawn(async move {
-            // A stale or senseless order must not cost a load.
-            let current = control.assignment(order.model.as_str())?;
-            expect(order.expected, &current)?;
-            current.apply(&order.change)?;
-            // Held until it has its role, so that no sweep takes it away before.
-            let _brought = match order.change.brings() {
-                Some(version) if order.dry_run => {
-                    control.known(&order.model, version).await?;
-                    None
-                }
-                Some(version) => Some(control.load(&order.model, version).await?),
-                None => None,
-            };
-            let committing = control.clone();
-            let changed = tokio::task::spawn_blocking(move || committing.commit(&order))
-                .await
-                .map_err(|_| ControlError::Panicked)??;
-            control.sweep_later();
-            Ok(changed)
+            let carried_out = control.carry_out(&order).await;
+            if let Err(error) = &carried_out
+                && !order.dry_run
+            {
+                control.refused(&order.model, order.change.action(), &order.actor, error);
+            }
+            carried_out
         })
         .await
         .map_err(|_| ControlError::Panicked)?
     }
 
-    /// From reading the deployment to publishing the next, behind the model's gate. Blocks for a disk write.
-    fn commit(&self, order: &Order) -> Result<Changed, ControlError> {
-        let model = self.model(order.model.as_str())?;
-        let fleet = self.fleet(order.model.as_str())?;
-        let _gate = fleet.gate();
+    async fn carry_out(self: &Arc<Self>, order: &Order) -> Result<Changed, ControlError> {
+        // A stale or senseless order must not cost a load.
+        let current = self.assignment(&order.model)?;
+        expect(order.expected, &current)?;
+        current.apply(&order.change)?;
+        // Held until it has its role, so that it isn't unloaded before.
+        let _brought = match order.change.brings() {
+            Some(version) if order.dry_run => {
+                self.known(&order.model, version).await?;
+                None
+            }
+            Some(version) => Some(self.load(&order.model, version).await?),
+            None => None,
+        };
+        let (control, committed) = (self.clone(), order.clone());
+        let changed = tokio::task::spawn_blocking(move || control.commit(&committed))
+            .await
+            .map_err(|_| ControlError::Panicked)??;
+        self.unload_later();
+        Ok(changed)
+    }
 
-        let before = model.slot.load().assignment.clone();
+    /// Publishes that something was not done.
+    pub(super) fn refused(
+        &self,
+        model: &ModelName,
+        action: &str,
+        actor: &str,
+        error: &ControlError,
+    ) {
+        let refused = EventKind::Refused {
+            action: action.to_owned(),
+            actor: actor.to_owned(),
+            error: error.to_string(),
+        };
+        self.events.publish(model, refused);
+    }
+
+    /// Decides an order and carries the decision out, behind the model's gate. Blocks for a disk write.
+    fn commit(&self, order: &Order) -> Result<Changed, ControlError> {
+        let model = self.model(&order.model)?;
+        let _gate = model.pool.gate();
+
+        let before = model.assignment();
         expect(order.expected, &before)?;
         let after = before.apply(&order.change)?;
         let undo = before.undo(&order.change);
@@ -95,34 +120,37 @@ impl ControlPlane {
                 undo: None,
             });
         }
-        if order.dry_run {
-            return Ok(Changed {
-                before,
-                after,
-                undo,
-            });
+        if !order.dry_run {
+            // Seated first: what isn't loaded must not be decided.
+            let deployment = self.deployment(model, after.clone())?;
+            self.decide(&order.entry(&before, &after))?;
+            self.reconcile(model, &before, deployment, order);
         }
+        Ok(Changed {
+            before,
+            after,
+            undo,
+        })
+    }
 
-        let deployment = self.deployment(model, fleet, after.clone())?;
-        self.record(&Entry {
-            time: Timestamp::now(),
-            actor: order.actor.clone(),
-            action: order.change.action().to_owned(),
-            model: Some(order.model.clone()),
-            reason: order.reason.clone(),
-            request_id: order.request_id.clone(),
-            from: Some(before.clone()),
-            to: Some(after.clone()),
-            detail: order.detail.clone(),
-        })?;
+    /// Makes what was decided true: from now on `deployment` answers. Only behind the model's gate, and only after the
+    /// decision is durable.
+    fn reconcile(
+        &self,
+        model: &ControlledModel,
+        before: &Assignment,
+        deployment: Deployment,
+        order: &Order,
+    ) {
+        let after = deployment.assignment.clone();
         let action = order.change.action();
         self.rollout
             .traffic()
-            .published(&model.task.name, &deployment, Some(action));
-        model.slot.publish(deployment);
-        fleet.assigned(&after, Instant::now());
+            .published(&order.model, &deployment, Some(action));
+        model.served.slot.publish(deployment);
+        model.pool.assigned(&after, Instant::now());
         tracing::info!(
-            model = &*model.task.name,
+            model = %order.model,
             action,
             actor = order.actor,
             reason = order.reason,
@@ -132,11 +160,31 @@ impl ControlPlane {
             canary_share = %after.split.canary,
             "deployed"
         );
-        Ok(Changed {
-            before,
+        let deployed = EventKind::Deployed {
+            action: action.to_owned(),
+            actor: order.actor.clone(),
+            reason: order.reason.clone(),
+            before: before.clone(),
             after,
-            undo,
-        })
+        };
+        self.events.publish(&order.model, deployed);
+    }
+}
+
+impl Order {
+    /// Its line in the audit log.
+    fn entry(&self, from: &Assignment, to: &Assignment) -> Entry {
+        Entry {
+            time: Timestamp::now(),
+            actor: self.actor.clone(),
+            action: self.change.action().to_owned(),
+            model: Some(self.model.clone()),
+            reason: self.reason.clone(),
+            request_id: self.request_id.clone(),
+            from: Some(from.clone()),
+            to: Some(to.clone()),
+            detail: self.detail.clone(),
+        }
     }
 }
 

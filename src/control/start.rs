@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Instant,
 };
 
@@ -12,12 +12,15 @@ use stillhouse_engine::Haste;
 
 use super::{
     ControlPlane,
-    fleet::Fleet,
+    decision::DecisionLog,
+    events::EventLog,
     journal::{Entry, Journal, JournalError},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
+    model::ControlledModel,
+    pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
-    trials::{Docket, Dockets, JudgeMetrics},
+    trials::{JudgeMetrics, TrialSlot},
     validation::Validation,
 };
 use crate::{
@@ -117,9 +120,7 @@ impl ControlPlane {
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
         let (mut journal, mut assignments) = recover(&parts)?;
-        let mut fleets = BTreeMap::new();
-        let mut models = Vec::new();
-        let mut dockets = Dockets::new();
+        let mut models = BTreeMap::new();
         // All loads begin before the first is awaited.
         let begun: Vec<Begun> = foundings
             .into_iter()
@@ -129,26 +130,27 @@ impl ControlPlane {
             })
             .collect();
         for begun in begun {
-            let (fleet, model, docket) = begun.settle(&parts, journal.as_mut()).await?;
-            dockets.insert(fleet.model.to_string(), docket);
-            fleets.insert(fleet.model.clone(), fleet);
-            models.push(model);
+            let model = begun.settle(&parts, journal.as_mut()).await?;
+            models.insert(model.served.task.name.clone(), model);
         }
+        let served = models.values().map(|model| model.served.clone());
         Ok(Arc::new(Self {
-            registry: Arc::new(Registry::new(models, default_model)),
-            fleets,
+            registry: Arc::new(Registry::new(served, default_model.as_deref())),
+            models,
             repository: parts.repository,
             state_path: parts.state_path,
-            journal: journal.map(Mutex::new),
+            decisions: journal.map(|journal| Mutex::new(Box::new(journal) as Box<dyn DecisionLog>)),
             launcher: parts.launcher,
             rollout: parts.rollout,
             loads: parts.loads,
             validation: parts.validation,
             settings: parts.settings,
-            dockets,
+            events: Arc::new(EventLog::new(Timestamp::now())),
+            uploads: OnceLock::new(),
             judging: parts.judging,
             shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),
+            unloading: tokio::sync::Notify::new(),
         }))
     }
 }
@@ -185,7 +187,7 @@ impl Begun {
         self,
         parts: &Parts,
         mut journal: Option<&mut Journal>,
-    ) -> Result<(Fleet, Model, Docket), StartError> {
+    ) -> Result<ControlledModel, StartError> {
         let Self {
             founding,
             mut assignment,
@@ -193,7 +195,7 @@ impl Begun {
             launches,
         } = self;
         let model = founding.model;
-        let fleet = Fleet::new(
+        let pool = VersionPool::new(
             model.clone(),
             founding.engine,
             founding.batch,
@@ -203,7 +205,7 @@ impl Begun {
         for (version, launch) in launches {
             let source = match launch.await.unwrap_or(Err(LoadError::Panicked)) {
                 Ok((own, launched)) => {
-                    fleet.insert(version, launched, Instant::now());
+                    pool.insert(version, launched, Instant::now());
                     labels = own.to_vec().into();
                     continue;
                 }
@@ -227,20 +229,20 @@ impl Begun {
             assignment = next;
         }
         let task = Task {
-            name: model.as_str().into(),
+            name: model.clone(),
             classes: Classes::new(labels.clone(), founding.shadow.max_classes),
             clip_nats: founding.criteria.divergence_clip_nats,
         };
-        fleet.assigned(&assignment, Instant::now());
+        pool.assigned(&assignment, Instant::now());
         let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
-        let loaded = |version: &VersionName| fleet.get(version);
+        let loaded = |version: &VersionName| pool.get(version);
         let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout)?;
         let traffic = parts.rollout.traffic();
         traffic.published(&task.name, &deployment, None);
         let slot = Arc::new(Slot::new(deployment));
         parts.loads.announce(&task.name);
         parts.judging.announce(&task.name, &founding.criteria);
-        let model = Model {
+        let served = Model {
             shadow: Shadow::start(
                 &task.name,
                 &slot,
@@ -254,8 +256,11 @@ impl Begun {
             routing: founding.routing,
             slot,
         };
-        let docket = Docket::new(founding.criteria, on_trial.filter(|_| remembered));
-        Ok((fleet, model, docket))
+        Ok(ControlledModel {
+            served: Arc::new(served),
+            pool,
+            trial: TrialSlot::new(founding.criteria, on_trial.filter(|_| remembered)),
+        })
     }
 }
 

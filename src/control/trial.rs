@@ -88,6 +88,11 @@ impl Trial {
         }
     }
 
+    /// Notes that some of the evidence is missing.
+    pub(super) fn lose_evidence(&mut self) {
+        self.evidence_lost = true;
+    }
+
     /// One more pair, if it is of this trial.
     pub(super) fn pair(&mut self, difference: &Difference) {
         if difference.pairing != self.pairing {

@@ -6,9 +6,8 @@ mod measures;
 mod report;
 
 use std::{
-    collections::BTreeMap,
     mem::{Discriminant, discriminant},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,8 +15,9 @@ use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
 use super::{
-    ControlError, ControlPlane, Order,
+    ControlError, ControlPlane, EventKind, Order,
     judge::{Criteria, Decision, Reason, Verdict, judge},
+    model::ControlledModel,
     trial::{Reading, Trial},
 };
 use crate::{
@@ -33,11 +33,14 @@ pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthR
 /// How often the judge looks; its tests don't mind being looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Between two events about the evidence of one trial, at least.
+const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
+
 /// As it stands in the audit log.
 pub const ACTOR: &str = "judge";
 
-/// The trials of one model.
-pub(super) struct Docket {
+/// The place of one model's trial: empty without a canary.
+pub(super) struct TrialSlot {
     criteria: Criteria,
     inner: Mutex<Inner>,
 }
@@ -54,6 +57,17 @@ struct Inner {
     complained: Vec<Discriminant<Reason>>,
     /// Why the last order was not done, for the same reason.
     undone: String,
+    /// What was last published as an event, and when.
+    published: Option<(Instant, TrialReport)>,
+}
+
+/// What a look at a trial asks for.
+#[derive(Default)]
+struct LookResult {
+    /// To be carried out.
+    order: Option<Order>,
+    /// To be published.
+    evidence: Option<TrialReport>,
 }
 
 /// A canary on trial.
@@ -64,7 +78,7 @@ struct Case {
     report: TrialReport,
 }
 
-impl Docket {
+impl TrialSlot {
     /// `recovered` is the rollout whose canary an earlier process has seen.
     pub(super) fn new(criteria: Criteria, recovered: Option<u64>) -> Self {
         let inner = Inner {
@@ -77,12 +91,21 @@ impl Docket {
         }
     }
 
+    /// Marks what is known of the canary of `deployment` as incomplete.
+    fn lose_evidence(&self, deployment: &Deployment) {
+        let mut inner = self.inner();
+        match &mut inner.case {
+            Some(case) => case.trial.lose_evidence(),
+            None => inner.forgets = deployment.canary.is_some(),
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gathers what has come, and judges. What is returned shall be done.
-    fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> Option<Order> {
+    fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
         let deployment = model.slot.load_full();
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
@@ -90,8 +113,10 @@ impl Docket {
         inner.settle(&deployment, metrics);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
-            return None;
+            return LookResult::default();
         };
+        // The failpoint of one canary, so that a test doesn't disturb others in its process.
+        fail::fail_point!(format!("judge::look::{}", canary.version.name).as_str());
         let reading = Reading {
             canary: canary.live(),
             stable: deployment.stable.live(),
@@ -117,28 +142,29 @@ impl Docket {
             .differences()
             .for_each(|difference| trial.pair(&difference));
         trial.look(assignment, reading, now);
-        let evidence = trial.evidence(deployment.sample_ratio_log_e(), starved);
+        let known = trial.evidence(deployment.sample_ratio_log_e(), starved);
         let progress = trial.progress(now);
-        let verdict = judge(&evidence, &progress, &self.criteria);
+        let verdict = judge(&known, &progress, &self.criteria);
         let report = TrialReport::new(
             &deployment,
             &trial,
-            &evidence,
+            &known,
             &progress,
             &verdict,
             &self.criteria,
         );
         metrics.show(&report, &trial, &verdict);
         inner.complain(&verdict, &report);
+        let evidence = inner.news(&report, now);
         let order = (assignment.plan == Plan::Automatic)
-            .then(|| order(&deployment, &verdict, &report))
+            .then(|| order(&model.task.name, &deployment, &verdict, &report))
             .flatten();
         inner.case = Some(Case {
             deployment,
             trial,
             report,
         });
-        order
+        LookResult { order, evidence }
     }
 
     /// What is known of who is on trial now, and what was known of the one before.
@@ -165,6 +191,7 @@ impl Inner {
         metrics.forget(&case.report);
         self.complained.clear();
         self.undone.clear();
+        self.published = None;
         let before = &case.deployment.assignment;
         let same =
             next.assignment.canary == before.canary && next.assignment.rollout == before.rollout;
@@ -179,6 +206,17 @@ impl Inner {
             ending: if promoted { "promoted" } else { "taken out" }.into(),
             trial: case.report,
         });
+    }
+
+    /// The report, if it says something new and the last one was published long enough ago.
+    fn news(&mut self, report: &TrialReport, now: Instant) -> Option<TrialReport> {
+        let is_news = self.published.as_ref().is_none_or(|(at, last)| {
+            now.saturating_duration_since(*at) >= EVIDENCE_PAUSE && !last.says_the_same_as(report)
+        });
+        is_news.then(|| {
+            self.published = Some((now, report.clone()));
+            report.clone()
+        })
     }
 
     /// Says once what somebody should look at.
@@ -200,7 +238,12 @@ impl Inner {
 }
 
 /// What a verdict asks for.
-fn order(deployment: &Deployment, verdict: &Verdict, report: &TrialReport) -> Option<Order> {
+fn order(
+    model: &ModelName,
+    deployment: &Deployment,
+    verdict: &Verdict,
+    report: &TrialReport,
+) -> Option<Order> {
     let change = match verdict.decision {
         Decision::Hold { .. } => return None,
         Decision::Advance { share } => Change::SetSplit {
@@ -211,7 +254,7 @@ fn order(deployment: &Deployment, verdict: &Verdict, report: &TrialReport) -> Op
         Decision::RollBack => Change::Abort,
     };
     Some(Order {
-        model: report.model.parse().ok()?,
+        model: model.clone(),
         change,
         // The evidence is about this deployment; whoever was faster is right.
         expected: Some(deployment.assignment.generation),
@@ -224,23 +267,36 @@ fn order(deployment: &Deployment, verdict: &Verdict, report: &TrialReport) -> Op
 }
 
 impl ControlPlane {
-    /// Begins to judge; ends with the control plane.
-    pub fn preside(self: &Arc<Self>) {
+    /// Judges the canaries on trial, for ever.
+    pub(super) async fn run_judge(self: Arc<Self>) {
         let clock = Clock::new();
-        tokio::spawn(preside(Arc::downgrade(self), clock));
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for model in self.models.values() {
+                self.look(model, &clock).await;
+            }
+        }
+    }
+
+    /// Marks the evidence of every canary on trial as lost: a judge that panicked may have dropped some of it.
+    pub(super) fn lose_evidence(&self) {
+        for ControlledModel { served, trial, .. } in self.models.values() {
+            trial.lose_evidence(&served.slot.load());
+        }
     }
 
     /// What is known about a model's canary, and about its last.
     ///
     /// # Errors
     /// There is no such model.
-    pub fn evidence(&self, name: &str) -> Result<EvidenceReport, ControlError> {
+    pub fn evidence(&self, name: &ModelName) -> Result<EvidenceReport, ControlError> {
         let model = self.model(name)?;
-        let docket = self.dockets.get(name).ok_or(ControlError::UnknownModel)?;
-        let deployment = model.slot.load_full();
-        let (on_trial, last) = docket.report(&deployment, &self.judging);
+        let deployment = model.served.slot.load_full();
+        let (on_trial, last) = model.trial.report(&deployment, &self.judging);
         Ok(EvidenceReport {
-            model: name.to_owned(),
+            model: name.to_string(),
             generation: deployment.assignment.generation,
             stable: deployment.assignment.stable.to_string(),
             teacher: deployment
@@ -252,46 +308,33 @@ impl ControlPlane {
         })
     }
 
-    async fn look(self: &Arc<Self>, name: &ModelName, clock: &Clock) {
-        let (Ok(model), Some(docket)) =
-            (self.model(name.as_str()), self.dockets.get(name.as_str()))
-        else {
-            return;
-        };
-        model
+    async fn look(self: &Arc<Self>, model: &ControlledModel, clock: &Clock) {
+        let ControlledModel { served, trial, .. } = model;
+        let name = &served.task.name;
+        served
             .shadow
-            .turn(&model.slot.load_full(), clock.since_epoch());
-        let Some(order) = docket.look(model, &self.judging, Instant::now()) else {
+            .turn(&served.slot.load_full(), clock.since_epoch());
+        let LookResult { order, evidence } = trial.look(served, &self.judging, Instant::now());
+        if let Some(report) = evidence {
+            let report = Box::new(report);
+            self.events.publish(name, EventKind::Evidence { report });
+        }
+        let Some(order) = order else {
             return;
         };
         let action = order.change.action();
         match self.execute(order).await {
-            Ok(_) => self.judging.ordered(name.as_str(), action),
+            Ok(_) => self.judging.ordered(name, action),
             // An operator was faster: the next look sees what is there then.
             Err(ControlError::Stale { .. }) => {}
             Err(error) => {
                 let text = error.to_string();
-                let mut inner = docket.inner();
+                let mut inner = trial.inner();
                 if inner.undone != text {
                     tracing::warn!(model = %name, action, %error, "what the judge ordered was not done");
                     inner.undone = text;
                 }
             }
-        }
-    }
-}
-
-async fn preside(control: Weak<ControlPlane>, clock: Clock) {
-    let mut ticks = tokio::time::interval(LOOK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(control) = control.upgrade() else {
-            return;
-        };
-        let names: Vec<ModelName> = control.fleets.keys().cloned().collect();
-        for name in names {
-            control.look(&name, &clock).await;
         }
     }
 }
@@ -315,6 +358,3 @@ impl Clock {
         self.at_start + self.started.elapsed()
     }
 }
-
-/// By model.
-pub(super) type Dockets = BTreeMap<String, Docket>;

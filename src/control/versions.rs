@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ControlError, ControlPlane, journal::Entry};
+use super::{ControlError, ControlPlane, EventKind, journal::Entry};
 use crate::{
     rollout::{Assignment, Role},
-    store::{Directory, Incoming, ModelName, VersionName},
+    store::{Directory, Incoming, ModelName, StoreError, Unpacked, VersionFiles, VersionName},
 };
 
 /// A version of the repository, as operators see it.
@@ -50,8 +50,8 @@ impl ControlPlane {
         self: &Arc<Self>,
         model: &ModelName,
     ) -> Result<Vec<Listed>, ControlError> {
-        let assignment = self.assignment(model.as_str())?;
-        let loaded = self.fleet(model.as_str())?.names();
+        let controlled = self.model(model)?;
+        let (assignment, loaded) = (controlled.assignment(), controlled.pool.names());
         let directories = self.directories(model).await?;
         let listed = |directory: Directory| {
             let version = directory.version;
@@ -81,15 +81,52 @@ impl ControlPlane {
         model: &ModelName,
         version: &VersionName,
     ) -> Result<Incoming, ControlError> {
-        self.model(model.as_str())?;
+        self.model(model)?;
         let limit = self.settings.max_upload_bytes;
         Ok(self.repository()?.receive(model, version, limit)?)
     }
 
-    /// Unloads a version and removes its directory; refused while it fills a role. Blocks for the disk.
+    /// Makes an uploaded version visible and has its arrival handled: the intent is written down first. Blocks for the disk.
     ///
     /// # Errors
-    /// It is in use, or isn't there, or can't be removed.
+    /// A version of this name came meanwhile, the upload can't be written down, or the version can't be moved to its place.
+    /// Nothing is visible then, and what had been received is removed.
+    pub fn accept(
+        &self,
+        upload: Unpacked,
+        actor: &str,
+        request_id: &str,
+    ) -> Result<VersionFiles, ControlError> {
+        let files = upload.files();
+        let entry = Entry {
+            time: Timestamp::now(),
+            actor: actor.to_owned(),
+            action: "upload_version".into(),
+            model: Some(files.model.clone()),
+            reason: String::new(),
+            request_id: request_id.to_owned(),
+            from: None,
+            to: None,
+            detail: Some(
+                serde_json::json!({ "version": files.version, "sha256": files.manifest.file.sha256 }),
+            ),
+        };
+        let _gate = self.model(&files.model)?.pool.gate();
+        upload.check_free()?;
+        self.note(&entry)?;
+        let published = match self.uploads.get() {
+            Some(uploads) => uploads.publish(upload),
+            None => upload.publish(),
+        };
+        published.map_err(|source| self.undone(&entry, source))
+    }
+
+    /// Removes a version's directory and unloads it; refused while it fills a role. The intent is written down first. Blocks
+    /// for the disk.
+    ///
+    /// # Errors
+    /// It is in use, isn't there, or the deletion can't be written down: nothing was changed. Or the directory can't be
+    /// removed although that was written down: [`ControlError::NotDone`].
     pub fn delete(
         &self,
         model: &ModelName,
@@ -98,20 +135,7 @@ impl ControlPlane {
         reason: &str,
         request_id: &str,
     ) -> Result<(), ControlError> {
-        let fleet = self.fleet(model.as_str())?;
-        let _gate = fleet.gate();
-        let assignment = self.assignment(model.as_str())?;
-        if let Some(role) = roles(&assignment, version).first() {
-            return Err(ControlError::InUse {
-                version: version.clone(),
-                role,
-            });
-        }
-        self.repository()?.remove(model, version)?;
-        if let Some(loaded) = fleet.remove(version) {
-            self.unloaded(&loaded);
-        }
-        self.record(&Entry {
+        let deletion = Entry {
             time: Timestamp::now(),
             actor: actor.to_owned(),
             action: "delete_version".into(),
@@ -121,7 +145,55 @@ impl ControlPlane {
             from: None,
             to: None,
             detail: Some(serde_json::json!({ "version": version })),
-        })
+        };
+        self.carry_out_deletion(model, version, &deletion)
+            .inspect_err(|error| self.refused(model, &deletion.action, actor, error))
+    }
+
+    fn carry_out_deletion(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        deletion: &Entry,
+    ) -> Result<(), ControlError> {
+        let controlled = self.model(model)?;
+        let _gate = controlled.pool.gate();
+        if let Some(role) = roles(&controlled.assignment(), version).first() {
+            return Err(ControlError::InUse {
+                version: version.clone(),
+                role,
+            });
+        }
+        let removal = self.repository()?.prepare_removal(model, version)?;
+        self.note(deletion)?;
+        removal
+            .finish()
+            .map_err(|source| self.undone(deletion, source))?;
+        if let Some(loaded) = controlled.pool.remove(version) {
+            self.unloaded(&loaded);
+        }
+        let deleted = EventKind::Deleted {
+            version: version.clone(),
+            actor: deletion.actor.clone(),
+        };
+        self.events.publish(model, deleted);
+        Ok(())
+    }
+
+    /// Writes down that what an entry announced was not done, and why.
+    fn undone(&self, entry: &Entry, source: StoreError) -> ControlError {
+        let undone = Entry {
+            time: Timestamp::now(),
+            action: format!("{}_failed", entry.action),
+            reason: source.to_string(),
+            ..entry.clone()
+        };
+        if let Err(error) = self.note(&undone) {
+            let action = &entry.action;
+            tracing::error!(%error, action, "the audit log announces an action that failed, and the failure could not be written down");
+        }
+        let action = entry.action.clone();
+        ControlError::NotDone { action, source }
     }
 
     /// That a version is complete on disk.

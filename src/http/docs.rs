@@ -19,6 +19,7 @@ use super::{admin, describe, observe, predict};
         describe::one,
         observe::livez,
         observe::readyz,
+        admin::events::follow,
         admin::view::list,
         admin::view::one,
         admin::view::history,

@@ -1,14 +1,12 @@
 //! What is the same for every version of a model.
 
-use std::sync::Arc;
-
-use crate::metrics::Classes;
+use crate::{metrics::Classes, store::ModelName};
 
 /// One classification task.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// The model's name.
-    pub name: Arc<str>,
+    pub name: ModelName,
     /// Its classes, as they are counted.
     pub classes: Classes,
     /// The most nats that one answer's divergence counts where it is decided upon.

@@ -120,7 +120,7 @@ impl RoleDrift {
         let detectors = series.and_then(|series| series.detectors());
         Self {
             role: seat.role.to_string(),
-            version: seat.version.name.clone(),
+            version: seat.version.name.to_string(),
             agreement: measured(tally.agreement(), expected.agreement),
             divergence: measured(tally.kl(), expected.kl_nats),
             divergence_at_temperature: measured(tally.at_temperature(), None),

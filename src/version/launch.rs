@@ -96,8 +96,7 @@ impl Launcher {
         } = self.examine(&files, &options, batch, haste)?;
         let batching = decide(batch, &warmup, limit, options.intra_threads);
 
-        let model = files.model.to_string();
-        let name = files.version.to_string();
+        let (model, name) = (files.model, files.version);
         // Workers come from this thread and not from the one that examined: they would have its priority for ever.
         let batcher = Batcher::start(
             &blueprint,
@@ -124,8 +123,8 @@ impl Launcher {
         };
         self.publish(&version);
         tracing::info!(
-            model = version.model,
-            version = version.name,
+            model = %version.model,
+            version = %version.name,
             engine = version.engine,
             because = engine.why(options.backend),
             max_batch = batching.policy.max_batch,

@@ -1,6 +1,7 @@
 //! Integration tests: real servers on port 0, real clients, scripted or real engines.
 
 mod audit;
+mod bodies;
 mod drill;
 mod engines;
 mod faults;
@@ -15,6 +16,7 @@ mod rollout;
 mod server;
 mod shipped;
 mod shipped_rollouts;
+mod supervision;
 mod toy;
 mod validation;
 mod watch;

@@ -309,6 +309,13 @@ impl TestServer {
         let _ = self.stop.take().expect("once").send(());
     }
 
+    /// Waits for an end that isn't clean, and returns the error.
+    pub async fn failure(self) -> String {
+        let ended = tokio::time::timeout(PATIENCE, self.served).await;
+        let result = ended.expect("it ends").expect("no panic");
+        format!("{:#}", result.expect_err("an error"))
+    }
+
     /// Waits for the end.
     pub async fn ended(self) {
         self.served.await.expect("no panic").expect("a clean end");

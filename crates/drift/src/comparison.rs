@@ -12,7 +12,7 @@ const TOP: usize = 5;
 /// The most nats that one pair may add to a sum that is only looked at: finite logits can be 10³⁸ apart.
 const RECORDED_NATS: f64 = 100.0;
 
-/// Up to so many classes each is told what it contributes; beyond, all goes to the class that the teacher named, so that a
+/// Up to so many classes each has its own contribution; beyond, all goes to the class that the teacher named, so that a
 /// pair costs as much with 1000 classes as with ten.
 pub const SPREAD_CLASSES: usize = 100;
 
@@ -61,7 +61,7 @@ impl Distribution {
 
 /// What one pair says of one student.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Told {
+pub struct PairMeasure {
     /// KL(teacher‖student) at T = 1, at most 100 nats.
     pub kl_nats: f64,
     /// T²·KL at the student's training temperature, at most 100 nats.
@@ -103,7 +103,7 @@ impl Comparison {
 
     /// Measures a student beside the teacher that the pair was begun with, whose scores are given once more. Both must be
     /// finite and of as many classes.
-    pub fn student(&mut self, teacher: Scores, student: Scores, temperature: f64) -> Told {
+    pub fn student(&mut self, teacher: Scores, student: Scores, temperature: f64) -> PairMeasure {
         self.student.set(student, 1.0);
         let kl_nats = self.teacher.kl_nats(&self.student);
         let at_temperature_nats = if temperature == 1.0 {
@@ -118,7 +118,7 @@ impl Comparison {
             temperature * temperature * kl
         };
         let confidence = self.confidence(student);
-        Told {
+        PairMeasure {
             kl_nats: clip(kl_nats, RECORDED_NATS).nats,
             at_temperature_nats: clip(at_temperature_nats, RECORDED_NATS).nats,
             top1: confidence.top1,
@@ -197,15 +197,15 @@ mod tests {
             for _ in 0..2 {
                 comparison.begin(of_teacher);
                 for (student, temperature) in students.iter().zip(temperatures) {
-                    let told = comparison.student(of_teacher, Scores::Logits(student), temperature);
+                    let measure = comparison.student(of_teacher, Scores::Logits(student), temperature);
                     let kl = |t| kl_nats(&log_softmax(&teacher, t), &log_softmax(student, t));
-                    near(told.kl_nats, kl(1.0));
-                    near(told.at_temperature_nats, (temperature * temperature * kl(temperature)).min(RECORDED_NATS));
-                    prop_assert_eq!(told.confidence.top1, Confidence::of(student).top1);
-                    near(told.confidence.margin, Confidence::of(student).margin);
-                    near(told.confidence.log_sum_exp, Confidence::of(student).log_sum_exp);
-                    near(told.confidence.top1_probability, Confidence::of(student).top1_probability);
-                    near(comparison.contributions_nats().map(|(_, nats)| nats).sum(), told.kl_nats);
+                    near(measure.kl_nats, kl(1.0));
+                    near(measure.at_temperature_nats, (temperature * temperature * kl(temperature)).min(RECORDED_NATS));
+                    prop_assert_eq!(measure.confidence.top1, Confidence::of(student).top1);
+                    near(measure.confidence.margin, Confidence::of(student).margin);
+                    near(measure.confidence.log_sum_exp, Confidence::of(student).log_sum_exp);
+                    near(measure.confidence.top1_probability, Confidence::of(student).top1_probability);
+                    near(comparison.contributions_nats().map(|(_, nats)| nats).sum(), measure.kl_nats);
                 }
             }
         }
@@ -221,15 +221,15 @@ mod tests {
         let mut comparison = Comparison::default();
         let plain = Scores::Logits(&teacher);
         comparison.begin(plain);
-        let told = comparison.student(plain, Scores::Logits(&student), 3.0);
+        let measure = comparison.student(plain, Scores::Logits(&student), 3.0);
         let (p, q) = (probabilities(&teacher), probabilities(&student));
         let soft = Scores::Probabilities(&p);
         comparison.begin(soft);
         let same = comparison.student(soft, Scores::Probabilities(&q), 3.0);
-        assert!((told.kl_nats - same.kl_nats).abs() < 1e-6);
-        assert!((told.at_temperature_nats - same.at_temperature_nats).abs() < 1e-6);
-        assert!((told.confidence.margin - same.confidence.margin).abs() < 1e-6);
-        assert!(!told.agrees && told.within_top5);
+        assert!((measure.kl_nats - same.kl_nats).abs() < 1e-6);
+        assert!((measure.at_temperature_nats - same.at_temperature_nats).abs() < 1e-6);
+        assert!((measure.confidence.margin - same.confidence.margin).abs() < 1e-6);
+        assert!(!measure.agrees && measure.within_top5);
         assert_eq!(logits_of(&q).len(), 3);
     }
 
@@ -240,9 +240,9 @@ mod tests {
         let student = vec![0.0_f32; 1000];
         let mut comparison = Comparison::default();
         comparison.begin(Scores::Logits(&teacher));
-        let told = comparison.student(Scores::Logits(&teacher), Scores::Logits(&student), 1.0);
+        let measure = comparison.student(Scores::Logits(&teacher), Scores::Logits(&student), 1.0);
         let charged: Vec<(usize, f64)> = comparison.contributions_nats().collect();
-        assert_eq!(charged, [(17, told.kl_nats)]);
+        assert_eq!(charged, [(17, measure.kl_nats)]);
     }
 
     #[test]
@@ -250,8 +250,11 @@ mod tests {
         let mut comparison = Comparison::default();
         let (teacher, student) = ([1e30_f32, -1e30], [-1e30_f32, 1e30]);
         comparison.begin(Scores::Logits(&teacher));
-        let told = comparison.student(Scores::Logits(&teacher), Scores::Logits(&student), 4.0);
-        assert_eq!((told.kl_nats, told.at_temperature_nats), (100.0, 100.0));
+        let measure = comparison.student(Scores::Logits(&teacher), Scores::Logits(&student), 4.0);
+        assert_eq!(
+            (measure.kl_nats, measure.at_temperature_nats),
+            (100.0, 100.0)
+        );
         assert!(Scores::Logits(&teacher).are_finite());
         assert!(!Scores::Probabilities(&[0.5, f32::NAN]).are_finite());
     }

@@ -10,7 +10,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -112,13 +112,20 @@ impl Incoming {
         io_at(self.beside.path(), self.archive.write_all(bytes))
     }
 
-    /// Unpacks the archive, reads the version and puts it in its place: complete and durable, or not at all. Returns
-    /// what [`Repository::read`] would.
+    /// [`Incoming::unpack`] and [`Unpacked::publish`] in one step.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn finish(self) -> Result<VersionFiles, StoreError> {
+        self.unpack()?.publish()
+    }
+
+    /// Unpacks the archive beside the versions and reads the version as [`Repository::read`] would; it isn't visible yet.
     ///
     /// # Errors
     /// No archive, a damaged one, one that reaches out of its folder or is larger than it looks; whatever
-    /// [`Repository::read`] refuses; files that the manifest doesn't name; a version that came meanwhile.
-    pub fn finish(mut self) -> Result<VersionFiles, StoreError> {
+    /// [`Repository::read`] refuses; files that the manifest doesn't name.
+    pub fn unpack(mut self) -> Result<Unpacked, StoreError> {
         let unpacked = self.beside.path().join("unpacked");
         io_at(&unpacked, fs::create_dir(&unpacked))?;
         let mut unpacking = Unpacking::new(&unpacked, self.limit_bytes);
@@ -133,8 +140,48 @@ impl Incoming {
             self.repository
                 .read_folder(&self.model, &self.version, &model_folder, &folder)?;
         refuse_strangers(&names.files, &files.manifest)?;
-        publish(&unpacked.join(&names.below), &path)?;
-        Ok(files)
+        Ok(Unpacked {
+            folder: unpacked.join(&names.below),
+            files,
+            _beside: self.beside,
+        })
+    }
+}
+
+/// A version that has been received and checked, and isn't visible yet. Dropped without being published, it leaves nothing
+/// behind.
+#[derive(Debug)]
+pub struct Unpacked {
+    folder: PathBuf,
+    files: VersionFiles,
+    _beside: TempDir,
+}
+
+impl Unpacked {
+    /// What was received; its `path` is where it will be.
+    pub fn files(&self) -> &VersionFiles {
+        &self.files
+    }
+
+    /// That its place is still free.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`]: a version of this name came meanwhile.
+    pub fn check_free(&self) -> Result<(), StoreError> {
+        let path = &self.files.path;
+        match path.symlink_metadata() {
+            Ok(_) => Err(StoreError::Exists { path: path.clone() }),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Gives the version its place, complete and durable, or not at all.
+    ///
+    /// # Errors
+    /// A version of this name came meanwhile, or the disk's own refusal.
+    pub fn publish(self) -> Result<VersionFiles, StoreError> {
+        publish(&self.folder, &self.files.path)?;
+        Ok(self.files)
     }
 }
 

@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
 pub use golden::{Golden, Mismatch};
-pub use incoming::Incoming;
+pub use incoming::{Incoming, Unpacked};
 pub use labels::Labels;
 pub use manifest::Manifest;
 pub use name::{ModelName, NameError, VersionName};
 pub use read::{VersionFiles, sha256};
-pub use watch::{Arrival, Watch};
-pub use write::NewVersion;
+pub use watch::{Arrival, Seen, Watch};
+pub use write::{NewVersion, Removal};
 
 use folder::Folder;
 
@@ -139,9 +139,19 @@ impl Repository {
 
     /// Whether a version is complete. Nothing is hashed.
     pub fn has(&self, model: &ModelName, version: &VersionName) -> bool {
-        self.model_folder(model)
-            .and_then(|folder| complete(&folder, version))
-            .is_ok()
+        self.manifest(model, version).is_ok()
+    }
+
+    /// The manifest of a complete version. Nothing is hashed.
+    ///
+    /// # Errors
+    /// There is no such version, or it isn't complete.
+    pub fn manifest(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+    ) -> Result<Manifest, StoreError> {
+        complete(&self.model_folder(model)?, version)
     }
 
     /// The labels of a model, class 0 first.

@@ -4,6 +4,7 @@
 mod sight;
 
 use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -46,6 +47,36 @@ pub struct Watch {
     events: Option<RecommendedWatcher>,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    seen: Seen,
+}
+
+/// What a watch has seen, shared with whoever changes the repository in this process.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    repository: Repository,
+    sight: Arc<Mutex<Sight>>,
+}
+
+impl Seen {
+    /// Makes a version visible that the watch then doesn't report: no look falls between `publish` and the note of it.
+    ///
+    /// # Errors
+    /// Those of `publish`.
+    pub fn publish_unreported<T, E>(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+        publish: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut sight = self.sight();
+        let published = publish()?;
+        sight.note(&self.repository, model, version);
+        Ok(published)
+    }
+
+    fn sight(&self) -> MutexGuard<'_, Sight> {
+        self.sight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Watch {
@@ -57,6 +88,7 @@ impl Watch {
     ) -> Self {
         let (changed, changes) = bounded(1);
         let events = watcher(&repository, changed)
+            .map(|watcher| (watcher, changes))
             .inspect_err(|error| {
                 tracing::warn!(
                     %error,
@@ -65,7 +97,7 @@ impl Watch {
                 );
             })
             .ok();
-        Self::run(repository, events, changes, poll, notify)
+        Self::run(repository, events, poll, notify)
     }
 
     /// The same by polling alone.
@@ -74,24 +106,31 @@ impl Watch {
         poll: Duration,
         notify: impl FnMut(Arrival) + Send + 'static,
     ) -> Self {
-        Self::run(repository, None, never(), poll, notify)
+        Self::run(repository, None, poll, notify)
     }
 
     fn run(
         repository: Repository,
-        events: Option<RecommendedWatcher>,
-        changes: Receiver<()>,
+        events: Option<(RecommendedWatcher, Receiver<()>)>,
         poll: Duration,
         mut notify: impl FnMut(Arrival) + Send + 'static,
     ) -> Self {
         // After the first event can come and before this returns: nothing falls in between.
-        let mut sight = Sight::default();
-        sight.look(&repository);
+        let seen = Seen {
+            sight: Arc::default(),
+            repository,
+        };
+        seen.sight().look(&seen.repository);
+        let (events, changes) = match events {
+            Some((watcher, changes)) => (Some(watcher), changes),
+            None => (None, never()),
+        };
         let (end, ended) = bounded::<()>(0);
         let polls = match poll.is_zero() {
             true => never(),
             false => tick(poll),
         };
+        let looking = seen.clone();
         let work = move || {
             loop {
                 select! {
@@ -102,7 +141,8 @@ impl Watch {
                         Err(_) => return,
                     },
                 }
-                sight.look(&repository).into_iter().for_each(&mut notify);
+                let found = looking.sight().look(&looking.repository);
+                found.into_iter().for_each(&mut notify);
             }
         };
         let thread = thread::Builder::new()
@@ -114,7 +154,13 @@ impl Watch {
             events,
             end: Some(end),
             thread,
+            seen,
         }
+    }
+
+    /// What it has seen so far.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
     }
 }
 

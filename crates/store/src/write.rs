@@ -4,10 +4,11 @@ use std::{
     fs::{self, File, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
+use tempfile::TempDir;
 
 use super::{
     Golden, LABELS, Labels, MANIFEST, Manifest, ModelName, Repository, StoreError, VersionFiles,
@@ -132,6 +133,19 @@ impl Repository {
     /// # Errors
     /// It isn't there, is no directory, or can't be removed.
     pub fn remove(&self, model: &ModelName, version: &VersionName) -> Result<(), StoreError> {
+        self.prepare_removal(model, version)?.finish()
+    }
+
+    /// Makes everything ready to remove a version, and removes nothing yet: what is missing, or a disk that takes no more
+    /// entries, is an error here. Dropped without [`Removal::finish`], it leaves everything as it was.
+    ///
+    /// # Errors
+    /// It isn't there, is no directory, or nothing can be written beside it.
+    pub fn prepare_removal(
+        &self,
+        model: &ModelName,
+        version: &VersionName,
+    ) -> Result<Removal, StoreError> {
         let model_path = self.root().join(model.as_str());
         let path = model_path.join(version.as_str());
         // By handle, so that a link in its place is refused.
@@ -142,10 +156,7 @@ impl Repository {
             .prefix(REMOVED)
             .tempdir_in(&model_path);
         let beside = io_at(&model_path, beside)?;
-        io_at(&path, fs::rename(&path, beside.path().join("version")))?;
-        sync(&model_path)?;
-        let removed = beside.path().to_owned();
-        io_at(&removed, beside.close())
+        Ok(Removal { path, beside })
     }
 
     /// Compares the model's labels with `labels`; a model without any gets these.
@@ -194,6 +205,31 @@ impl Repository {
             expected,
             found,
         })
+    }
+}
+
+/// A version's directory that is about to be removed.
+#[derive(Debug)]
+pub struct Removal {
+    path: PathBuf,
+    beside: TempDir,
+}
+
+impl Removal {
+    /// Removes the directory. It is gone once it has been renamed; files that then can't be deleted are left for
+    /// [`Repository::sweep`] and reported in the log.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn finish(self) -> Result<(), StoreError> {
+        let Self { path, beside } = self;
+        io_at(&path, fs::rename(&path, beside.path().join("version")))?;
+        let removed = beside.path().to_owned();
+        let synchronised = path.parent().map_or(Ok(()), sync);
+        if let Err(error) = synchronised.and(io_at(&removed, beside.close())) {
+            tracing::warn!(%error, path = %removed.display(), "the version is removed, but its files are not deleted yet");
+        }
+        Ok(())
     }
 }
 

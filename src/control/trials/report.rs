@@ -175,7 +175,7 @@ impl TrialReport {
             }
         };
         Self {
-            model: deployment.stable.version.model.clone(),
+            model: deployment.stable.version.model.to_string(),
             canary: name(Role::Canary).unwrap_or_default(),
             stable: assignment.stable.to_string(),
             teacher: name(Role::Teacher),
@@ -209,6 +209,18 @@ impl TrialReport {
             decision: word(&verdict.decision).into(),
             reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+impl TrialReport {
+    /// Whether another report differs in nothing but the time that has passed.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let later = Self {
+            soaked_seconds: other.soaked_seconds,
+            age_seconds: other.age_seconds,
+            ..self.clone()
+        };
+        later == *other
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::{AdminPlane, tokens::Access};
 use crate::{
     control::journal::Entry,
-    http::{error::ApiError, layers::RequestId},
+    http::{error::ApiError, request_id::RequestId},
     store::NameError,
 };
 
@@ -89,6 +89,12 @@ pub enum AdminError {
     /// The same key for another order.
     #[error("this Idempotency-Key has been used for another order; take a new one")]
     KeyReused,
+    /// As many follow the events as may.
+    #[error("too many event streams are open; close one, or try again later")]
+    TooManyEventStreams,
+    /// Not the number of an event.
+    #[error("Last-Event-ID must be the number of an event, such as 1764278400000")]
+    EventId,
     /// A key that is no key.
     #[error("an Idempotency-Key has 1 to 128 printable ASCII characters")]
     Key,
@@ -149,7 +155,7 @@ fn denial(actor: &str, request: &Request) -> Entry {
 
 async fn write_down(plane: &AdminPlane, entry: Entry) {
     let control = plane.control.clone();
-    let noted = tokio::task::spawn_blocking(move || control.record(&entry)).await;
+    let noted = tokio::task::spawn_blocking(move || control.note(&entry)).await;
     if let Ok(Err(error)) = noted {
         tracing::error!(%error, "a denied change could not be written down");
     }

@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -18,8 +17,9 @@ use utoipa::ToSchema;
 
 use super::{AdminPlane, Caller, model, order, version, view::answer};
 use crate::{
-    control::{Listed, journal::Entry},
-    http::{body::BodyError, error::ApiError, layers::RequestId},
+    control::Listed,
+    http::{error::ApiError, request_id::RequestId},
+    serving::BodyError,
 };
 
 /// Chunks of an upload that wait for the disk.
@@ -69,7 +69,7 @@ pub async fn load(
     let control = plane.control.clone();
     // On a task of its own: a load that has begun ends well, whoever waits for it.
     let load = tokio::spawn(async move { control.load(&model, &version).await });
-    let loaded = load.await.map_err(|_| ApiError::Panicked)??;
+    let loaded = load.await.map_err(|_| ApiError::PANICKED)??;
     let view = json!({
         "model": name,
         "version": wanted,
@@ -91,6 +91,7 @@ pub async fn load(
         (status = 409, description = "It exists", body = crate::http::error::Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = crate::http::error::Problem, content_type = "application/problem+json"),
         (status = 422, description = "The archive holds no version that can be trusted", body = crate::http::error::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It could not be written down; nothing was changed", body = crate::http::error::Problem, content_type = "application/problem+json"),
     ))]
 pub async fn upload(
     State(plane): State<Arc<AdminPlane>>,
@@ -102,17 +103,6 @@ pub async fn upload(
     let (model, version) = (model(&name)?, version(&wanted)?);
     let (chunks, mut waiting) = mpsc::channel::<bytes::Bytes>(CHUNKS_WAITING);
     let control = plane.control.clone();
-    let entry = Entry {
-        time: Timestamp::now(),
-        actor: caller.0,
-        action: "upload_version".into(),
-        model: Some(model.clone()),
-        reason: String::new(),
-        request_id: id.as_str().to_owned(),
-        from: None,
-        to: None,
-        detail: None,
-    };
     // The disk's work is done off the async threads; a broken body drops the sender and, with it, what has come so far.
     let (complete, completed) = tokio::sync::oneshot::channel::<()>();
     let receiving = tokio::task::spawn_blocking(move || -> Result<_, ApiError> {
@@ -123,15 +113,10 @@ pub async fn upload(
                 .map_err(crate::control::ControlError::from)?;
         }
         completed.blocking_recv().map_err(|_| BodyError::Broken)?;
-        let files = incoming
-            .finish()
+        let unpacked = incoming
+            .unpack()
             .map_err(crate::control::ControlError::from)?;
-        let detail = json!({ "version": files.version, "sha256": files.manifest.file.sha256 });
-        control.record(&Entry {
-            detail: Some(detail),
-            ..entry
-        })?;
-        Ok(files)
+        Ok(control.accept(unpacked, &caller.0, id.as_str())?)
     });
     let mut stream = body.into_data_stream();
     let mut whole = true;
@@ -158,7 +143,7 @@ pub async fn upload(
         false => drop(complete),
     }
     drop(chunks);
-    let files = receiving.await.map_err(|_| ApiError::Panicked)??;
+    let files = receiving.await.map_err(|_| ApiError::PANICKED)??;
     let view = json!({
         "model": name,
         "version": wanted,
@@ -185,6 +170,7 @@ pub struct Remove {
     responses(
         (status = 204, description = "It is gone from memory and disk"),
         (status = 409, description = "It fills a role", body = crate::http::error::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`journal_unwritable`: it could not be written down; nothing was changed. `repository_unusable`: the directory could not be removed", body = crate::http::error::Problem, content_type = "application/problem+json"),
     ))]
 pub async fn remove(
     State(plane): State<Arc<AdminPlane>>,
@@ -199,6 +185,6 @@ pub async fn remove(
     let removing = tokio::task::spawn_blocking(move || {
         control.delete(&model, &version, &caller.0, &reason, id.as_str())
     });
-    removing.await.map_err(|_| ApiError::Panicked)??;
+    removing.await.map_err(|_| ApiError::PANICKED)??;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -42,6 +42,15 @@ async fn tokens_open_what_they_say() {
             .assert_problem(401, "unauthorized");
     }
     assert_eq!(send("GET", "", Some(VIEWER), Value::Null).await.status, 200);
+    // A stream of events needs a token, and a viewer's will do.
+    for (token, status) in [(VIEWER, 200), ("wrong", 401)] {
+        let events = server
+            .client
+            .get(format!("http://{}/admin/events", server.admin))
+            .bearer_auth(token)
+            .send();
+        assert_eq!(events.await.expect("an answer").status(), status);
+    }
     send(
         "POST",
         "/toy/canary?force=true",

@@ -222,7 +222,7 @@ async fn a_version_that_appears_becomes_what_the_configuration_says() {
 }
 
 /// What the command `tar` makes of a version's directory.
-fn packed(folder: &Path) -> Vec<u8> {
+pub fn packed(folder: &Path) -> Vec<u8> {
     let tar = Command::new("tar")
         .arg("-C")
         .arg(folder)

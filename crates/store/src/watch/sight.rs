@@ -11,7 +11,7 @@ use crate::{
 type Fingerprint = Vec<[u64; 4]>;
 
 /// The versions that were seen complete, by their files.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Sight {
     seen: BTreeMap<ModelName, BTreeMap<VersionName, Fingerprint>>,
 }
@@ -45,6 +45,24 @@ impl Sight {
             }
         }
         told
+    }
+
+    /// Takes note of a version that has just become visible, so that no look reports it.
+    pub(super) fn note(
+        &mut self,
+        repository: &Repository,
+        model: &ModelName,
+        version: &VersionName,
+    ) {
+        let noted = repository.manifest(model, version).and_then(|manifest| {
+            let folder = repository.model_folder(model)?.folder(version.as_str())?;
+            fingerprint(&folder, &manifest)
+        });
+        // What can't be read now is reported when it can be.
+        if let Ok(noted) = noted {
+            let seen = self.seen.entry(model.clone()).or_default();
+            seen.insert(version.clone(), noted);
+        }
     }
 
     fn compare(

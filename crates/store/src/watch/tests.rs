@@ -194,3 +194,20 @@ fn a_burst_is_one_reason_to_look() {
     drop(end);
     settle(&never(), &ended, PATIENCE);
 }
+
+#[test]
+fn what_this_process_makes_visible_is_noted_and_not_reported() {
+    for post in Post::both() {
+        let (model, version) = ("pets".parse().unwrap(), "v2".parse().unwrap());
+        let write = || {
+            let repository = &post.stage.repository;
+            repository.write_version(&model, &version, &new_version())
+        };
+        let seen = post.watch.seen();
+        seen.publish_unreported(&model, &version, write).unwrap();
+        post.write("pets", "v3");
+        assert_eq!(post.next(), "pets/v3 came");
+        fs::remove_dir_all(post.path("pets/v2")).unwrap();
+        assert_eq!(post.next(), "pets/v2 gone");
+    }
+}

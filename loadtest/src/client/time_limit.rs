@@ -1,7 +1,7 @@
-//! A time limit that costs next to nothing as long as it isn't reached.
+//! A time limit that costs next to nothing unless it is reached.
 //!
-//! `tokio::time::timeout` would enter every request in the timer's wheel and take it out again; this keeps one entry a
-//! connection, and looks at what is really due when it fires.
+//! `tokio::time::timeout` would insert every request into the timer wheel and remove it again. This keeps one entry per
+//! connection and compares with the actual deadline when it fires.
 
 use std::{
     future::{Future, poll_fn},
@@ -12,19 +12,19 @@ use std::{
 
 use tokio::time::{Sleep, sleep};
 
-/// One connection's limit.
-pub struct Patience {
+/// The time limit of each request on one connection.
+pub struct TimeLimit {
     limit: Duration,
-    /// Made with the first request, within the runtime.
+    /// Created with the first request, within the runtime.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patience {
+impl TimeLimit {
     pub fn new(limit: Duration) -> Self {
         Self { limit, alarm: None }
     }
 
-    /// What `work` gives, if it does within the limit.
+    /// The result of `work`; `None` if it took longer than the limit.
     pub async fn within<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let deadline = Instant::now() + self.limit;
         let limit = self.limit;
@@ -35,7 +35,7 @@ impl Patience {
                 return Poll::Ready(Some(value));
             }
             while alarm.as_mut().poll(context).is_ready() {
-                // Set by an earlier request: that one's time is over, not this one's.
+                // The alarm may have been set for an earlier request; then this deadline isn't reached yet.
                 if Instant::now() >= deadline {
                     return Poll::Ready(None);
                 }
@@ -53,15 +53,15 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn each_piece_of_work_has_the_whole_limit() {
-        let mut patience = Patience::new(Duration::from_millis(60));
+        let mut time_limit = TimeLimit::new(Duration::from_millis(60));
         for _ in 0..4 {
             // Together longer than the limit.
             let work = sleep(Duration::from_millis(30));
-            assert_eq!(patience.within(work).await, Some(()));
+            assert_eq!(time_limit.within(work).await, Some(()));
         }
         let begun = Instant::now();
-        assert_eq!(patience.within(std::future::pending::<()>()).await, None);
+        assert_eq!(time_limit.within(std::future::pending::<()>()).await, None);
         assert!(begun.elapsed() >= Duration::from_millis(60));
-        assert_eq!(patience.within(std::future::ready(1)).await, Some(1));
+        assert_eq!(time_limit.within(std::future::ready(1)).await, Some(1));
     }
 }

@@ -1,4 +1,4 @@
-//! Nothing hides: neither behind a server that stands still, nor behind a generator that does.
+//! A stall of the server or of the generator shows in the report.
 
 use std::{
     sync::Mutex,
@@ -12,7 +12,7 @@ use crate::{
     server::{Server, fine},
 };
 
-/// The server stands still for this long, once.
+/// The server stalls once, for this long.
 const STALL: Duration = Duration::from_millis(300);
 
 fn stalling(at: usize) -> Server {
@@ -27,9 +27,9 @@ fn stalling(at: usize) -> Server {
     })
 }
 
-/// A closed loop would see four late answers of 2000, and a p99 of a millisecond: coordinated omission.
+/// A closed loop would see only four late answers of 2000, and a p99 of a millisecond (coordinated omission).
 #[test]
-fn a_stall_is_seen_by_all_who_were_due_in_it() {
+fn a_stall_delays_all_requests_due_in_it() {
     let server = stalling(500);
     let pictures = Pictures::named(&["ankle-boot-1.png"]);
     let url = server.url();
@@ -41,7 +41,7 @@ fn a_stall_is_seen_by_all_who_were_due_in_it() {
         (phase["offered"].as_u64(), phase["answered"].as_u64()),
         (Some(2000), Some(2000))
     );
-    // Three hundred were due in it: twenty of them, a hundredth, within its first 20 ms.
+    // 300 requests were due in it; 20 of them, 1 % of all, within its first 20 ms.
     let p99 = phase["latency_ms"]["p99"].as_f64().expect("a p99");
     let p90 = phase["latency_ms"]["p90"].as_f64().expect("a p90");
     assert!(p99 > 270.0, "p99 {p99} ms");
@@ -49,7 +49,7 @@ fn a_stall_is_seen_by_all_who_were_due_in_it() {
 }
 
 #[test]
-fn a_stall_breaks_the_objective_and_the_exit_code_says_so() {
+fn a_stall_misses_the_objective_and_fails_the_run() {
     let server = stalling(100);
     let pictures = Pictures::named(&["ankle-boot-1.png"]);
     let url = server.url();
@@ -68,7 +68,7 @@ fn a_stall_breaks_the_objective_and_the_exit_code_says_so() {
 }
 
 #[test]
-fn a_generator_that_stood_still_says_so() {
+fn a_stalled_generator_reports_it() {
     let (say_busy, busy) = std::sync::mpsc::channel();
     let say_busy = Mutex::new(say_busy);
     let server = Server::start(move |asked| {
@@ -92,11 +92,11 @@ fn a_generator_that_stood_still_says_so() {
         .as_f64()
         .expect("lateness");
     assert!(late > 250.0, "late by {late} ms");
-    // It counts as latency all the same: who waited doesn't care why.
+    // It counts as latency, too, as it would for a user.
     assert!(phase["latency_ms"]["max"].as_f64() > Some(250.0), "{phase}");
     let warnings = ran.json()["generator"]["warnings"].to_string();
     assert!(
-        warnings.contains("late itself by more than a fifth of"),
+        warnings.contains("its own lateness exceeds a fifth of"),
         "{warnings}"
     );
 }
@@ -118,17 +118,17 @@ fn requests_that_found_no_connection_in_time_count_as_failed() {
     let number = |key: &str| phase[key].as_u64().expect(key);
     assert_eq!(number("offered"), 200);
     assert_eq!(number("answered") + number("never_sent"), 200);
-    // One connection, 100 ms each, a second and two tenths of patience.
+    // One connection, 100 ms each, during a second and a `max_wait` of 0.2 s.
     assert!(number("answered") <= 13, "{phase}");
     assert_eq!(server.predictions() as u64, number("answered") + 1);
 }
 
 #[test]
-fn a_closed_loop_has_as_many_requests_at_a_time_as_callers() {
+fn a_closed_loop_has_one_request_in_flight_per_caller() {
     let at_a_time = std::sync::Arc::new(Mutex::new((0, 0)));
     let counted = at_a_time.clone();
     let server = Server::start(move |asked| {
-        // The first is the preflight's, and alone; 20 ms are long enough for the others to overlap.
+        // The first request is that of the preflight check; 20 ms are long enough for the others to overlap.
         let mut counted = counted.lock().expect("no panic");
         counted.0 += usize::from(asked.number > 0);
         counted.1 = counted.0;
@@ -149,7 +149,7 @@ fn a_closed_loop_has_as_many_requests_at_a_time_as_callers() {
 }
 
 #[test]
-fn who_is_interrupted_tells_what_there_was_and_fails() {
+fn an_interrupted_run_reports_its_results_and_fails() {
     let (say_busy, busy) = std::sync::mpsc::channel();
     let say_busy = Mutex::new(say_busy);
     let server = Server::start(move |asked| {
@@ -171,7 +171,7 @@ fn who_is_interrupted_tells_what_there_was_and_fails() {
         (&ran.json()["interrupted"], &phase["failed"]),
         (&true.into(), &0.into())
     );
-    // A rate over an hour would be next to nothing.
+    // The rate is that of the time until the interruption, not of the hour.
     let per_second = phase["answered_per_second"].as_f64().expect("a rate");
     assert!(per_second > 50.0, "{per_second}");
 }

@@ -1,4 +1,4 @@
-//! What is sent and to whom: the flags that all verbs share.
+//! The arguments that all subcommands share: what is sent, and where.
 
 use std::path::PathBuf;
 
@@ -14,46 +14,46 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct Aim {
-    /// Where requests go.
+pub struct TargetArgs {
+    /// URL of the requests.
     #[arg(
         long,
         default_value = "http://127.0.0.1:8080/predict",
         value_name = "URL"
     )]
     url: String,
-    /// Picture files, or folders of them; all are sent in turn.
+    /// Picture files, or folders of them; the pictures are sent in rotation.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pictures: Vec<PathBuf>,
-    /// Version of HTTP: 1 (1.1, connections kept) or 2 (without negotiation).
+    /// Version of HTTP: 1 (HTTP/1.1 with keep-alive) or 2 (HTTP/2 with prior knowledge).
     #[arg(long, value_enum, default_value = "1", value_name = "VERSION")]
     http: Protocol,
-    /// Requests at a time on each connection of HTTP/2.
+    /// Concurrent requests on each HTTP/2 connection.
     #[arg(long, default_value_t = 1)]
     streams: usize,
-    /// Threads of the generator.
+    /// Number of generator threads.
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// Time for an answer, from when its request was sent.
+    /// Time limit of a response, from when its request was sent.
     #[arg(long, default_value = "10s", value_name = "TIME")]
     timeout: Time,
-    /// A header of every request; may be given several times.
+    /// A header to add to every request (may be repeated).
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// How answers are checked.
+    /// How responses are checked.
     #[arg(long, value_enum, default_value = "full")]
     check: Check,
-    /// Where the true labels of pictures stand.
+    /// Where to find the pictures' true labels.
     #[arg(long, value_enum, default_value = "auto")]
     labels: Labels,
-    /// At most this share of known labels may be missed. No network is always right; one that is wrong about a quarter of
-    /// its pictures is broken, or was not made for them.
+    /// The largest allowed share of answers that differ from a known label. No network is always right, but one that is
+    /// wrong about a quarter of the pictures is broken or was trained for other pictures.
     #[arg(long, default_value = "25%", value_name = "SHARE")]
     wrong_labels: Share,
 }
 
-impl Aim {
-    /// Reads the pictures and asks about one, so that what can't work is known before it is tried a million times.
+impl TargetArgs {
+    /// Reads the pictures and sends one of them, so that a wrong setup is reported before the load starts.
     pub fn job(&self, connections: usize) -> anyhow::Result<Job> {
         ensure!(connections > 0, "--connections: at least one");
         ensure!(
@@ -81,7 +81,7 @@ impl Aim {
             check: self.check,
             slow: None,
         };
-        let known = preflight::ask(&job)?;
+        let known = preflight::check(&job)?;
         let labelled = pictures::label(&mut job.pictures, self.labels, known.as_deref());
         let claimed = matches!(self.labels, Labels::File | Labels::Folder);
         ensure!(

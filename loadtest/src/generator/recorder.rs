@@ -1,74 +1,75 @@
-//! What came back is looked at and written down.
+//! Checks each response and records its outcome.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Check, Job, Live};
+use super::job::{Check, Job};
 use crate::{
     answer,
-    client::Fault,
+    client::RequestError,
+    consistency::ConsistencyCheck,
     plan::{Arrival, Plan},
+    run_state::RunState,
     tally::{Outcome, Tally},
-    witness::Witness,
 };
 
-/// One thread's results.
-pub struct Book<'a> {
+/// One thread's results so far.
+pub struct Recorder<'a> {
     job: &'a Job,
-    live: &'a Live,
+    run_state: &'a RunState,
     pub tally: Tally,
-    pub witness: Witness,
+    pub consistency: ConsistencyCheck,
 }
 
-impl<'a> Book<'a> {
-    pub fn new(job: &'a Job, plan: &Plan, live: &'a Live) -> Self {
+impl<'a> Recorder<'a> {
+    pub fn new(job: &'a Job, plan: &Plan, run_state: &'a RunState) -> Self {
         Self {
             job,
-            live,
+            run_state,
             tally: Tally::new(plan.phases.len(), plan.duration()),
-            witness: Witness::default(),
+            consistency: ConsistencyCheck::default(),
         }
     }
 
-    /// A request came to its end: an answer's status and body, or none.
+    /// Records that a request ended: with a response's status and body, or with an error.
     pub fn done(
         &mut self,
         arrival: Arrival,
         picture: usize,
         done_ns: u64,
-        answered: Result<(u16, &[u8]), Fault>,
+        answered: Result<(u16, &[u8]), RequestError>,
     ) {
         let outcome = self.outcome(arrival.phase, picture, done_ns, answered);
         let counter = match outcome {
-            Outcome::Answered => &self.live.answered,
-            Outcome::Refused => &self.live.refused,
-            Outcome::Failed => &self.live.failed,
+            Outcome::Answered => &self.run_state.answered,
+            Outcome::Refused => &self.run_state.refused,
+            Outcome::Failed => &self.run_state.failed,
         };
         counter.fetch_add(1, Relaxed);
         self.tally
             .done(arrival.phase, arrival.due_ns, done_ns, outcome);
     }
 
-    /// Nobody took a request in time.
+    /// Records a request that no connection became free for in time.
     pub fn given_up(&mut self, arrival: Arrival, now_ns: u64) {
-        self.live.failed.fetch_add(1, Relaxed);
+        self.run_state.failed.fetch_add(1, Relaxed);
         self.tally.given_up(arrival.phase, arrival.due_ns, now_ns);
     }
 
-    /// This program did what was due so much later.
+    /// Records how much later than due this program acted.
     pub fn late(&mut self, phase: usize, late_ns: u64) {
-        // After the last phase there is none to count it for.
+        // After the last phase `phase` is out of range, and there is nothing to count.
         if let Some(tally) = self.tally.phases.get_mut(phase) {
             tally.lateness.saturating_record(late_ns);
         }
     }
 
-    /// What an answer is worth; whatever is wrong with it is noted.
+    /// Classifies a response and counts the reason if it is a refusal or a failure.
     fn outcome(
         &mut self,
         phase: usize,
         picture: usize,
         done_ns: u64,
-        answered: Result<(u16, &[u8]), Fault>,
+        answered: Result<(u16, &[u8]), RequestError>,
     ) -> Outcome {
         let sent = &self.job.pictures[picture];
         let reasons = &mut self.tally.phases[phase].reasons;
@@ -84,7 +85,7 @@ impl<'a> Book<'a> {
         };
         let (status, body) = match answered {
             Ok(answered) => answered,
-            Err(fault) => return fail(0, fault.reason(), &|| fault.detail()),
+            Err(error) => return fail(0, error.reason(), &|| error.detail()),
         };
         let text = || String::from_utf8_lossy(body).into_owned();
         if !(200..300).contains(&status) {
@@ -100,7 +101,10 @@ impl<'a> Book<'a> {
                 return fail(0, "an answer that can't be read", &detail);
             }
         };
-        match self.witness.see(&answer, picture, sent.label.as_deref()) {
+        match self
+            .consistency
+            .observe(&answer, picture, sent.label.as_deref())
+        {
             Ok(()) => Outcome::Answered,
             Err(contradiction) => fail(0, contradiction.reason(), &|| contradiction.to_string()),
         }

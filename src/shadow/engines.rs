@@ -1,4 +1,4 @@
-//! Engines of the shadow thread's own, one for each version that is compared.
+//! The shadow thread's own engines, one for each version that is compared.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,7 +19,7 @@ use crate::{
 /// Rows of one run at most, if the version's own batches aren't smaller.
 pub(super) const ROWS: usize = 16;
 
-/// What pays for a version's own batches pays here; more would only keep a core's caches for longer.
+/// The version's own measured batch size suits shadows too; larger batches would only occupy a core's caches for longer.
 fn most_rows(version: &Version) -> usize {
     let best = version.batching.policy.max_batch;
     ROWS.min(best).min(version.batch_limit()).max(1)
@@ -30,13 +30,13 @@ fn most_rows(version: &Version) -> usize {
 pub(super) enum Run {
     /// There are scores.
     Answered,
-    /// The engine said no.
+    /// The engine failed.
     Failed,
-    /// It couldn't be put to this version, or needn't be.
+    /// This version can't read the picture.
     Lost(Miss),
 }
 
-/// One version's answers to a batch; the room is kept.
+/// One version's answers to a batch; its buffers are reused.
 #[derive(Default)]
 pub(super) struct Answers {
     classes: usize,
@@ -45,7 +45,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Begins a batch in which those have answered that this seat answered live.
+    /// Begins a batch; the samples that this seat has answered live are answered already.
     pub(super) fn begin(&mut self, seat: &Seat, samples: &[Sample]) {
         self.classes = seat.version.manifest.output.classes;
         self.scores.clear();
@@ -81,8 +81,8 @@ struct Place {
     duration: Histogram,
 }
 
-/// The engines; they live and die on this thread.
-pub(super) struct Bench {
+/// Built, run and dropped on this thread.
+pub(super) struct ShadowEngines {
     places: Vec<Place>,
     limits: Limits,
     durations: HistogramVec,
@@ -91,7 +91,7 @@ pub(super) struct Bench {
     wanted: Vec<usize>,
 }
 
-impl Bench {
+impl ShadowEngines {
     pub(super) fn new(limits: Limits, durations: HistogramVec, haste: Haste) -> Self {
         Self {
             places: Vec::new(),
@@ -102,7 +102,7 @@ impl Bench {
         }
     }
 
-    /// Lets go of everything that isn't seated.
+    /// Drops the engines of versions that fill no role.
     pub(super) fn keep(&mut self, deployment: &Deployment) {
         let seated = |place: &Place| {
             let mut seats = deployment.seats();
@@ -111,7 +111,7 @@ impl Bench {
         self.places.retain(seated);
     }
 
-    /// Runs a version on every sample that it hasn't answered and `goes_on` says is worth it; `pause` comes between two runs.
+    /// Runs a version on every sample that it hasn't answered and that `goes_on` wants; `pause` comes before each run.
     pub(super) fn run(
         &mut self,
         seat: &Arc<Seat>,
@@ -127,7 +127,7 @@ impl Bench {
         for rows in wanted.chunks(most_rows(&seat.version)) {
             pause();
             self.run_batch(seat, samples, rows, answers);
-            // One picture that an engine fails on must not cost the others their answers.
+            // One picture that an engine fails on must not take the answers of the others with it.
             let failed =
                 |answers: &Answers| rows.iter().all(|row| answers.run(*row) == Run::Failed);
             if rows.len() > 1 && failed(answers) {
@@ -189,7 +189,7 @@ impl Bench {
             Some(())
         }));
         if run.is_err() {
-            // Whatever a panic left of it is not used again; its end may panic, too.
+            // An engine that panicked is not used again; dropping it may panic as well.
             let broken = place.engine.take();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
         }

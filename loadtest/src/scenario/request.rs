@@ -6,14 +6,14 @@ use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Names;
+use super::names::Names;
 use crate::quantity::Time;
 
-/// One request, and what may come of it.
+/// One request and the statuses that it may be answered with.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Order {
-    /// Shown on the plot.
+pub struct AdminRequest {
+    /// Name for messages and the plot.
     pub name: String,
     #[serde(default = "post")]
     pub method: String,
@@ -22,35 +22,35 @@ pub struct Order {
     pub body: Option<Value>,
     #[serde(default)]
     pub precondition: Precondition,
-    /// Statuses that are right.
+    /// Accepted statuses.
     #[serde(default = "ok")]
     pub accept: Vec<u16>,
 }
 
-/// For which generation an order is.
+/// The generation for which a request is valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precondition {
-    /// The one there is: its ETag is asked for just before, and sent as If-Match.
+    /// The current one: its ETag is requested just before, and sent as If-Match.
     #[default]
     Current,
-    /// Any: `?force=true`.
+    /// Any generation: `?force=true`.
     Force,
-    /// The request takes none.
+    /// The endpoint takes no precondition.
     None,
 }
 
-/// An order at its time.
+/// A request that is sent at a given time, once or several times.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Timed")]
 pub struct Event {
     at: Time,
     every: Option<Time>,
     times: Option<u32>,
-    pub order: Order,
+    pub request: AdminRequest,
 }
 
-/// In the file both stand in one table; serde's `flatten` would let unknown keys pass.
+/// An event as in the file, where both are one table. serde's `flatten` would accept unknown keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Timed {
@@ -74,7 +74,7 @@ impl From<Timed> for Event {
             at: timed.at,
             every: timed.every,
             times: timed.times,
-            order: Order {
+            request: AdminRequest {
                 name: timed.name,
                 method: timed.method,
                 path: timed.path,
@@ -95,7 +95,7 @@ fn ok() -> Vec<u16> {
 }
 
 impl Event {
-    /// When it happens, since the run's beginning.
+    /// When it happens, since the start of the run.
     pub fn times(&self) -> anyhow::Result<Vec<Duration>> {
         let count = self.times.unwrap_or(1);
         let every = match self.every {
@@ -103,8 +103,8 @@ impl Event {
             None => {
                 ensure!(
                     count == 1,
-                    "event `{}` is to happen {count} times: say `every`",
-                    self.order.name
+                    "event `{}` is to happen {count} times: set `every`",
+                    self.request.name
                 );
                 Duration::ZERO
             }
@@ -112,20 +112,20 @@ impl Event {
         ensure!(
             count > 0,
             "event `{}` never happens: `times` is 0",
-            self.order.name
+            self.request.name
         );
         Ok((0..count).map(|index| self.at.0 + every * index).collect())
     }
 }
 
-impl Order {
-    /// With names put in.
-    pub fn named(&self, names: &Names) -> anyhow::Result<Self> {
-        let context = || format!("order `{}`", self.name);
+impl AdminRequest {
+    /// A copy with placeholders replaced.
+    pub fn with_names(&self, names: &Names) -> anyhow::Result<Self> {
+        let context = || format!("request `{}`", self.name);
         let path = names.fill(&self.path).with_context(context)?;
         ensure!(
             path.starts_with('/'),
-            "order `{}`: the path `{path}` must begin with /",
+            "request `{}`: the path `{path}` must begin with /",
             self.name
         );
         Ok(Self {
@@ -141,13 +141,16 @@ impl Order {
         })
     }
 
-    /// Where the model's generation can be asked for.
+    /// The path whose response has the model's generation.
+    ///
+    /// # Errors
+    /// A path that isn't below a model's.
     pub fn model_path(&self) -> anyhow::Result<String> {
         let parts: Vec<&str> = self.path.split(['/', '?']).take(4).collect();
         match parts[..] {
             ["", "admin", "models", model] => Ok(format!("/admin/models/{model}")),
             _ => anyhow::bail!(
-                "order `{}`: {} isn't below /admin/models/<model>, so there is no generation to ask for: say \
+                "request `{}`: {} isn't below /admin/models/<model>, so there is no generation to ask for: set \
                  precondition = \"none\"",
                 self.name,
                 self.path
@@ -155,7 +158,7 @@ impl Order {
         }
     }
 
-    /// Path and query as they are sent.
+    /// Path and query.
     pub fn target(&self) -> String {
         match self.precondition {
             Precondition::Force if self.path.contains('?') => format!("{}&force=true", self.path),

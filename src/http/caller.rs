@@ -1,65 +1,54 @@
-//! Which seat answers a request: chosen by the split from the caller's key, or by a header where that is allowed.
+//! Who asks and how, as the headers of a prediction say: the caller's key, a chosen role, a shorter deadline.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 
-use super::{error::ApiError, layers::RequestId};
+use super::request::RequestError;
 use crate::{
-    registry::Model,
-    rollout::{Deployment, Role, RoutingSettings, Seat},
+    rollout::{Role, RoutingSettings},
+    serving::PredictError,
 };
 
 /// Name of the header by which a client chooses a role, where `routing.role_header` allows it.
 pub const ROLE: &str = "x-stillhouse-role";
 
-/// Where a request goes.
-pub struct Route<'a> {
-    /// Who is asked.
-    pub seat: &'a Arc<Seat>,
-    /// By what the caller is told apart, where configuration and request say so.
-    pub key: Option<&'a [u8]>,
-    /// Whether the client chose: then it wants to see what this role answers, its errors included.
-    pub pinned: bool,
-}
+/// Name of the header by which a client shortens its deadline.
+pub const TIMEOUT_MS: &str = "x-timeout-ms";
 
-/// Finds the seat.
+/// The role that the client asks for, if it does.
 ///
 /// # Errors
-/// A role that isn't one, isn't filled or may not be chosen.
-pub fn choose<'a>(
-    deployment: &'a Deployment,
-    model: &Model,
-    headers: &'a HeaderMap,
-    id: &RequestId,
-) -> Result<Route<'a>, ApiError> {
-    let key = key(&model.routing, headers);
+/// There is no role of this name.
+pub fn role(headers: &HeaderMap) -> Result<Option<Role>, PredictError> {
     let Some(wanted) = headers.get(ROLE) else {
-        return Ok(Route {
-            seat: deployment.route(key.unwrap_or(id.as_str().as_bytes())),
-            key,
-            pinned: false,
-        });
+        return Ok(None);
     };
-    if !model.routing.role_header {
-        return Err(ApiError::RoleNotAllowed);
-    }
-    let named = |role: &Role| {
-        wanted
-            .as_bytes()
-            .eq_ignore_ascii_case(role.as_str().as_bytes())
+    let wanted = wanted.as_bytes();
+    let is_wanted = |role: &Role| wanted.eq_ignore_ascii_case(role.as_str().as_bytes());
+    let role = Role::ALL.into_iter().find(is_wanted);
+    role.map(Some).ok_or(PredictError::UnknownRole)
+}
+
+/// The time that the client gives the request, if it says so.
+///
+/// # Errors
+/// A header that is no whole number of milliseconds.
+pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, RequestError> {
+    let Some(given) = headers.get(TIMEOUT_MS) else {
+        return Ok(None);
     };
-    let role = Role::ALL
-        .into_iter()
-        .find(named)
-        .ok_or(ApiError::UnknownRole)?;
-    let seat = deployment.seat(role).ok_or(ApiError::RoleNotFilled(role))?;
-    let pinned = true;
-    Ok(Route { seat, key, pinned })
+    let milliseconds = given
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    milliseconds
+        .map(|milliseconds| Some(Duration::from_millis(milliseconds)))
+        .ok_or(RequestError::Timeout)
 }
 
 /// The caller's key, where configuration and request have one.
-fn key<'a>(settings: &RoutingSettings, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+pub fn key<'a>(settings: &RoutingSettings, headers: &'a HeaderMap) -> Option<&'a [u8]> {
     let header = || {
         let name = Some(&*settings.key_header).filter(|name| !name.is_empty())?;
         Some(headers.get(name)?.as_bytes()).filter(|key| !key.is_empty())

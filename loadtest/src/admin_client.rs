@@ -1,4 +1,4 @@
-//! Carries out a scenario's orders over the admin API, and writes down when and how that went.
+//! Sends a scenario's requests to the admin API and records when each was sent and how it ended.
 
 use std::{
     sync::atomic::Ordering::Relaxed,
@@ -9,101 +9,101 @@ use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 
 use crate::{
-    client::{Http1, Target, request},
+    client::{Http1, Target, request_bytes},
     clock::Clock,
-    generator::Live,
-    scenario::{Order, Precondition},
+    run_state::RunState,
+    scenario::{AdminRequest, Precondition},
 };
 
-/// A load may take its time.
+/// Generous, because loading a version may take long.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// How soon it is noticed that the run ended early.
+/// How often the stop flag is checked while waiting.
 const NOTICE: Duration = Duration::from_millis(50);
 
-/// An order that was given.
+/// A request that was sent to the admin API, and its result.
 #[derive(Clone, Debug, Serialize)]
-pub struct Done {
-    /// When it was given, since the run's beginning.
+pub struct RequestReport {
+    /// When it was sent, since the start of the run.
     pub at_seconds: f64,
     pub took_seconds: f64,
     pub name: String,
     pub request: String,
     pub status: Option<u16>,
-    /// After it, where the server told.
+    /// The generation after it, from the response's ETag.
     pub generation: Option<String>,
-    /// Whether the status was one of those expected.
+    /// Whether the status was one of the accepted ones.
     pub ok: bool,
-    /// What the server or the connection said where it was not.
+    /// The response or the connection error if it wasn't.
     pub error: Option<String>,
 }
 
-/// Orders that came to an end before the last one.
+/// A sequence of requests that ended early because one of them failed.
 #[derive(Debug)]
-pub struct Stopped {
-    /// So many had been accepted.
-    pub carried_out: usize,
+pub struct RequestsFailed {
+    /// Number of requests that had been accepted before.
+    pub accepted: usize,
     pub error: anyhow::Error,
 }
 
 /// A client of the admin API.
-pub struct Operator {
+pub struct AdminClient {
     target: Target,
     token: Option<String>,
 }
 
-impl Operator {
+impl AdminClient {
     pub fn new(target: Target, token: Option<String>) -> Self {
         Self { target, token }
     }
 
-    /// Orders before or after the run. The first that isn't accepted ends them.
-    pub fn carry_out(&self, orders: &[Order]) -> Result<(), Stopped> {
-        let mut carried_out = 0;
+    /// Sends requests one after the other, before or after the run; stops at the first that isn't accepted.
+    pub fn send_all(&self, requests: &[AdminRequest]) -> Result<(), RequestsFailed> {
+        let mut accepted = 0;
         let all = self.on_runtime(async |connection| {
-            for order in orders {
-                let done = self.give(connection, order, 0.0).await;
+            for request in requests {
+                let done = self.perform(connection, request, 0.0).await;
                 if !done.ok {
-                    let said = done.error.unwrap_or_default();
+                    let reason = done.error.unwrap_or_default();
                     bail!(
-                        "`{}` ({}) was not carried out: {said}",
+                        "`{}` ({}) was not accepted: {reason}",
                         done.name,
                         done.request
                     );
                 }
-                carried_out += 1;
+                accepted += 1;
             }
             Ok(())
         });
         all.flatten()
-            .map_err(|error| Stopped { carried_out, error })
+            .map_err(|error| RequestsFailed { accepted, error })
     }
 
-    /// Orders at their times, until the run ends.
-    pub fn accompany(
+    /// Sends each request at its time, until the run ends.
+    pub fn send_at_times(
         &self,
-        orders: &[(Duration, Order)],
+        requests: &[(Duration, AdminRequest)],
         clock: Clock,
-        live: &Live,
-    ) -> anyhow::Result<Vec<Done>> {
+        run_state: &RunState,
+    ) -> anyhow::Result<Vec<RequestReport>> {
         self.on_runtime(async |connection| {
             let mut done = Vec::new();
-            'orders: for (at, order) in orders {
+            'requests: for (at, request) in requests {
                 let at_ns = at.as_nanos() as u64;
                 while clock.now_ns() < at_ns {
-                    if live.stop.load(Relaxed) {
-                        break 'orders;
+                    if run_state.stop.load(Relaxed) {
+                        break 'requests;
                     }
                     let wait = Duration::from_nanos(at_ns.saturating_sub(clock.now_ns()));
                     tokio::time::sleep(wait.min(NOTICE)).await;
                 }
                 let seconds = clock.now_ns() as f64 * 1e-9;
-                done.push(self.give(connection, order, seconds).await);
+                done.push(self.perform(connection, request, seconds).await);
             }
             done
         })
     }
 
-    /// A metric of the server's without labels, where it tells.
+    /// The value of a metric without labels; `None` if the server doesn't export it.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let (status, text) = self
             .on_runtime(async |connection| self.get(connection, "/metrics").await)
@@ -124,15 +124,20 @@ impl Operator {
         Ok(runtime.block_on(work(&mut connection)))
     }
 
-    async fn give(&self, connection: &mut Http1, order: &Order, at_seconds: f64) -> Done {
+    async fn perform(
+        &self,
+        connection: &mut Http1,
+        request: &AdminRequest,
+        at_seconds: f64,
+    ) -> RequestReport {
         let begun = Instant::now();
-        let given = self.send(connection, order).await;
-        let (status, error) = match &given {
+        let sent = self.send(connection, request).await;
+        let (status, error) = match &sent {
             Ok(status) => (Some(*status), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        let ok = status.is_some_and(|status| order.accept.contains(&status));
-        let said = || {
+        let ok = status.is_some_and(|status| request.accept.contains(&status));
+        let describe_response = || {
             let body = String::from_utf8_lossy(connection.body());
             format!(
                 "{}: {}",
@@ -140,25 +145,25 @@ impl Operator {
                 body.chars().take(300).collect::<String>()
             )
         };
-        Done {
+        RequestReport {
             at_seconds,
             took_seconds: begun.elapsed().as_secs_f64(),
-            name: order.name.clone(),
-            request: format!("{} {}", order.method, order.target()),
+            name: request.name.clone(),
+            request: format!("{} {}", request.method, request.target()),
             status,
             generation: connection
                 .header("etag")
                 .filter(|_| ok)
                 .map(|tag| tag.trim_matches('"').to_owned()),
-            error: error.or_else(|| (!ok).then(said)),
+            error: error.or_else(|| (!ok).then(describe_response)),
             ok,
         }
     }
 
-    async fn send(&self, connection: &mut Http1, order: &Order) -> anyhow::Result<u16> {
+    async fn send(&self, connection: &mut Http1, request: &AdminRequest) -> anyhow::Result<u16> {
         let mut headers = self.headers();
-        if order.precondition == Precondition::Current {
-            let path = order.model_path()?;
+        if request.precondition == Precondition::Current {
+            let path = request.model_path()?;
             let (status, body) = self.get(connection, &path).await?;
             ensure!(status == 200, "GET {path} answered {status}: {body}");
             let tag = connection
@@ -166,19 +171,19 @@ impl Operator {
                 .with_context(|| format!("GET {path} gave no ETag"))?;
             headers.push(("if-match".into(), tag));
         }
-        let body = order
+        let body = request
             .body
             .as_ref()
             .map(|body| body.to_string().into_bytes());
         if body.is_some() {
             headers.push(("content-type".into(), "application/json".into()));
         }
-        // A POST without a body still has a length.
+        // A POST without a body still needs a Content-Length.
         let body = body.unwrap_or_default();
-        let bytes = request(
+        let bytes = request_bytes(
             &self.target,
-            &order.method,
-            &order.target(),
+            &request.method,
+            &request.target(),
             &headers,
             Some(&body),
         );
@@ -186,7 +191,7 @@ impl Operator {
     }
 
     async fn get(&self, connection: &mut Http1, path: &str) -> anyhow::Result<(u16, String)> {
-        let bytes = request(&self.target, "GET", path, &self.headers(), None);
+        let bytes = request_bytes(&self.target, "GET", path, &self.headers(), None);
         let status = self.ask(connection, &bytes).await?;
         Ok((
             status,
@@ -195,9 +200,9 @@ impl Operator {
     }
 
     async fn ask(&self, connection: &mut Http1, bytes: &[u8]) -> anyhow::Result<u16> {
-        let answered = connection.ask(bytes).await;
-        answered.map_err(|fault| {
-            let (target, reason, detail) = (&self.target, fault.reason(), fault.detail());
+        let answered = connection.send(bytes).await;
+        answered.map_err(|error| {
+            let (target, reason, detail) = (&self.target, error.reason(), error.detail());
             anyhow::anyhow!("{target}: {reason} ({detail})")
         })
     }

@@ -1,28 +1,28 @@
-//! The run over time.
+//! The run over time, for the JSON and the plot.
 
 use serde::Serialize;
 
-use crate::generator::Ran;
+use crate::generator::RunResult;
 
-/// The run over time; one value an interval.
+/// The run over time, with one value per interval.
 #[derive(Debug, Default, Serialize)]
-pub struct Times {
+pub struct TimeSeries {
     pub interval_seconds: f64,
     pub offered_per_second: Vec<f64>,
     pub answered_per_second: Vec<f64>,
     pub refused_per_second: Vec<f64>,
     pub failed_per_second: Vec<f64>,
-    /// Of answers; null where there were none.
+    /// Latencies of answers; null in intervals without answers.
     pub p50_ms: Vec<Option<f64>>,
     pub p99_ms: Vec<Option<f64>>,
 }
 
-pub(super) fn times(ran: &Ran) -> Times {
+pub(super) fn times(ran: &RunResult) -> TimeSeries {
     let timeline = &ran.tally.timeline;
     let width = timeline.width_seconds();
-    let mut times = Times {
+    let mut times = TimeSeries {
         interval_seconds: width,
-        ..Times::default()
+        ..TimeSeries::default()
     };
     for interval in timeline.intervals() {
         let latencies = &interval.latencies;

@@ -1,4 +1,4 @@
-//! The loaded versions of one model, in a role or waiting for one.
+//! The loaded versions of one model: those in a role, and those without one until their grace time is over.
 
 use std::{
     collections::BTreeMap,
@@ -14,8 +14,8 @@ use crate::{
 
 use super::settings::Arrivals;
 
-/// A model's versions, and how new ones are loaded.
-pub(super) struct Fleet {
+/// A model's loaded versions, and how new ones are loaded.
+pub(super) struct VersionPool {
     pub(super) model: ModelName,
     pub(super) engine: EngineSettings,
     pub(super) batch: BatchSettings,
@@ -33,11 +33,11 @@ struct Held {
 /// What a sweep did.
 pub(super) struct Swept {
     pub(super) gone: Vec<Arc<Version>>,
-    /// Whether there was more to let go that somebody still holds.
-    pub(super) held: bool,
+    /// In how long the next version is due; zero where it is already, and still held.
+    pub(super) next: Option<Duration>,
 }
 
-impl Fleet {
+impl VersionPool {
     pub(super) fn new(
         model: ModelName,
         engine: EngineSettings,
@@ -93,19 +93,21 @@ impl Fleet {
         self.loaded().remove(version).map(|held| held.version)
     }
 
-    /// Lets go of what has had no role for `grace` and nobody holds: neither a request in flight nor an order that is about
+    /// Removes what has had no role for `grace` and nobody holds: neither a request in flight nor an order that is about
     /// to give it a role. What is held is left for the next sweep.
     pub(super) fn sweep(&self, grace: Duration, now: Instant) -> Swept {
-        let old = |held: &mut Held| {
-            let since = held.unused_since;
-            since.is_some_and(|since| now.saturating_duration_since(since) >= grace)
+        let due = |held: &Held| {
+            let unused = now.saturating_duration_since(held.unused_since?);
+            Some(grace.saturating_sub(unused))
         };
         let mut loaded = self.loaded();
-        let free = |held: &mut Held| old(held) && Arc::strong_count(&held.version) == 1;
+        let free = |held: &mut Held| {
+            due(held) == Some(Duration::ZERO) && Arc::strong_count(&held.version) == 1
+        };
         let gone = loaded.extract_if(.., |_, held| free(held));
         let gone = gone.map(|(_, held)| held.version).collect();
-        let held = loaded.values_mut().any(old);
-        Swept { gone, held }
+        let next = loaded.values().filter_map(due).min();
+        Swept { gone, next }
     }
 
     fn loaded(&self) -> MutexGuard<'_, BTreeMap<VersionName, Held>> {

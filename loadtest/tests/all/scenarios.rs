@@ -1,8 +1,8 @@
-//! Scenarios: phases, orders to the admin API, expectations.
+//! Scenarios: phases, requests to the admin API, expectations.
 
 use crate::{
     program::{Pictures, run, text},
-    server::{Asked, Reply, Server, fine, problem},
+    server::{ReceivedRequest, Reply, Server, fine, problem},
 };
 
 const SCENARIO: &str = r#"
@@ -54,7 +54,7 @@ precondition = "force"
 accept = [200, 409]
 "#;
 
-fn script(asked: &Asked) -> Reply {
+fn script(asked: &ReceivedRequest) -> Reply {
     let etag = |reply| Reply {
         etag: Some("\"7\""),
         ..reply
@@ -71,7 +71,7 @@ fn script(asked: &Asked) -> Reply {
     }
 }
 
-fn play(server: &Server, scenario: &str, more: &str) -> crate::program::Ran {
+fn run_scenario(server: &Server, scenario: &str, more: &str) -> crate::program::RunResult {
     let pictures = Pictures::named(&["ankle-boot-1.png"]);
     let file = pictures.put("it.toml", scenario);
     let (url, admin) = (server.url(), server.admin());
@@ -81,7 +81,7 @@ fn play(server: &Server, scenario: &str, more: &str) -> crate::program::Ran {
     )
 }
 
-fn put_right(server: &Server) -> bool {
+fn restore(server: &Server) -> bool {
     let asked = server.asked();
     asked
         .iter()
@@ -89,17 +89,17 @@ fn put_right(server: &Server) -> bool {
 }
 
 #[test]
-fn orders_are_given_at_their_times_for_the_generation_there_is() {
+fn requests_are_sent_at_their_times_for_the_current_generation() {
     let server = Server::start(script);
-    let ran = play(&server, SCENARIO, "--name canary=s3");
+    let ran = run_scenario(&server, SCENARIO, "--name canary=s3");
     assert!(ran.ok, "{}{}", ran.stdout, ran.stderr);
-    let orders: Vec<String> = server
+    let requests: Vec<String> = server
         .asked()
         .into_iter()
         .filter(|line| line.contains("/admin/"))
         .collect();
     assert_eq!(
-        orders,
+        requests,
         [
             r#"HTTP/1.1 POST /admin/models/fashion/canary?force=true - {"share":0,"version":"s3"}"#,
             r"HTTP/1.1 GET /admin/models/fashion -",
@@ -128,12 +128,12 @@ fn orders_are_given_at_their_times_for_the_generation_there_is() {
 }
 
 #[test]
-fn an_order_that_is_not_accepted_fails_the_run_and_what_comes_after_is_still_done() {
+fn a_refused_request_fails_the_run_and_the_state_is_restored() {
     let server = Server::start(|asked| match asked.path.as_str() {
         "/admin/models/fashion/promote" => problem(412, "stale"),
         _ => script(asked),
     });
-    let ran = play(&server, SCENARIO, "");
+    let ran = run_scenario(&server, SCENARIO, "");
     assert!(!ran.ok);
     let missed = ran.missed();
     assert!(
@@ -142,11 +142,11 @@ fn an_order_that_is_not_accepted_fails_the_run_and_what_comes_after_is_still_don
             && missed[0].contains(" s is accepted: 412"),
         "{missed:?}"
     );
-    assert!(put_right(&server));
+    assert!(restore(&server));
 }
 
 #[test]
-fn a_run_whose_beginning_is_refused_does_not_begin_and_leaves_alone_what_is_there() {
+fn a_run_whose_first_request_is_refused_changes_nothing() {
     let refusing = |path: &'static str| {
         Server::start(move |asked| match asked.path == path {
             true => problem(422, "version_untrusted"),
@@ -154,22 +154,22 @@ fn a_run_whose_beginning_is_refused_does_not_begin_and_leaves_alone_what_is_ther
         })
     };
     let server = refusing("/admin/models/fashion/canary?force=true");
-    let ran = play(&server, SCENARIO, "");
+    let ran = run_scenario(&server, SCENARIO, "");
     assert!(!ran.ok && ran.stdout.is_empty());
     assert!(ran.stderr.contains("before the run"), "{}", ran.stderr);
     assert!(ran.stderr.contains("version_untrusted"), "{}", ran.stderr);
     assert_eq!(server.predictions(), 1);
-    assert!(!put_right(&server));
+    assert!(!restore(&server));
 
-    // What had been changed until then is put right.
+    // What had been changed until then is restored.
     let second = "\n[[before]]\nname = \"more\"\npath = \"/admin/models/fashion/more?force=true\"\nprecondition = \"none\"\n";
     let server = refusing("/admin/models/fashion/more?force=true");
-    let ran = play(&server, &format!("{SCENARIO}{second}"), "");
-    assert!(!ran.ok && server.predictions() == 1 && put_right(&server));
+    let ran = run_scenario(&server, &format!("{SCENARIO}{second}"), "");
+    assert!(!ran.ok && server.predictions() == 1 && restore(&server));
 }
 
 #[test]
-fn shares_are_of_what_was_measured_or_given() {
+fn shares_refer_to_the_measured_or_given_rate() {
     let scenario = r#"
 about = "half"
 connections = 2
@@ -185,22 +185,22 @@ share = "50%"
 goodput = "40%"
 "#;
     let server = Server::start(script);
-    let given = play(&server, scenario, "--reference 200");
+    let given = run_scenario(&server, scenario, "--reference 200");
     assert!(given.ok, "{}", given.stdout);
     assert_eq!(given.phase()["offered"], 50);
     let slow = Server::start(|_| fine().after(std::time::Duration::from_millis(20)));
-    let measured = play(&slow, scenario, "");
+    let measured = run_scenario(&slow, scenario, "");
     let reference = measured.json()["reference_per_second"]
         .as_f64()
         .expect("a reference");
-    // Two callers, 20 ms each: a hundred a second at most, and what was on its way at the end.
+    // Two callers at 20 ms each: at most 100/s, and the requests in flight at the end.
     assert!((2.0..=110.0).contains(&reference), "{reference}");
-    let too_little = play(&server, &scenario.replace("40%", "60%"), "--reference 200");
+    let too_little = run_scenario(&server, &scenario.replace("40%", "60%"), "--reference 200");
     assert!(!too_little.ok);
 }
 
 #[test]
-fn slow_clients_are_told_of_and_disturb_nobody() {
+fn slow_clients_are_reported_and_disturb_nobody() {
     let scenario = r#"
 about = "slow"
 connections = 2
@@ -214,23 +214,23 @@ part = "body"
 bytes_per_second = 100
 "#;
     let server = Server::start(|_| fine());
-    let ran = play(&server, scenario, "");
+    let ran = run_scenario(&server, scenario, "");
     assert!(ran.ok, "{}", ran.stdout);
     let report = ran.json();
-    let told: Vec<&str> = report["slow_clients"]
+    let outcomes: Vec<&str> = report["slow_clients"]
         .as_array()
-        .expect("told")
+        .expect("outcomes")
         .iter()
         .map(|one| text(&one[0]))
         .collect();
-    // A name of 16 bytes at 100 bytes a second: answered several times, and cut by the end.
-    assert!(told.contains(&"answered with 200"), "{told:?}");
+    // A body of 16 bytes at 100 bytes/s: answered several times, and cut off by the end of the run.
+    assert!(outcomes.contains(&"answered with 200"), "{outcomes:?}");
 }
 
 #[test]
 fn an_unknown_key_is_named() {
     let server = Server::start(script);
-    let ran = play(
+    let ran = run_scenario(
         &server,
         &SCENARIO.replace("measured = false", "mesured = false"),
         "",

@@ -1,12 +1,13 @@
-//! Remembers what answers said of themselves, and finds those that can't both be true.
+//! Finds answers that contradict each other.
 //!
-//! Within a run a generation and role always name one version; and one version always says the same of one picture.
+//! Within a run, a generation and role always belong to one version, and a version always gives the same picture the same
+//! label. A violation means that the server mixed up versions or rows of a batch.
 
 use std::fmt;
 
 use crate::{answer::Answer, pictures};
 
-/// Who has answered.
+/// A version in the role and generation in which it answered, with the number of its answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seat {
     pub model: String,
@@ -16,12 +17,12 @@ pub struct Seat {
     pub answers: u64,
 }
 
-/// Two answers, or an answer and what is known, disagree.
+/// Two answers that can't both be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contradiction {
-    /// One generation, one role, two versions.
+    /// Two versions answered for the same generation and role.
     Version { seat: String, versions: [String; 2] },
-    /// One version, one picture, two labels.
+    /// One version gave the same picture two labels.
     Label {
         version: String,
         picture: usize,
@@ -29,36 +30,39 @@ pub enum Contradiction {
     },
 }
 
-/// How the labels fared that are known.
+/// How many answers agreed with the pictures' known labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labelled {
+pub struct LabelCounts {
     pub right: u64,
     pub wrong: u64,
-    /// The first wrong one in words.
+    /// A description of the first wrong one.
     pub example: Option<String>,
 }
 
-/// What was seen so far.
+/// All that has been observed so far.
 #[derive(Clone, Debug, Default)]
-pub struct Witness {
+pub struct ConsistencyCheck {
     pub seats: Vec<Seat>,
-    /// The one that answered last will mostly answer next.
+    /// Index of the seat that answered last: a cache, since it mostly answers next, too.
     last: usize,
-    /// By version, then by picture.
-    labels: Vec<(String, Vec<Option<Said>>)>,
-    pub labelled: Labelled,
+    /// By version, then by the picture's index.
+    labels: Vec<(String, Vec<Option<SeenLabel>>)>,
+    pub labelled: LabelCounts,
 }
 
-/// What a version says of a picture.
+/// The label that a version gave a picture.
 #[derive(Clone, Debug)]
-struct Said {
+struct SeenLabel {
     label: String,
     right: Option<bool>,
 }
 
-impl Witness {
-    /// Sees an answer to the picture number `picture`, whose label may be known.
-    pub fn see(
+impl ConsistencyCheck {
+    /// Records an answer to the picture at index `picture`, whose true label may be known.
+    ///
+    /// # Errors
+    /// The contradiction with an earlier answer, if there is one.
+    pub fn observe(
         &mut self,
         answer: &Answer,
         picture: usize,
@@ -89,35 +93,38 @@ impl Witness {
                 versions: [seat.version.clone(), answer.version.clone().into_owned()],
             });
         }
-        self.see_label(answer, picture, known)
+        self.observe_label(answer, picture, known)
     }
 
-    fn see_label(
+    fn observe_label(
         &mut self,
         answer: &Answer,
         picture: usize,
         known: Option<&str>,
     ) -> Result<(), Contradiction> {
         let label = &*answer.predictions.label;
-        let said = said(&mut self.labels, &answer.version, picture).get_or_insert_with(|| Said {
-            label: label.to_owned(),
-            right: known.map(|known| pictures::plain(label) == known),
-        });
-        if said.label != label {
+        let seen =
+            label_slot(&mut self.labels, &answer.version, picture).get_or_insert_with(|| {
+                SeenLabel {
+                    label: label.to_owned(),
+                    right: known.map(|known| pictures::slug(label) == known),
+                }
+            });
+        if seen.label != label {
             return Err(Contradiction::Label {
                 version: answer.version.clone().into_owned(),
                 picture,
-                labels: [said.label.clone(), label.to_owned()],
+                labels: [seen.label.clone(), label.to_owned()],
             });
         }
-        match said.right {
+        match seen.right {
             None => {}
             Some(true) => self.labelled.right += 1,
             Some(false) => {
                 self.labelled.wrong += 1;
                 self.labelled.example.get_or_insert_with(|| {
                     format!(
-                        "{} said `{label}`, the file's name says `{}`",
+                        "{} answered `{label}`, the file's name says `{}`",
                         answer.version,
                         known.unwrap_or_default()
                     )
@@ -127,7 +134,7 @@ impl Witness {
         Ok(())
     }
 
-    /// Takes in what another thread has seen; what can't be true of both.
+    /// Adds another thread's observations and returns the contradictions between the two.
     pub fn merge(&mut self, other: Self) -> Vec<Contradiction> {
         let mut found = Vec::new();
         for seat in other.seats {
@@ -152,8 +159,8 @@ impl Witness {
         for (version, pictures) in other.labels {
             for (picture, theirs) in pictures.into_iter().enumerate() {
                 let Some(theirs) = theirs else { continue };
-                let own =
-                    said(&mut self.labels, &version, picture).get_or_insert_with(|| theirs.clone());
+                let own = label_slot(&mut self.labels, &version, picture)
+                    .get_or_insert_with(|| theirs.clone());
                 if own.label != theirs.label {
                     found.push(Contradiction::Label {
                         version: version.clone(),
@@ -170,11 +177,12 @@ impl Witness {
     }
 }
 
-fn said<'a>(
-    labels: &'a mut Vec<(String, Vec<Option<Said>>)>,
+/// The place of the label that `version` gave the picture at index `picture`.
+fn label_slot<'a>(
+    labels: &'a mut Vec<(String, Vec<Option<SeenLabel>>)>,
     version: &str,
     picture: usize,
-) -> &'a mut Option<Said> {
+) -> &'a mut Option<SeenLabel> {
     let at = labels
         .iter()
         .position(|(named, _)| named == version)
@@ -198,7 +206,7 @@ impl Seat {
     }
 }
 
-/// The reasons by which contradictions are counted.
+/// The reasons under which contradictions are counted.
 pub const REASONS: [&str; 2] = [
     "another version under the same generation and role",
     "another label by the same version for the same picture",
@@ -233,7 +241,7 @@ impl fmt::Display for Contradiction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Best;
+    use crate::answer::TopPrediction;
 
     fn answer(
         generation: u64,
@@ -246,7 +254,7 @@ mod tests {
             version: version.into(),
             role: role.into(),
             generation,
-            predictions: Best {
+            predictions: TopPrediction {
                 label: label.into(),
                 probability: 0.5,
             },
@@ -254,62 +262,68 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_and_role_name_one_version() {
-        let mut witness = Witness::default();
-        let mut see = |generation, role, version| {
-            witness.see(&answer(generation, role, version, "Bag"), 0, None)
+    fn a_generation_and_role_belong_to_one_version() {
+        let mut consistency = ConsistencyCheck::default();
+        let mut observe = |generation, role, version| {
+            consistency.observe(&answer(generation, role, version, "Bag"), 0, None)
         };
-        assert_eq!(see(1, "stable", "s1"), Ok(()));
-        assert_eq!(see(1, "canary", "s2"), Ok(()));
-        assert_eq!(see(2, "stable", "s2"), Ok(()));
-        assert_eq!(see(1, "stable", "s1"), Ok(()));
-        let found = see(1, "stable", "s2").expect_err("two versions");
+        assert_eq!(observe(1, "stable", "s1"), Ok(()));
+        assert_eq!(observe(1, "canary", "s2"), Ok(()));
+        assert_eq!(observe(2, "stable", "s2"), Ok(()));
+        assert_eq!(observe(1, "stable", "s1"), Ok(()));
+        let found = observe(1, "stable", "s2").expect_err("two versions");
         assert_eq!(
             found.to_string(),
             "generation 1, stable of fashion: both s1 and s2"
         );
-        assert_eq!(witness.seats.len(), 3);
-        assert_eq!(witness.seats[0].answers, 3);
+        assert_eq!(consistency.seats.len(), 3);
+        assert_eq!(consistency.seats[0].answers, 3);
     }
 
     #[test]
-    fn a_version_says_the_same_of_the_same_picture() {
-        let mut witness = Witness::default();
-        let mut see = |version, picture, label| {
-            witness.see(&answer(1, version, version, label), picture, None)
+    fn a_version_gives_a_picture_one_label() {
+        let mut consistency = ConsistencyCheck::default();
+        let mut observe = |version, picture, label| {
+            consistency.observe(&answer(1, version, version, label), picture, None)
         };
-        assert_eq!(see("s1", 0, "Bag"), Ok(()));
-        assert_eq!(see("s1", 1, "Coat"), Ok(()));
-        assert_eq!(see("s2", 0, "Coat"), Ok(()));
-        assert_eq!(see("s1", 0, "Bag"), Ok(()));
-        let found = see("s1", 0, "Coat").expect_err("two labels");
+        assert_eq!(observe("s1", 0, "Bag"), Ok(()));
+        assert_eq!(observe("s1", 1, "Coat"), Ok(()));
+        assert_eq!(observe("s2", 0, "Coat"), Ok(()));
+        assert_eq!(observe("s1", 0, "Bag"), Ok(()));
+        let found = observe("s1", 0, "Coat").expect_err("two labels");
         assert_eq!(found.to_string(), "s1: both `Bag` and `Coat`");
     }
 
     #[test]
     fn known_labels_are_compared_as_file_names_spell_them() {
-        let mut witness = Witness::default();
+        let mut consistency = ConsistencyCheck::default();
         for (picture, label) in [(0, "T-shirt/top"), (0, "T-shirt/top"), (1, "Bag")] {
-            let seen = witness.see(
+            let seen = consistency.observe(
                 &answer(1, "stable", "s1", label),
                 picture,
                 Some("t-shirt-top"),
             );
             assert_eq!(seen, Ok(()));
         }
-        assert_eq!((witness.labelled.right, witness.labelled.wrong), (2, 1));
-        let example = witness.labelled.example.expect("an example");
-        assert_eq!(example, "s1 said `Bag`, the file's name says `t-shirt-top`");
+        assert_eq!(
+            (consistency.labelled.right, consistency.labelled.wrong),
+            (2, 1)
+        );
+        let example = consistency.labelled.example.expect("an example");
+        assert_eq!(
+            example,
+            "s1 answered `Bag`, the file's name says `t-shirt-top`"
+        );
     }
 
     #[test]
-    fn threads_contradict_each_other_too() {
+    fn contradictions_between_threads_are_found() {
         let seen = |version, label| {
-            let mut witness = Witness::default();
-            witness
-                .see(&answer(1, "stable", version, label), 2, None)
+            let mut consistency = ConsistencyCheck::default();
+            consistency
+                .observe(&answer(1, "stable", version, label), 2, None)
                 .expect("the first");
-            witness
+            consistency
         };
         let mut same = seen("s1", "Bag");
         assert_eq!(same.merge(seen("s1", "Bag")), []);

@@ -1,22 +1,22 @@
-//! Why there was no answer.
+//! Why a request got no response.
 
 use std::io;
 
-/// A request without a whole answer.
+/// A request without a complete response.
 #[derive(Debug)]
-pub enum Fault {
-    /// No connection.
+pub enum RequestError {
+    /// The connection could not be opened.
     Connect(io::Error),
-    /// The connection ended before the whole answer had come.
+    /// The connection was closed before the response was complete.
     Closed(String),
-    /// Nothing came in time.
+    /// The response didn't arrive within the time limit.
     Timeout,
-    /// What came isn't HTTP.
+    /// The response isn't valid HTTP.
     Protocol(String),
 }
 
-impl Fault {
-    /// The reason by which it is counted.
+impl RequestError {
+    /// The reason under which it is counted.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Connect(_) => "can't connect",
@@ -26,7 +26,7 @@ impl Fault {
         }
     }
 
-    /// What exactly happened.
+    /// Details of this occurrence.
     pub fn detail(&self) -> String {
         match self {
             Self::Connect(error) => error.to_string(),
