@@ -123,7 +123,7 @@ instructions: ## Count the hot path's instructions anew and keep them (needs val
 	$(COUNTED) --update
 
 test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor nasm
-	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test --workspace --lib --locked image::; \
+	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test --locked -p stillhouse-image; \
 	else echo "skipped: the tests above ran on it"; fi
 
 # The same binaries: only the library is hidden from them.

@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use prometheus::{GaugeVec, IntGaugeVec};
-use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Haste};
+use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Priority};
 
 use super::{
     Version,
@@ -82,7 +82,7 @@ impl Launcher {
         files: VersionFiles,
         engine: &EngineSettings,
         batch: &BatchSettings,
-        haste: Haste,
+        priority: Priority,
     ) -> Result<Arc<Version>, LaunchError> {
         let options = EngineOptions {
             output: Some(files.manifest.output.name.clone()),
@@ -93,7 +93,7 @@ impl Launcher {
             normalization,
             limit,
             warmup,
-        } = self.examine(&files, &options, batch, haste)?;
+        } = self.examine(&files, &options, batch, priority)?;
         let batching = decide(batch, &warmup, limit, options.intra_threads);
 
         let (model, name) = (files.model, files.version);
@@ -101,7 +101,7 @@ impl Launcher {
         let batcher = Batcher::start(
             &blueprint,
             batching,
-            haste,
+            priority,
             &self.delivery,
             &self.batch_metrics,
             &model,
@@ -153,10 +153,10 @@ impl Launcher {
         files: &VersionFiles,
         options: &EngineOptions,
         batch: &BatchSettings,
-        haste: Haste,
+        priority: Priority,
     ) -> Result<Examined, PreflightError> {
         let examine = || {
-            let blueprint = haste.piece(|| (self.prepare)(&files.model_bytes, options))?;
+            let blueprint = priority.run(|| (self.prepare)(&files.model_bytes, options))?;
             contract::check(&files.manifest, blueprint.signature())?;
             let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
 
@@ -166,9 +166,9 @@ impl Launcher {
                 fixed => fixed,
             }
             .min(limit);
-            let mut engine = haste.piece(|| blueprint.build(most))?;
-            golden::verify(engine.as_mut(), most, files, &normalization, haste)?;
-            let warmup = warmup::measure(engine.as_mut(), most, haste)?;
+            let mut engine = priority.run(|| blueprint.build(most))?;
+            golden::verify(engine.as_mut(), most, files, &normalization, priority)?;
+            let warmup = warmup::measure(engine.as_mut(), most, priority)?;
             Ok(Examined {
                 blueprint,
                 normalization,
@@ -176,7 +176,7 @@ impl Launcher {
                 warmup,
             })
         };
-        haste.apart(examine).unwrap_or_else(|_| {
+        priority.run_on_own_thread(examine).unwrap_or_else(|_| {
             Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
         })
     }

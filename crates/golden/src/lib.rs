@@ -5,7 +5,7 @@ mod preflight;
 
 use std::sync::Arc;
 
-use stillhouse_engine::{Engine, EngineError, Haste, Sample};
+use stillhouse_engine::{Engine, EngineError, Priority, Sample};
 
 use stillhouse_image::{
     self as image, ImageError, Input, Limits, Normalization, Transform, TransformError,
@@ -91,7 +91,7 @@ pub fn verify(
     most_rows: usize,
     files: &VersionFiles,
     normalization: &Arc<Normalization>,
-    haste: Haste,
+    priority: Priority,
 ) -> Result<(), GoldenError> {
     let transform = &files.manifest.transform;
     let kind = files.manifest.output.kind;
@@ -108,8 +108,8 @@ pub fn verify(
     let inputs = inputs.collect::<Result<Vec<Input>, _>>()?;
     let mut alone = Vec::with_capacity(inputs.len());
     for (golden, input) in files.golden.iter().zip(&inputs) {
-        let outputs = haste
-            .piece(|| run(engine, std::slice::from_ref(input)))?
+        let outputs = priority
+            .run(|| run(engine, std::slice::from_ref(input)))?
             .remove(0);
         compare(golden, 1, &outputs)?;
         alone.push(outputs);
@@ -124,7 +124,7 @@ pub fn verify(
             .golden
             .iter()
             .cycle()
-            .zip(haste.piece(|| run(engine, &batch))?)
+            .zip(priority.run(|| run(engine, &batch))?)
         {
             compare(golden, rows, &outputs)?;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Haste};
+use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Priority};
 use stillhouse_image::{Normalization, TransformError};
 use stillhouse_store::VersionFiles;
 
@@ -43,13 +43,13 @@ pub fn preflight(
     files: &VersionFiles,
     engine: &EngineOptions,
     prepare: Prepare<'_>,
-    haste: Haste,
+    priority: Priority,
 ) -> Result<String, PreflightError> {
     let options = EngineOptions {
         output: Some(files.manifest.output.name.clone()),
         ..engine.clone()
     };
-    let blueprint = haste.piece(|| prepare(&files.model_bytes, &options))?;
+    let blueprint = priority.run(|| prepare(&files.model_bytes, &options))?;
     contract::check(&files.manifest, blueprint.signature())?;
     let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
     let rows = files
@@ -60,8 +60,8 @@ pub fn preflight(
     // A thread of its own: an engine that panics takes only that down.
     std::thread::scope(|scope| {
         let run = scope.spawn(|| {
-            let mut engine = haste.piece(|| blueprint.build(rows))?;
-            verify(engine.as_mut(), rows, files, &normalization, haste)?;
+            let mut engine = priority.run(|| blueprint.build(rows))?;
+            verify(engine.as_mut(), rows, files, &normalization, priority)?;
             Ok(blueprint.describe())
         });
         run.join()

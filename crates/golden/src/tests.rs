@@ -111,7 +111,7 @@ fn verdict(files: &VersionFiles, network: Scripted, most_rows: usize) -> String 
         most_rows,
         files,
         &normalization,
-        Haste::NobodyWaits,
+        Priority::Foreground,
     ) {
         Ok(()) => "trusted".into(),
         Err(error) => error.to_string(),

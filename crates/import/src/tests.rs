@@ -1,7 +1,7 @@
 use stillhouse_engine::{
     Backend, Device,
     ElementType::{F16, F32},
-    Haste,
+    Priority,
     onnx::{
         GraphProto, ModelProto, NodeProto, StringStringEntryProto,
         build::{half_weights, integers, model, node, port, weights},
@@ -114,7 +114,7 @@ fn refusal(files: &VersionFiles) -> String {
     let said: Vec<String> = every_engine()
         .iter()
         .map(|engine| {
-            preflight(files, engine, &prepare, Haste::NobodyWaits)
+            preflight(files, engine, &prepare, Priority::Foreground)
                 .unwrap_err()
                 .to_string()
         })
@@ -181,7 +181,7 @@ fn every_shape_is_described_and_reproduced_on_every_engine() {
                 "{name}"
             );
             for other in every_engine() {
-                let trial = preflight(&files(&described), &other, &prepare, Haste::NobodyWaits);
+                let trial = preflight(&files(&described), &other, &prepare, Priority::Foreground);
                 trial.unwrap_or_else(|error| {
                     panic!(
                         "{name} from {} on {}: {error}",
@@ -234,7 +234,7 @@ fn of_several_outputs_one_is_named_and_found_again() {
         };
         let described = described(&network, &overrides).unwrap();
         for engine in every_engine() {
-            preflight(&files(&described), &engine, &prepare, Haste::NobodyWaits).unwrap();
+            preflight(&files(&described), &engine, &prepare, Priority::Foreground).unwrap();
         }
         described.version.manifest.output
     };
@@ -444,7 +444,7 @@ fn what_is_imported_is_read_and_served_again() {
     );
     assert_eq!(read.manifest.golden[0].image, "golden/drawn-ramp.png");
     for engine in every_engine() {
-        preflight(&read, &engine, &prepare, Haste::NobodyWaits).unwrap();
+        preflight(&read, &engine, &prepare, Priority::Foreground).unwrap();
     }
 }
 
@@ -464,7 +464,7 @@ fn a_guest_is_served_from_memory_and_leaves_nothing() {
         guest.files.golden[0].image
     );
     for engine in every_engine() {
-        preflight(&guest.files, &engine, &prepare, Haste::NobodyWaits).unwrap();
+        preflight(&guest.files, &engine, &prepare, Priority::Foreground).unwrap();
     }
     drop(guest);
     assert!(!picture.exists());
