@@ -7,7 +7,7 @@ use clap::Args;
 use stillhouse_engine::EngineOptions;
 
 use super::network::{Network, read_labels};
-use crate::import::Guest;
+use crate::import::Standalone;
 
 /// The network that is served instead of the repository.
 #[derive(Args)]
@@ -24,7 +24,7 @@ pub(super) struct GuestNetwork {
 
 impl GuestNetwork {
     /// Reads and describes the network, if there is one, and tells how everything was decided.
-    pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Guest>> {
+    pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Standalone>> {
         let (onnx, labels) = match (&self.onnx, &self.labels) {
             (Some(onnx), Some(labels)) => (onnx, labels),
             (None, None) => return Ok(None),
@@ -35,7 +35,7 @@ impl GuestNetwork {
         let guest = self
             .network
             .describe(onnx, &labels, "", engine)?
-            .into_guest(onnx)?;
+            .into_standalone(onnx)?;
         guest
             .choices
             .iter()

@@ -1,11 +1,11 @@
-//! What the caller may say about a network, and how every decision is told.
+//! What the caller may specify about a network, and how each decision is shown.
 
 use std::{fmt, str::FromStr};
 
 use stillhouse_image::{Color, Filter, Layout, Resize};
 use stillhouse_store::manifest::OutputKind;
 
-/// What is known better than the graph says it; everything else is decided by [`describe`](super::describe).
+/// What the caller knows better than the graph; everything else is decided by [`describe`](super::describe).
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// Width and height in pixels; needed where the graph takes a flat row that is no square.

@@ -14,7 +14,7 @@ struct Frame {
     height: usize,
 }
 
-/// Decides the transform and tells how.
+/// Decides the transform and returns each decision.
 pub(super) fn transform(
     input: &Port,
     overrides: &Overrides,
@@ -59,7 +59,7 @@ pub(super) fn transform(
     transform
         .validate()
         .map_err(|error| ImportError::Frame(error.to_string()))?;
-    let choices = tell(&transform, overrides, shape);
+    let choices = choices(&transform, overrides, shape);
     Ok((transform, choices))
 }
 
@@ -154,7 +154,7 @@ fn refusal(input: &Port, overrides: &Overrides) -> ImportError {
     ))
 }
 
-fn tell(transform: &Transform, overrides: &Overrides, shape: Origin) -> Vec<Choice> {
+fn choices(transform: &Transform, overrides: &Overrides, shape: Origin) -> Vec<Choice> {
     let Transform {
         color,
         width,
@@ -363,12 +363,12 @@ mod tests {
 
     #[test]
     fn every_decision_is_told() {
-        let said = |dims: &[usize], overrides: &Overrides| {
+        let found = |dims: &[usize], overrides: &Overrides| {
             let (_, choices) = transform(&port(dims), overrides).unwrap();
             choices.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(
-            said(&[3, 224, 196], &Overrides::default()),
+            found(&[3, 224, 196], &Overrides::default()),
             [
                 "transform.color = rgb (default)",
                 "transform.size = 196x224 (graph)",
@@ -388,7 +388,7 @@ mod tests {
             ..Overrides::default()
         };
         assert_eq!(
-            said(&[3072], &overrides),
+            found(&[3072], &overrides),
             [
                 "transform.color = rgb (default)",
                 "transform.size = 32x32 (default)",

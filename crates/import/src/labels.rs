@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Choice, Origin};
 use stillhouse_store::Labels;
 
-/// Reads one label a line; labels that stand there twice are told apart by their class number, and that is told.
+/// Reads one label a line; duplicate labels get their class number appended, and that is reported as a choice.
 ///
 /// # Errors
 /// A line that is empty, or too few lines.

@@ -3,7 +3,7 @@
 //!
 //! | module      | holds                                                                   |
 //! |-------------|-------------------------------------------------------------------------|
-//! | `choice`    | what may be overridden, and how every decision is told                  |
+//! | `choice`    | what may be overridden, and how each decision is shown                  |
 //! | `frame`     | the transform that fits a graph's input                                 |
 //! | `labels`    | label files as people have them                                         |
 //! | `pictures`  | golden pictures: the caller's, or drawn ones                            |
@@ -142,8 +142,8 @@ pub fn describe(
     golden::record(network.as_mut(), &transform, &mut golden)?;
     golden.iter_mut().for_each(tighten);
     if blind(&golden) {
-        let told = "every picture gives the same outputs: they can't tell a right transform from a wrong one";
-        choices.push(Choice::new("golden", told, Origin::Observed));
+        let note = "every picture gives the same outputs: they can't distinguish a right transform from a wrong one";
+        choices.push(Choice::new("golden", note, Origin::Observed));
     }
     let element = match signature.input.element {
         ElementType::F32 => Element::F32,
@@ -198,7 +198,7 @@ pub fn describe(
 
 /// A version that stands in no repository.
 #[derive(Debug)]
-pub struct Guest {
+pub struct Standalone {
     /// What is served, as the model named after its file and the version `local`.
     pub files: VersionFiles,
     /// How everything was decided.
@@ -212,7 +212,7 @@ impl Described {
     ///
     /// # Errors
     /// The disk's, which takes the pictures.
-    pub fn into_guest(self, file: &Path) -> Result<Guest, StoreError> {
+    pub fn into_standalone(self, file: &Path) -> Result<Standalone, StoreError> {
         let folder = TempDir::with_prefix("stillhouse-");
         let folder = folder.map_err(|source| StoreError::Io {
             path: std::env::temp_dir(),
@@ -222,7 +222,7 @@ impl Described {
             .version
             .files(&model_name(file), &"local".parse()?, folder.path())?;
         files.write_golden(folder.path())?;
-        Ok(Guest {
+        Ok(Standalone {
             files,
             choices: self.choices,
             folder,

@@ -34,7 +34,7 @@ pub fn named(files: Vec<(String, Bytes)>) -> Vec<(String, Bytes)> {
 }
 
 /// Four pictures of the network's own size, the same on every machine and for ever: nobody's photograph, but enough to
-/// tell one network, one transform and one damaged weight from another.
+/// distinguish networks, transforms and damaged weights.
 pub fn drawn(transform: &Transform) -> Vec<(String, Bytes)> {
     let (width, height) = (transform.width, transform.height);
     let mut noise = 0x5711_1105_u64;

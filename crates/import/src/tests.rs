@@ -111,7 +111,7 @@ fn files(described: &Described) -> VersionFiles {
 
 /// The reason why `files` are refused, which is the same on every engine.
 fn refusal(files: &VersionFiles) -> String {
-    let said: Vec<String> = every_engine()
+    let found: Vec<String> = every_engine()
         .iter()
         .map(|engine| {
             preflight(files, engine, &prepare, Priority::Foreground)
@@ -119,8 +119,8 @@ fn refusal(files: &VersionFiles) -> String {
                 .to_string()
         })
         .collect();
-    assert!(said.iter().all(|one| *one == said[0]), "{said:?}");
-    said[0].clone()
+    assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
+    found[0].clone()
 }
 
 #[test]
@@ -195,17 +195,17 @@ fn every_shape_is_described_and_reproduced_on_every_engine() {
 
 #[test]
 fn decisions_say_whose_they_are() {
-    let said = |network: &ModelProto, overrides: &Overrides| {
+    let found = |network: &ModelProto, overrides: &Overrides| {
         let described = described(network, overrides).unwrap();
         let choices: Vec<String> = described.choices.iter().map(ToString::to_string).collect();
         choices[choices.len() - 3..].join("; ")
     };
     assert_eq!(
-        said(&logits("N,48"), &Overrides::default()),
+        found(&logits("N,48"), &Overrides::default()),
         "golden = 4 pictures (default); output.name = y (graph); output.kind = logits (observed)"
     );
     assert_eq!(
-        said(&softmax("N,48"), &Overrides::default()),
+        found(&softmax("N,48"), &Overrides::default()),
         "golden = 4 pictures (default); output.name = y (graph); output.kind = probabilities (graph)"
     );
     let given = Overrides {
@@ -214,7 +214,7 @@ fn decisions_say_whose_they_are() {
         ..Overrides::default()
     };
     assert_eq!(
-        said(&softmax("N,48"), &given),
+        found(&softmax("N,48"), &given),
         "golden = 4 pictures (default); output.name = y (given); output.kind = probabilities (given)"
     );
 }
@@ -351,9 +351,9 @@ fn a_manifest_that_contradicts_the_graph_is_refused_with_both_values() {
     let check = |change: &dyn Fn(&mut Manifest), parts: &[&str]| {
         let mut files = good.clone();
         change(&mut files.manifest);
-        let said = refusal(&files);
+        let found = refusal(&files);
         for part in parts {
-            assert!(said.contains(part), "{said} should say {part}");
+            assert!(found.contains(part), "{found} should say {part}");
         }
     };
     check(&|m| m.output.classes = 4, &["output.classes", "4", "3"]);
@@ -371,7 +371,7 @@ fn a_manifest_that_contradicts_the_graph_is_refused_with_both_values() {
         &["output.kind", "probabilities", "logits"],
     );
     check(&|m| m.output.name = "z".into(), &["z", "y"]);
-    // What only the samples can tell: another scale, the wrong channel order, the wrong layout in a flat row.
+    // What only the samples can detect: another scale, the wrong channel order, the wrong layout in a flat row.
     check(&|m| m.transform.scale *= 1.1, &["golden sample `drawn-"]);
     check(
         &|m| m.transform.color = Color::Bgr,
@@ -449,24 +449,24 @@ fn what_is_imported_is_read_and_served_again() {
 }
 
 #[test]
-fn a_guest_is_served_from_memory_and_leaves_nothing() {
-    let guest = described(&logits("N,48"), &Overrides::default()).unwrap();
-    let guest = guest
-        .into_guest(Path::new("some/where/My Net_v2.onnx"))
+fn a_standalone_model_is_served_from_memory_and_leaves_nothing() {
+    let standalone = described(&logits("N,48"), &Overrides::default()).unwrap();
+    let standalone = standalone
+        .into_standalone(Path::new("some/where/My Net_v2.onnx"))
         .unwrap();
     assert_eq!(
-        (guest.files.model.as_str(), guest.files.version.as_str()),
+        (standalone.files.model.as_str(), standalone.files.version.as_str()),
         ("my-net_v2", "local")
     );
-    let picture = guest.files.path.join(&guest.files.manifest.golden[0].image);
+    let picture = standalone.files.path.join(&standalone.files.manifest.golden[0].image);
     assert_eq!(
         std::fs::read(&picture).unwrap(),
-        guest.files.golden[0].image
+        standalone.files.golden[0].image
     );
     for engine in every_engine() {
-        preflight(&guest.files, &engine, &prepare, Priority::Foreground).unwrap();
+        preflight(&standalone.files, &engine, &prepare, Priority::Foreground).unwrap();
     }
-    drop(guest);
+    drop(standalone);
     assert!(!picture.exists());
 }
 
@@ -514,7 +514,7 @@ fn small_outputs_are_held_to_a_small_tolerance() {
 
 #[test]
 fn samples_that_tell_nothing_are_told() {
-    let told = |overrides: &Overrides| {
+    let is_noted = |overrides: &Overrides| {
         let choices = described(&logits("N,48"), overrides).unwrap().choices;
         choices.iter().any(|choice| {
             choice
@@ -522,8 +522,8 @@ fn samples_that_tell_nothing_are_told() {
                 .contains("every picture gives the same outputs")
         })
     };
-    assert!(!told(&Overrides::default()));
-    assert!(told(&Overrides {
+    assert!(!is_noted(&Overrides::default()));
+    assert!(is_noted(&Overrides {
         std: Some(vec![1e12]),
         mean: Some(vec![1e12]),
         ..Overrides::default()

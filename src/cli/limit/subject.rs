@@ -147,7 +147,7 @@ pub(super) fn from_onnx(
     let (labels, choices) = read.map_err(|detail| anyhow!("{}: {detail}", path.display()))?;
     choices.iter().for_each(|choice| eprintln!("  {choice}"));
     let described = network.describe(onnx, &labels, "", engine)?;
-    let guest = described.into_guest(onnx)?;
+    let guest = described.into_standalone(onnx)?;
     guest
         .choices
         .iter()
