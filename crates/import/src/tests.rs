@@ -455,10 +455,16 @@ fn a_standalone_model_is_served_from_memory_and_leaves_nothing() {
         .into_standalone(Path::new("some/where/My Net_v2.onnx"))
         .unwrap();
     assert_eq!(
-        (standalone.files.model.as_str(), standalone.files.version.as_str()),
+        (
+            standalone.files.model.as_str(),
+            standalone.files.version.as_str()
+        ),
         ("my-net_v2", "local")
     );
-    let picture = standalone.files.path.join(&standalone.files.manifest.golden[0].image);
+    let picture = standalone
+        .files
+        .path
+        .join(&standalone.files.manifest.golden[0].image);
     assert_eq!(
         std::fs::read(&picture).unwrap(),
         standalone.files.golden[0].image

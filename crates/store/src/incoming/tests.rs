@@ -275,7 +275,10 @@ fn only_ordinary_files_come_in() {
         entry(&mut archive, kind, b"golden", b"/etc", b"");
         archive.extend(tar(&files(&stage, "")));
         let message = refusal(&stage, &archive);
-        assert!(message.contains(&format!("`golden` is {expected}")), "{message}");
+        assert!(
+            message.contains(&format!("`golden` is {expected}")),
+            "{message}"
+        );
     }
     for key in ["size", "GNU.sparse.major", "linkpath"] {
         let mut archive = Vec::new();
@@ -303,7 +306,10 @@ fn only_ordinary_files_come_in() {
         .add_symlink("golden", "/etc", SimpleFileOptions::default())
         .unwrap();
     let message = refusal(&stage, &linked.finish().unwrap().into_inner());
-    assert!(message.contains("`golden` has the Unix mode 120000"), "{message}");
+    assert!(
+        message.contains("`golden` has the Unix mode 120000"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -370,7 +376,10 @@ fn bombs_end_at_the_limit() {
     let many: Files = many.collect();
     for archive in [tar(&many), zip(&many)] {
         let message = refusal(&stage, &archive);
-        assert!(message.contains("it has more than 512 entries"), "{message}");
+        assert!(
+            message.contains("it has more than 512 entries"),
+            "{message}"
+        );
     }
     let mut long = Vec::new();
     entry(
@@ -436,7 +445,10 @@ fn damage_inside_is_found() {
         ),
     ] {
         let message = refusal(&stage, &tar(&files));
-        assert!(message.contains(expected), "{message} should say {expected}");
+        assert!(
+            message.contains(expected),
+            "{message} should say {expected}"
+        );
     }
     let mut stranger = files(&stage, "v2/");
     stranger.push(("v2/notes.md".into(), b"text".to_vec()));

@@ -43,7 +43,9 @@ impl Post {
             watch
         };
         let by_polling = |repository, sender: Sender<Arrival>| {
-            Watch::polling(repository, POLL, move |arrival| sender.send(arrival).unwrap())
+            Watch::polling(repository, POLL, move |arrival| {
+                sender.send(arrival).unwrap()
+            })
         };
         [post(&by_events), post(&by_polling)]
     }
@@ -164,7 +166,11 @@ fn uploads_are_seen_and_never_half() {
 #[test]
 fn dropping_it_ends_its_thread() {
     for post in Post::both() {
-        let Post { stage, reports, watch } = post;
+        let Post {
+            stage,
+            reports,
+            watch,
+        } = post;
         drop(watch);
         // The thread held the only sender.
         let end = reports.recv_timeout(PATIENCE);
