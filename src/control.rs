@@ -30,7 +30,6 @@ use std::{
 use crate::{
     registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
-    shadow::ShadowMetrics,
     store::{ModelName, Repository, VersionName, Watch},
     version::Launcher,
 };
@@ -71,7 +70,6 @@ pub struct ControlPlane {
     /// Set once the repository is watched.
     uploads: OnceLock<Uploads>,
     judging: JudgeMetrics,
-    shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
     loading: tokio::sync::Semaphore,
     /// Says that the versions without a role are others now.

@@ -148,7 +148,6 @@ impl ControlPlane {
             events: Arc::new(EventLog::new(Timestamp::now())),
             uploads: OnceLock::new(),
             judging: parts.judging,
-            shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),
             unloading: tokio::sync::Notify::new(),
         }))
