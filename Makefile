@@ -108,11 +108,12 @@ test-engines test-tract: export STILLHOUSE_ONNX_LIGHT = $(abspath $(wildcard $(V
 test-engines: ## - all tests, on ONNX Runtime where its library is, and on tract
 	$(CARGO) test --workspace --locked $(TURBO)
 
-# Our crate as for release, in one piece; the dependencies are those of the tests, which have been built. Hence neither
+# Our crates as for release, each in one piece; the dependencies are those of the tests, which have been built. Hence neither
 # features nor packages may differ from theirs.
+COUNTED_CRATES := stillhouse $(patsubst crates/%,stillhouse-%,$(wildcard crates/*))
+COUNTED_PROFILE := opt-level=3 debug=false codegen-units=1 incremental=false debug-assertions=false overflow-checks=false
 COUNTED = $(CARGO) test --workspace --locked $(TURBO) --bench instructions \
-	$(foreach is,opt-level=3 debug=false codegen-units=1 incremental=false debug-assertions=false overflow-checks=false, \
-	--config profile.dev.package.stillhouse.$(is)) --
+	$(foreach crate,$(COUNTED_CRATES),$(foreach setting,$(COUNTED_PROFILE),--config profile.dev.package.$(crate).$(setting))) --
 
 check-instructions: ## - instructions of the hot path, counted by valgrind, against those that are kept
 	@if command -v valgrind >/dev/null; then set -x; $(COUNTED); \
@@ -122,7 +123,7 @@ instructions: ## Count the hot path's instructions anew and keep them (needs val
 	$(COUNTED) --update
 
 test-jpeg: ## - pictures once more, on the decoder that needs neither cmake nor nasm
-	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test --workspace --lib --locked image::; \
+	@if [ -n "$(TURBO)" ]; then set -x; $(CARGO) test --locked -p stillhouse-image; \
 	else echo "skipped: the tests above ran on it"; fi
 
 # The same binaries: only the library is hidden from them.

@@ -19,7 +19,7 @@ use std::{
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
-use stillhouse_engine::{Blueprint, EngineError, Haste, Sample};
+use stillhouse_engine::{Blueprint, EngineError, Priority, Sample};
 use tokio::sync::oneshot;
 
 pub use delivery::{Carrier, Delivery};
@@ -175,7 +175,7 @@ impl<S: Sample> Batcher<S> {
     pub fn start(
         blueprint: &Arc<dyn Blueprint>,
         options: BatchOptions,
-        haste: Haste,
+        priority: Priority,
         delivery: &Delivery,
         metrics: &BatchMetrics,
         of: [&str; 2],
@@ -196,7 +196,7 @@ impl<S: Sample> Batcher<S> {
             options.workers,
             options.policy.max_batch,
         ));
-        let together = haste == Haste::NobodyWaits;
+        let together = priority == Priority::Foreground;
         for index in 0..options.workers {
             let (queue, built, families) = (queue.clone(), built.clone(), families.clone());
             let (blueprint, policy) = (blueprint.clone(), options.policy);
@@ -207,7 +207,7 @@ impl<S: Sample> Batcher<S> {
                 .spawn(move || {
                     let build = || {
                         worker::Worker::new(
-                            queue, policy, blueprint, families, delivery, objective, haste,
+                            queue, policy, blueprint, families, delivery, objective, priority,
                         )
                     };
                     let worker = match together {

@@ -1,42 +1,54 @@
 //! A model server for distilled image classifiers.
 //!
-//! | floor | rooms                                   | what for                                                        |
-//! |-------|-----------------------------------------|-----------------------------------------------------------------|
-//! | 14    | `main`, [`cli`]                         | arguments, verbs                                                |
-//! | 13    | [`app`]                                 | the composition root                                            |
-//! | 12    | [`config`], [`import`]                  | settings composed; networks brought in                          |
-//! | 11    | [`http`]                                | the two routers                                                 |
-//! | 10    | [`control`]                             | who changes what is served: loading, journal, orders, the judge |
-//! | 9     | [`serving`]                             | predictions without a protocol: budgets, deadlines, fallback, errors |
-//! | 8     | [`registry`]                            | model name → slot and shadow, fixed after start                 |
-//! | 7     | [`shadow`]                              | answers compared with the teacher's: pairs                      |
-//! | 6     | [`rollout`]                             | deployments: who answers, behind the one pointer that is swapped |
-//! | 5     | [`version`]                             | a running version                                               |
-//! | 4     | [`golden`]                              | the samples that a version must reproduce                       |
-//! | 3     | [`batch`], [`drift`], [`store`]         | queue and workers; divergences; the repository on disk          |
-//! | 2     | [`image`]                               | decode and transform                                            |
-//! | 1     | [`metrics`], [`strict`]                 | the registry of metrics; strict TOML                            |
-//! | 0     | the crate `stillhouse-engine`           | ONNX Runtime and tract behind one trait                         |
+//! | floor | rooms                   | where                | what for                                                        |
+//! |-------|-------------------------|----------------------|-----------------------------------------------------------------|
+//! | 14    | `main`, [`cli`]         | `src`                | arguments, verbs                                                |
+//! | 13    | [`app`]                 | `src`                | the composition root                                            |
+//! | 12    | [`config`]              | `src`                | settings composed                                               |
+//! | 11    | [`http`]                | `src`                | the two routers                                                 |
+//! | 10    | [`control`]             | `src`                | who changes what is served: loading, journal, orders, the judge |
+//! | 9     | [`serving`]             | `src`                | predictions without a protocol: budgets, deadlines, fallback, errors |
+//! | 8     | [`registry`]            | `src`                | model name → slot and shadow, fixed after start                 |
+//! | 7     | [`shadow`]              | `src`                | answers compared with the teacher's: pairs                      |
+//! | 6     | [`rollout`]             | `src`                | deployments: who answers, behind the one pointer that is swapped |
+//! | 5     | [`version`]             | `src`                | a running version                                               |
+//! | 5     | [`import`]              | `crates/import`      | an ONNX file becomes a version                                  |
+//! | 4     | [`golden`]              | `crates/golden`      | what an engine must reproduce before it serves a version        |
+//! | 3     | [`batch`]               | `src`                | queue and workers                                               |
+//! | 3     | [`pair_series`]         | `src`                | a version's differences from its teacher as Prometheus counters |
+//! | 3     | [`store`]               | `crates/store`       | the model repository on disk                                    |
+//! | 2     | [`image`]               | `crates/image`       | decode and transform pictures                                   |
+//! | 1     | [`drift`]               | `crates/drift`       | divergences, calibration, sequential tests: pure                |
+//! | 1     | [`metrics`]             | `crates/metrics`     | the registry of metrics                                         |
+//! | 1     | [`strict`]              | `crates/strict-toml` | TOML whose unknown keys are errors                              |
+//! | 0     | `engine`                | `crates/engine`      | ONNX Runtime and tract behind one trait                         |
 //!
-//! A module names only floors below its own, never a neighbour; `tests/floors/` reads this table and keeps it so.
+//! A room names only floors below its own, never a neighbour. The rooms below `crates/` are crates of their own, so there the
+//! compiler keeps the direction; `tests/floors/` reads this table and keeps it in `src` and in what the crates depend on.
 
 pub mod app;
 pub mod batch;
 pub mod cli;
 pub mod config;
 pub mod control;
-pub mod drift;
-pub mod golden;
 pub mod http;
-pub mod import;
+pub mod pair_series;
 pub mod registry;
 pub mod rollout;
 pub mod serving;
 pub mod shadow;
 pub mod version;
 
-// The crates below, under the names that the rooms above know them by.
+// The crates, under the names that the rooms above use for them.
+pub use stillhouse_golden as golden;
 pub use stillhouse_image as image;
+pub use stillhouse_import as import;
 pub use stillhouse_metrics as metrics;
 pub use stillhouse_store as store;
 pub use stillhouse_strict_toml as strict;
+
+/// The crate `stillhouse-drift`, and its results as Prometheus counters.
+pub mod drift {
+    pub use crate::pair_series as series;
+    pub use stillhouse_drift::*;
+}

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // SAFETY: the program has just begun; this is its only thread.
-    unsafe { stillhouse_engine::forbid_telemetry() };
+    unsafe {
+        stillhouse_engine::forbid_telemetry();
+        stillhouse_engine::limit_heaps();
+    }
     stillhouse::cli::main()
 }

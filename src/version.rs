@@ -1,6 +1,5 @@
 //! A running version: what its pictures become, its labels, its batcher, its metrics.
 
-pub mod contract;
 mod expected;
 mod launch;
 mod settings;
@@ -24,7 +23,7 @@ use crate::{
 };
 
 pub use launch::{LaunchError, Launcher, Prepare};
-pub use settings::{BatchSettings, EngineSettings, SettingsError};
+pub use settings::{BatchSettings, EngineSettings, SettingsError, engines};
 
 /// One trained network, loaded, checked and ready to answer. Immutable; the last `Arc` to go drains its queue.
 pub struct Version {

@@ -9,7 +9,7 @@ use stillhouse::{
     store::VersionName,
     version::{BatchSettings, EngineSettings, Launcher},
 };
-use stillhouse_engine::{Blueprint, Haste, scripted::Scripted};
+use stillhouse_engine::{Blueprint, Priority, scripted::Scripted};
 
 use super::network;
 
@@ -29,7 +29,7 @@ pub fn slot() -> anyhow::Result<Slot> {
     };
     let files = network::files(&b"a script".as_slice().into(), ["input", "output"])?;
     let batch = BatchSettings::default();
-    let version = launcher.launch(files, &engine, &batch, Haste::NobodyWaits)?;
+    let version = launcher.launch(files, &engine, &batch, Priority::Foreground)?;
 
     let share = |points| Share::new(points).expect("a share");
     let mut assignment = Assignment::first("s1".parse()?);

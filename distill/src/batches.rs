@@ -1,7 +1,7 @@
 //! From a data set to batches: an order, augmented pixels, hard targets.
 
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use crate::{
     augment::{Augment, Size, shift},

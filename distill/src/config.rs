@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use crate::{augment::Augment, network::Architecture};
 

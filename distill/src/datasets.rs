@@ -8,7 +8,7 @@ mod pictures;
 use anyhow::{Context, Result, bail, ensure};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use std::path::Path;
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use crate::config::Sources;
 

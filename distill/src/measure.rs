@@ -1,7 +1,7 @@
 //! Measures over logits, in f64: errors, negative log likelihood, calibration, agreement and divergence.
 
 use serde::{Deserialize, Serialize};
-use stillhouse::drift::divergence::{self, CLIP_NATS};
+use stillhouse_drift::divergence::{self, CLIP_NATS};
 
 /// Confidence bins of the calibration error.
 const BINS: usize = 15;

@@ -5,7 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use stillhouse::store::{ModelName, NewVersion, Repository, VersionFiles, VersionName};
+use stillhouse_store::{ModelName, NewVersion, Repository, VersionFiles, VersionName};
 
 /// A version's address, whether it is there or not.
 #[derive(Clone, Debug)]

@@ -1,12 +1,10 @@
 //! Reference statistics: what was seen at validation, for drift and divergence to be measured against.
 
 use std::collections::BTreeMap;
-use stillhouse::{
-    drift::confidence::Confidence,
-    image::{Pixels, Statistics, Thumbnail, Transform},
-    import::reference::{input_ventiles, ventiles},
-    store::manifest::Reference,
-};
+use stillhouse_drift::confidence::Confidence;
+use stillhouse_image::{Pixels, Statistics, Thumbnail, Transform};
+use stillhouse_import::reference::{input_ventiles, ventiles};
+use stillhouse_store::manifest::Reference;
 
 use crate::{datasets::Dataset, measure};
 

@@ -7,7 +7,7 @@ use crate::{
     batches::Pixels,
     onnx::{Graph, INPUT},
 };
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 /// What is broken.
 #[derive(Clone, Copy, Debug, PartialEq)]

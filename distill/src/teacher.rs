@@ -9,7 +9,7 @@ pub use network::NetworkTeacher;
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Device;
 use std::path::Path;
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use crate::{
     batches::Pixels,

@@ -2,12 +2,10 @@
 
 use anyhow::{Result, anyhow};
 use std::path::Path;
-use stillhouse::{
-    image::{Color, Transform},
-    store::{
-        Golden, Labels, Manifest, NewVersion,
-        manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
-    },
+use stillhouse_image::{Color, Transform};
+use stillhouse_store::{
+    Golden, Labels, Manifest, NewVersion,
+    manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
 };
 
 use crate::{datasets::Dataset, onnx, place::Place, reference::Validation};

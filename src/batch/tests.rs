@@ -42,7 +42,7 @@ fn start_delivering(
     let batcher = Batcher::start(
         &blueprint,
         options,
-        Haste::NobodyWaits,
+        Priority::Foreground,
         delivery,
         &BatchMetrics::new(&metrics),
         ["m", "v"],
@@ -228,7 +228,7 @@ fn a_worker_that_cannot_build_is_the_start_s_error() {
     let started = Batcher::<Number>::start(
         &blueprint,
         options(1, 2, 4),
-        Haste::NobodyWaits,
+        Priority::Foreground,
         &Delivery::Direct,
         &metrics,
         ["m", "v"],

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use stillhouse_engine::{Blueprint, Engine, EngineError, Haste, Sample};
+use stillhouse_engine::{Blueprint, Engine, EngineError, Priority, Sample};
 
 use super::{
     Answer, BatchError, Delivery, Families, Job, Objective,
@@ -45,12 +45,12 @@ impl<S: Sample> Worker<S> {
         families: Families,
         delivery: Delivery,
         objective: Arc<Objective>,
-        haste: Haste,
+        priority: Priority,
     ) -> Result<Self, EngineError> {
-        let mut engine = haste.piece(|| blueprint.build(policy.max_batch))?;
+        let mut engine = priority.run(|| blueprint.build(policy.max_batch))?;
         // The first request must not be the one that pays for first allocations.
         for rows in ladder(policy.max_batch) {
-            haste.piece(|| {
+            priority.run(|| {
                 engine.input(rows).fill(0.5);
                 engine.run(rows).map(drop)
             })?;

@@ -10,12 +10,13 @@ use super::{
     network::{Network, read_labels},
 };
 use crate::{
-    import::{engines, outputs::Outputs, reference, trial, validation},
+    golden::preflight,
+    import::{outputs::Outputs, reference, validation},
     store::{
         Labels, ModelName, NewVersion, Repository, StoreError, VersionName, manifest::Reference,
     },
 };
-use stillhouse_engine::{EngineOptions, Haste, prepare};
+use stillhouse_engine::{EngineOptions, Priority, prepare};
 
 /// Make a version from an ONNX file: manifest, hash and golden samples.
 #[derive(Args)]
@@ -91,14 +92,14 @@ impl Import {
             .join(self.model.as_str())
             .join(self.version.as_str());
         let files = new.files(&self.model, &self.version, &path)?;
-        let description = trial(&files, &engine, &prepare, Haste::NobodyWaits)?;
+        let description = preflight(&files, &engine, &prepare, Priority::Foreground)?;
         println!("  golden samples reproduced, alone and in a batch: {description}");
         let others = engines(&config.engine)?;
         for other in others
             .iter()
             .filter(|other| other.backend != engine.backend)
         {
-            match trial(&files, other, &prepare, Haste::NobodyWaits) {
+            match preflight(&files, other, &prepare, Priority::Foreground) {
                 Ok(description) => {
                     println!("  golden samples reproduced, alone and in a batch: {description}")
                 }

@@ -77,7 +77,6 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 impl Limit {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        stillhouse_engine::limit_heaps();
         if cfg!(debug_assertions) {
             eprintln!(
                 "warning: this binary was built for debugging, its figures say nothing of a server\n\

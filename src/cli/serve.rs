@@ -37,7 +37,6 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        stillhouse_engine::limit_heaps();
         let text = |value: &Option<PathBuf>| value.as_ref().map(|path| path.display().to_string());
         let config = self.source.load(&[
             (

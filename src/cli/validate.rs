@@ -8,12 +8,12 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use stillhouse_engine::{Haste, prepare};
+use stillhouse_engine::{Priority, prepare};
 
 use super::caller::end_with_the_caller;
 use crate::{
     control::validation::{Task, Validated, Verdict},
-    import::trial,
+    golden::preflight,
     store::Repository,
 };
 
@@ -56,10 +56,10 @@ fn validate(task: &Task) -> anyhow::Result<Validated> {
     let engine = task.engine.resolve()?;
     let repository = Repository::open(&task.repository)?;
     // The caller has lowered this process's priority before it began; the pauses between pieces are taken here.
-    let haste = Haste::BesideTraffic;
-    let files = haste.piece(|| repository.read(&task.model, &task.version))?;
+    let priority = Priority::Background;
+    let files = priority.run(|| repository.read(&task.model, &task.version))?;
     Ok(Validated {
-        engine: trial(&files, &engine, &prepare, haste)?,
+        engine: preflight(&files, &engine, &prepare, priority)?,
         sha256: files.manifest.file.sha256,
     })
 }

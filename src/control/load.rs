@@ -6,7 +6,7 @@ use std::{
 };
 
 use prometheus::{HistogramVec, IntCounterVec};
-use stillhouse_engine::Haste;
+use stillhouse_engine::Priority;
 
 use super::{
     ControlError, ControlPlane, EventKind, model::ControlledModel, pool::VersionPool,
@@ -156,18 +156,18 @@ impl ControlPlane {
         );
         let (model, version) = (model.clone(), version.clone());
         let (engine, batch) = (pool.engine.clone(), pool.batch.clone());
-        let haste = Haste::BesideTraffic;
+        let priority = Priority::Background;
         let launch = move || {
             let begun = Instant::now();
-            let files = haste
-                .apart(|| haste.piece(|| repository.read(&model, &version)))
+            let files = priority
+                .run_on_own_thread(|| priority.run(|| repository.read(&model, &version)))
                 .map_err(|_| LoadError::Panicked)??;
             loads.stage(model.as_str(), "read", begun);
             if sha256.is_some_and(|validated| validated != files.manifest.file.sha256) {
                 return Err(LoadError::Replaced);
             }
             let begun = Instant::now();
-            let loaded = launcher.launch(files, &engine, &batch, haste)?;
+            let loaded = launcher.launch(files, &engine, &batch, priority)?;
             loads.stage(model.as_str(), "launch", begun);
             Ok(loaded)
         };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use stillhouse_engine::Haste;
+use stillhouse_engine::Priority;
 
 use super::{
     ControlPlane,
@@ -303,7 +303,7 @@ fn launches(
             let labels = files.labels.clone();
             Ok((
                 labels,
-                launcher.launch(files, &engine, &batch, Haste::NobodyWaits)?,
+                launcher.launch(files, &engine, &batch, Priority::Foreground)?,
             ))
         };
         (version, tokio::task::spawn_blocking(work))

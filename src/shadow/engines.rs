@@ -7,7 +7,7 @@ use std::{
 };
 
 use prometheus::{Histogram, HistogramVec};
-use stillhouse_engine::{Engine, Haste};
+use stillhouse_engine::{Engine, Priority};
 
 use super::{Miss, Sample};
 use crate::{
@@ -86,18 +86,18 @@ pub(super) struct ShadowEngines {
     places: Vec<Place>,
     limits: Limits,
     durations: HistogramVec,
-    haste: Haste,
+    priority: Priority,
     /// Places in the batch of what is to be run.
     wanted: Vec<usize>,
 }
 
 impl ShadowEngines {
-    pub(super) fn new(limits: Limits, durations: HistogramVec, haste: Haste) -> Self {
+    pub(super) fn new(limits: Limits, durations: HistogramVec, priority: Priority) -> Self {
         Self {
             places: Vec::new(),
             limits,
             durations,
-            haste,
+            priority,
             wanted: Vec::with_capacity(ROWS),
         }
     }
@@ -147,8 +147,8 @@ impl ShadowEngines {
         rows: &[usize],
         answers: &mut Answers,
     ) {
-        let haste = self.haste;
-        haste.piece(|| self.run_now(seat, samples, rows, answers));
+        let priority = self.priority;
+        priority.run(|| self.run_now(seat, samples, rows, answers));
     }
 
     fn run_now(

@@ -8,7 +8,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use prometheus::HistogramVec;
-use stillhouse_engine::Haste;
+use stillhouse_engine::Priority;
 
 use super::{
     Counters, DriftSettings, Miss, Sample, ShadowSettings,
@@ -117,7 +117,7 @@ pub(super) struct Runner {
     differences: Sender<Difference>,
     counters: Arc<Counters>,
     drift: DriftSettings,
-    haste: Haste,
+    priority: Priority,
     admission: Admission,
     begun: Instant,
     engines: ShadowEngines,
@@ -129,9 +129,9 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) fn new(parts: RunnerParts) -> Self {
-        let haste = match parts.settings.gives_way {
-            true => Haste::BesideTraffic,
-            false => Haste::NobodyWaits,
+        let priority = match parts.settings.gives_way {
+            true => Priority::Background,
+            false => Priority::Foreground,
         };
         Self {
             slot: parts.slot,
@@ -139,10 +139,10 @@ impl Runner {
             differences: parts.differences,
             counters: parts.counters,
             drift: parts.drift,
-            haste,
+            priority,
             admission: Admission::new(&parts.settings),
             begun: Instant::now(),
-            engines: ShadowEngines::new(parts.limits, parts.durations, haste),
+            engines: ShadowEngines::new(parts.limits, parts.durations, priority),
             answers: Default::default(),
             comparison: Comparison::default(),
             thumbnail: Thumbnail::new(),
@@ -152,7 +152,7 @@ impl Runner {
 
     /// Works until every sender is gone.
     pub(super) fn run(mut self) {
-        if self.haste == Haste::BesideTraffic {
+        if self.priority == Priority::Background {
             stillhouse_engine::give_way();
         }
         let mut batch = Vec::with_capacity(ROWS);
@@ -219,7 +219,7 @@ impl Runner {
         of_teacher.begin(teacher, batch);
         // At the same priority it does not wait.
         let pause = || {
-            if self.haste == Haste::BesideTraffic {
+            if self.priority == Priority::Background {
                 give_way(current);
             }
         };

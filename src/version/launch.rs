@@ -4,18 +4,17 @@ use std::{sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use prometheus::{GaugeVec, IntGaugeVec};
-use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Haste};
+use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Priority};
 
 use super::{
     Version,
-    contract::{self, ContractError},
     settings::{BatchSettings, EngineSettings, SettingsError},
     warmup::{self, BatchTiming},
 };
 use crate::{
     batch::{BatchMetrics, BatchOptions, Batcher, Delivery, policy::Policy},
-    golden::{self, GoldenError},
-    image::{Normalization, TransformError},
+    golden::{self, PreflightError, contract},
+    image::Normalization,
     metrics::Metrics,
     store::VersionFiles,
 };
@@ -26,18 +25,9 @@ pub enum LaunchError {
     /// The settings name something that isn't.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The manifest's transform can't be applied.
+    /// The version can't be served on this engine.
     #[error(transparent)]
-    Transform(#[from] TransformError),
-    /// The engine refused graph, device or memory.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Manifest and graph contradict each other.
-    #[error(transparent)]
-    Contract(#[from] ContractError),
-    /// A golden sample came out differently.
-    #[error(transparent)]
-    Golden(#[from] GoldenError),
+    Preflight(#[from] PreflightError),
 }
 
 /// What the examination of a version leaves for its workers.
@@ -94,7 +84,7 @@ impl Launcher {
         files: VersionFiles,
         engine: &EngineSettings,
         batch: &BatchSettings,
-        haste: Haste,
+        priority: Priority,
     ) -> Result<Arc<Version>, LaunchError> {
         let options = EngineOptions {
             output: Some(files.manifest.output.name.clone()),
@@ -105,7 +95,7 @@ impl Launcher {
             normalization,
             limit,
             warmup,
-        } = self.examine(&files, &options, batch, haste)?;
+        } = self.examine(&files, &options, batch, priority)?;
         let batching = decide(batch, &warmup, limit, options.intra_threads);
 
         let (model, name) = (files.model, files.version);
@@ -114,12 +104,13 @@ impl Launcher {
         let batcher = Batcher::start(
             &blueprint,
             batching,
-            haste,
+            priority,
             &self.delivery,
             &self.batch_metrics,
             [model.as_str(), name.as_str()],
             &mut series,
-        )?;
+        )
+        .map_err(PreflightError::from)?;
 
         let version = Version {
             engine: blueprint.describe(),
@@ -154,10 +145,10 @@ impl Launcher {
         files: &VersionFiles,
         options: &EngineOptions,
         batch: &BatchSettings,
-        haste: Haste,
-    ) -> Result<Examined, LaunchError> {
+        priority: Priority,
+    ) -> Result<Examined, PreflightError> {
         let examine = || {
-            let blueprint = haste.piece(|| (self.prepare)(&files.model_bytes, options))?;
+            let blueprint = priority.run(|| (self.prepare)(&files.model_bytes, options))?;
             contract::check(&files.manifest, blueprint.signature())?;
             let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
 
@@ -167,9 +158,9 @@ impl Launcher {
                 fixed => fixed,
             }
             .min(limit);
-            let mut engine = haste.piece(|| blueprint.build(most))?;
-            golden::verify(engine.as_mut(), most, files, &normalization, haste)?;
-            let warmup = warmup::measure(engine.as_mut(), most, haste)?;
+            let mut engine = priority.run(|| blueprint.build(most))?;
+            golden::verify(engine.as_mut(), most, files, &normalization, priority)?;
+            let warmup = warmup::measure(engine.as_mut(), most, priority)?;
             Ok(Examined {
                 blueprint,
                 normalization,
@@ -177,7 +168,7 @@ impl Launcher {
                 warmup,
             })
         };
-        haste.apart(examine).unwrap_or_else(|_| {
+        priority.run_on_own_thread(examine).unwrap_or_else(|_| {
             Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
         })
     }

@@ -94,6 +94,26 @@ impl EngineSettings {
     }
 }
 
+/// The engines that can be had here, on the processor: compiled in, and for ONNX Runtime its library found.
+///
+/// # Errors
+/// None in truth: these settings are known to be right.
+pub fn engines(settings: &EngineSettings) -> Result<Vec<EngineOptions>, SettingsError> {
+    let on = |backend: &Backend| {
+        let (backend, device) = (backend.to_string(), "cpu".to_owned());
+        EngineSettings {
+            backend,
+            device,
+            ..settings.clone()
+        }
+        .resolve()
+    };
+    let all: Result<Vec<EngineOptions>, _> = Backend::compiled_in().iter().map(on).collect();
+    let there =
+        |options: &EngineOptions| options.backend != Backend::Ort || options.library.is_some();
+    Ok(all?.into_iter().filter(there).collect())
+}
+
 /// `[batch]`: how batches form; zero means measured when the version is loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

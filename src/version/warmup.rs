@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use stillhouse_engine::{Engine, EngineError, Haste};
+use stillhouse_engine::{Engine, EngineError, Priority};
 use utoipa::ToSchema;
 
 use crate::batch::policy::ladder;
@@ -54,14 +54,14 @@ impl BatchTiming {
 pub fn measure(
     engine: &mut dyn Engine,
     most: usize,
-    haste: Haste,
+    priority: Priority,
 ) -> Result<Vec<BatchTiming>, EngineError> {
     let mut spent = Duration::ZERO;
     let mut timings = Vec::new();
     for rows in ladder(most) {
         let mut best = Duration::MAX;
         for run in 0..6 {
-            let took = haste.piece(|| {
+            let took = priority.run(|| {
                 engine.input(rows).fill(0.5);
                 let started = Instant::now();
                 engine.run(rows)?;

@@ -1,14 +1,16 @@
 //! The rules themselves: what they must find, and what they must leave alone.
 
-use super::rules::{floors, violations};
+use super::rules::{Table, violations, violations_in_crate, wrong_dependencies};
 
 const TABLE: &str = "
-//! | floor | rooms               | what for |
-//! |-------|---------------------|----------|
-//! | 9     | `main`, [`app`]     | not `a`  |
-//! | 8     | [`http`]            |          |
-//! | 3     | [`batch`], [`store`] |         |
-//! | 1     | [`metrics`]         |          |
+//! | floor | rooms               | where                | what for |
+//! |-------|---------------------|----------------------|----------|
+//! | 9     | `main`, [`app`]     | `src`                | not `a`  |
+//! | 8     | [`http`]            | `src`                |          |
+//! | 3     | [`batch`]           | `src`                |          |
+//! | 3     | [`store`]           | `crates/store`       |          |
+//! | 1     | [`metrics`]         | `src`                |          |
+//! | 1     | [`strict`]          | `crates/strict-toml` |          |
 ";
 
 /// One case a line: file below src, code, and what must be found, in order; a file stands for the lines after it, too.
@@ -23,6 +25,8 @@ batch.rs        | use crate::http;                          | src/batch.rs: `cra
                 | fn f() { info!("{}", crate::http::X); }                           | `crate::http::X`
                 | mod inner { use super::super::http; }                             | `super::super::http`
                 | #[cfg(test)] mod tests { use super::*; use crate::app::App; }     | `crate::app::App`
+                | use stillhouse_store::Repository;                                 | `batch` is on floor 3, `store` on 3
+                | use stillhouse_strict_toml::Tree;                                 |
                 | use crate::attic;                                                 | no room `attic`
                 | use crate::*;                                                     | no room `*`
                 | struct Unclosed {                                                 | src/batch.rs:
@@ -55,20 +59,71 @@ http.rs         | impl Body for B { type Data = Bytes; }                        
 
 #[test]
 fn the_table_is_read() {
-    let floors = floors(TABLE);
-    let rooms: Vec<String> = floors
+    let table = Table::read(TABLE);
+    let rooms: Vec<String> = table
+        .floors
         .iter()
         .map(|(room, floor)| format!("{room} {floor}"))
         .collect();
     assert_eq!(
         rooms.join(", "),
-        "app 9, batch 3, http 8, main 9, metrics 1, store 3"
+        "app 9, batch 3, http 8, main 9, metrics 1, store 3, strict 1"
+    );
+    let crates: Vec<String> = table
+        .crates
+        .iter()
+        .map(|(name, room)| format!("{name} {room}"))
+        .collect();
+    assert_eq!(
+        crates.join(", "),
+        "stillhouse_store store, stillhouse_strict_toml strict"
+    );
+}
+
+#[test]
+fn dependencies_on_the_own_floor_or_above_are_found() {
+    let table = Table::read(TABLE);
+    let check = |folder: &str, manifest: &str, expected: &[&str]| {
+        let found = wrong_dependencies(folder, manifest, &table);
+        assert_eq!(found, expected, "{folder}: {manifest}");
+    };
+    check(
+        "store",
+        "[dependencies]\nserde = \"1\"\nstillhouse-strict-toml = \"1\"\n[dev-dependencies]\nstillhouse-store.features = [\"a\"]",
+        &[],
+    );
+    check(
+        "strict-toml",
+        "[dev-dependencies]\nstillhouse-store.workspace = true",
+        &["crates/strict-toml/Cargo.toml: `strict` is on floor 1, `store` on 3"],
+    );
+    check(
+        "store",
+        "[dependencies]\nstillhouse = \"1\"",
+        &["crates/store/Cargo.toml: `stillhouse` is above all crates"],
+    );
+    check(
+        "attic",
+        "",
+        &["crates/attic/Cargo.toml: no row for `crates/attic` in the table of src/lib.rs"],
+    );
+}
+
+#[test]
+fn rules_of_every_crate() {
+    let clock = "fn f() { std::time::Instant::now() } struct StoreManager;";
+    let pure = violations_in_crate("crates/drift/src/ring.rs", clock);
+    assert_eq!(pure.len(), 2, "{pure:#?}");
+    assert!(pure[0].contains("`StoreManager`") && pure[1].contains("this file is pure"));
+    assert_eq!(
+        violations_in_crate("crates/store/src/lib.rs", clock).len(),
+        1
     );
 }
 
 #[test]
 fn violations_are_found_and_nothing_else() {
-    let floors = floors(TABLE);
+    let table = Table::read(TABLE);
     let mut file = "";
     for case in CASES.lines().filter(|line| !line.is_empty()) {
         let cells: Vec<&str> = case.split('|').map(str::trim).collect();
@@ -80,7 +135,7 @@ fn violations_are_found_and_nothing_else() {
             .split(" & ")
             .filter(|part| !part.is_empty())
             .collect();
-        let found = violations(file, code, &floors);
+        let found = violations(file, code, &table);
         assert_eq!(found.len(), expected.len(), "{case}\n{found:#?}");
         for (found, expected) in found.iter().zip(expected) {
             assert!(found.contains(expected), "`{found}` must say `{expected}`");

@@ -1,6 +1,7 @@
 //! The house's floors and its other rules about names, kept by reading the source.
 //!
 //! Which room is on which floor is read from the table at the top of `src/lib.rs`: what is documented is what is tested.
+//! Between crates the compiler keeps the direction; here it is compared with the table.
 
 mod cases;
 mod rules;
@@ -11,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use source::Source;
+use rules::Table;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -41,9 +42,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn every_room_names_only_floors_below_its_own() {
     let src = root().join("src");
-    let floors = rules::floors(&read(&src.join("lib.rs")));
+    let table = Table::read(&read(&src.join("lib.rs")));
     let files = files(&src);
-    let (rooms, read_files) = (floors.len(), files.len());
+    let (rooms, read_files) = (table.floors.len(), files.len());
     assert!(
         rooms > 10 && read_files > 20,
         "only {rooms} rooms, {read_files} files"
@@ -52,20 +53,39 @@ fn every_room_names_only_floors_below_its_own() {
         .iter()
         .flat_map(|path| {
             let file = path.strip_prefix(&src).expect("below src");
-            rules::violations(&file.to_string_lossy(), &read(path), &floors)
+            rules::violations(&file.to_string_lossy(), &read(path), &table)
         })
         .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
 #[test]
-fn names_in_the_other_crates_say_something_too() {
-    let found: Vec<String> = ["crates/engine", "distill", "loadtest"]
+fn crates_depend_only_on_floors_below_their_own() {
+    let table = Table::read(&read(&root().join("src/lib.rs")));
+    let entries = fs::read_dir(root().join("crates")).expect("the crates");
+    let folders: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|folder| folder.join("Cargo.toml").exists())
+        .collect();
+    assert_eq!(folders.len(), table.crates.len(), "rows and folders");
+    let found: Vec<String> = folders
         .iter()
-        .flat_map(|member| files(&root().join(member).join("src")))
-        .flat_map(|path| match Source::read(&read(&path), &[]) {
-            Ok(source) => rules::empty_words(&path.display().to_string(), &source),
-            Err(error) => vec![format!("{}: {error}", path.display())],
+        .flat_map(|folder| {
+            let name = folder.file_name().expect("a name").to_string_lossy();
+            rules::wrong_dependencies(&name, &read(&folder.join("Cargo.toml")), &table)
+        })
+        .collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_other_crates_keep_the_rules_that_hold_everywhere() {
+    let found: Vec<String> = ["crates", "distill/src", "loadtest/src"]
+        .iter()
+        .flat_map(|folder| files(&root().join(folder)))
+        .flat_map(|path| {
+            let file = path.strip_prefix(root()).expect("below the root");
+            rules::violations_in_crate(&file.to_string_lossy(), &read(&path))
         })
         .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));

@@ -4,8 +4,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::source::{Named, Source};
 
-/// Rooms by name, with their floor.
-pub type Floors = BTreeMap<String, u32>;
+/// The table of floors at the top of `src/lib.rs`.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Rooms by name, with their floor.
+    pub floors: BTreeMap<String, u32>,
+    /// Crates by the name that code gives them, `stillhouse_strict_toml`, with their room.
+    pub crates: BTreeMap<String, String>,
+}
 
 /// Who alone may name a crate or use a keyword.
 const ONLY: &[(&[&str], &[&str])] = &[
@@ -32,28 +38,15 @@ const ONLY: &[(&[&str], &[&str])] = &[
 /// What a room may name in spite of [`ONLY`]. The sender of a reply is synchronous.
 const EXCEPT: &[(&str, &str)] = &[("batch", "tokio::sync::oneshot")];
 
-/// Pure files: time and chance are their arguments (their tests may ask the clock).
+/// Pure files and folders: time and chance are their arguments (their tests may ask the clock).
 const PURE: &[&str] = &[
-    "batch/policy.rs",
-    "rollout/split.rs",
-    "control/judge.rs",
-    "control/judge/criteria.rs",
-    "control/judge/evidence.rs",
-    "control/judge/reason.rs",
-    "drift/calibration.rs",
-    "drift/cooldown.rs",
-    "drift/distribution.rs",
-    "drift/divergence.rs",
-    "drift/marginal.rs",
-    "drift/sequential.rs",
-    "drift/sequential/detector.rs",
-    "drift/sequential/difference.rs",
-    "drift/sequential/interval.rs",
-    "drift/sequential/logarithm.rs",
-    "drift/sequential/paired.rs",
-    "drift/sequential/promotion.rs",
-    "drift/sequential/roll_back.rs",
-    "drift/sequential/thinning.rs",
+    "src/batch/policy.rs",
+    "src/rollout/split.rs",
+    "src/control/judge.rs",
+    "src/control/judge/criteria.rs",
+    "src/control/judge/evidence.rs",
+    "src/control/judge/reason.rs",
+    "crates/drift/src/",
 ];
 
 /// What a pure file may not name.
@@ -72,21 +65,66 @@ const EMPTY_WORDS: &[&str] = &[
     "Manager", "Helper", "Util", "Common", "State", "Info", "Data",
 ];
 
-/// Reads the rows ``//! | 3 | [`batch`], [`drift`] | ... |`` of the crate's documentation.
-pub fn floors(crate_doc: &str) -> Floors {
-    let rows = crate_doc
-        .lines()
-        .filter_map(|line| line.strip_prefix("//! |"));
-    rows.filter_map(|row| {
-        let mut cells = row.split('|');
-        let floor: u32 = cells.next()?.trim().parse().ok()?;
-        Some((floor, cells.next()?))
-    })
-    .flat_map(|(floor, rooms)| {
-        let quoted = rooms.split('`').skip(1).step_by(2);
-        quoted.map(move |room| (room.to_owned(), floor))
-    })
-    .collect()
+impl Table {
+    /// Reads the rows ``//! | 3 | [`store`] | `crates/store` | ... |`` of the crate's documentation.
+    pub fn read(crate_doc: &str) -> Self {
+        let mut table = Self::default();
+        let rows = crate_doc
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! |"));
+        for row in rows {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let [floor, rooms, place, ..] = cells[..] else {
+                continue;
+            };
+            let Ok(floor) = floor.parse() else { continue };
+            for room in rooms.split('`').skip(1).step_by(2) {
+                table.floors.insert(room.to_owned(), floor);
+                if let Some(folder) = place.trim_matches('`').strip_prefix("crates/") {
+                    table.crates.insert(identifier(folder), room.to_owned());
+                }
+            }
+        }
+        table
+    }
+}
+
+/// What code calls the crate in the folder `crates/<folder>`.
+fn identifier(folder: &str) -> String {
+    format!("stillhouse_{}", folder.replace('-', "_"))
+}
+
+/// Which of the dependencies in `manifest`, the `Cargo.toml` of the crate in `crates/<folder>`, are on the wrong floor.
+pub fn wrong_dependencies(folder: &str, manifest: &str, table: &Table) -> Vec<String> {
+    let place = format!("crates/{folder}/Cargo.toml");
+    let manifest: toml::Table = match manifest.parse() {
+        Ok(manifest) => manifest,
+        Err(error) => return vec![format!("{place}: {error}")],
+    };
+    let Some(room) = table.crates.get(&identifier(folder)) else {
+        return vec![format!(
+            "{place}: no row for `crates/{folder}` in the table of src/lib.rs"
+        )];
+    };
+    ["dependencies", "dev-dependencies"]
+        .iter()
+        .filter_map(|section| manifest.get(*section)?.as_table())
+        .flat_map(|section| section.keys())
+        .filter(|name| name.starts_with("stillhouse"))
+        .filter_map(|name| {
+            let Some(other) = table.crates.get(&name.replace('-', "_")) else {
+                return Some(format!("{place}: `{name}` is above all crates"));
+            };
+            // A crate may name itself among its dev-dependencies, with other features.
+            let wrong = other != room && table.floors[other] >= table.floors[room];
+            wrong.then(|| {
+                format!(
+                    "{place}: `{room}` is on floor {}, `{other}` on {}",
+                    table.floors[room], table.floors[other]
+                )
+            })
+        })
+        .collect()
 }
 
 /// The module of a file below `src/`: `http/listener.rs` is `http::listener`, `lib.rs` the root.
@@ -99,7 +137,7 @@ fn module(file: &str) -> Vec<String> {
 }
 
 /// What `text`, the file `src/<file>`, does against the rules; one line each.
-pub fn violations(file: &str, text: &str, floors: &Floors) -> Vec<String> {
+pub fn violations(file: &str, text: &str, table: &Table) -> Vec<String> {
     let module = module(file);
     let source = match Source::read(text, &module) {
         Ok(source) => source,
@@ -109,7 +147,7 @@ pub fn violations(file: &str, text: &str, floors: &Floors) -> Vec<String> {
     let Some(room) = module.first() else {
         return found;
     };
-    if !floors.contains_key(room) {
+    if !table.floors.contains_key(room) {
         found.push(format!(
             "src/{file}: no room `{room}` in the table of src/lib.rs"
         ));
@@ -117,9 +155,9 @@ pub fn violations(file: &str, text: &str, floors: &Floors) -> Vec<String> {
     }
     for named in &source.named {
         let wrongs = [
-            too_high(room, named, floors),
+            too_high(room, named, table),
             out_of_its_room(room, named),
-            impure(file, named),
+            impure(&format!("src/{file}"), named),
         ];
         let place = format!("src/{file}: `{}`", named.path());
         found.extend(
@@ -132,8 +170,10 @@ pub fn violations(file: &str, text: &str, floors: &Floors) -> Vec<String> {
     found
 }
 
-fn too_high(room: &str, named: &Named, floors: &Floors) -> Option<String> {
-    let other = &named.in_crate()?[0];
+fn too_high(room: &str, named: &Named, table: &Table) -> Option<String> {
+    let crate_room = table.crates.get(&named.parts[0]);
+    let other = crate_room.or_else(|| named.in_crate()?.first())?;
+    let floors = &table.floors;
     // The program is a crate of its own, above the whole library.
     if other == room || room == "main" {
         return None;
@@ -157,15 +197,31 @@ fn out_of_its_room(room: &str, named: &Named) -> Option<String> {
     (!allowed).then(|| format!("only {} may", rooms.join(", ")))
 }
 
+/// `file` is below the repository's root.
 fn impure(file: &str, named: &Named) -> Option<String> {
     let path = format!("::{}::", named.path());
     let names = |impure: &&str| path.contains(&format!("::{impure}::"));
-    let wrong = PURE.contains(&file) && !named.test && IMPURE.iter().any(names);
+    let is_pure = PURE.iter().any(|pure| file.starts_with(pure));
+    let wrong = is_pure && !named.test && IMPURE.iter().any(names);
     wrong.then(|| "this file is pure; make it an argument".to_owned())
 }
 
+/// What `text`, the file `file` of a crate (below the repository's root), does against the rules that hold in every crate.
+pub fn violations_in_crate(file: &str, text: &str) -> Vec<String> {
+    let source = match Source::read(text, &[]) {
+        Ok(source) => source,
+        Err(error) => return vec![format!("{file}: {error}")],
+    };
+    let mut found = empty_words(file, &source);
+    found.extend(source.named.iter().filter_map(|named| {
+        let wrong = impure(file, named)?;
+        Some(format!("{file}: `{}`: {wrong}", named.path()))
+    }));
+    found
+}
+
 /// Types and modules that are called, or end in, a word that says nothing.
-pub fn empty_words(file: &str, source: &Source) -> Vec<String> {
+fn empty_words(file: &str, source: &Source) -> Vec<String> {
     // `AppState` and `app_state` end in the word; `Metadata` and `estate` don't.
     let says_nothing = |name: &str| {
         let singular = name.strip_suffix('s').unwrap_or(name);

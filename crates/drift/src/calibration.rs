@@ -1,11 +1,11 @@
-//! Is a student right as often as it says? Right is what its teacher says.
+//! Calibration: does a student agree with its teacher as often as its confidence predicts?
 
 use serde::{Deserialize, Serialize};
 
 /// Bins of equal width over the probabilities of the top class.
 pub const BINS: usize = 10;
 
-/// Three counters a bin: they only grow and add up over replicas, whatever is asked of them later.
+/// Three counters per bin: they only grow, and may be added over replicas.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     bins: [Bin; BINS],
@@ -23,7 +23,7 @@ pub struct Bin {
 }
 
 impl Calibration {
-    /// One more answer; a probability that isn't a number is counted as certain.
+    /// Adds an answer; a probability of NaN counts as 1.
     pub fn observe(&mut self, top1_probability: f64, agrees: bool) {
         let bin = &mut self.bins[Self::place(top1_probability)];
         bin.answers += 1;
@@ -34,7 +34,7 @@ impl Calibration {
         };
     }
 
-    /// Another replica's answers, too.
+    /// Adds another replica's answers.
     pub fn add(&mut self, other: &Self) {
         for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
             bin.answers += more.answers;
@@ -60,7 +60,7 @@ impl Calibration {
         between
     }
 
-    /// The bin of a top probability; what isn't a number counts as certain.
+    /// The index of a top probability's bin; NaN counts as 1.
     pub fn place(top1_probability: f64) -> usize {
         let probability = match top1_probability.is_nan() {
             true => 1.0,
@@ -74,7 +74,7 @@ impl Calibration {
         &self.bins
     }
 
-    /// The expected calibration error: how far confidence and agreement are apart, weighted by answers. None of nothing.
+    /// The expected calibration error: how far confidence and agreement are apart, weighted by answers; `None` without answers.
     pub fn expected_error(&self) -> Option<f64> {
         let answers: u64 = self.bins.iter().map(|bin| bin.answers).sum();
         let gaps = self.bins.iter();

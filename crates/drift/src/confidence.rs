@@ -1,6 +1,6 @@
-//! What a network's logits say of its own certainty; needs no teacher.
+//! A network's confidence, from its logits alone; needs no teacher.
 
-/// How sure one answer is.
+/// The confidence of one answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Confidence {
     /// The class with the largest logit; the first of equals.

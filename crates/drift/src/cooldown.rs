@@ -1,63 +1,39 @@
-//! One observation a routing key and cool-down: whoever repeats a picture a thousand times brings one.
+//! At most one observation per routing key and interval, so that repeating a picture a thousand times counts once.
 
-use std::{collections::HashMap, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
-/// No neighbour.
-const NONE: u32 = u32::MAX;
+use lru::LruCache;
 
-/// Which keys were counted when; as many as there is room for, the one longest not asked for leaves first.
+/// When each of the most recently used keys was last counted.
 ///
-/// A key that is repeated faster than `capacity` others come is never forgotten while it is hot, which is the case that
-/// matters. Memory is taken once.
+/// A key that is repeated before `capacity` other keys have come is never evicted, which is the case that matters.
 #[derive(Clone, Debug)]
 pub struct Cooldown {
     interval: Duration,
-    capacity: usize,
-    places: HashMap<u64, u32>,
-    slots: Vec<Slot>,
-    newest: u32,
-    oldest: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    key_hash: u64,
-    counted_at: Duration,
-    newer: u32,
-    older: u32,
+    counted_at: LruCache<u64, Duration>,
 }
 
 impl Cooldown {
     /// Remembers up to `capacity` keys.
     ///
     /// # Panics
-    /// If that is none, or 2³² or more.
+    /// If `capacity` is 0.
     pub fn new(interval: Duration, capacity: usize) -> Self {
-        assert!(
-            capacity > 0 && capacity < NONE as usize,
-            "room for {capacity} keys: 1 to {} belong here",
-            NONE - 1
-        );
+        let capacity =
+            NonZeroUsize::new(capacity).expect("a cool-down needs room for one key at least");
         Self {
             interval,
-            capacity,
-            places: HashMap::with_capacity(capacity + 1),
-            slots: Vec::with_capacity(capacity),
-            newest: NONE,
-            oldest: NONE,
+            counted_at: LruCache::new(capacity),
         }
     }
 
-    /// Whether an observation with this key counts at `now`, on a clock that never goes back; a clock that does only keeps
-    /// keys cool for longer. What doesn't count doesn't prolong the cool-down.
+    /// Whether an observation with this key counts at `now`, on a monotonic clock; if the clock goes back, the cool-down only
+    /// takes longer. An observation that doesn't count doesn't prolong the cool-down.
     pub fn admits(&mut self, key_hash: u64, now: Duration) -> bool {
-        let Some(&place) = self.places.get(&key_hash) else {
-            self.enter(key_hash, now);
+        let Some(counted_at) = self.counted_at.get_mut(&key_hash) else {
+            self.counted_at.put(key_hash, now);
             return true;
         };
-        self.unlink(place);
-        self.link_newest(place);
-        let counted_at = &mut self.slots[place as usize].counted_at;
         let is_cool = now.saturating_sub(*counted_at) < self.interval;
         if !is_cool {
             *counted_at = now;
@@ -65,58 +41,14 @@ impl Cooldown {
         !is_cool
     }
 
-    /// Keys remembered.
+    /// Number of keys remembered.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.counted_at.len()
     }
 
     /// Whether nothing was counted yet.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    fn enter(&mut self, key_hash: u64, now: Duration) {
-        let slot = Slot {
-            key_hash,
-            counted_at: now,
-            newer: NONE,
-            older: NONE,
-        };
-        let place = if self.slots.len() < self.capacity {
-            self.slots.push(slot);
-            (self.slots.len() - 1) as u32
-        } else {
-            let place = self.oldest;
-            self.unlink(place);
-            self.places.remove(&self.slots[place as usize].key_hash);
-            self.slots[place as usize] = slot;
-            place
-        };
-        self.places.insert(key_hash, place);
-        self.link_newest(place);
-    }
-
-    fn unlink(&mut self, place: u32) {
-        let Slot { newer, older, .. } = self.slots[place as usize];
-        match newer {
-            NONE => self.newest = older,
-            newer => self.slots[newer as usize].older = older,
-        }
-        match older {
-            NONE => self.oldest = newer,
-            older => self.slots[older as usize].newer = newer,
-        }
-    }
-
-    fn link_newest(&mut self, place: u32) {
-        let before = self.newest;
-        let slot = &mut self.slots[place as usize];
-        (slot.newer, slot.older) = (NONE, before);
-        match before {
-            NONE => self.oldest = place,
-            before => self.slots[before as usize].newer = place,
-        }
-        self.newest = place;
+        self.counted_at.is_empty()
     }
 }
 

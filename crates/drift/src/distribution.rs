@@ -58,7 +58,7 @@ impl Distribution {
 
     /// Which classes the divergence comes from: `p ln(p/q) − p + q`, never negative, with KL as their sum.
     ///
-    /// Terms `p ln(p/q)` alone would be negative where the student says too much, and useless as counters.
+    /// Terms `p ln(p/q)` alone would be negative where the student's probability is too large, and useless as counters.
     ///
     /// # Panics
     /// If the other one has another number of classes.

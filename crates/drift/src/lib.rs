@@ -1,13 +1,14 @@
-//! What a student's outputs say about it: their distance from a teacher's, their confidence, and what follows from many.
+//! How far a student's outputs are from its teacher's, how confident they are, and statistical tests over many of them. Pure:
+//! no clock, no randomness, no input or output.
 
 pub mod calibration;
-pub mod cells;
 pub mod comparison;
 pub mod confidence;
 pub mod cooldown;
 pub mod distribution;
 pub mod divergence;
 pub mod marginal;
+pub mod quantile_buckets;
 pub mod ring;
 pub mod sample_ratio;
 pub mod sequential;

@@ -105,7 +105,7 @@ impl Reference {
 pub struct Shift {
     /// Live answers counted.
     pub answers: u64,
-    /// Five answers a class: below, the noise is not what the formulas say.
+    /// Five answers a class: with fewer, the noise formulas don't hold.
     pub is_enough: bool,
     /// KL(live‖reference).
     pub kl_nats: f64,
@@ -119,7 +119,7 @@ pub struct Shift {
     pub noise_nats: f64,
 }
 
-/// When a shift is worth waking somebody.
+/// When a shift raises an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertRule {

@@ -1,4 +1,4 @@
-//! The last hour of counters that only grow: what they said at the beginning of each five minutes.
+//! The last hour of counters that only grow: their values at the beginning of each five minutes.
 
 use std::{collections::VecDeque, time::Duration};
 

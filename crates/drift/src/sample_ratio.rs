@@ -1,8 +1,9 @@
-//! Do the roles get the shares they were promised? A test that may be looked at after every request.
+//! The sample-ratio test: do the roles get the shares that were set? Valid however often it is evaluated.
 
 use libm::lgamma;
 
-/// How much the alternative trusts the promised shares: the larger, the slower it sees gross mistakes and the sooner fine ones.
+/// Concentration of the alternative around the set shares: the larger, the later gross deviations are found and the sooner
+/// small ones.
 const CONCENTRATION: f64 = 1000.0;
 
 /// ln of the e-value against "each request draws its role with these shares": a Dirichlet mixture, centred on the shares,

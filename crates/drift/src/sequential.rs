@@ -1,12 +1,12 @@
-//! Tests that stay valid however often one looks at them: e-processes. Pure, streaming, no allocation.
+//! Anytime-valid tests (e-processes): they stay valid however often they are evaluated. Pure, streaming, no allocation.
 //!
-//! An e-process is the wealth of somebody who bets against the null hypothesis from a purse of 1. Where the null holds no
-//! strategy makes money: the chance that the wealth *ever* reaches 1/α is at most α (Ville's inequality), hence no harm in
-//! looking after every observation. Nobody knows the best stake beforehand, so the purse is divided over eight stakes and
-//! the wealth is their mean. See Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (2024).
+//! An e-process is the wealth of a bettor who starts with 1 and bets against the null hypothesis. Where the null holds, no
+//! strategy gains on average: the probability that the wealth *ever* reaches 1/α is at most α (Ville's inequality), so the
+//! test may be evaluated after every observation. The best stake isn't known beforehand, so the initial wealth is divided
+//! over eight stakes and the wealth is their mean. See Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (2024).
 //!
-//! Each replica keeps the logarithm of its wealth by stake; [`fleet_log_e`] and a Prometheus rule add them up alike. Whoever
-//! loses its evidence must say so: wealth that starts again at 1 has forgotten losses, too.
+//! Each replica keeps the logarithm of its wealth by stake; [`fleet_log_e`] and a Prometheus rule add them up alike. A replica
+//! that loses its evidence must report that: wealth that starts again at 1 has forgotten its losses, too.
 
 mod detector;
 mod difference;
@@ -33,7 +33,7 @@ pub use promotion::Promotion;
 pub use roll_back::RollBack;
 pub use thinning::Thinning;
 
-/// How many stakes the purse is divided over.
+/// Number of stakes over which the initial wealth is divided.
 pub const STAKES: usize = 8;
 
 /// The stakes, as fractions of what may be lost at once: the smallest finds a difference of two per cent of the range, the

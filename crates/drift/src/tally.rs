@@ -102,12 +102,12 @@ impl Tally {
     }
 }
 
-/// A value, and where the truth lies with 95 % confidence for whoever looks once.
+/// An estimate with its 95 % confidence interval, valid for a single evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
-    /// From where to where.
+    /// Lower and upper end.
     pub interval: [f64; 2],
 }
 

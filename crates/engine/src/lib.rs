@@ -8,9 +8,10 @@
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
 //! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
-//! | `haste`       | how much of the machine preparing a version may take                         |
+//! | `priority`    | foreground and background work, and what the latter leaves free              |
+//! | `idle`        | threads that run only when a core is otherwise idle                          |
 //! | `prepare`     | from bytes to a [`Blueprint`], whatever the back end                          |
-//! | `telemetry`   | what ONNX Runtime would tell its maker                                       |
+//! | `telemetry`   | turns ONNX Runtime's usage data off                                          |
 //! | `library`     | where ONNX Runtime's shared library may lie                                  |
 //! | `ort`, `tract`| the back ends, each a cargo feature                                          |
 //!
@@ -19,7 +20,7 @@
 
 pub mod engine;
 pub mod error;
-mod haste;
+mod idle;
 mod library;
 mod memory;
 pub mod onnx;
@@ -38,12 +39,12 @@ pub mod walk;
 
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
-pub use haste::Haste;
+pub use idle::{give_way, giving_way};
 pub use library::find_library;
 pub use memory::limit_heaps;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
-pub use priority::{give_way, giving_way};
+pub use priority::Priority;
 pub use signature::{Batch, Dim, ElementType, Port, Signature};
 pub use telemetry::forbid_telemetry;
 pub use walk::Graph;

@@ -1,67 +1,96 @@
-//! Work that others must not feel.
+//! How much of the machine the preparation of a version may take.
 //!
-//! On Linux a thread gives way under the policy `SCHED_IDLE`. A high nice value is not enough: it decides about shares, while
-//! a running thread keeps the processor to the end of its slice of some milliseconds, and every step of a request that wakes
-//! up behind it waits.
+//! `SCHED_IDLE` (see `idle`) alone is not enough: the kernel counts a core that runs an idle-priority thread as busy and, until
+//! its next tick, moves no waiting thread there. So beside traffic the work is split into pieces, and after each piece the
+//! thread sleeps, which leaves the core really free.
 
-use std::{sync::OnceLock, thread};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-/// Lets the calling thread, and those it starts from now on, run only where nobody else wants to. Elsewhere than on Linux, or
-/// where it is refused, nothing happens.
-pub fn give_way() {
-    policy::set(policy::IDLE);
+use crate::give_way;
+
+/// A background thread sleeps this many times as long as the piece of work before took.
+const REST: u32 = 3;
+
+/// Upper bound of one rest: a piece that took longer may itself have waited for a core on a busy machine.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
+/// Whether work competes with the answering of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Nothing is being served, as while the server starts: the work may use every core.
+    Foreground,
+    /// Requests are being answered: the work runs at idle priority and rests after each piece.
+    Background,
 }
 
-/// Runs `work` giving way, if this thread may then come back to what it was, which takes `CAP_SYS_NICE`; otherwise as it is.
-pub fn giving_way<T>(work: impl FnOnce() -> T) -> T {
-    /// Tried once, on a thread that is of no further use.
-    static MAY_COME_BACK: OnceLock<bool> = OnceLock::new();
-    let may_come_back = MAY_COME_BACK.get_or_init(|| {
-        let try_it = || policy::set(policy::IDLE) && policy::set(policy::NORMAL);
-        thread::spawn(try_it).join().unwrap_or(false)
-    });
-    if !may_come_back {
-        return work();
-    }
-    policy::set(policy::IDLE);
-    let done = work();
-    policy::set(policy::NORMAL);
-    done
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod policy {
-    use std::ffi::c_int;
-
-    pub(super) const NORMAL: c_int = 0;
-    pub(super) const IDLE: c_int = 5;
-    const CALLING_THREAD: c_int = 0;
-
-    /// `struct sched_param` of sched.h.
-    #[repr(C)]
-    struct Parameters {
-        priority: c_int,
+impl Priority {
+    /// Runs one piece of work on the calling thread; in the background, rests after it.
+    pub fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = work();
+        match self.rest(begun.elapsed()) {
+            Duration::ZERO => {}
+            rest => thread::sleep(rest),
+        }
+        done
     }
 
-    unsafe extern "C" {
-        fn sched_setscheduler(thread: c_int, policy: c_int, parameters: *const Parameters)
-        -> c_int;
+    /// Runs `work` on a new thread, at idle priority if in the background, and waits for it.
+    ///
+    /// # Errors
+    /// The panic's payload, if `work` panicked.
+    pub fn run_on_own_thread<T: Send>(self, work: impl FnOnce() -> T + Send) -> thread::Result<T> {
+        let work = || {
+            if self == Self::Background {
+                give_way();
+            }
+            work()
+        };
+        thread::scope(|scope| scope.spawn(work).join())
     }
 
-    /// Whether it was allowed.
-    pub(super) fn set(policy: c_int) -> bool {
-        let parameters = Parameters { priority: 0 };
-        // SAFETY: the third argument points to what sched_setscheduler(2) reads, for as long as it reads.
-        unsafe { sched_setscheduler(CALLING_THREAD, policy, &raw const parameters) == 0 }
+    fn rest(self, worked: Duration) -> Duration {
+        match self {
+            Self::Foreground => Duration::ZERO,
+            Self::Background => (worked * REST).min(LONGEST_REST),
+        }
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-mod policy {
-    pub(super) const NORMAL: i32 = 0;
-    pub(super) const IDLE: i32 = 5;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    pub(super) fn set(_: i32) -> bool {
-        false
+    #[test]
+    fn in_the_background_a_piece_is_followed_by_a_rest() {
+        let ms = Duration::from_millis;
+        assert_eq!(Priority::Foreground.rest(ms(8)), Duration::ZERO);
+        assert_eq!(Priority::Background.rest(ms(8)), ms(24));
+        assert_eq!(Priority::Background.rest(ms(4000)), LONGEST_REST);
+
+        let begun = Instant::now();
+        let worked = Priority::Background.run(|| {
+            let piece = Instant::now();
+            while piece.elapsed() < ms(4) {}
+            piece.elapsed()
+        });
+        assert!(begun.elapsed() >= worked + Priority::Background.rest(worked));
+    }
+
+    #[test]
+    fn a_thread_of_its_own_returns_the_result_or_the_panic() {
+        for priority in [Priority::Foreground, Priority::Background] {
+            let here = thread::current().id();
+            let there = priority.run_on_own_thread(|| thread::current().id());
+            assert_ne!(there.expect("no panic"), here);
+            let lost = priority.run_on_own_thread(|| -> () { panic!("on purpose") });
+            assert_eq!(
+                lost.expect_err("a panic").downcast_ref(),
+                Some(&"on purpose")
+            );
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What ONNX Runtime would tell its maker.
+//! Turns off the usage data that ONNX Runtime collects.
 
 use std::env;
 
@@ -13,6 +13,6 @@ const VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 /// # Safety
 /// No other thread may be running: changing the environment isn't safe beside one that reads it.
 pub unsafe fn forbid_telemetry() {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees a single thread.
     unsafe { env::set_var(VARIABLE, "1") };
 }

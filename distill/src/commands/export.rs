@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
-use stillhouse::store::manifest::Training;
 use stillhouse_distill::{
     batches::Pixels,
     datasets::Splits,
@@ -16,6 +15,7 @@ use stillhouse_distill::{
     train::{logits, shape, size},
     version::Draft,
 };
+use stillhouse_store::manifest::Training;
 
 use super::percent;
 

@@ -3,10 +3,6 @@
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use stillhouse::{
-    image::Transform,
-    store::{NewVersion, VersionFiles},
-};
 use stillhouse_distill::{
     config::Config,
     datasets::Splits,
@@ -16,6 +12,8 @@ use stillhouse_distill::{
     teacher,
     train::{logits, size},
 };
+use stillhouse_image::Transform;
+use stillhouse_store::{NewVersion, VersionFiles};
 
 use super::percent;
 

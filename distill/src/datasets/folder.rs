@@ -5,7 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use super::{
     Dataset,

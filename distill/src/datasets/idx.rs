@@ -2,10 +2,8 @@
 
 use anyhow::{Result, ensure};
 use std::path::Path;
-use stillhouse::{
-    image::{Color, Transform},
-    import::idx::Idx,
-};
+use stillhouse_image::{Color, Transform};
+use stillhouse_import::idx::Idx;
 
 use super::Dataset;
 

@@ -6,7 +6,7 @@ use parquet::{
     record::{Field, Row},
 };
 use std::{fs::File, path::Path};
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use super::{
     Dataset,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
-use stillhouse::image::{Limits, Transform, decode};
+use stillhouse_image::{Limits, Transform, decode};
 
 use super::Dataset;
 

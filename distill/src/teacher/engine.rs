@@ -4,11 +4,9 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path};
-use stillhouse::{
-    image::{Layout, Transform},
-    store::manifest::Manifest,
-};
 use stillhouse_engine::{Backend, Engine, EngineOptions, find_library, prepare};
+use stillhouse_image::{Layout, Transform};
+use stillhouse_store::manifest::Manifest;
 
 use super::Teacher;
 use crate::batches::Pixels;
@@ -137,7 +135,7 @@ fn channels_last(inputs: &mut [f32], transform: &Transform) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stillhouse::image::{Color, Filter, Resize};
+    use stillhouse_image::{Color, Filter, Resize};
 
     #[test]
     fn channels_go_last() {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use super::Teacher;
 use crate::{batches::Pixels, network::Network};

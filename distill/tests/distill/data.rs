@@ -117,10 +117,8 @@ fn parquet_holds_pictures_as_data_sets_do() {
 /// and the network's.
 #[test]
 fn a_data_set_measures_as_a_server_does() {
-    use stillhouse::{
-        image::{Color, Resize, Statistics, Transform},
-        import::validation::survey,
-    };
+    use stillhouse_image::{Color, Resize, Statistics, Transform};
+    use stillhouse_import::validation::survey;
     let folder = workplace();
     let path = folder.path();
     let config = config(path, MLP, &[]).unwrap();

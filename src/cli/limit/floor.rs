@@ -36,7 +36,6 @@ pub(in crate::cli) struct Floor {
 impl Floor {
     /// Serves until standard input ends.
     pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
-        stillhouse_engine::limit_heaps();
         let config = self.source.load(&[])?;
         let constant = Constant::new(self.answer, &self.server_timing).context("no header")?;
         runtime(&config.server)?.block_on(async {

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use anyhow::{bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
-use stillhouse_engine::{Backend, EngineOptions, Haste, prepare};
+use stillhouse_engine::{Backend, EngineOptions, Priority, prepare};
 
 use super::{Source, Target, directories};
 use crate::{
     config::Config,
-    import::{engines, trial},
+    golden::preflight,
     store::{StoreError, VersionFiles},
     version::EngineSettings,
 };
@@ -104,7 +104,7 @@ fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -
         Ok(files) => engines
             .iter()
             .map(|engine| {
-                let found = trial(&files, engine, &prepare, Haste::NobodyWaits);
+                let found = preflight(&files, engine, &prepare, Priority::Foreground);
                 Verdict {
                     checked: engine.backend.to_string(),
                     found: found.map_err(|error| error.to_string()),

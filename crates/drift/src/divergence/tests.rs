@@ -84,16 +84,16 @@ proptest! {
 }
 
 #[test]
-fn the_worst_is_clipped_and_told() {
-    let told = |kl| {
+fn a_clipped_divergence_is_marked() {
+    let clipped = |kl| {
         let Clipped { nats, was_clipped } = clip(kl, CLIP_NATS);
         (nats, was_clipped)
     };
-    assert_eq!(told(0.3), (0.3, false));
-    assert_eq!(told(2.0), (2.0, false));
-    assert_eq!(told(2.1), (2.0, true));
-    assert_eq!(told(f64::INFINITY), (2.0, true));
-    assert_eq!(told(f64::NAN), (2.0, true));
+    assert_eq!(clipped(0.3), (0.3, false));
+    assert_eq!(clipped(2.0), (2.0, false));
+    assert_eq!(clipped(2.1), (2.0, true));
+    assert_eq!(clipped(f64::INFINITY), (2.0, true));
+    assert_eq!(clipped(f64::NAN), (2.0, true));
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! Has a version that was promoted long ago gone bad?
+//! Change detection: has a version that was promoted long ago become worse?
 
 use serde::{Deserialize, Serialize};
 
 use super::{STAKE_FRACTIONS, STAKES, bounded, ln_add_exp, ln_mean_exp};
 
 /// The e-SR detector (Shin, Ramdas & Rinaldo 2022): Shiryaev and Roberts's sum over a bettor that begins at every
-/// observation. While the mean stays at most the margin, the observations until the statistic reaches A are A or more on
-/// average, for ever; unlike a test it never gets tired.
+/// observation. As long as the mean is at most the margin, it takes A observations or more on average until the statistic
+/// reaches A; unlike a test, it doesn't lose power over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     lowest: f64,
@@ -18,7 +18,7 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// Values lie in `lowest..=highest`, the larger the worse; up to `margin` on average they are what is expected.
+    /// For values in `lowest..=highest`, the larger the worse, whose mean is expected to be at most `margin`.
     ///
     /// # Panics
     /// If the margin isn't between the two.
@@ -36,7 +36,7 @@ impl Detector {
         }
     }
 
-    /// One more value; outside its range it is cut, and not a number is the worst.
+    /// Adds a value; it is clamped to the range, and NaN counts as `highest`.
     pub fn observe(&mut self, value: f64) {
         self.observations += 1;
         let beyond = bounded(value, self.lowest, self.highest) - self.margin;
@@ -52,13 +52,7 @@ impl Detector {
         with_one + (-(-with_one).exp()).ln_1p()
     }
 
-    /// Begins anew, after an alarm was told.
-    pub fn reset(&mut self) {
-        self.observations = 0;
-        self.log_statistic = [0.0; STAKES];
-    }
-
-    /// Values seen since the beginning.
+    /// Number of values observed.
     pub fn observations(&self) -> u64 {
         self.observations
     }

@@ -1,7 +1,7 @@
-//! What one pair says of the canary beside stable: from −1, much better, to 1, much worse.
+//! One pair's difference between canary and stable: from −1, the canary is much better, to 1, much worse.
 
-/// Top classes compared: −1, 0 or 1. An answer that failed or isn't finite (`None`) disagrees, and the canary's counts 1
-/// whatever stable said.
+/// The difference in disagreement with the teacher's top class: −1, 0 or 1. An answer that failed or isn't finite (`None`)
+/// disagrees; if it is the canary's, the difference is 1 whatever stable answered.
 pub fn disagreement(teacher: usize, stable: Option<usize>, canary: Option<usize>) -> f64 {
     let disagrees = |top1: Option<usize>| f64::from(top1 != Some(teacher));
     match canary {
@@ -10,8 +10,8 @@ pub fn disagreement(teacher: usize, stable: Option<usize>, canary: Option<usize>
     }
 }
 
-/// Divergences from the teacher compared, each cut at `clip_nats` and told as a part of it. An answer that failed or isn't
-/// finite (`None`) counts as the clip, and the canary's counts 1 whatever stable said.
+/// The difference of the divergences from the teacher, each clipped at `clip_nats` and divided by it. An answer that failed
+/// or isn't finite (`None`) counts as `clip_nats`; if it is the canary's, the difference is 1 whatever stable answered.
 pub fn divergence(stable_nats: Option<f64>, canary_nats: Option<f64>, clip_nats: f64) -> f64 {
     let part = |nats: Option<f64>| match nats {
         Some(nats) if !nats.is_nan() => nats.clamp(0.0, clip_nats) / clip_nats,

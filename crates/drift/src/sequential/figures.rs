@@ -113,7 +113,7 @@ fn the_worse_are_hardly_ever_promoted() {
     assert!(worse <= 0.6, "{worse} %");
 }
 
-/// Whoever repeats a picture five times seems to bring five observations. (With 20 000 pictures instead of 20 000 answers
+/// A picture that is sent five times looks like five observations. (With 20 000 pictures instead of 20 000 answers
 /// the first two are 12 % and 48 % here.)
 #[test]
 fn bursts_need_the_cool_down() {

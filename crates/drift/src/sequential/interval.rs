@@ -1,4 +1,4 @@
-//! Where the mean difference lies, for people to read beside the tests.
+//! A confidence sequence for the mean difference, shown to people beside the tests.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::bounded;
 const LARGEST_BET: f64 = 0.5;
 
 /// A confidence sequence: at all times together it holds the mean with the promised confidence, so one may read it as often
-/// as one likes. The predictable plug-in empirical Bernstein sequence (Waudby-Smith & Ramdas 2024, theorem 2).
+/// as desired. The predictable plug-in empirical Bernstein sequence (Waudby-Smith & Ramdas 2024, theorem 2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     lowest: f64,
@@ -40,7 +40,7 @@ impl Interval {
         }
     }
 
-    /// One more value; outside its range it is cut, and not a number is the highest.
+    /// Adds a value; it is clamped to the range, and NaN counts as `highest`.
     pub fn observe(&mut self, value: f64) {
         let value = bounded(value, self.lowest, self.highest);
         let x = (value - self.lowest) / (self.highest - self.lowest);
@@ -58,13 +58,13 @@ impl Interval {
         self.squares += (x - (0.5 + self.sum) / (n + 1.0)).powi(2);
     }
 
-    /// The mean of what was seen; none of nothing.
+    /// The mean of the values; `None` before the first.
     pub fn mean(&self) -> Option<f64> {
         let scale = self.highest - self.lowest;
         (self.observations > 0).then(|| self.lowest + scale * self.sum / self.observations as f64)
     }
 
-    /// From where to where; the whole range before the first value.
+    /// Lower and upper end; the whole range before the first value.
     pub fn bounds(&self) -> [f64; 2] {
         if self.observations == 0 {
             return [self.lowest, self.highest];
@@ -75,7 +75,7 @@ impl Interval {
         [scaled(centre - radius), scaled(centre + radius)]
     }
 
-    /// Values seen.
+    /// Number of values observed.
     pub fn observations(&self) -> u64 {
         self.observations
     }

@@ -1,10 +1,10 @@
-//! One metric of paired answers: both its tests, and what people read beside them.
+//! One metric of paired answers: both tests, and the estimate that is shown beside them.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, Promotion, RollBack};
 
-/// How sure the interval that is shown is; nothing is decided by it.
+/// Error probability of the interval that is shown; nothing is decided by it.
 const INTERVAL_ALPHA: f64 = 0.05;
 
 /// Everything that is kept of the differences in one metric, from −1 to 1.
@@ -22,7 +22,7 @@ pub struct Compared {
     pub observations: u64,
     /// Their mean, canary less stable, in the metric's unit; 0 of none.
     pub mean: f64,
-    /// Where it lies with 95 % confidence, however often one looks.
+    /// Its 95 % confidence interval, valid however often it is read.
     pub interval: [f64; 2],
     /// ln of the e-value against "no worse than the margin".
     pub roll_back_log_e: f64,
@@ -43,7 +43,7 @@ impl Paired {
         }
     }
 
-    /// One more difference, canary less stable.
+    /// Adds a difference, canary less stable.
     pub fn observe(&mut self, difference: f64) {
         self.roll_back.observe(difference);
         self.promotion.observe(difference);

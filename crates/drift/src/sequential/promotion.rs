@@ -1,4 +1,4 @@
-//! Is the canary better than the worst that its margin allows?
+//! The test for promotion: is the canary better than the worst that its margin allows?
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{STAKE_FRACTIONS, STAKES, bounded, ln_mean_exp};
 
 /// Wealth against "the mean difference, whatever was seen before, is at least the margin".
 ///
-/// One run, without restarts: what a canary did badly in the beginning must weigh for as long as it is on trial.
+/// One run, without restarts: what a canary did badly in the beginning counts for as long as its trial runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Promotion {
     lowest: f64,
@@ -35,7 +35,7 @@ impl Promotion {
         }
     }
 
-    /// One more difference; outside its range it is cut, and not a number is the worst.
+    /// Adds a difference; it is clamped to the range, and NaN counts as `highest`.
     pub fn observe(&mut self, difference: f64) {
         self.observations += 1;
         let below = self.margin - bounded(difference, self.lowest, self.highest);
@@ -55,7 +55,7 @@ impl Promotion {
         ln_mean_exp(&self.log_wealth)
     }
 
-    /// Differences seen.
+    /// Number of differences observed.
     pub fn observations(&self) -> u64 {
         self.observations
     }

@@ -1,4 +1,4 @@
-//! Is the canary worse than its margin allows?
+//! The test for a roll-back: is the canary worse than its margin allows?
 
 use serde::{Deserialize, Serialize};
 
@@ -6,9 +6,9 @@ use super::{STAKE_FRACTIONS, STAKES, bounded, ln_add_exp, ln_mean_exp};
 
 /// Wealth against "the mean difference, whatever was seen before, is at most the margin".
 ///
-/// Runs begin every so many observations and share the purse, the k-th with 1/(k(k+1)): a canary that goes bad late is met
-/// by a run that hasn't lost years of stakes to its good days. All runs make the same bets, so the money of those that have
-/// begun is one number a stake, and what is promised to later runs is 1/(K+1).
+/// Runs begin at a fixed interval of observations and share the initial wealth, the k-th gets 1/(k(k+1)): a canary that becomes
+/// worse late is detected by a run that hasn't lost its wealth while the canary was good. All runs make the same bets, so the
+/// wealth of the K runs that have begun is one number per stake, and 1/(K+1) is reserved for later runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollBack {
     lowest: f64,
@@ -48,7 +48,7 @@ impl RollBack {
         }
     }
 
-    /// One more difference; outside its range it is cut, and not a number is the worst.
+    /// Adds a difference; it is clamped to the range, and NaN counts as `highest`.
     pub fn observe(&mut self, difference: f64) {
         if let Some(every) = self.restart_every
             && self.observations == self.runs * every
@@ -81,7 +81,7 @@ impl RollBack {
         ln_mean_exp(&self.log_wealth())
     }
 
-    /// Differences seen.
+    /// Number of differences observed.
     pub fn observations(&self) -> u64 {
         self.observations
     }

@@ -111,7 +111,7 @@ impl Endings {
     }
 }
 
-/// Fails unless `found` is within that part of what is expected, and tells both.
+/// Fails unless `found` is within that part of what is expected, and reports both.
 pub fn assert_near(what: &str, found: f64, expected: f64, part: f64) {
     println!("{what}: {found}, expected {expected}");
     let off = (found / expected - 1.0).abs();

@@ -1,4 +1,4 @@
-//! Errors and late answers of live requests, which no pair compares: whose are they?
+//! The test on errors and late answers of live requests, which pairs don't cover: are they more often the canary's?
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ const RATE_FACTORS: [f64; STAKES] = [1.15, 1.35, 1.7, 2.3, 3.5, 6.0, 12.0, 40.0]
 /// Wealth against "a canary's request is at most `margin_ratio` times as likely to be an event as one of stable's".
 ///
 /// Only events are counted, an error or an answer that is later than a fixed bound, and for each only who answered. An
-/// outage that both share therefore says nothing, and neither do rates that change with the hour.
+/// outage of both therefore is no evidence, and neither are rates that change over the day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thinning {
     margin_ratio: f64,
@@ -40,7 +40,7 @@ impl Thinning {
     /// One more event while the canary answers `canary_share` of the requests that canary or stable answer.
     ///
     /// An error of the canary's is its own, also where stable answered instead. Where only one of the two answers, an event
-    /// says nothing about the other and the wealth stays.
+    /// is no evidence about the other and the wealth stays the same.
     pub fn observe(&mut self, is_canarys: bool, canary_share: f64) {
         match is_canarys {
             true => self.observe_many(1, 0, canary_share),
@@ -48,7 +48,7 @@ impl Thinning {
         }
     }
 
-    /// Several events, all with the same share: their order says nothing.
+    /// Several events, all with the same share: their order doesn't matter.
     pub fn observe_many(&mut self, canarys: u64, stables: u64, canary_share: f64) {
         self.canary_events += canarys;
         self.stable_events += stables;

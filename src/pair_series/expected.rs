@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{cells::Cells, marginal::Reference};
+use stillhouse_drift::{marginal::Reference, quantile_buckets::QuantileBuckets};
 
 /// A number that is watched, with its cells.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Watched {
     /// As the manifest has it, `luma_mean`.
     pub name: String,
     /// By its ventiles.
-    pub cells: Cells,
+    pub cells: QuantileBuckets,
 }
 
 /// What was seen at validation.
@@ -36,7 +36,7 @@ impl Expected {
         let watched = |(name, ventiles): (&String, &Vec<f64>)| {
             Some(Watched {
                 name: name.clone(),
-                cells: Cells::new(ventiles)?,
+                cells: QuantileBuckets::new(ventiles)?,
             })
         };
         ventiles.iter().filter_map(watched).collect()

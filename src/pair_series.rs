@@ -6,14 +6,14 @@ mod families;
 
 use prometheus::{Counter, Gauge, Histogram, IntCounter};
 
-use super::{
+use stillhouse_drift::{
     calibration::{BINS, Bin, Calibration},
     comparison::{Comparison, PairMeasure},
     confidence::Confidence,
     divergence::clip,
     tally::Tally,
 };
-use crate::metrics::Classes;
+use stillhouse_metrics::Classes;
 
 pub use expected::{Expected, Watched};
 pub use families::PairMetrics;

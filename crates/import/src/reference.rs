@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{ImportError, outputs::Outputs};
-use crate::{
-    drift::{
-        confidence::Confidence,
-        divergence::{CLIP_NATS, kl_nats, log_softmax, logits_of},
-    },
-    golden::kind_of,
-    image::Statistics,
-    store::manifest::{OutputKind, Reference},
+use stillhouse_drift::{
+    confidence::Confidence,
+    divergence::{CLIP_NATS, kl_nats, log_softmax, logits_of},
 };
+use stillhouse_golden::kind_of;
+use stillhouse_image::Statistics;
+use stillhouse_store::manifest::{OutputKind, Reference};
 
 /// Statistics of a student's validation outputs and, where there are a teacher's for the same pictures, of their
 /// distance. Each side may be logits or probabilities, which is seen from the numbers. Divergences are

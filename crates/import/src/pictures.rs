@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use crate::image::{Color, Transform};
+use stillhouse_image::{Color, Transform};
 
 /// Gives each file a name of its own that a version can keep: `My Cat.jpeg` → `My-Cat`, the second one `My-Cat-2`.
 pub fn named(files: Vec<(String, Bytes)>) -> Vec<(String, Bytes)> {
@@ -100,7 +100,7 @@ fn png(width: u32, height: u32, color: Color, bytes: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{self, Limits};
+    use stillhouse_image::{self as image, Limits};
 
     #[test]
     fn names_are_safe_and_distinct() {

@@ -1,36 +1,37 @@
-//! One watched number beside its reference: cells whose edges the reference's ventiles fix for good, so that counts of
-//! different hours and replicas may be added.
+//! Quantile buckets of one watched number: their edges are fixed by the reference's quantiles, so that counts of different
+//! hours and replicas may be added.
 
-/// How many ventiles there are: 5 %, 10 % … 95 %.
-pub const VENTILES: usize = 19;
+/// Number of quantiles in a reference: 5 %, 10 % … 95 %.
+pub const QUANTILES: usize = 19;
 
-/// What each ventile is above the one before.
-const STEP: f64 = 1.0 / (VENTILES + 1) as f64;
+/// Share of the reference between two neighbouring quantiles.
+const STEP: f64 = 1.0 / (QUANTILES + 1) as f64;
 
-/// The share of the reference that is taken to lie in each guard cell, a whole 5-to-95-per-cent range beyond the last ventile:
-/// more than normal tails have there, and no more than exponential ones nearly have.
+/// Share of the reference that is assumed in each guard bucket, which begins one 5-to-95-per-cent range beyond the outermost
+/// quantile: more than the tail of a normal distribution has there, about as much as that of an exponential one.
 const GUARD_SHARE: f64 = 0.001;
 
-/// Cells of one watched number: `(-∞, guard]`, up to 20 between the ventiles, `(guard, ∞)`.
+/// Buckets of one watched number: `(-∞, guard]`, up to 20 between the quantiles, `(guard, ∞)`.
 ///
-/// A ventile that equals its neighbour is no edge: where a value is frequent, the reference doesn't tell how much lies at it
-/// and how much below. A number that never varied has one cell between its guards, at a half and at one and a half times it.
+/// Quantiles that are equal are not used as edges: where a value is frequent, the reference doesn't contain how much lies at
+/// the value and how much below. A number that never varied has one bucket between its guards, which are at half and at one
+/// and a half times its value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cells {
+pub struct QuantileBuckets {
     edges: Vec<f64>,
     shares: Vec<f64>,
 }
 
-impl Cells {
-    /// From a manifest's 19 ventiles; `None` where they aren't 19 finite numbers that don't fall.
-    pub fn new(ventiles: &[f64]) -> Option<Self> {
-        let sound = ventiles.len() == VENTILES
-            && ventiles.iter().all(|edge| edge.is_finite())
-            && ventiles.is_sorted();
+impl QuantileBuckets {
+    /// From a manifest's 19 quantiles; `None` unless they are 19 finite numbers in ascending order.
+    pub fn new(quantiles: &[f64]) -> Option<Self> {
+        let sound = quantiles.len() == QUANTILES
+            && quantiles.iter().all(|edge| edge.is_finite())
+            && quantiles.is_sorted();
         if !sound {
             return None;
         }
-        let (first, last) = (ventiles[0], ventiles[VENTILES - 1]);
+        let (first, last) = (quantiles[0], quantiles[QUANTILES - 1]);
         let reach = match last - first {
             0.0 if first == 0.0 => 1.0,
             0.0 => first.abs() / 2.0,
@@ -39,10 +40,12 @@ impl Cells {
         let mut edges = vec![first - reach];
         let mut shares = vec![GUARD_SHARE];
         let mut below = GUARD_SHARE;
-        for (place, edge) in ventiles.iter().enumerate() {
+        for (place, edge) in quantiles.iter().enumerate() {
             let equals = |other: Option<&f64>| other == Some(edge);
-            let before = place.checked_sub(1).and_then(|before| ventiles.get(before));
-            if equals(before) || equals(ventiles.get(place + 1)) {
+            let before = place
+                .checked_sub(1)
+                .and_then(|before| quantiles.get(before));
+            if equals(before) || equals(quantiles.get(place + 1)) {
                 continue;
             }
             let up_to = STEP * (place + 1) as f64;
@@ -55,7 +58,7 @@ impl Cells {
         Some(Self { edges, shares })
     }
 
-    /// The cell of a value; what isn't a number lies beyond everything.
+    /// The index of a value's bucket; NaN belongs to the last.
     pub fn place(&self, value: f64) -> usize {
         if value.is_nan() {
             return self.edges.len();
@@ -63,17 +66,21 @@ impl Cells {
         self.edges.partition_point(|edge| value > *edge)
     }
 
-    /// The reference's shares, by cell; none is 0 and their sum is 1.
+    /// The reference's shares, by bucket; none is 0 and their sum is 1.
     pub fn shares(&self) -> &[f64] {
         &self.shares
     }
 
-    /// From where to where a cell goes.
+    /// Lower (exclusive) and upper (inclusive) bound of a bucket.
     ///
     /// # Panics
-    /// If there is no such cell.
+    /// If there is no such bucket.
     pub fn bounds(&self, cell: usize) -> [f64; 2] {
-        assert!(cell < self.shares.len(), "a cell of {}", self.shares.len());
+        assert!(
+            cell < self.shares.len(),
+            "bucket {cell} of {}",
+            self.shares.len()
+        );
         let low = cell.checked_sub(1).map(|below| self.edges[below]);
         let high = self.edges.get(cell).copied();
         [
@@ -94,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn twenty_cells_and_two_guards() {
-        let cells = Cells::new(&rising(19)).expect("ventiles");
+    fn twenty_buckets_and_two_guards() {
+        let cells = QuantileBuckets::new(&rising(19)).expect("quantiles");
         assert_eq!(cells.shares().len(), 22);
         for (value, cell) in [
             (f64::NEG_INFINITY, 0),
@@ -119,22 +126,22 @@ mod tests {
 
     /// Every picture of the reference was 28 wide: pictures of 28 are no drift, pictures of 640 are.
     #[test]
-    fn a_number_that_never_varied_has_one_cell() {
-        let cells = Cells::new(&[28.0; 19]).expect("ventiles");
+    fn a_number_that_never_varied_has_one_bucket() {
+        let cells = QuantileBuckets::new(&[28.0; 19]).expect("quantiles");
         assert_eq!(cells.shares(), [0.001, 0.998, 0.001]);
         assert_eq!(
             [28.0, 640.0, 3.0].map(|width| cells.place(width)),
             [1, 2, 0]
         );
-        let dark = Cells::new(&[0.0; 19]).expect("ventiles");
+        let dark = QuantileBuckets::new(&[0.0; 19]).expect("quantiles");
         assert_eq!([0.0, 2.0].map(|value| dark.place(value)), [1, 2]);
     }
 
     #[test]
     fn a_frequent_value_is_no_edge() {
-        let mut ventiles = rising(19);
-        ventiles[4..8].fill(5.0);
-        let cells = Cells::new(&ventiles).expect("ventiles");
+        let mut quantiles = rising(19);
+        quantiles[4..8].fill(5.0);
+        let cells = QuantileBuckets::new(&quantiles).expect("quantiles");
         assert_eq!(cells.shares().len(), 22 - 4);
         let cell = cells.place(5.0);
         assert_eq!((cells.place(4.5), cells.place(8.5)), (cell, cell));
@@ -142,24 +149,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ventile_has_no_cells() {
+    fn invalid_quantiles_have_no_buckets() {
         let mut falling = rising(19);
         falling.swap(3, 4);
         let mut holed = rising(19);
         holed[18] = f64::INFINITY;
         for wrong in [rising(18), rising(20), falling, holed] {
-            assert_eq!(Cells::new(&wrong), None);
+            assert_eq!(QuantileBuckets::new(&wrong), None);
         }
     }
 
     proptest! {
         #[test]
         fn shares_sum_to_one_and_places_lie_within_their_bounds(
-            mut ventiles in prop::collection::vec((-4i32..12).prop_map(f64::from), VENTILES),
+            mut quantiles in prop::collection::vec((-4i32..12).prop_map(f64::from), QUANTILES),
             value in -50.0..50.0_f64,
         ) {
-            ventiles.sort_by(f64::total_cmp);
-            let cells = Cells::new(&ventiles).expect("ventiles");
+            quantiles.sort_by(f64::total_cmp);
+            let cells = QuantileBuckets::new(&quantiles).expect("quantiles");
             prop_assert!((cells.shares().iter().sum::<f64>() - 1.0).abs() < 1e-9);
             prop_assert!(cells.shares().iter().all(|share| *share > 0.0));
             let [low, high] = cells.bounds(cells.place(value));

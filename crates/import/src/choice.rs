@@ -2,10 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{
-    image::{Color, Filter, Layout, Resize},
-    store::manifest::OutputKind,
-};
+use stillhouse_image::{Color, Filter, Layout, Resize};
+use stillhouse_store::manifest::OutputKind;
 
 /// What is known better than the graph says it; everything else is decided by [`describe`](super::describe).
 #[derive(Clone, Debug, Default)]
@@ -99,7 +97,7 @@ impl fmt::Display for Choice {
 ///
 /// # Errors
 /// What would be right.
-pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
+pub fn size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once(['x', 'X', '×']);
     let sides = sides.and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     sides.ok_or_else(|| format!("`{text}` is no size: write WIDTHxHEIGHT in pixels, e.g. 224x224"))
@@ -109,7 +107,7 @@ pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
 ///
 /// # Errors
 /// What would be right.
-pub(crate) fn numbers(text: &str) -> Result<Vec<f32>, String> {
+pub fn numbers(text: &str) -> Result<Vec<f32>, String> {
     text.split(',').map(|part| number(part.trim())).collect()
 }
 
@@ -117,7 +115,7 @@ pub(crate) fn numbers(text: &str) -> Result<Vec<f32>, String> {
 ///
 /// # Errors
 /// What would be right.
-pub(crate) fn number(text: &str) -> Result<f32, String> {
+pub fn number(text: &str) -> Result<f32, String> {
     let float = |text: &str| f64::from_str(text).ok();
     let value = match text.split_once('/') {
         Some((above, below)) => float(above).zip(float(below)).map(|(a, b)| a / b),

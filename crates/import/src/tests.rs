@@ -1,7 +1,7 @@
 use stillhouse_engine::{
-    Backend,
+    Backend, Device,
     ElementType::{F16, F32},
-    Haste,
+    Priority,
     onnx::{
         GraphProto, ModelProto, NodeProto, StringStringEntryProto,
         build::{half_weights, integers, model, node, port, weights},
@@ -11,11 +11,9 @@ use stillhouse_engine::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    image::{Color, Layout},
-    store::Repository,
-    version::EngineSettings,
-};
+use stillhouse_golden::preflight;
+use stillhouse_image::{Color, Layout};
+use stillhouse_store::Repository;
 
 const PIXELS: usize = 48;
 
@@ -61,7 +59,21 @@ fn labels() -> Labels {
 }
 
 fn every_engine() -> Vec<EngineOptions> {
-    let engines = engines(&EngineSettings::default()).unwrap();
+    let library = stillhouse_engine::find_library(None);
+    let there = |backend: &&Backend| **backend != Backend::Ort || library.is_some();
+    let options = |backend: &Backend| EngineOptions {
+        backend: *backend,
+        device: Device::Cpu,
+        fallback: false,
+        intra_threads: 1,
+        library: library.clone(),
+        output: None,
+    };
+    let engines: Vec<EngineOptions> = Backend::compiled_in()
+        .iter()
+        .filter(there)
+        .map(options)
+        .collect();
     if !engines.iter().any(|engine| engine.backend == Backend::Ort) {
         println!("skipped: ONNX Runtime, whose library isn't here");
     }
@@ -97,12 +109,12 @@ fn files(described: &Described) -> VersionFiles {
         .unwrap()
 }
 
-/// The refusal of the first trial, told by every engine alike.
+/// The reason why `files` are refused, which is the same on every engine.
 fn refusal(files: &VersionFiles) -> String {
     let said: Vec<String> = every_engine()
         .iter()
         .map(|engine| {
-            trial(files, engine, &prepare, Haste::NobodyWaits)
+            preflight(files, engine, &prepare, Priority::Foreground)
                 .unwrap_err()
                 .to_string()
         })
@@ -169,7 +181,7 @@ fn every_shape_is_described_and_reproduced_on_every_engine() {
                 "{name}"
             );
             for other in every_engine() {
-                let trial = trial(&files(&described), &other, &prepare, Haste::NobodyWaits);
+                let trial = preflight(&files(&described), &other, &prepare, Priority::Foreground);
                 trial.unwrap_or_else(|error| {
                     panic!(
                         "{name} from {} on {}: {error}",
@@ -222,7 +234,7 @@ fn of_several_outputs_one_is_named_and_found_again() {
         };
         let described = described(&network, &overrides).unwrap();
         for engine in every_engine() {
-            trial(&files(&described), &engine, &prepare, Haste::NobodyWaits).unwrap();
+            preflight(&files(&described), &engine, &prepare, Priority::Foreground).unwrap();
         }
         described.version.manifest.output
     };
@@ -432,7 +444,7 @@ fn what_is_imported_is_read_and_served_again() {
     );
     assert_eq!(read.manifest.golden[0].image, "golden/drawn-ramp.png");
     for engine in every_engine() {
-        trial(&read, &engine, &prepare, Haste::NobodyWaits).unwrap();
+        preflight(&read, &engine, &prepare, Priority::Foreground).unwrap();
     }
 }
 
@@ -452,7 +464,7 @@ fn a_guest_is_served_from_memory_and_leaves_nothing() {
         guest.files.golden[0].image
     );
     for engine in every_engine() {
-        trial(&guest.files, &engine, &prepare, Haste::NobodyWaits).unwrap();
+        preflight(&guest.files, &engine, &prepare, Priority::Foreground).unwrap();
     }
     drop(guest);
     assert!(!picture.exists());

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use stillhouse_engine::{Blueprint, scripted::Scripted};
 
 use super::*;
-use crate::store::{
+use stillhouse_store::{
     Labels, Manifest,
     manifest::{self, Element, SCHEMA},
 };
@@ -111,7 +111,7 @@ fn verdict(files: &VersionFiles, network: Scripted, most_rows: usize) -> String 
         most_rows,
         files,
         &normalization,
-        Haste::NobodyWaits,
+        Priority::Foreground,
     ) {
         Ok(()) => "trusted".into(),
         Err(error) => error.to_string(),

@@ -1,13 +1,18 @@
 //! Golden samples at work: an engine is trusted once it has reproduced them, alone and in a batch.
 
+pub mod contract;
+mod preflight;
+
 use std::sync::Arc;
 
-use stillhouse_engine::{Engine, EngineError, Haste, Sample};
+use stillhouse_engine::{Engine, EngineError, Priority, Sample};
 
-use crate::{
-    image::{self, ImageError, Input, Limits, Normalization, Transform, TransformError},
-    store::{Golden, Mismatch, VersionFiles, manifest::OutputKind},
+use stillhouse_image::{
+    self as image, ImageError, Input, Limits, Normalization, Transform, TransformError,
 };
+use stillhouse_store::{Golden, Mismatch, VersionFiles, manifest::OutputKind};
+
+pub use preflight::{PreflightError, Prepare, preflight};
 
 /// How far a sum of probabilities may be from 1: half precision and approximate exponentials are this far off.
 const SUM_TOLERANCE: f64 = 1e-3;
@@ -86,7 +91,7 @@ pub fn verify(
     most_rows: usize,
     files: &VersionFiles,
     normalization: &Arc<Normalization>,
-    haste: Haste,
+    priority: Priority,
 ) -> Result<(), GoldenError> {
     let transform = &files.manifest.transform;
     let kind = files.manifest.output.kind;
@@ -103,8 +108,8 @@ pub fn verify(
     let inputs = inputs.collect::<Result<Vec<Input>, _>>()?;
     let mut alone = Vec::with_capacity(inputs.len());
     for (golden, input) in files.golden.iter().zip(&inputs) {
-        let outputs = haste
-            .piece(|| run(engine, std::slice::from_ref(input)))?
+        let outputs = priority
+            .run(|| run(engine, std::slice::from_ref(input)))?
             .remove(0);
         compare(golden, 1, &outputs)?;
         alone.push(outputs);
@@ -119,7 +124,7 @@ pub fn verify(
             .golden
             .iter()
             .cycle()
-            .zip(haste.piece(|| run(engine, &batch))?)
+            .zip(priority.run(|| run(engine, &batch))?)
         {
             compare(golden, rows, &outputs)?;
         }

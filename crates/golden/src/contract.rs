@@ -2,7 +2,7 @@
 
 use stillhouse_engine::{Dim, ElementType, Signature};
 
-use crate::store::manifest::{Element, Manifest};
+use stillhouse_store::manifest::{Element, Manifest};
 
 /// Manifest and graph contradict each other; both values are named.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

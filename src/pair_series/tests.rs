@@ -1,5 +1,7 @@
+use stillhouse_drift::comparison::Scores;
+use stillhouse_metrics::Metrics;
+
 use super::*;
-use crate::{drift::comparison::Scores, metrics::Metrics};
 
 fn classes() -> Classes {
     let labels: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();

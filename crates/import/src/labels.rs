@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Choice, Origin};
-use crate::store::Labels;
+use stillhouse_store::Labels;
 
 /// Reads one label a line; labels that stand there twice are told apart by their class number, and that is told.
 ///

@@ -11,7 +11,6 @@
 //! | `validation`| validation pictures: idx files and folders                              |
 //! | `idx`       | the format of MNIST and its relatives                                   |
 //! | `reference` | statistics of validation outputs and pictures                           |
-//! | `trial`     | a version on one engine, start to end                                    |
 
 mod choice;
 mod frame;
@@ -20,28 +19,23 @@ mod labels;
 pub mod outputs;
 mod pictures;
 pub mod reference;
-mod trial;
 pub mod validation;
 
-use std::{cmp::Ordering, path::Path, sync::Arc};
+use std::{cmp::Ordering, path::Path};
 
 use bytes::Bytes;
-use stillhouse_engine::{Blueprint, ElementType, EngineError, EngineOptions, Signature, walk};
+use stillhouse_engine::{ElementType, EngineError, EngineOptions, Signature, walk};
 use tempfile::TempDir;
 
-use crate::{
-    golden::{self, GoldenError, word},
-    store::{
-        Golden, Labels, Manifest, ModelName, NewVersion, StoreError, VersionFiles,
-        manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
-    },
+use stillhouse_golden::{self as golden, GoldenError, Prepare, word};
+use stillhouse_store::{
+    Golden, Labels, Manifest, ModelName, NewVersion, StoreError, VersionFiles,
+    manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
 };
 
-pub use choice::{Choice, Origin, Overrides};
-pub(crate) use choice::{number, numbers, size};
+pub use choice::{Choice, Origin, Overrides, number, numbers, size};
 pub use labels::read_labels;
 pub use pictures::{drawn, named};
-pub use trial::{engines, trial};
 
 /// Why a network can't be brought in.
 #[derive(Debug, thiserror::Error)]
@@ -92,14 +86,10 @@ pub enum ImportError {
     },
 }
 
-/// Makes a blueprint from a network's bytes: [`stillhouse_engine::prepare`] outside tests.
-pub type Prepare<'a> =
-    &'a dyn Fn(&Bytes, &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError>;
-
 /// A network with everything that is needed to serve it, and how each thing was decided.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// Ready for [`Repository::write_version`](crate::store::Repository::write_version).
+    /// Ready for [`Repository::write_version`](stillhouse_store::Repository::write_version).
     pub version: NewVersion,
     /// In the manifest's order.
     pub choices: Vec<Choice>,

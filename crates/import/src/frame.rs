@@ -3,7 +3,7 @@
 use stillhouse_engine::{Dim, Port};
 
 use super::{Choice, ImportError, Origin, Overrides};
-use crate::image::{Color, Layout, Resize, Transform};
+use stillhouse_image::{Color, Layout, Resize, Transform};
 
 /// A picture's shape that the graph's input could mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -260,7 +260,7 @@ mod tests {
     use stillhouse_engine::ElementType;
 
     use super::*;
-    use crate::image::Filter;
+    use stillhouse_image::Filter;
 
     fn port(dims: &[usize]) -> Port {
         let dims = dims.iter().map(|n| Dim::Fixed(*n));

@@ -1,9 +1,9 @@
 //! The metric families of pairs, and of what is expected of them.
 
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec};
+use stillhouse_metrics::{Classes, DIVERGENCE_NATS, Metrics, Scope};
 
 use super::{Expected, PairSeries};
-use crate::metrics::{Classes, DIVERGENCE_NATS, Metrics, Scope};
 
 /// Every family.
 #[derive(Clone)]
