@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     registry::Model,
-    rollout::{Change, Deployment, Plan, Role},
+    rollout::{Abort, Change, Deployment, Plan, Promote, Role, SetSplit},
     shadow::Pairing,
     store::ModelName,
 };
@@ -244,14 +244,15 @@ fn order(
     verdict: &Verdict,
     report: &TrialReport,
 ) -> Option<Order> {
-    let change = match verdict.decision {
+    let change: Change = match verdict.decision {
         Decision::Hold { .. } => return None,
-        Decision::Advance { share } => Change::SetSplit {
+        Decision::Advance { share } => SetSplit {
             canary: Some(share),
             teacher: None,
-        },
-        Decision::Promote => Change::Promote,
-        Decision::RollBack => Change::Abort,
+        }
+        .into(),
+        Decision::Promote => Promote {}.into(),
+        Decision::RollBack => Abort {}.into(),
     };
     Some(Order {
         model: model.clone(),

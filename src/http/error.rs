@@ -12,7 +12,7 @@ use crate::{
     batch::{BatchError, Refusal},
     control::{ControlError, LoadError},
     image::ImageError,
-    rollout::{self, Assignment, Outcome, Role},
+    rollout::{Assignment, ChangeRefused, Outcome, Role},
     store::StoreError,
 };
 
@@ -227,8 +227,8 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
     }
 }
 
-fn refused(refusal: &rollout::Refusal) -> &'static str {
-    use rollout::Refusal as R;
+fn refused(refusal: &ChangeRefused) -> &'static str {
+    use ChangeRefused as R;
     match refusal {
         R::NoCanary => "no_canary",
         R::CanaryExists(_) => "canary_exists",
