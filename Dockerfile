@@ -9,19 +9,22 @@ WORKDIR /fetch
 COPY scripts/onnxruntime.sh scripts/onnxruntime.sha256 scripts/
 RUN scripts/onnxruntime.sh --required
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95.0-slim-bookworm AS build
 # Debian keeps one version of a package at a time: a version pinned here would break the build at its next update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends cmake make nasm \
+    && apt-get install --yes --no-install-recommends cmake make nasm python3 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
-# The caches outlive this layer: after a change only what changed is compiled. The program is therefore copied out.
+# Cache mounts outlive this layer, so that only changed crates are compiled again. They aren't part of the image, so the
+# program is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin stillhouse --features turbojpeg \
     && install -D --strip target/release/stillhouse /out/stillhouse \
+    && scripts/third_party_licences.py /out/third-party-licences.txt --features turbojpeg \
+    && cp "$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" /out/rust-library-copyright.html \
     && mkdir /out/state
 
 FROM debian:bookworm-slim
@@ -31,9 +34,13 @@ LABEL org.opencontainers.image.title="stillhouse" \
 COPY --from=onnxruntime /fetch/target/onnxruntime/ /opt/stillhouse/onnxruntime/
 COPY --from=build /out/stillhouse /opt/stillhouse/bin/
 COPY LICENSE-MIT LICENSE-APACHE /opt/stillhouse/
+# Of what is linked or shipped beside it: all crates and the C code in them, Rust's library, ONNX Runtime and what that contains.
+COPY --from=build /out/third-party-licences.txt /out/rust-library-copyright.html /usr/share/doc/stillhouse/
+COPY --from=onnxruntime /fetch/target/onnxruntime/LICENSE /usr/share/doc/stillhouse/onnxruntime-LICENSE
+COPY --from=onnxruntime /fetch/target/onnxruntime/ThirdPartyNotices.txt /usr/share/doc/stillhouse/onnxruntime-ThirdPartyNotices.txt
 COPY config/stillhouse.toml /opt/stillhouse/config/
 COPY models/ /opt/stillhouse/models/
-# What operators change is written here: a volume keeps it when the container goes.
+# The deployment and the audit log are written here; a volume keeps them when the container is removed.
 COPY --from=build --chown=65532:65532 /out/state /var/lib/stillhouse
 VOLUME /var/lib/stillhouse
 WORKDIR /opt/stillhouse
@@ -41,10 +48,10 @@ ENV PATH=/opt/stillhouse/bin:$PATH \
     ORT_DYLIB_PATH=/opt/stillhouse/onnxruntime \
     STILLHOUSE__SERVER__LISTEN=0.0.0.0:8080 \
     STILLHOUSE__CONTROL__STATE_PATH=/var/lib/stillhouse
-# The admin plane stays on the container's own loopback: who may reach it is for the operator to say, by
-# STILLHOUSE__SERVER__ADMIN_LISTEN=0.0.0.0:8081 and STILLHOUSE_OPERATOR_TOKEN, without which the server doesn't start so.
+# The admin plane listens on the container's loopback address. To reach it from outside, set
+# STILLHOUSE__SERVER__ADMIN_LISTEN=0.0.0.0:8081 and STILLHOUSE_OPERATOR_TOKEN; without a token the server refuses to start so.
 EXPOSE 8080 8081
-# No root, and but for the state nothing above belongs to this user.
+# Not root; this user owns nothing but the state folder.
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["stillhouse", "health"]

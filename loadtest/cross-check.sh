@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Holds the load tester against wrk: the same picture, 64 connections, closed loop, in turn. Medians are compared.
+# Compares the load tester with wrk: they alternately send the same picture over 64 connections in a closed loop. Medians are
+# compared.
 #
 # usage: loadtest/cross-check.sh URL PICTURE SERVER_PID [ROUNDS] [SECONDS]
 #
-# Rounds in which other processes than the server and the generator took more than 5 % of the processor are shown, but not
-# counted: they say nothing about either.
+# Rounds in which processes other than the server and the generator took more than 5 % of the processor are shown but not
+# counted, since they are disturbed.
 set -euo pipefail
 
 url=$1 server_pid=$3 rounds=${4:-5} seconds=${5:-5}
@@ -31,7 +32,7 @@ busy_ticks() { awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat; }
 server_ticks() { awk '{ print $14 + $15 }' "/proc/$server_pid/stat"; }
 own_ticks() { awk '{ print $16 + $17 }' "/proc/$$/stat"; }
 
-# measure NAME FUNCTION: a line for people, and one for the medians where nobody disturbed.
+# measure NAME FUNCTION: prints a line, and records the values for the medians if the round was undisturbed.
 measure() {
     local busy server own rate others share
     busy=$(busy_ticks) server=$(server_ticks) own=$(own_ticks)

@@ -62,6 +62,6 @@ python3 -m zipfile --extract "$work/$wheel" "$work/wheel"
 is_right "$work/wheel/onnxruntime/capi/$library" "$library_sum" || refuse "$library in $wheel"
 # Another version beside it would be found first or last by its name alone.
 rm -f "$target"/libonnxruntime.so*
-mv "$work/wheel/onnxruntime/LICENSE" "$target/LICENSE"
+mv "$work/wheel/onnxruntime/LICENSE" "$work/wheel/onnxruntime/ThirdPartyNotices.txt" "$target/"
 mv "$work/wheel/onnxruntime/capi/$library" "$target/$library"
 echo "onnxruntime: $version fetched into target/onnxruntime ($machine)"

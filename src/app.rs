@@ -25,6 +25,7 @@ use crate::{
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
+    serving::Serving,
     shadow::{DriftSettings, ShadowMetrics},
     store::{Directory, ModelName, Repository, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
@@ -94,9 +95,12 @@ impl App {
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
         let plane = Arc::new(DataPlane::new(
-            control.registry().clone(),
-            config.requests,
-            config.image,
+            Serving::new(
+                control.registry().clone(),
+                config.requests,
+                config.image,
+                &metrics,
+            ),
             metrics.clone(),
             traffic,
         ));
@@ -209,11 +213,11 @@ fn admission(config: &Config) -> Result<Tokens> {
     Ok(tokens)
 }
 
-/// A batch's answers are told by one task of this runtime, where those who wait for them are tasks as well.
+/// A batch's answers are sent by one task of this runtime, where the requests that wait for them are tasks as well.
 fn delivery() -> Delivery {
     let runtime = Handle::current();
-    Delivery::Carried(Arc::new(move |tell| {
-        runtime.spawn(async move { tell() });
+    Delivery::Carried(Arc::new(move |deliver| {
+        runtime.spawn(async move { deliver() });
     }))
 }
 

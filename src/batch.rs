@@ -60,7 +60,7 @@ pub enum BatchError {
 
 /// Why a row was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum SubmitError {
     /// The queue is full.
     #[error("the queue is full ({capacity} waiting)")]
     Full {
@@ -253,27 +253,39 @@ impl<S: Sample> Batcher<S> {
         })
     }
 
-    /// Puts one row in the queue, or says at once why not.
+    /// Puts one row in the queue, or refuses it immediately.
     ///
     /// # Errors
-    /// [`Refusal::Full`] when as many rows are waiting as may.
-    pub fn submit(&self, sample: S, deadline: Option<Instant>) -> Result<Reply, Refusal> {
+    /// [`SubmitError::Full`] when as many rows are waiting as may.
+    pub fn submit(&self, sample: S, deadline: Option<Instant>) -> Result<Reply, SubmitError> {
         self.admit()?.submit(sample, deadline)
     }
 
-    /// A place for a row that has yet to be decoded. Who is refused hears it before any work was done for it, and who isn't is
-    /// not refused after it.
+    /// A place for a row that has yet to be decoded. A row is refused before any work was done for it, and one that has a
+    /// place is not refused after it.
     ///
     /// # Errors
-    /// [`Refusal::Full`] when as many rows are waiting, or are being decoded, as may wait.
-    pub fn admit(&self) -> Result<Place<'_, S>, Refusal> {
+    /// [`SubmitError::Full`] when as many rows are waiting, or are being decoded, as may wait.
+    pub fn admit(&self) -> Result<Place<'_, S>, SubmitError> {
         let capacity = self.objective.room();
         let before = self.reserved.fetch_add(1, Ordering::Relaxed);
         // From here on its `Drop` gives it back.
         let place = Place { batcher: self };
         match self.queue.len() + before {
-            taken if taken >= capacity => Err(Refusal::Full { capacity }),
+            taken if taken >= capacity => Err(SubmitError::Full { capacity }),
             _ => Ok(place),
+        }
+    }
+
+    /// Whether a row would be accepted now; reserves nothing.
+    ///
+    /// # Errors
+    /// As [`Batcher::admit`].
+    pub fn check_room(&self) -> Result<(), SubmitError> {
+        let capacity = self.objective.room();
+        match self.queue.len() + self.reserved.load(Ordering::Relaxed) {
+            taken if taken >= capacity => Err(SubmitError::Full { capacity }),
+            _ => Ok(()),
         }
     }
 
@@ -292,8 +304,8 @@ impl<S> Place<'_, S> {
     /// Puts the row there.
     ///
     /// # Errors
-    /// [`Refusal::Closed`]; [`Refusal::Full`] only where two came for the last place at the same moment.
-    pub fn submit(self, sample: S, deadline: Option<Instant>) -> Result<Reply, Refusal> {
+    /// [`SubmitError::Closed`]; [`SubmitError::Full`] only where two came for the last place at the same moment.
+    pub fn submit(self, sample: S, deadline: Option<Instant>) -> Result<Reply, SubmitError> {
         let (reply, receiver) = oneshot::channel();
         let job = Job {
             sample,
@@ -304,10 +316,10 @@ impl<S> Place<'_, S> {
         let queue = &self.batcher.queue;
         match queue.try_send(job) {
             Ok(()) => Ok(receiver),
-            Err(TrySendError::Full(_)) => Err(Refusal::Full {
+            Err(TrySendError::Full(_)) => Err(SubmitError::Full {
                 capacity: queue.len(),
             }),
-            Err(TrySendError::Disconnected(_)) => Err(Refusal::Closed),
+            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Closed),
         }
     }
 }

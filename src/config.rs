@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     control::{Arrivals, ControlSettings, LoadingSettings, judge::Criteria},
-    http::{RequestSettings, admin::AdminSettings, listener::ConnectionSettings},
+    http::{admin::AdminSettings, listener::ConnectionSettings},
     image::Limits,
     rollout::{RoutingSettings, Share},
+    serving::RequestSettings,
     shadow::{DriftSettings, ShadowSettings},
     strict::{StrictError, Tree},
     version::{BatchSettings, EngineSettings},

@@ -1,15 +1,5 @@
-//! What a student's outputs say about it: their distance from a teacher's, their confidence, and what follows from many.
+//! The crate `stillhouse-drift`, and what it measures as Prometheus counters.
 
-pub mod calibration;
-pub mod cells;
-pub mod comparison;
-pub mod confidence;
-pub mod cooldown;
-pub mod distribution;
-pub mod divergence;
-pub mod marginal;
-pub mod ring;
-pub mod sample_ratio;
-pub mod sequential;
+pub use stillhouse_drift::*;
+
 pub mod series;
-pub mod tally;

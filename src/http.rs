@@ -3,24 +3,22 @@
 pub mod admin;
 pub mod answer;
 mod body;
+mod caller;
 mod describe;
 mod docs;
+mod drain;
 pub mod error;
 pub mod floor;
 mod layers;
 pub mod listener;
 mod observe;
 mod predict;
-mod question;
 mod request;
-mod route;
+mod request_id;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -29,91 +27,29 @@ use axum::{
     middleware,
     routing::{MethodRouter, get, post},
 };
-use prometheus::Histogram;
-use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
-use crate::{
-    image::Limits,
-    metrics::{LATENCY_SECONDS, Metrics},
-    registry::Registry,
-    rollout::TrafficMetrics,
-};
+use crate::{metrics::Metrics, registry::Registry, rollout::TrafficMetrics, serving::Serving};
 use admin::AdminPlane;
 use error::ApiError;
-use layers::HttpMetrics;
+use layers::{HttpMetrics, Surroundings};
 
-/// `[requests]`: what one request may cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RequestSettings {
-    /// Bytes of a body, as sent and once decompressed.
-    pub max_body_bytes: usize,
-    /// Pictures in one request.
-    pub max_images: usize,
-    /// Seconds within which a body must be complete.
-    pub body_timeout_seconds: u64,
-    /// Milliseconds within which a request is answered; a client may ask for less by `x-timeout-ms`.
-    pub deadline_ms: u64,
-}
-
-impl Default for RequestSettings {
-    fn default() -> Self {
-        Self {
-            max_body_bytes: 16 << 20,
-            max_images: 64,
-            body_timeout_seconds: 20,
-            deadline_ms: 10_000,
-        }
-    }
-}
-
-impl RequestSettings {
-    fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
-    }
-}
-
-/// What the handlers see.
+/// What the handlers of the data plane see.
 pub struct DataPlane {
-    registry: Arc<Registry>,
-    settings: RequestSettings,
-    limits: Limits,
+    serving: Serving,
     metrics: Metrics,
     traffic: TrafficMetrics,
     http_metrics: HttpMetrics,
-    decode_duration: Histogram,
-    heavy: Semaphore,
     ready: AtomicBool,
 }
 
 impl DataPlane {
     /// Registers the metrics of HTTP; not ready until [`DataPlane::set_ready`] says so.
-    pub fn new(
-        registry: Arc<Registry>,
-        settings: RequestSettings,
-        limits: Limits,
-        metrics: Metrics,
-        traffic: TrafficMetrics,
-    ) -> Self {
-        let no_labels: [&str; 0] = [];
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    pub fn new(serving: Serving, metrics: Metrics, traffic: TrafficMetrics) -> Self {
         Self {
-            registry,
-            settings,
-            limits,
+            serving,
             http_metrics: HttpMetrics::new(&metrics),
-            decode_duration: metrics
-                .histograms(
-                    "decode_duration_seconds",
-                    "From a picture's bytes to the network's pixels.",
-                    &[],
-                    LATENCY_SECONDS,
-                )
-                .with_label_values(&no_labels),
             metrics,
             traffic,
-            heavy: Semaphore::new(cores),
             ready: AtomicBool::new(false),
         }
     }
@@ -125,18 +61,7 @@ impl DataPlane {
 
     /// The models of this server.
     pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    /// Runs what takes milliseconds on a thread that may, at most one a core at a time: more would only hold memory.
-    async fn off_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, ApiError> {
-        let _permit = self.heavy.acquire().await.expect("never closed");
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| ApiError::Panicked)
+        self.serving.registry()
     }
 }
 
@@ -176,11 +101,15 @@ pub fn admin_router(plane: &Arc<DataPlane>, admin: &Arc<AdminPlane>) -> Router {
 }
 
 fn surrounded(routes: Router, plane: &Arc<DataPlane>) -> Router {
+    let surroundings = Surroundings {
+        metrics: plane.http_metrics.clone(),
+        write_error: ApiError::write_problem,
+    };
     routes
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async |method: Method| ApiError::Method(method.to_string()))
         .layer(middleware::from_fn_with_state(
-            plane.http_metrics.clone(),
+            surroundings,
             layers::surround,
         ))
 }

@@ -2,11 +2,12 @@
 //!
 //! | floor | rooms                                   | what for                                                        |
 //! |-------|-----------------------------------------|-----------------------------------------------------------------|
-//! | 13    | `main`, [`cli`]                         | arguments, verbs                                                |
-//! | 12    | [`app`]                                 | the composition root                                            |
-//! | 11    | [`config`], [`import`]                  | settings composed; networks brought in                          |
-//! | 10    | [`http`]                                | the two routers                                                 |
-//! | 9     | [`control`]                             | who changes what is served: loading, journal, orders, the judge |
+//! | 14    | `main`, [`cli`]                         | arguments, verbs                                                |
+//! | 13    | [`app`]                                 | the composition root                                            |
+//! | 12    | [`config`], [`import`]                  | settings composed; networks brought in                          |
+//! | 11    | [`http`]                                | the two routers                                                 |
+//! | 10    | [`control`]                             | who changes what is served: loading, journal, orders, the judge |
+//! | 9     | [`serving`]                             | predictions without a protocol: budgets, deadlines, fallback, errors |
 //! | 8     | [`registry`]                            | model name → slot and shadow, fixed after start                 |
 //! | 7     | [`shadow`]                              | answers compared with the teacher's: pairs                      |
 //! | 6     | [`rollout`]                             | deployments: who answers, behind the one pointer that is swapped |
@@ -27,12 +28,15 @@ pub mod control;
 pub mod drift;
 pub mod golden;
 pub mod http;
-pub mod image;
 pub mod import;
-pub mod metrics;
 pub mod registry;
 pub mod rollout;
+pub mod serving;
 pub mod shadow;
-pub mod store;
-pub mod strict;
 pub mod version;
+
+// The crates below, under the names that the rooms above know them by.
+pub use stillhouse_image as image;
+pub use stillhouse_metrics as metrics;
+pub use stillhouse_store as store;
+pub use stillhouse_strict_toml as strict;

@@ -11,8 +11,8 @@
 //! than the traffic has.
 
 mod admission;
-mod bench;
 mod detectors;
+mod engines;
 pub mod report;
 mod runner;
 mod sample;
@@ -40,7 +40,7 @@ use crate::{
 
 use report::RoleDrift;
 pub use runner::{Difference, Pairing};
-use runner::{Parts, Runner};
+use runner::{Runner, RunnerParts};
 pub use sample::{Encoded, Sample};
 pub use settings::{DriftSettings, ShadowSettings};
 use starvation::Starvation;
@@ -55,13 +55,13 @@ const DIFFERENCES: usize = 8192;
 /// Why a sampled answer made no pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Miss {
-    /// The queue was full: the machine has better things to do.
+    /// The queue was full: the machine is busy with live requests.
     QueueFull,
     /// The teacher has run as often as it may.
     Budget,
     /// The same caller, or the same picture, was counted a moment ago.
     Cooldown,
-    /// The teacher's engine said no.
+    /// The teacher's engine failed.
     TeacherFailed,
     /// The teacher answered something that isn't finite.
     TeacherNonFinite,
@@ -69,7 +69,7 @@ pub enum Miss {
     Incomparable,
     /// The picture can't be decoded for another network.
     Undecodable,
-    /// Who is compared has changed meanwhile.
+    /// The versions that are compared have changed meanwhile.
     Superseded,
 }
 
@@ -185,17 +185,17 @@ impl Shadow {
         metrics: &ShadowMetrics,
     ) -> Self {
         let (queue, samples) = bounded(settings.queue);
-        let (told, differences) = bounded(DIFFERENCES);
+        let (found, differences) = bounded(DIFFERENCES);
         let counters = Arc::new(Counters {
             pairs: metrics.pairs.with_label_values(&[model.as_str()]),
             dropped: Miss::ALL
                 .map(|(_, why)| metrics.dropped.with_label_values(&[model.as_str(), why])),
             starvation: Starvation::new(Instant::now()),
         });
-        let parts = Parts {
+        let parts = RunnerParts {
             slot: slot.clone(),
             samples,
-            differences: told,
+            differences: found,
             counters: counters.clone(),
             durations: metrics.run_duration.clone(),
             settings: settings.clone(),
@@ -236,7 +236,7 @@ impl Shadow {
         u128::from(hasher.finish()) < self.threshold
     }
 
-    /// Hands an answer over, or drops it: immediate either way.
+    /// Hands an answer over, or drops it; never waits.
     pub fn offer(&self, sample: Sample) {
         let now = Instant::now();
         self.samples[sample.role as usize].inc();
@@ -263,7 +263,7 @@ impl Shadow {
         starved
     }
 
-    /// Keeps the windows of whoever is seated; `since_epoch` is the wall clock as a time that never goes back.
+    /// Advances the windows of all filled roles; `since_epoch` is the wall clock as a time that never goes back.
     pub fn turn(&self, deployment: &Deployment, since_epoch: Duration) {
         self.windows().turn(deployment, since_epoch);
     }
@@ -271,8 +271,8 @@ impl Shadow {
     /// What the last hour says of each role that is compared with the teacher.
     pub fn last_hour(&self, deployment: &Deployment) -> Vec<RoleDrift> {
         let windows = self.windows().read(deployment);
-        let told = |window: &Window| RoleDrift::new(window, &self.drift);
-        windows.iter().map(told).collect()
+        let report = |window: &Window| RoleDrift::new(window, &self.drift);
+        windows.iter().map(report).collect()
     }
 
     fn windows(&self) -> MutexGuard<'_, Windows> {

@@ -11,7 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 use stillhouse_engine::{Blueprint, Engine, EngineError};
 
 use crate::{
-    batch::{Batcher, Place, Refusal},
+    batch::{Batcher, Place, SubmitError},
     image::{Input, Normalization},
     store::{
         ModelName, VersionName,
@@ -58,8 +58,16 @@ impl Version {
     ///
     /// # Errors
     /// As many are waiting, or being decoded, as may.
-    pub fn admit(&self) -> Result<Place<'_, Input>, Refusal> {
+    pub fn admit(&self) -> Result<Place<'_, Input>, SubmitError> {
         self.batcher.admit()
+    }
+
+    /// Whether the queue would take a picture now; reserves nothing.
+    ///
+    /// # Errors
+    /// As [`Version::admit`].
+    pub fn check_room(&self) -> Result<(), SubmitError> {
+        self.batcher.check_room()
     }
 
     /// At which T²·KL is measured: the temperature that it was trained at.

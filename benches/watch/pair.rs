@@ -107,9 +107,9 @@ pub fn cost(count: usize) -> Cost {
         let truth = Scores::Logits(teacher);
         comparison.begin(truth);
         let [one, other] = [(&series[0], stable), (&series[1], canary)].map(|(series, scores)| {
-            let told = comparison.student(truth, Scores::Logits(scores), 4.0);
-            series.observe(&told, &comparison);
-            told
+            let measure = comparison.student(truth, Scores::Logits(scores), 4.0);
+            series.observe(&measure, &comparison);
+            measure
         });
         detectors[0].observe(f64::from(!one.agrees));
         detectors[1].observe(one.kl_nats.min(2.0) / 2.0);

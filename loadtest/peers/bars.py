@@ -1,11 +1,12 @@
-"""What issue 6 wants of the comparison, held against the medians. Bars that need other instruments stand elsewhere."""
+"""The targets of the comparison (set in issue 6) against the medians. Targets that need other measurements aren't here."""
 
 import dataclasses
 
 OURS = "stillhouse"
 FULL, BUSY = "64", "80%"
 FIRST_ANSWER_SECONDS = 0.3
-# Requests/s follow from processor time and what the generator leaves: so near is as good as equal.
+# The expected ratio of requests/s follows approximately from processor time and what the generator leaves: this share
+# of it is enough.
 NEAR = 0.9
 
 
@@ -27,12 +28,12 @@ def p99(row):
 
 
 def complete(rows):
-    """Only who came through all loads can be compared."""
+    """Whether a peer completed all loads; only then can it be compared."""
     return {peer: row for peer, row in rows.items() if {FULL, BUSY} <= row["loads"].keys() and cpu(row) and p99(row)}
 
 
 def ratio(what, limit, ours, theirs):
-    """Ours over theirs, which must be at most `limit`."""
+    """The ratio of our figure to theirs, which must be at most `limit`."""
     if ours is None or theirs is None:
         return Bar(what, f"≤ {limit:.3g}", "not measured", None)
     return Bar(what, f"≤ {limit:.3g}", f"{ours / theirs:.3g}", ours / theirs <= limit)

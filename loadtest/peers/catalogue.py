@@ -1,4 +1,4 @@
-"""Who is measured, in the order of the tables."""
+"""The measured servers, in the order of the tables."""
 
 from servers.bentoml import BentoMl
 from servers.fastapi import FastApi
@@ -16,5 +16,5 @@ def keys():
 
 
 def chosen(names, program):
-    """Ours always comes first: everything is compared with it."""
+    """Stillhouse comes first, since all others are compared with it."""
     return [Stillhouse(program), *(peer() for peer in PEERS if peer.key in names)]

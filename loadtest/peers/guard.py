@@ -1,4 +1,4 @@
-"""Runs one server, and sees to it that none of its processes outlives whoever started it.
+"""Runs one server and makes sure that none of its processes outlives the process that started it.
 
 usage: guard.py LOG COMMAND...
 
@@ -23,7 +23,7 @@ GRACE_SECONDS = 20
 
 
 def reap():
-    """Collects who ended; false when nobody is left."""
+    """Reaps ended processes; false when none is left."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -33,7 +33,7 @@ def reap():
 
 
 def closed(seconds):
-    """Whether standard input is, or becomes so within this time."""
+    """Whether standard input is closed, or is closed within this time."""
     ready, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(ready) and not os.read(sys.stdin.fileno(), 1)
 
@@ -55,7 +55,7 @@ def end(server):
 
 
 def main():
-    # A Ctrl-C at the terminal is the runner's affair. What were ignored here would be ignored by the server, too; what has a
+    # Ctrl-C at the terminal is handled by the runner. A signal ignored here would be ignored by the server, too; one with a
     # handler isn't.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -11,7 +11,7 @@ from servers.peer import APPS, TARGET
 
 WORKS_VENV = TARGET / "peers" / "venv" / "works"
 WORKS = TARGET / "peers" / "works"
-# What the works are made by: they are made anew when one of these differs.
+# The files that make the workloads: the workloads are made again when one of these changes.
 MAKERS = ("make_works.py", "networks.py", "pictures.py", "classifier.py")
 
 
@@ -25,7 +25,7 @@ def is_ready(folder, sum_):
 
 
 def venv(folder, requirements):
-    """Complete lists without looking for dependencies, so that what is measured tomorrow is what was measured today."""
+    """Installs complete lists of pinned versions without resolving dependencies, so that later runs measure the same versions."""
     sum_ = digest(requirements)
     if is_ready(folder, sum_):
         return
@@ -33,7 +33,7 @@ def venv(folder, requirements):
     run(sys.executable, "-m", "venv", folder)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:", "--requirement", requirements)
-    # It isn't needed to serve and would count as installed.
+    # pip isn't needed to serve and would count as installed.
     run(*pip, "uninstall", "--quiet", "--yes", "pip", "setuptools")
     (folder / ".ready").write_text(sum_)
 
@@ -41,12 +41,12 @@ def venv(folder, requirements):
 def run(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-8:]
-        raise Failed(f"`{' '.join(map(str, command))}`: " + "\n".join(said))
+        output = (done.stderr.strip() or done.stdout.strip()).splitlines()[-8:]
+        raise Failed(f"`{' '.join(map(str, command))}`: " + "\n".join(output))
 
 
 def works():
-    """Makes both works, where they aren't there already."""
+    """Creates both workloads unless they are up to date."""
     requirements = APPS.parent / "requirements" / "works.txt"
     venv(WORKS_VENV, requirements)
     sum_ = digest(requirements, *(APPS / name for name in MAKERS))
@@ -57,7 +57,7 @@ def works():
 
 
 def size_bytes(*roots):
-    """What files take, links not followed: a virtual environment's Python is the machine's."""
+    """Size of all files in bytes; links are not followed, since a virtual environment's Python is the machine's."""
     total = 0
     for root in roots:
         paths = root.rglob("*") if root.is_dir() else [root]
@@ -66,7 +66,7 @@ def size_bytes(*roots):
 
 
 def version(folder, package):
-    """Of a distribution in a virtual environment."""
+    """Version of a distribution in a virtual environment."""
     packages = [str(path) for path in folder.glob("lib/python3*/site-packages")]
     found = importlib.metadata.distributions(name=package, path=packages)
     return next(iter(found)).version

@@ -10,13 +10,13 @@ import time
 import processes
 from running import Failed
 
-# A runner that is killed can't stop what it started; the kernel does.
+# If the runner is killed, the kernel stops the generator.
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 class Generator:
     def __init__(self, program, url, headers, bodies):
-        """Bodies are files; they are sent in turn."""
+        """`bodies` are files, which are sent in rotation."""
         options = "--check status --labels none --warmup 0s --json"
         self.command = [*DIES_WITH_US, program, "run", *options.split(), "--url", url]
         for name, value in headers.items():
@@ -25,14 +25,14 @@ class Generator:
 
     @contextlib.contextmanager
     def running(self, load, seconds):
-        """Load: a number of callers as int, or requests a second as float. It is gone afterwards, however that comes."""
+        """Runs a load: a number of callers (int) or requests/s (float). The generator has ended afterwards in any case."""
         how = ["--callers", str(load)] if isinstance(load, int) else ["--rate", f"{load:.2f}"]
         process = subprocess.Popen(
             [*self.command, *how, "--duration", f"{seconds}s"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A Ctrl-C at the terminal is the runner's affair.
+            # Ctrl-C at the terminal is handled by the runner.
             start_new_session=True,
         )
         with process:
@@ -43,7 +43,7 @@ class Generator:
 
     @staticmethod
     def read(process, limit_seconds):
-        """What a run found. Exit code 1 only says that something failed, which the numbers say, too."""
+        """The report of a run. Exit code 1 means that requests failed, which the report has, too."""
         try:
             out, err = process.communicate(timeout=limit_seconds)
         except subprocess.TimeoutExpired as late:
@@ -53,8 +53,8 @@ class Generator:
         return json.loads(out)
 
     def interrupt(self, process):
-        """Ends a run before its time. The generator asks for signals anew four times a second, and misses what comes
-        between: so it is told until it hears."""
+        """Ends a run early. The generator may miss a signal before it has installed its handler, so the signal is repeated until it
+        ends."""
         give_up = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < give_up:
             process.send_signal(signal.SIGINT)
@@ -65,7 +65,7 @@ class Generator:
 
 
 def summary(report):
-    """What is kept of a generator's report."""
+    """The part of a generator's report that is kept."""
     phase = report["phases"][0]
     latency = phase["latency_ms"] or {}
     return {
@@ -82,13 +82,13 @@ def summary(report):
 
 
 def reason(each):
-    """Of failures: how many, and one of them in words."""
+    """A reason of failures as text: the count and an example."""
     words = filter(None, [each["reason"], each["example"].strip()])
     return f"{each['count']} x {', '.join(words)[:120]}"
 
 
 def measured(generator, server, load, seconds):
-    """Runs a load and looks at the server's processor time before and after."""
+    """Runs a load and measures the server's processor time."""
     before = server.cpu_seconds(), processes.machine_busy_seconds(), time.monotonic()
     with generator.running(load, seconds) as process:
         found = summary(generator.read(process, 3 * seconds + 60))
@@ -96,6 +96,6 @@ def measured(generator, server, load, seconds):
     cpu, busy, wall = (b - a for a, b in zip(before, after, strict=True))
     found["load"] = load
     found["server_cpu_us"] = 1e6 * cpu / found["answered"] if found["answered"] else None
-    # As a share of one core: what neither server nor generator used.
+    # Processor time of other processes, in cores.
     found["others"] = max(0.0, (busy - cpu - found["generator_cpu_seconds"]) / wall)
     return found

@@ -1,4 +1,4 @@
-"""Measures our server beside others on the same work: `loadtest/peers/run --help`, loadtest/peers/README.md."""
+"""Compares Stillhouse with other servers on the same workloads: `loadtest/peers/run --help`, loadtest/peers/README.md."""
 
 import argparse
 import datetime
@@ -38,23 +38,23 @@ def arguments():
     parser = argparse.ArgumentParser(prog="loadtest/peers/run", description=__doc__.partition(":")[0])
     parser.add_argument("--peers", type=names(peers), default=peers, help=f"of {','.join(peers)} [default: all]")
     parser.add_argument("--works", type=names(works), default=works, help=f"of {','.join(works)} [default: all]")
-    parser.add_argument("--rounds", type=int, default=3, help="in each, every server has its turn [default: 3]")
-    parser.add_argument("--seconds", type=int, default=5, help="of each load [default: 5]")
+    parser.add_argument("--rounds", type=int, default=3, help="every server is measured once per round [default: 3]")
+    parser.add_argument("--seconds", type=int, default=5, help="duration of each load [default: 5]")
     parser.add_argument("--server", type=pathlib.Path, default=TARGET / "release" / "stillhouse")
     parser.add_argument("--loadtest", type=pathlib.Path, default=TARGET / "release" / "stillhouse-loadtest")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of the report")
-    parser.add_argument("--report", type=pathlib.Path, default=REPORT, help="where the report goes")
+    parser.add_argument("--report", type=pathlib.Path, default=REPORT, help="path of the report")
     given = parser.parse_args()
     for program in (given.server, given.loadtest):
         if not program.is_file():
-            parser.error(f"{program} isn't there: `cargo build --release --workspace` makes it")
+            parser.error(f"{program} is missing: run `cargo build --release --workspace`")
     if given.rounds < 1 or given.seconds < 1:
         parser.error("--rounds and --seconds: at least 1")
     return given
 
 
 def say(text):
-    """Progress: one line that is written over on a terminal, nothing elsewhere."""
+    """A progress line on a terminal; nothing elsewhere."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -64,7 +64,7 @@ def print_progress(title, step):
 
 
 def installed(peer):
-    """Makes a peer's virtual environment; what the report says of it."""
+    """Creates a peer's virtual environment and returns the report's entry about it."""
     about = {"title": peer.title, "how": peer.how, "replacing": peer.replacing}
     say(f"{peer.title}: install")
     try:
@@ -86,7 +86,7 @@ def installed(peer):
 
 
 def measure(given, peers, about):
-    """Every server at every work in each round; the second round goes backwards, so that nobody is always first."""
+    """Measures every server with every workload in each round; every second round is reversed, so that no server is always first."""
     trials = []
     for round_ in range(given.rounds):
         for name in given.works:
@@ -108,8 +108,8 @@ def measure(given, peers, about):
 
 def commit():
     git = ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]
-    said = subprocess.run(git, capture_output=True, text=True, check=False)
-    return said.stdout.strip() or None
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
 
 
 def main():
@@ -119,7 +119,7 @@ def main():
         say("works: make")
         install.works()
     except Failed as failure:
-        sys.exit(f"the works can't be made: {failure}")
+        sys.exit(f"the workloads can't be made: {failure}")
     peers = catalogue.chosen(given.peers, given.server)
     about = {peer.key: installed(peer) for peer in peers}
     began = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""What /proc says of processes: who is below whom, what they used, what they hold."""
+"""Reads from /proc: the tree of processes, their processor time and their memory."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def fields(stat):
-    """The fields of a `stat` after the name, which may hold blanks and brackets itself: the first is the state."""
+    """The fields of a `stat` file after the name (which may contain blanks and brackets); the first is the state."""
     return stat[stat.rindex(")") + 2 :].split()
 
 
@@ -17,13 +17,13 @@ def parent(stat):
 
 
 def cpu_seconds(stat, own=True):
-    """Of the process and of those children of it that were collected; without its own, of these alone."""
+    """Processor time of the process and of its reaped children, or only of the children."""
     user, system, child_user, child_system = map(int, fields(stat)[11:15])
     return (child_user + child_system + (user + system if own else 0)) / TICKS
 
 
 def pss_bytes(rollup):
-    """Proportional set size: a page that n processes share counts 1/n in each, so that a sum over processes is right."""
+    """Proportional set size: a page shared by n processes counts 1/n in each, so that sums over processes are right."""
     for line in rollup.splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
@@ -31,13 +31,13 @@ def pss_bytes(rollup):
 
 
 def busy_seconds(stat):
-    """Of all processors together, from /proc/stat: all but idle and waiting for a disk. Time stolen by other machines counts."""
+    """Busy time of all processors, from /proc/stat: all but idle and waiting for a disk. Stolen time counts as busy."""
     user, nice, system, _idle, _wait, irq, softirq, steal = map(int, stat.splitlines()[0].split()[1:9])
     return (user + nice + system + irq + softirq + steal) / TICKS
 
 
 def read(pid, name):
-    """Nothing where the process has gone, which it may at any time."""
+    """Empty if the process has ended, which it may at any time."""
     try:
         return (PROC / str(pid) / name).read_text()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -45,7 +45,7 @@ def read(pid, name):
 
 
 def below(pid):
-    """All descendants."""
+    """All descendants of a process."""
     children = {}
     for entry in PROC.iterdir():
         if entry.name.isdigit() and (stat := read(entry.name, "stat")):
@@ -60,7 +60,7 @@ def below(pid):
 
 
 def tree_cpu_seconds(guard):
-    """Of a server: all below its guard, and what the guard collected."""
+    """Processor time of a server: all processes below its guard, and those that the guard reaped."""
     stats = [stat for pid in below(guard) if (stat := read(pid, "stat"))]
     own = read(guard, "stat")
     return sum(map(cpu_seconds, stats)) + (cpu_seconds(own, own=False) if own else 0)

@@ -1,4 +1,4 @@
-"""The report, from the results alone."""
+"""Renders the report from the results."""
 
 import bars
 from work import TITLES
@@ -11,7 +11,7 @@ LOADS = {
     "50%": "50 % of its maximum",
     "80%": "80 % of its maximum",
 }
-# Above it, what else ran on the machine is worth a word.
+# If other processes used more than this many cores, the report mentions it.
 CALM_CORES = 0.1
 
 LEFT_OUT = """\
@@ -22,17 +22,17 @@ LEFT_OUT = """\
 - **gRPC, HTTP/2, several pictures a request.** One picture a request over HTTP/1.1 is what all of them speak.
 - **Peers' own tuning guides beyond one machine** (rolling updates by Kubernetes, replicas behind a balancer): where a peer has
   no other way to replace a model than a restart, that is what was done.
-- **Bars of the issue that need other instruments**: the HTTP floor, overload, idle latency and the price of metrics."""
+- **Targets that need other measurements**: the HTTP floor, overload, idle latency and the price of metrics."""
 
 
 def table(head, rows, numbers=True):
-    """Markdown; all columns but the first are numbers, unless told otherwise."""
+    """A Markdown table; all columns but the first are right-aligned if `numbers` is true."""
     rule = ["---"] + ["---:" if numbers else "---"] * (len(head) - 1)
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
 
 
 def number(value, digits=3):
-    """With so many digits that count; never as a power of ten."""
+    """A number with this many significant digits, never in scientific notation."""
     if value is None:
         return "–"
     if value == 0:
@@ -87,7 +87,7 @@ def loads(found, rows):
 
 
 def ratios(found, rows):
-    """Ours over each peer's."""
+    """A table of our figures divided by each peer's."""
     ours = rows.get(bars.OURS)
     if not ours:
         return "Ours was not measured."
@@ -114,7 +114,7 @@ def verdicts(found):
 
 
 def failures(found):
-    """Servers that couldn't be installed, started or measured, and requests that failed."""
+    """A list of servers that couldn't be installed, started or measured, and of failed requests."""
     lines = [f"- {each['title']} could not be installed: {quoted(each['error'])}" for each in found["peers"].values()
              if "error" in each]  # fmt: skip
     for trial in found["trials"]:
@@ -135,13 +135,13 @@ def quoted(text):
 
 
 def calm(found):
-    """What other processes took, in words."""
+    """A sentence about the processor time of other processes."""
     others = [load["others"] for trial in found["trials"] for load in trial["loads"].values()]
     if not others:
         return ""
     busy = sum(share > CALM_CORES for share in others)
-    said = f"Other processes took more than {CALM_CORES} cores in {busy} of {len(others)} loads"
-    return f"{said}, {max(others):.2f} at the most" + (": latencies and requests/s suffer from that." if busy else ".")
+    text = f"Other processes took more than {CALM_CORES} cores in {busy} of {len(others)} loads"
+    return f"{text}, {max(others):.2f} at the most" + (": latencies and requests/s suffer from that." if busy else ".")
 
 
 def versions(found):
@@ -152,19 +152,19 @@ def versions(found):
 
 
 def markdown(found):
-    """All of it."""
+    """The whole report."""
     setting = (
         f"{found['date']}, commit {found['commit'] or 'unknown'}, {found['machine']}; server and generator share the cores. "
         f"Medians of {found['rounds']} rounds in which the servers take turns, {found['seconds']} s a load, "
         f"{number(found['minutes'])} minutes in all. {calm(found)}"
     )
     parts = [
-        "# Beside other servers",
-        "Written by `loadtest/peers/run`; [README.md](README.md) says what is compared and how to read it.",
+        "# Comparison with other servers",
+        "Written by `loadtest/peers/run`; [README.md](README.md) explains what is compared and how to read it.",
         setting,
         f"```sh\n{found['command']}\n```",
-        "## Bars",
-        "From issue 6; ratios are ours over theirs.",
+        "## Targets",
+        "The targets were set in issue 6. Ratios are ours over theirs.",
         verdicts(found),
     ]
     for work in found["works"]:
@@ -176,6 +176,6 @@ def markdown(found):
         ]
         parts += [ratios(found, rows), "### Every load", loads(found, rows)]
     missing = [f"- **{name}**: not asked for in this run." for name in found["not_asked"]]
-    parts += ["## Who is compared", versions(found), "## What was left out", "\n".join([*missing, LEFT_OUT])]
+    parts += ["## Servers", versions(found), "## What was left out", "\n".join([*missing, LEFT_OUT])]
     parts += ["## What failed", failures(found)]
     return "\n\n".join(parts) + "\n"

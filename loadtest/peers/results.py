@@ -1,16 +1,16 @@
-"""What the trials of all rounds come to: medians, each of the rounds in which there is a figure."""
+"""Summarises the trials of all rounds by medians, each over the rounds that have the figure."""
 
 import statistics
 
 
 def middle(values):
-    """The median of what is there."""
+    """The median of the values that aren't None."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
 
 def medians(trials):
-    """{work: {peer: figures}}; a peer with nothing but errors has none."""
+    """{work: {peer: figures}}; a peer with nothing but errors has no entry."""
     grouped = {}
     for trial in trials:
         grouped.setdefault(trial["work"], {}).setdefault(trial["peer"], []).append(trial)
@@ -32,7 +32,7 @@ def of_peer(rounds):
         },
         "replace": {
             "took_seconds": middle(each["took_seconds"] for each in replaced),
-            # Rare, so a median would hide them.
+            # Failures are rare, and a median would hide them.
             "unanswered": sum(each["unanswered"] for each in replaced),
             "offered": sum(each["offered"] for each in replaced),
             "times": len(replaced),

@@ -1,4 +1,4 @@
-"""A server that runs: started through its guard, asked, measured, stopped."""
+"""Starts a server through its guard, sends it requests, measures it and stops it."""
 
 import http.client
 import os
@@ -15,11 +15,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Failed(Exception):
-    """A peer couldn't do what is wanted of it; the text says what and why."""
+    """A peer failed; the text has the step and the reason."""
 
 
 def free_ports(count):
-    """All are held until the last is known, so that they differ."""
+    """All sockets are held until the last port is known, so that the ports differ."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
@@ -31,14 +31,14 @@ def free_ports(count):
 
 
 def post(port, path, body, headers, timeout):
-    """Status and body of the answer."""
+    """Status and body of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except http.client.HTTPException as error:
-        raise Failed(f"answered with something that is no HTTP: {error!r}") from error
+        raise Failed(f"the response is not HTTP: {error!r}") from error
     finally:
         connection.close()
 
@@ -59,11 +59,11 @@ class Running:
             cwd=self.folder,
             env=os.environ | self.environment,
         )
-        said = self.guard.stdout.readline().split()
-        if len(said) != 2:
+        fields = self.guard.stdout.readline().split()
+        if len(fields) != 2:
             self.stop()
             raise Failed(f"could not be started: {self.last_words()}")
-        self.pid, self.started = int(said[0]), int(said[1]) / 1e9
+        self.pid, self.started = int(fields[0]), int(fields[1]) / 1e9
 
     def stop(self):
         self.guard.stdin.close()
@@ -92,11 +92,11 @@ class Running:
 
     def last_words(self, lines=12):
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:]) or "it said nothing"
+        return "\n".join(text.splitlines()[-lines:]) or "no output"
 
 
 def stop_at_the_end():
-    """A signal becomes an exception, so that what was started is stopped on the way out."""
+    """Turns a signal into an exception, so that started processes are stopped on the way out."""
 
     def leave(number, _frame):
         raise SystemExit(128 + number)

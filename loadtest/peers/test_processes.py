@@ -1,4 +1,4 @@
-"""What is read of processes and of the generator, and that no process outlives its guard.
+"""Tests of the parsing of /proc and of the generator's report, and that no process outlives its guard.
 
 usage: python3.11 -m unittest discover --start-directory loadtest/peers
 """
@@ -15,7 +15,7 @@ import machine
 import processes
 import running
 
-# A process whose name holds what separates fields elsewhere.
+# A process whose name contains field separators.
 STAT = "42 (a) b (c) S 7 42 42 0 -1 4194560 9 0 0 0 150 50 30 20 20 0 1 0 100 1000000 500"
 
 

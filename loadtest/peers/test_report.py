@@ -1,4 +1,4 @@
-"""Medians, bars and the report, from trials that never were.
+"""Tests of medians, targets and the report, with made-up trials.
 
 usage: python3.11 -m unittest discover --start-directory loadtest/peers
 """
@@ -151,8 +151,8 @@ class Report(unittest.TestCase):
         self.assertIn("- Fastapi, W1, round 1: it ended by itself", self.text(runs))
 
     def test_numbers_have_the_digits_that_count(self):
-        said = [report.number(value) for value in (None, 0, 0.08333, 1.5, 12.345, 123.4, 1234.5)]
-        self.assertEqual(said, ["–", "0", "0.083", "1.50", "12.3", "123", "1 234"])
+        texts = [report.number(value) for value in (None, 0, 0.08333, 1.5, 12.345, 123.4, 1234.5)]
+        self.assertEqual(texts, ["–", "0", "0.083", "1.50", "12.3", "123", "1 234"])
 
 
 if __name__ == "__main__":

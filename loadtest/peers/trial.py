@@ -119,11 +119,11 @@ class Trial:
         in_a_row = 0
         while in_a_row < IN_A_ROW:
             try:
-                said = self.peer.ask(self.seat, path.read_bytes(), path.suffix)
+                label = self.peer.ask(self.seat, path.read_bytes(), path.suffix)
             except (OSError, Failed) as error:
-                said = repr(error)
-            in_a_row = in_a_row + 1 if said == wanted else 0
+                label = repr(error)
+            in_a_row = in_a_row + 1 if label == wanted else 0
             if time.monotonic() - began > REPLACE_SECONDS:
-                raise Failed(f"{REPLACE_SECONDS} s after the replacement it says {said}: {self.server.last_words()}")
+                raise Failed(f"{REPLACE_SECONDS} s after the replacement it answers {label}: {self.server.last_words()}")
             # Beside the load, not on top of it.
             time.sleep(0.01)

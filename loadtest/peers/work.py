@@ -1,4 +1,4 @@
-"""The two works: what is served, what is sent, which labels are right. Made by apps/make_works.py."""
+"""The two workloads: the network, the pictures to send, and their expected labels. Made by apps/make_works.py."""
 
 import dataclasses
 import json

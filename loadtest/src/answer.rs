@@ -1,4 +1,4 @@
-//! What the server said, read without copying: an answer to one picture, or a problem.
+//! Parses a response body without copying: an answer to one picture, or problem details.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,7 +7,7 @@ use serde::{
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 
-/// An answer to one picture. What isn't needed for checks isn't kept.
+/// An answer to one picture, reduced to the fields that are checked.
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct Answer<'a> {
     #[serde(borrow)]
@@ -18,12 +18,12 @@ pub struct Answer<'a> {
     pub role: Cow<'a, str>,
     pub generation: u64,
     #[serde(borrow)]
-    pub predictions: Best<'a>,
+    pub predictions: TopPrediction<'a>,
 }
 
 /// The first of a list of predictions.
 #[derive(Debug, PartialEq)]
-pub struct Best<'a> {
+pub struct TopPrediction<'a> {
     pub label: Cow<'a, str>,
     pub probability: f64,
 }
@@ -36,7 +36,10 @@ struct Problem<'a> {
     code: Option<Cow<'a, str>>,
 }
 
-/// Reads the body of a 200.
+/// Parses the body of a 200 response.
+///
+/// # Errors
+/// A body that isn't an answer, or a probability outside 0 to 1.
 pub fn read(body: &[u8]) -> Result<Answer<'_>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let probability = answer.predictions.probability;
@@ -46,13 +49,13 @@ pub fn read(body: &[u8]) -> Result<Answer<'_>, String> {
     Ok(answer)
 }
 
-/// The word for what went wrong, where the body has one.
+/// The `code` of problem details; empty if the body has none.
 pub fn code(body: &[u8]) -> Cow<'_, str> {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     problem.code.unwrap_or_default()
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Best<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for TopPrediction<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Prediction<'a> {
@@ -63,18 +66,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Best<'a> {
 
         struct First;
         impl<'de> Visitor<'de> for First {
-            type Value = Best<'de>;
+            type Value = TopPrediction<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of at least one prediction")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Best<'de>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<TopPrediction<'de>, A::Error> {
                 let Some(Prediction { label, probability }) = list.next_element()? else {
                     return Err(serde::de::Error::invalid_length(0, &self));
                 };
                 while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Best { label, probability })
+                Ok(TopPrediction { label, probability })
             }
         }
 

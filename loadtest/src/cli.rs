@@ -1,8 +1,8 @@
-//! The command line: flags become a job and a plan.
+//! The command line: arguments become a job and a plan.
 
-mod aim;
 mod run;
 mod scenario;
+mod target_args;
 
 use std::path::PathBuf;
 
@@ -12,16 +12,16 @@ use serde::Serialize;
 
 use crate::{
     expect::{Expectation, Slo},
-    find_max::{self, Hunt},
+    find_max::{self, SearchSettings},
     plan::Spacing,
     quantity::{Share, Time},
     report::{Report, plot},
 };
 
-use aim::Aim;
+use target_args::TargetArgs;
 
-/// An honest load tester for Stillhouse: latency counts from when a request was due, answers are checked, and the
-/// generator tells when it was late itself. Exit code 1: something that was expected wasn't shown.
+/// An open-loop load tester for Stillhouse. Latency counts from when a request was due, answers are checked, and the
+/// generator reports its own lateness. Exit code 1: an expectation was not met.
 #[derive(Debug, Parser)]
 #[command(name = "stillhouse-loadtest", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -31,45 +31,50 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// One load: a rate (open loop) or callers (closed loop).
+    /// Send one load: a rate (open loop) or concurrent callers (closed loop).
     Run(run::Run),
-    /// Find the highest rate at which the objective holds.
+    /// Find the highest rate that meets a latency objective.
     FindMax(FindMax),
-    /// Play a scenario: phases, orders to the admin API, expectations.
-    Scenario(scenario::Play),
-    /// The scenarios that are in this program.
+    /// Run a scenario: phases of load, requests to the admin API, expectations.
+    Scenario(scenario::PlayArgs),
+    /// List the built-in scenarios.
     Scenarios,
 }
 
-/// How requests of a rate lie in time.
+/// Arguments about the arrival of requests.
 #[derive(Debug, Args)]
-struct Pacing {
-    /// How requests of one rate lie in time.
-    #[arg(long, value_enum, default_value = "poisson")]
-    arrivals: Spacing,
-    /// Of the Poisson arrivals: the same seed, the same arrivals.
+struct ArrivalArgs {
+    /// The distribution of arrival times at a given rate.
+    #[arg(
+        long = "arrivals",
+        value_enum,
+        default_value = "poisson",
+        value_name = "ARRIVALS"
+    )]
+    spacing: Spacing,
+    /// Seed of the Poisson arrivals; the same seed gives the same arrivals.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// How long a request waits for a free connection before it counts as failed.
     #[arg(long, default_value = "10s", value_name = "TIME")]
     give_up_after: Time,
-    /// Time at the same load before anything is counted.
+    /// Time at the same load before the measurement starts.
     #[arg(long, default_value = "2s", value_name = "TIME")]
     warmup: Time,
 }
 
-/// What must be shown.
+/// Limits of failures and refusals.
 #[derive(Debug, Args)]
-struct Wanted {
-    /// At most this share of requests may fail.
+struct LimitArgs {
+    /// The largest allowed share of failed requests.
     #[arg(long, default_value = "0%", value_name = "SHARE")]
     failed: Share,
-    /// At most this share of requests may be refused (503, 429).
+    /// The largest allowed share of refused requests (503, 429).
     #[arg(long, default_value = "0%", value_name = "SHARE")]
     refused: Share,
 }
 
-impl Wanted {
+impl LimitArgs {
     fn expectation(&self, slo: Option<Slo>) -> Expectation {
         Expectation {
             slo: slo.unwrap_or_default(),
@@ -80,19 +85,19 @@ impl Wanted {
     }
 }
 
-/// Where results go.
+/// Output format.
 #[derive(Debug, Args)]
-struct Output {
+struct OutputArgs {
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
-    /// Draw the run into this file.
+    /// Also write a plot of the run to this file.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
 
-impl Output {
-    fn tell(&self, report: &Report) -> anyhow::Result<()> {
+impl OutputArgs {
+    fn print(&self, report: &Report) -> anyhow::Result<()> {
         if let Some(path) = &self.svg {
             plot::write(report, path)?;
         }
@@ -103,24 +108,24 @@ impl Output {
 #[derive(Debug, Args)]
 struct FindMax {
     #[command(flatten)]
-    aim: Aim,
+    target: TargetArgs,
     #[command(flatten)]
-    pacing: Pacing,
+    arrivals: ArrivalArgs,
     #[command(flatten)]
-    wanted: Wanted,
+    limits: LimitArgs,
     /// The objective, such as p99=20ms or p50=5ms,p99.9=100ms.
     #[arg(long, value_name = "OBJECTIVE")]
     slo: Slo,
-    /// Connections.
+    /// Number of connections.
     #[arg(long, default_value_t = 64)]
     connections: usize,
     /// Time at each rate.
     #[arg(long, default_value = "5s", value_name = "TIME")]
     duration: Time,
-    /// How close to the limit is close enough.
+    /// Stop when the highest rate that met the objective is within this share of the lowest that missed it.
     #[arg(long, default_value = "5%", value_name = "SHARE")]
     within: Share,
-    /// A rate is missed when it is missed so many times in a row.
+    /// How many times in a row a rate must miss the objective to count as missed.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     tries: u8,
     /// Print JSON instead of tables.
@@ -130,26 +135,26 @@ struct FindMax {
 
 impl FindMax {
     fn run(self) -> anyhow::Result<bool> {
-        let job = self.aim.job(self.connections)?;
-        let hunt = Hunt {
-            expectation: self.wanted.expectation(Some(self.slo)),
-            spacing: self.pacing.arrivals,
-            seed: self.pacing.seed,
-            patience: self.pacing.give_up_after.0,
-            warmup: self.pacing.warmup.0,
+        let job = self.target.job(self.connections)?;
+        let settings = SearchSettings {
+            expectation: self.limits.expectation(Some(self.slo)),
+            spacing: self.arrivals.spacing,
+            seed: self.arrivals.seed,
+            max_wait: self.arrivals.give_up_after.0,
+            warmup: self.arrivals.warmup.0,
             duration: self.duration.0,
             within: self.within.0,
             tries: self.tries.into(),
-            wrong_labels: self.aim.wrong_labels(),
+            wrong_labels: self.target.wrong_labels(),
         };
-        let found = find_max::run(&job, &hunt)?;
-        print(&found, self.json)?;
-        Ok(found.max_per_second.is_some())
+        let result = find_max::run(&job, &settings)?;
+        print(&result, self.json)?;
+        Ok(result.max_per_second.is_some())
     }
 }
 
 impl Cli {
-    /// Whether all that was expected was shown.
+    /// Runs the subcommand; returns whether all expectations were met.
     pub fn run(self) -> anyhow::Result<bool> {
         match self.verb {
             Verb::Run(run) => run.run(),

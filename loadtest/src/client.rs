@@ -1,11 +1,11 @@
-//! Connections to the server: one request at a time on each, over HTTP/1.1 or on a stream of HTTP/2.
+//! Connections to the server, over HTTP/1.1 or as streams of HTTP/2, with one request at a time on each.
 
-mod fault;
+mod error;
 mod head;
 mod http1;
 mod http2;
-mod patience;
 mod target;
+mod time_limit;
 
 use std::rc::Rc;
 
@@ -13,83 +13,84 @@ use anyhow::Context;
 
 use crate::pictures::Picture;
 
-pub use fault::Fault;
-pub use http1::{Http1, request};
-pub use http2::Shared;
+pub use error::RequestError;
+pub use http1::{Http1, request_bytes};
+pub use http2::Http2Connection;
 pub use target::Target;
 
-/// What carries one request at a time.
+/// A connection or stream that carries one request at a time.
 pub enum Connection {
-    One(Http1),
-    Two(http2::Stream),
+    Http1(Http1),
+    Http2(http2::Stream),
 }
 
-/// One picture, as each protocol sends it.
+/// A request with one picture, prepared for each protocol.
 pub struct Request {
-    one: Vec<u8>,
-    two: hyper::Request<bytes::Bytes>,
+    http1: Vec<u8>,
+    http2: hyper::Request<bytes::Bytes>,
 }
 
 impl Request {
-    /// Says what doesn't make a request, such as a header's name.
+    /// # Errors
+    /// Headers that aren't valid HTTP.
     pub fn new(
         target: &Target,
         headers: &[(String, String)],
         picture: &Picture,
     ) -> anyhow::Result<Self> {
-        let mut two =
+        let mut http2 =
             hyper::Request::post(target.url()).header("content-type", picture.content_type);
         for (name, value) in headers {
-            two = two.header(name, value);
+            http2 = http2.header(name, value);
         }
-        let two = two
+        let http2 = http2
             .body(picture.bytes.clone())
-            .context("these headers make no request")?;
+            .context("these headers are not valid HTTP")?;
         let mut all = vec![("content-type".to_owned(), picture.content_type.to_owned())];
         all.extend_from_slice(headers);
-        let one = http1::request(target, "POST", &target.path, &all, Some(&picture.bytes));
-        Ok(Self { one, two })
+        let http1 = http1::request_bytes(target, "POST", &target.path, &all, Some(&picture.bytes));
+        Ok(Self { http1, http2 })
     }
 }
 
-/// The bytes of a POST over HTTP/1.1.
+/// The bytes of an HTTP/1.1 POST of one picture.
 pub fn plain_request(target: &Target, picture: &Picture) -> Vec<u8> {
     let headers = [("content-type".to_owned(), picture.content_type.to_owned())];
-    http1::request(target, "POST", &target.path, &headers, Some(&picture.bytes))
+    http1::request_bytes(target, "POST", &target.path, &headers, Some(&picture.bytes))
 }
 
 impl Connection {
     /// An HTTP/1.1 connection, opened when it is needed.
-    pub fn one(target: &Target, timeout: std::time::Duration) -> Self {
-        Self::One(Http1::new(target.address, timeout))
+    pub fn http1(target: &Target, timeout: std::time::Duration) -> Self {
+        Self::Http1(Http1::new(target.address, timeout))
     }
 
-    /// A stream of an HTTP/2 connection that others share.
-    pub fn two(shared: &Rc<Shared>, timeout: std::time::Duration) -> Self {
-        Self::Two(http2::Stream::new(shared.clone(), timeout))
+    /// A stream of a shared HTTP/2 connection.
+    pub fn http2(shared: &Rc<Http2Connection>, timeout: std::time::Duration) -> Self {
+        Self::Http2(http2::Stream::new(shared.clone(), timeout))
     }
 
-    /// Connects, if it isn't connected.
-    pub async fn open(&mut self) -> Result<(), Fault> {
+    /// Connects unless connected already.
+    pub async fn open(&mut self) -> Result<(), RequestError> {
         match self {
-            Self::One(one) => one.open().await,
-            Self::Two(two) => two.open().await,
+            Self::Http1(connection) => connection.open().await,
+            Self::Http2(stream) => stream.open().await,
         }
     }
 
-    /// Sends and waits for the whole answer; its status.
-    pub async fn ask(&mut self, request: &Request) -> Result<u16, Fault> {
+    /// Sends a request, waits for the whole response and returns its status.
+    pub async fn send(&mut self, request: &Request) -> Result<u16, RequestError> {
         match self {
-            Self::One(one) => one.ask(&request.one).await,
-            Self::Two(two) => two.ask(&request.two).await,
+            Self::Http1(connection) => connection.send(&request.http1).await,
+            Self::Http2(stream) => stream.send(&request.http2).await,
         }
     }
 
-    /// Of the last answer.
+    /// The body of the last response.
     pub fn body(&self) -> &[u8] {
         match self {
-            Self::One(one) => one.body(),
-            Self::Two(two) => two.body(),
+            Self::Http1(connection) => connection.body(),
+            Self::Http2(stream) => stream.body(),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Timer {
         Ok(Self { fd })
     }
 
-    /// Comes back once `due_ns` has passed.
+    /// Returns once `due_ns` has passed.
     pub async fn until(&self, clock: Clock, due_ns: u64) -> std::io::Result<()> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
@@ -73,13 +73,14 @@ impl Timer {
                 },
             };
             timerfd_settime(&self.fd, TimerfdTimerFlags::empty(), &once)?;
-            // It is edge-triggered and set anew each time: what it has counted needn't be read.
+            // The descriptor is edge-triggered and the timer is set anew each time, so its counter needn't be read.
             self.fd.readable().await?.clear_ready();
         }
     }
 }
 
-/// Wakes one waiting task at a time, to the millisecond; the generator's lateness tells.
+/// Wakes one waiting task at a time, with a resolution of a millisecond; what that costs shows in the generator's reported
+/// lateness.
 #[cfg(not(target_os = "linux"))]
 pub struct Timer;
 

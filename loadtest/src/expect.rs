@@ -1,4 +1,4 @@
-//! What a run must have shown: pure.
+//! The expectations of a run, and whether its measurements meet them (pure).
 
 use std::{str::FromStr, time::Duration};
 
@@ -11,101 +11,103 @@ use crate::{
     tally::PhaseTally,
 };
 
-/// Latencies that must not be exceeded: `p99=20ms,p99.9=100ms`.
+/// A latency objective: upper limits of percentiles, written `p99=20ms,p99.9=100ms`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Slo(Vec<Limit>);
+pub struct Slo(Vec<LatencyLimit>);
 
 #[derive(Clone, Debug, PartialEq)]
-struct Limit {
-    /// As it was written, such as p99.9.
+struct LatencyLimit {
+    /// As the user wrote it, such as p99.9.
     name: String,
     quantile: f64,
     at_most: Duration,
 }
 
-/// What one phase must have shown; without a name, every measured phase that isn't named elsewhere.
+/// What one phase must meet. Without `phase` it applies to every measured phase that has no expectation of its own.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expectation {
     pub phase: Option<String>,
-    /// Of answers.
+    /// Latency limits of answers.
     pub slo: Slo,
-    /// Of refusals.
+    /// Latency limits of refusals.
     pub refused_slo: Slo,
-    /// At most this share of what was due.
+    /// The largest allowed share of the requests that were due.
     pub failed: Share,
     pub refused: Share,
-    /// Answers a second: at least this share of the reference.
+    /// Answers per second: at least this share of the reference rate.
     pub goodput: Option<Share>,
-    /// p99 against another phase's.
-    pub p99_over: Option<Over>,
+    /// p99 relative to another phase.
+    pub p99_over: Option<RelativeP99>,
 }
 
-/// At most so many times the p99 of another phase.
+/// An upper limit of p99 as a multiple of another phase's p99.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Over {
+pub struct RelativeP99 {
     pub phase: String,
     pub times: f64,
 }
 
-/// A phase that was measured.
+/// The measurements of one phase.
 #[derive(Clone, Copy, Debug)]
-pub struct Measured<'a> {
+pub struct MeasuredPhase<'a> {
     pub name: &'a str,
     pub seconds: f64,
     pub tally: &'a PhaseTally,
 }
 
-/// One thing that was to be shown, and whether it was.
+/// One expectation and whether it was met.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct CheckResult {
     pub what: String,
     pub ok: bool,
-    /// The measurement that decided.
+    /// The measured value, as text.
     pub found: String,
 }
 
-/// Judges every measured phase by what is expected of it, or by the default: nothing fails, nothing is refused.
+/// Compares every measured phase with its expectation, or with the default: no failures and no refusals.
+///
+/// `reference` is the rate in requests/s that shares refer to.
 pub fn judge(
     expectations: &[Expectation],
-    phases: &[Measured],
+    phases: &[MeasuredPhase],
     reference: Option<f64>,
-) -> Vec<Verdict> {
+) -> Vec<CheckResult> {
     let general = expectations
         .iter()
         .find(|one| one.phase.is_none())
         .cloned()
         .unwrap_or_default();
-    let mut verdicts = Vec::new();
+    let mut checks = Vec::new();
     for phase in phases {
         let named = |one: &&Expectation| one.phase.as_deref() == Some(phase.name);
         let expectation = expectations.iter().find(named).unwrap_or(&general);
-        expectation.judge(phase, phases, reference, &mut verdicts);
+        expectation.judge(phase, phases, reference, &mut checks);
     }
-    verdicts
+    checks
 }
 
 impl Expectation {
     fn judge(
         &self,
-        phase: &Measured,
-        phases: &[Measured],
+        phase: &MeasuredPhase,
+        phases: &[MeasuredPhase],
         reference: Option<f64>,
-        verdicts: &mut Vec<Verdict>,
+        checks: &mut Vec<CheckResult>,
     ) {
         let (name, tally) = (phase.name, phase.tally);
         let offered = tally.offered();
-        let mut say = |what: String, ok: bool, found: String| {
-            verdicts.push(Verdict {
+        let mut add = |what: String, ok: bool, found: String| {
+            checks.push(CheckResult {
                 what: format!("{name}: {what}"),
                 ok,
                 found,
             });
         };
         if offered == 0 {
-            say("something is sent".into(), false, "nothing was due".into());
+            add("something is sent".into(), false, "nothing was due".into());
             return;
         }
         for (word, most, count) in [
@@ -117,7 +119,7 @@ impl Expectation {
                 0.0 => format!("nothing {word}"),
                 _ => format!("at most {most} {word}"),
             };
-            say(what, share <= most.0, format!("{count} of {offered}"));
+            add(what, share <= most.0, format!("{count} of {offered}"));
         }
         for (what, slo, latencies) in [
             ("", &self.slo, &tally.answered),
@@ -129,10 +131,10 @@ impl Expectation {
                     limit.name,
                     milliseconds(limit.at_most)
                 );
-                // No refusal is late where nothing is refused; an answer that never came isn't in time.
+                // Without refusals their limit is met; without answers theirs is not.
                 let found = quantile(latencies, limit.quantile);
                 let ok = found.map_or(!what.is_empty(), |found| found <= limit.at_most);
-                say(
+                add(
                     wanted,
                     ok,
                     found.map_or_else(|| "none".into(), milliseconds),
@@ -148,7 +150,7 @@ impl Expectation {
                 |least| format!("{least:.0}/s wanted"),
             );
             let ok = least.is_some_and(|least| per_second >= least);
-            say(what, ok, format!("{per_second:.0}/s, {of}"));
+            add(what, ok, format!("{per_second:.0}/s, {of}"));
         }
         if let Some(over) = &self.p99_over {
             let base = phases.iter().find(|other| other.name == over.phase);
@@ -160,19 +162,19 @@ impl Expectation {
             let what = format!("p99 at most {} times that of `{}`", over.times, over.phase);
             let found =
                 times.map_or_else(|| "no answers".into(), |times| format!("{times:.2} times"));
-            say(what, times.is_some_and(|times| times <= over.times), found);
+            add(what, times.is_some_and(|times| times <= over.times), found);
         }
     }
 }
 
-/// None where nothing was recorded.
+/// A quantile (0 to 1) of latencies in nanoseconds; `None` if nothing was recorded.
 pub fn quantile(latencies: &Histogram<u64>, quantile: f64) -> Option<Duration> {
     let found = || Duration::from_nanos(latencies.value_at_quantile(quantile));
     (!latencies.is_empty()).then(found)
 }
 
 fn milliseconds(time: Duration) -> String {
-    // Three digits, whatever the size.
+    // Three significant digits.
     let ms = time.as_secs_f64() * 1e3;
     let decimals = (2 - ms.max(1e-3).log10().floor() as i32).max(0) as usize;
     format!("{ms:.decimals$} ms")
@@ -182,7 +184,7 @@ impl FromStr for Slo {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let limit = |part: &str| -> anyhow::Result<Limit> {
+        let limit = |part: &str| -> anyhow::Result<LatencyLimit> {
             let (name, time) = part
                 .split_once('=')
                 .with_context(|| format!("`{part}` is no objective: write it like p99=20ms"))?;
@@ -199,7 +201,7 @@ impl FromStr for Slo {
                 "`{name}` is beyond p0 to p100"
             );
             let Time(at_most) = time.trim().parse()?;
-            Ok(Limit {
+            Ok(LatencyLimit {
                 name: name.to_owned(),
                 quantile,
                 at_most,
@@ -242,12 +244,12 @@ mod tests {
         let expectation = toml::from_str(expectation).expect("an expectation");
         let calm = self::tally(0, 0);
         let phases = [
-            Measured {
+            MeasuredPhase {
                 name: "it",
                 seconds: 2.0,
                 tally,
             },
-            Measured {
+            MeasuredPhase {
                 name: "calm",
                 seconds: 2.0,
                 tally: &calm,
@@ -255,13 +257,13 @@ mod tests {
         ];
         judge(&[expectation], &phases, Some(60.0))
             .iter()
-            .filter(|verdict| verdict.what.starts_with("it:"))
-            .map(|verdict| {
+            .filter(|check| check.what.starts_with("it:"))
+            .map(|check| {
                 format!(
                     "{} {} ({})",
-                    if verdict.ok { "+" } else { "-" },
-                    verdict.what,
-                    verdict.found
+                    if check.ok { "+" } else { "-" },
+                    check.what,
+                    check.found
                 )
             })
             .collect()

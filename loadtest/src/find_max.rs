@@ -1,4 +1,4 @@
-//! The highest rate at which the objective still holds.
+//! Finds the highest rate that meets an objective.
 
 use std::time::Duration;
 
@@ -9,71 +9,76 @@ use crate::{
     expect::{Expectation, judge},
     generator::{self, Job},
     plan::{self, Load, Plan, Spacing},
-    report::{self, Percentiles, Report, Setting, grid},
+    report::{self, Percentiles, Report, Setting},
     search::Search,
+    text_table::text_table,
 };
 
-/// How to search.
-pub struct Hunt {
+/// Settings of the search.
+pub struct SearchSettings {
     pub expectation: Expectation,
     pub spacing: Spacing,
     pub seed: u64,
-    pub patience: Duration,
+    pub max_wait: Duration,
     pub warmup: Duration,
-    /// Of one rate.
+    /// Measured time at one rate.
     pub duration: Duration,
-    /// How close to the limit is close enough.
+    /// The search ends when the highest rate met is within this share of the lowest missed.
     pub within: f64,
-    /// A rate is missed when it is missed so many times in a row: what else runs on a machine comes and goes.
+    /// How many times in a row a rate must miss the objective to count as missed, since other processes may disturb one try.
     pub tries: usize,
     pub wrong_labels: f64,
 }
 
-/// One rate that was tried.
+/// The measurement at one rate.
 #[derive(Debug, Serialize)]
 pub struct Probe {
     pub due_per_second: f64,
     pub answered_per_second: f64,
     pub latency_ms: Option<Percentiles>,
     pub met: bool,
-    /// Why not.
+    /// The expectations that were missed.
     pub missed: Vec<String>,
-    /// The generator was late or busy itself.
+    /// Whether the generator itself was late or busy.
     pub generator_suspect: bool,
 }
 
-/// What came of it.
+/// The result of the search.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub struct MaxRate {
     pub setting: Setting,
     pub closed_loop_per_second: f64,
     pub max_per_second: Option<f64>,
-    /// The lowest that was missed.
+    /// The lowest rate that was missed.
     pub missed_per_second: Option<f64>,
-    /// Whether the generator, not the server, may have been what gave out.
+    /// Whether the generator, not the server, may have been the bottleneck.
     pub generator_limited: bool,
     pub probes: Vec<Probe>,
 }
 
-/// Measures closed-loop throughput first, to know where to begin.
-pub fn run(job: &Job, hunt: &Hunt) -> anyhow::Result<Found> {
-    let closed = plan::closed(job.connections * job.streams, hunt.warmup, hunt.duration);
+/// Measures closed-loop throughput first, as the starting point of the search.
+pub fn run(job: &Job, settings: &SearchSettings) -> anyhow::Result<MaxRate> {
+    let closed = plan::closed(
+        job.connections * job.streams,
+        settings.warmup,
+        settings.duration,
+    );
     let (ran, ()) = generator::run(job, &closed, |_, _| ())?;
     ensure!(!ran.interrupted, "interrupted");
     let full = report::measured(&closed, &ran)[0];
     let per_second = full.tally.answered.len() as f64 / full.seconds;
     ensure!(
         per_second > 0.0,
-        "nothing is answered at full load: try `stillhouse-loadtest run` first, it says why"
+        "nothing is answered at full load: `stillhouse-loadtest run` shows why"
     );
 
-    let mut search = Search::new(per_second / 2.0, hunt.within);
+    let mut search = Search::new(per_second / 2.0, settings.within);
     let mut probes: Vec<Probe> = Vec::new();
     while let Some(rate) = search.next() {
         let mut met = false;
-        for _ in 0..hunt.tries {
-            let probe = probe(job, hunt, rate)?;
-            eprintln!("{}", probe.told());
+        for _ in 0..settings.tries {
+            let probe = probe(job, settings, rate)?;
+            eprintln!("{}", probe.summary());
             met = probe.met;
             probes.push(probe);
             if met {
@@ -82,12 +87,12 @@ pub fn run(job: &Job, hunt: &Hunt) -> anyhow::Result<Found> {
         }
         search.tried(met);
     }
-    // Where the lowest rate that was missed was missed with a generator that was late, the server may do more.
+    // If the generator was late whenever the lowest missed rate was missed, the server may be able to do more.
     let missed = search.missed();
     let limit = probes
         .iter()
         .filter(|probe| !probe.met && Some(probe.due_per_second) == missed);
-    Ok(Found {
+    Ok(MaxRate {
         setting: Setting::new(job, &closed),
         closed_loop_per_second: per_second,
         max_per_second: search.found(),
@@ -97,25 +102,25 @@ pub fn run(job: &Job, hunt: &Hunt) -> anyhow::Result<Found> {
     })
 }
 
-fn probe(job: &Job, hunt: &Hunt, rate: f64) -> anyhow::Result<Probe> {
+fn probe(job: &Job, settings: &SearchSettings, rate: f64) -> anyhow::Result<Probe> {
     let load = Load::Open {
         from: rate,
         to: rate,
     };
     let plan = Plan {
-        spacing: hunt.spacing,
-        seed: hunt.seed,
-        patience: hunt.patience,
-        ..plan::one(load, hunt.warmup, hunt.duration)
+        spacing: settings.spacing,
+        seed: settings.seed,
+        max_wait: settings.max_wait,
+        ..plan::one(load, settings.warmup, settings.duration)
     };
     let (ran, ()) = generator::run(job, &plan, |_, _| ())?;
     ensure!(!ran.interrupted, "interrupted");
-    let verdicts = judge(
-        std::slice::from_ref(&hunt.expectation),
+    let checks = judge(
+        std::slice::from_ref(&settings.expectation),
         &report::measured(&plan, &ran),
         None,
     );
-    let report = Report::new(job, &plan, &ran, verdicts, hunt.wrong_labels);
+    let report = Report::new(job, &plan, &ran, checks, settings.wrong_labels);
     let phase = report
         .phases
         .into_iter()
@@ -137,16 +142,16 @@ fn probe(job: &Job, hunt: &Hunt, rate: f64) -> anyhow::Result<Probe> {
 }
 
 impl Probe {
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         let p99 = self.latency_ms.map_or(f64::NAN, |latency| latency.p99);
-        let verdict = if self.met { "met" } else { "missed" };
-        format!("{:.0}/s: {verdict}, p99 {p99:.2} ms", self.due_per_second)
+        let check = if self.met { "met" } else { "missed" };
+        format!("{:.0}/s: {check}, p99 {p99:.2} ms", self.due_per_second)
     }
 }
 
-impl std::fmt::Display for Found {
+impl std::fmt::Display for MaxRate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut table = grid(["due/s", "answered/s", "p50 ms", "p99 ms", "", "why"]);
+        let mut table = text_table(["due/s", "answered/s", "p50 ms", "p99 ms", "", "why"]);
         for probe in &self.probes {
             let ms = |value: fn(&Percentiles) -> f64| {
                 probe
@@ -156,7 +161,7 @@ impl std::fmt::Display for Found {
             };
             let mut why = probe.missed.clone();
             if probe.generator_suspect {
-                why.push("the generator was late itself".into());
+                why.push("the generator itself was late".into());
             }
             table.add_row([
                 format!("{:.0}", probe.due_per_second),
@@ -180,13 +185,13 @@ impl std::fmt::Display for Found {
             (Some(max), None) => writeln!(f, "maximum: {max:.0} requests/s")?,
             (None, _) => writeln!(
                 f,
-                "no rate meets the objective; `stillhouse-loadtest run --rate 1` says why"
+                "no rate meets the objective; `stillhouse-loadtest run --rate 1` shows why"
             )?,
         }
         if self.generator_limited {
             writeln!(
                 f,
-                "the generator was late or busy itself where it was missed: with a machine of its own, or --threads 2, the \
+                "the generator itself was late or busy at the lowest rate missed: with another machine for it, or --threads 2, the \
                  server may do more"
             )?;
         }

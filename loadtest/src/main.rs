@@ -1,36 +1,39 @@
-//! `stillhouse-loadtest`: drives a server over HTTP and says what came of it. It knows nothing of the server but its URLs.
+//! `stillhouse-loadtest`: sends load to a server over HTTP, checks the responses and reports what it measured. It knows
+//! nothing of the server but its URLs.
 //!
-//! | room | what for |
-//! |------|----------|
-//! | `cli` | flags become a job and a plan; what each verb does |
-//! | `scenario`, `operator` | TOML with phases and orders; orders carried out over the admin API |
-//! | `find_max`, `search` | the highest rate that meets an objective; where to look next (pure) |
-//! | `preflight` | one request before a million |
-//! | `report`, `expect` | table, JSON, plot; what had to be shown (pure) |
-//! | `generator` | threads, connections, and what is booked of each answer |
-//! | `plan` | phases, when requests are due (pure), what a free connection does (pure) |
-//! | `client` | HTTP/1.1 by hand, HTTP/2 by hyper |
-//! | `tally`, `witness`, `answer` | counts and histograms; what answers say, and whether it can all be true |
-//! | `pictures`, `quantity`, `clock`, `progress` | bodies and labels; durations and shares; time; the line on a terminal |
+//! | module | content |
+//! |--------|---------|
+//! | `cli` | command-line arguments; what each subcommand does |
+//! | `scenario`, `admin_client` | scenario files in TOML; sending their requests to the admin API |
+//! | `find_max`, `search` | the highest rate that meets an objective; which rate to try next (pure) |
+//! | `preflight` | one request before the load starts |
+//! | `report`, `expect`, `text_table` | the report as table, JSON and plot; the run's expectations (pure); table style |
+//! | `generator`, `run_state` | threads and connections, recording each response; what they share during a run |
+//! | `plan` | phases, when requests are due (pure), what an idle connection does next (pure) |
+//! | `client` | HTTP/1.1 written by hand, HTTP/2 by hyper |
+//! | `tally`, `answer`, `consistency` | counts and histograms; parsing an answer; whether answers contradict each other |
+//! | `pictures`, `quantity`, `clock`, `progress` | request bodies and labels; durations and shares; time; the progress line |
 
+mod admin_client;
 mod answer;
 mod cli;
 mod client;
 mod clock;
+mod consistency;
 mod expect;
 mod find_max;
 mod generator;
-mod operator;
 mod pictures;
 mod plan;
 mod preflight;
 mod progress;
 mod quantity;
 mod report;
+mod run_state;
 mod scenario;
 mod search;
 mod tally;
-mod witness;
+mod text_table;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What is sent: pictures from files and folders, with the labels that are known of them.
+//! Request bodies: pictures from files and folders, with their true labels if known.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 
-/// What a folder's files must end in to be taken; a file that is named itself may end in anything.
+/// The file extensions that are read from a folder. A file given by itself may have any extension.
 const ENDINGS: [(&str, &str); 5] = [
     ("png", "image/png"),
     ("jpg", "image/jpeg"),
@@ -17,10 +17,10 @@ const ENDINGS: [(&str, &str); 5] = [
     ("json", "application/json"),
 ];
 
-/// Where a picture's true label stands.
+/// Where a picture's true label is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Labels {
-    /// In the file's name (`ankle-boot-1.png`) or its folder's, where the model has a label like it.
+    /// In the file's name (`ankle-boot-1.png`) or its folder's, if the model has such a label.
     Auto,
     /// In the file's name.
     File,
@@ -30,14 +30,14 @@ pub enum Labels {
     None,
 }
 
-/// One body.
+/// One request body.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// As it was given or found.
+    /// The path as given on the command line or found in a folder.
     pub path: PathBuf,
     pub bytes: Bytes,
     pub content_type: &'static str,
-    /// As [`plain`] writes it.
+    /// The true label as [`slug`] writes it.
     pub label: Option<String>,
 }
 
@@ -104,12 +104,12 @@ fn content_type(path: &Path) -> Option<&'static str> {
     known.map(|(_, content_type)| *content_type)
 }
 
-/// Finds out the pictures' labels; `known` are the model's, if it told them. Returns how many are labelled.
+/// Sets the pictures' labels; `known` are the model's labels, if its description has them. Returns how many are labelled.
 pub fn label(pictures: &mut [Picture], labels: Labels, known: Option<&[String]>) -> usize {
     let known: Vec<String> = known
         .unwrap_or_default()
         .iter()
-        .map(|label| plain(label))
+        .map(|label| slug(label))
         .collect();
     for picture in pictures.iter_mut() {
         let (file, folder) = (from_file(&picture.path), from_folder(&picture.path));
@@ -130,7 +130,7 @@ pub fn label(pictures: &mut [Picture], labels: Labels, known: Option<&[String]>)
 }
 
 fn from_file(path: &Path) -> Option<String> {
-    let stem = plain(path.file_stem()?.to_str()?);
+    let stem = slug(path.file_stem()?.to_str()?);
     let label = stem
         .trim_end_matches(|c: char| c.is_ascii_digit())
         .trim_end_matches('-');
@@ -138,11 +138,11 @@ fn from_file(path: &Path) -> Option<String> {
 }
 
 fn from_folder(path: &Path) -> Option<String> {
-    Some(plain(path.parent()?.file_name()?.to_str()?))
+    Some(slug(path.parent()?.file_name()?.to_str()?))
 }
 
-/// A label as it can stand in a file's name: `T-shirt/top` is `t-shirt-top`.
-pub fn plain(label: &str) -> String {
+/// A label as it is written in a file's name: `T-shirt/top` becomes `t-shirt-top`.
+pub fn slug(label: &str) -> String {
     let mut text = String::with_capacity(label.len());
     for c in label.chars() {
         if c.is_alphanumeric() {
@@ -186,7 +186,7 @@ mod tests {
         check("a/T-Shirt Top.png", Labels::Auto, Some("t-shirt-top"));
         check("Ankle_boot/0001.png", Labels::Auto, Some("ankle-boot"));
         check("7/0001.png", Labels::Auto, Some("7"));
-        // What is no label of the model's is no claim about the picture.
+        // A name that isn't one of the model's labels says nothing about the picture.
         check("photos/IMG_1234.jpg", Labels::Auto, None);
         check("golden/19.png", Labels::Auto, None);
         check("photos/IMG_1234.jpg", Labels::File, Some("img"));

@@ -1,4 +1,4 @@
-//! One request before the load: whether the server answers at all, and what its labels are.
+//! One request before the load starts: does the server answer, and which labels does the model have?
 
 use std::borrow::Cow;
 
@@ -7,23 +7,26 @@ use serde::Deserialize;
 
 use crate::{
     answer,
-    client::{Connection, Fault, Http1, Target, request},
+    client::{Connection, Http1, RequestError, Target, request_bytes},
     generator::{Check, Job, Protocol},
 };
 
-/// Asks about the first picture; the labels of the model that answered, where it tells them.
-pub fn ask(job: &Job) -> anyhow::Result<Option<Vec<String>>> {
+/// Sends the first picture. Returns the labels of the model that answered, if its description has them.
+///
+/// # Errors
+/// A server that can't be reached or doesn't answer as it should, with a suggestion of what to try.
+pub fn check(job: &Job) -> anyhow::Result<Option<Vec<String>>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let mut connection = match job.protocol {
-            Protocol::Http1 => Connection::one(&job.target, job.timeout),
-            Protocol::Http2 => Connection::two(&crate::client::Shared::new(&job.target), job.timeout),
+            Protocol::Http1 => Connection::http1(&job.target, job.timeout),
+            Protocol::Http2 => Connection::http2(&crate::client::Http2Connection::new(&job.target), job.timeout),
         };
         let sent = &job.pictures[0];
         let (target, path) = (&job.target, sent.path.display());
-        let status = connection.ask(&job.requests[0]).await.map_err(|fault| unreachable(target, &fault))?;
+        let status = connection.send(&job.requests[0]).await.map_err(|error| unreachable(target, &error))?;
         let body = connection.body();
         let text: Cow<str> = String::from_utf8_lossy(body);
         if !(200..300).contains(&status) {
@@ -35,25 +38,27 @@ pub fn ask(job: &Job) -> anyhow::Result<Option<Vec<String>>> {
         let answer = answer::read(body).map_err(|error| {
             anyhow!(
                 "{target} answered {status} to {path}, but not as Stillhouse does ({error}): {text}\nAdd --check status to \
-                 look at statuses only"
+                 check statuses only"
             )
         })?;
         Ok(labels(job, &answer.model).await)
     })
 }
 
-fn unreachable(target: &Target, fault: &Fault) -> anyhow::Error {
-    let hint = match fault {
-        Fault::Connect(_) => "\nIs the server running? `make serve` starts it; --url names another",
-        Fault::Protocol(_) | Fault::Closed(_) => {
-            "\nIs it the right port, and does it speak this HTTP (--http 1 or 2)?"
+fn unreachable(target: &Target, error: &RequestError) -> anyhow::Error {
+    let hint = match error {
+        RequestError::Connect(_) => {
+            "\nIs the server running? `make serve` starts it; --url gives another address"
         }
-        Fault::Timeout => "\n--timeout sets how long is waited",
+        RequestError::Protocol(_) | RequestError::Closed(_) => {
+            "\nIs it the right port, and does the server support this version of HTTP (--http 1 or 2)?"
+        }
+        RequestError::Timeout => "\n--timeout sets the time limit",
     };
-    anyhow!("{target}: {} ({}){hint}", fault.reason(), fault.detail())
+    anyhow!("{target}: {} ({}){hint}", error.reason(), error.detail())
 }
 
-/// From the model's description; a server without one has none that are known.
+/// The labels from the model's description; `None` if the server has no such description.
 async fn labels(job: &Job, model: &str) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Described {
@@ -61,8 +66,8 @@ async fn labels(job: &Job, model: &str) -> Option<Vec<String>> {
     }
 
     let mut connection = Http1::new(job.target.address, job.timeout);
-    let bytes = request(&job.target, "GET", &format!("/models/{model}"), &[], None);
-    let status = connection.ask(&bytes).await.ok()?;
+    let bytes = request_bytes(&job.target, "GET", &format!("/models/{model}"), &[], None);
+    let status = connection.send(&bytes).await.ok()?;
     let described: Described = serde_json::from_slice(connection.body())
         .context("no description")
         .ok()

@@ -1,4 +1,4 @@
-//! A line that says how far it is, on a terminal; and Ctrl-C.
+//! The progress line on a terminal, and the handling of Ctrl-C.
 
 use std::{
     io::IsTerminal,
@@ -9,33 +9,33 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{clock::Clock, generator::Live};
+use crate::{clock::Clock, run_state::RunState};
 
 /// Often enough to look alive, rarely enough to cost nothing.
 const REFRESH: Duration = Duration::from_millis(250);
 
-/// Shows progress until all threads have ended; whether somebody pressed Ctrl-C, which also sets `live.stop`.
-pub fn watch(duration: Duration, clock: Clock, live: &Live) -> anyhow::Result<bool> {
+/// Shows progress until all threads have ended. Returns whether Ctrl-C was pressed, which also sets `run_state.stop`.
+pub fn watch(duration: Duration, clock: Clock, run_state: &RunState) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let bar = bar(duration);
     let interrupted = runtime.block_on(async {
-        // One stream for all turns: a signal that comes between two of them is kept for the next.
+        // One stream for all iterations: a signal that arrives between two of them is kept for the next.
         let mut pressed = signal(SignalKind::interrupt())?;
         let mut interrupted = false;
         let mut last = (0, 0);
-        while live.running.load(Relaxed) > 0 {
+        while run_state.running.load(Relaxed) > 0 {
             tokio::select! {
                 Some(()) = pressed.recv() => {
                     interrupted = true;
-                    live.stop.store(true, Relaxed);
+                    run_state.stop.store(true, Relaxed);
                 }
-                () = live.ended.notified() => {}
+                () = run_state.ended.notified() => {}
                 () = tokio::time::sleep(REFRESH) => {}
             }
             if !bar.is_hidden() {
-                show(&bar, clock, live, &mut last);
+                show(&bar, clock, run_state, &mut last);
             }
         }
         anyhow::Ok(interrupted)
@@ -55,17 +55,17 @@ fn bar(duration: Duration) -> ProgressBar {
     bar.with_style(style)
 }
 
-/// `last` is when it was shown last, and how many were answered then.
-fn show(bar: &ProgressBar, clock: Clock, live: &Live, last: &mut (u64, u64)) {
+/// `last` holds the time of the last update in nanoseconds and the number of answers then.
+fn show(bar: &ProgressBar, clock: Clock, run_state: &RunState, last: &mut (u64, u64)) {
     let (now_ns, count) = (clock.now_ns(), |counter: &AtomicU64| counter.load(Relaxed));
-    let answered = count(&live.answered);
+    let answered = count(&run_state.answered);
     let per_second = (answered - last.1) as f64 / ((now_ns - last.0).max(1) as f64 * 1e-9);
     *last = (now_ns, answered);
     bar.set_position(now_ns / 1_000_000);
     bar.set_message(format!(
         "{:.1} s, {per_second:.0} answers/s, {answered} answered, {} refused, {} failed",
         now_ns as f64 * 1e-9,
-        count(&live.refused),
-        count(&live.failed)
+        count(&run_state.refused),
+        count(&run_state.failed)
     ));
 }

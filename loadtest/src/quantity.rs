@@ -1,16 +1,16 @@
-//! Durations and shares as people write them: `20ms`, `1.5s`, `2m`; `5%`, `0.1%`.
+//! Durations and shares in text form: `20ms`, `1.5s`, `2m`; `5%`, `0.1%`.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-/// A length of time.
+/// A duration, written with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Time(pub Duration);
 
-/// A part of a whole, 1.0 being all of it; more than all where a load is meant.
+/// A share, written in percent; 1.0 is 100 %. May exceed 1.0 where it is a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Share(pub f64);

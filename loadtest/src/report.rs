@@ -1,47 +1,47 @@
-//! What a run has shown, as values: the table, JSON and the plot are drawn from these.
+//! The report of a run as values, from which the table, the JSON and the plot are made.
 
+mod curve;
 mod generator;
 mod phases;
 pub mod plot;
 mod table;
-mod times;
+mod time_series;
 
 use serde::Serialize;
 
 use crate::{
-    expect::Verdict,
-    generator::{Check, Job, Protocol, Ran},
-    operator::Done,
+    admin_client::RequestReport,
+    expect::CheckResult,
+    generator::{Check, Job, Protocol, RunResult},
     plan::{Plan, Spacing},
 };
 
 pub use generator::Generator;
 pub use phases::{Percentiles, PhaseReport, measured};
-pub use table::grid;
-pub use times::Times;
+pub use time_series::TimeSeries;
 
-/// Raised when a field changes its meaning.
+/// Version of the JSON format; raised when a field changes its meaning.
 const SCHEMA: u32 = 1;
 
-/// A whole run.
+/// The report of a whole run.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub schema: u32,
     pub scenario: Option<String>,
     pub setting: Setting,
-    /// Requests/s that are 100 %, where phases are shares.
+    /// The rate in requests/s that counts as 100 %, for phases given as shares.
     pub reference_per_second: Option<f64>,
     pub phases: Vec<PhaseReport>,
-    /// Which version answered, in which role of which generation.
+    /// Which version answered in which generation and role.
     pub seats: Vec<SeatReport>,
     pub labels: Option<Labels>,
-    pub events: Vec<Done>,
+    pub events: Vec<RequestReport>,
     pub slow_clients: Option<Vec<(String, u64)>>,
     pub generator: Generator,
     pub server: Option<Server>,
-    pub timeline: Times,
-    pub checks: Vec<Verdict>,
-    /// Whether all checks are met and nobody interrupted.
+    pub timeline: TimeSeries,
+    pub checks: Vec<CheckResult>,
+    /// Whether all checks are met and the run wasn't interrupted.
     pub passed: bool,
     pub interrupted: bool,
 }
@@ -76,7 +76,7 @@ pub struct Labels {
     pub example: Option<String>,
 }
 
-/// What the server said of itself.
+/// The server's own metrics.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Server {
     pub cpu_seconds: f64,
@@ -109,17 +109,17 @@ impl Setting {
 }
 
 impl Report {
-    /// Puts together what a run showed; `verdicts` judge its phases.
+    /// The report of a run; `checks` are those of its phases, and `wrong_labels` is the largest allowed share (0 to 1).
     pub fn new(
         job: &Job,
         plan: &Plan,
-        ran: &Ran,
-        mut checks: Vec<Verdict>,
+        ran: &RunResult,
+        mut checks: Vec<CheckResult>,
         wrong_labels: f64,
     ) -> Self {
         let phases: Vec<PhaseReport> = phases::phases(plan, ran);
         checks.extend(answer_checks(job, ran, wrong_labels));
-        let labelled = &ran.witness.labelled;
+        let labelled = &ran.consistency.labelled;
         let sent: u64 = ran
             .tally
             .phases
@@ -145,7 +145,7 @@ impl Report {
             generator: generator::generator(&ran.generator, sent, &phases),
             phases,
             server: None,
-            timeline: times::times(ran),
+            timeline: time_series::times(ran),
             checks,
             passed: false,
             interrupted: ran.interrupted,
@@ -154,11 +154,11 @@ impl Report {
         report
     }
 
-    /// Takes in the orders that were given; each must have been accepted.
-    pub fn add_events(&mut self, events: Vec<Done>) {
+    /// Adds the requests to the admin API, each of which must have been accepted.
+    pub fn add_events(&mut self, events: Vec<RequestReport>) {
         for event in &events {
             if !event.ok {
-                self.checks.push(Verdict {
+                self.checks.push(CheckResult {
                     what: format!("{} at {:.1} s is accepted", event.name, event.at_seconds),
                     ok: false,
                     found: event.error.clone().unwrap_or_default(),
@@ -169,7 +169,7 @@ impl Report {
         self.conclude();
     }
 
-    /// Requests that were sent, over all phases.
+    /// Number of requests sent, over all phases.
     pub fn sent(&self) -> u64 {
         self.phases
             .iter()
@@ -182,9 +182,9 @@ impl Report {
     }
 }
 
-fn seats(ran: &Ran) -> Vec<SeatReport> {
+fn seats(ran: &RunResult) -> Vec<SeatReport> {
     let mut seats: Vec<SeatReport> = ran
-        .witness
+        .consistency
         .seats
         .iter()
         .map(|seat| SeatReport {
@@ -199,11 +199,11 @@ fn seats(ran: &Ran) -> Vec<SeatReport> {
     seats
 }
 
-/// What answers say, beyond that they came.
-fn answer_checks(job: &Job, ran: &Ran, wrong_labels: f64) -> Vec<Verdict> {
+/// Checks of the answers' content.
+fn answer_checks(job: &Job, ran: &RunResult, wrong_labels: f64) -> Vec<CheckResult> {
     let mut checks = Vec::new();
     if job.check == Check::Full {
-        // Contradictions within a thread have failed the answer and stand among the reasons; these span threads.
+        // Contradictions within a thread are counted as failed answers, among the reasons; the others are between threads.
         let across = ran.contradictions.first();
         let within = ran
             .tally
@@ -212,18 +212,19 @@ fn answer_checks(job: &Job, ran: &Ran, wrong_labels: f64) -> Vec<Verdict> {
             .flat_map(|phase| phase.reasons.sorted());
         let within = within
             .into_iter()
-            .find(|reason| crate::witness::REASONS.contains(&reason.code.as_str()));
+            .find(|reason| crate::consistency::REASONS.contains(&reason.code.as_str()));
         let found = across
             .map(ToString::to_string)
             .or(within.map(|reason| reason.example));
-        checks.push(Verdict {
-            what: "each generation and role is one version, each version of one mind".into(),
+        checks.push(CheckResult {
+            what: "one version per generation and role, one label per version and picture".into(),
             ok: found.is_none(),
-            found: found
-                .unwrap_or_else(|| format!("{} generations and roles", ran.witness.seats.len())),
+            found: found.unwrap_or_else(|| {
+                format!("{} generations and roles", ran.consistency.seats.len())
+            }),
         });
     }
-    let labelled = &ran.witness.labelled;
+    let labelled = &ran.consistency.labelled;
     let all = labelled.right + labelled.wrong;
     if all > 0 {
         let share = labelled.wrong as f64 / all as f64;
@@ -231,11 +232,11 @@ fn answer_checks(job: &Job, ran: &Ran, wrong_labels: f64) -> Vec<Verdict> {
             .example
             .as_ref()
             .map(|example| format!(": {example}"));
-        checks.push(Verdict {
+        checks.push(CheckResult {
             what: match wrong_labels {
-                0.0 => "every known label is found".into(),
+                0.0 => "every answer agrees with the known label".into(),
                 most => format!(
-                    "at most {} of known labels are missed",
+                    "at most {} of answers differ from the known label",
                     crate::quantity::Share(most)
                 ),
             },

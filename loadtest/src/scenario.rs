@@ -1,7 +1,7 @@
-//! Scenarios: phases, orders to the admin API at their times, and what must come of it; from strict TOML.
+//! Scenario files (TOML, unknown keys are errors): phases of load, requests to the admin API at given times, expectations.
 
-mod event;
 mod names;
+mod request;
 mod shipped;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -16,15 +16,15 @@ use crate::{
     quantity::{Share, Time},
 };
 
-pub use event::{Event, Order, Precondition};
 pub use names::Names;
+pub use request::{AdminRequest, Event, Precondition};
 pub use shipped::{SHIPPED, find};
 
-/// A scenario's file.
+/// A scenario file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What it shows, in a sentence.
+    /// One sentence about what the scenario shows.
     pub about: String,
     #[serde(default = "poisson")]
     pub arrivals: Spacing,
@@ -33,26 +33,26 @@ pub struct Scenario {
     pub connections: usize,
     #[serde(default = "give_up_after")]
     give_up_after: Time,
-    /// What stands in braces in events, and what it stands for unless the command line says otherwise.
+    /// Default values of the placeholders in braces, which the command line can replace.
     #[serde(default)]
     pub names: BTreeMap<String, String>,
     #[serde(default)]
     reference: Option<Reference>,
     #[serde(rename = "phase")]
-    phases: Vec<Stretch>,
+    phases: Vec<PhaseConfig>,
     #[serde(default)]
-    before: Vec<Order>,
+    before: Vec<AdminRequest>,
     #[serde(default, rename = "event")]
     events: Vec<Event>,
     #[serde(default)]
-    after: Vec<Order>,
+    after: Vec<AdminRequest>,
     #[serde(default)]
     pub slow_clients: Option<SlowClients>,
     #[serde(default, rename = "expect")]
     pub expectations: Vec<Expectation>,
 }
 
-/// How 100 % is measured where phases are shares of it.
+/// How to measure the rate that counts as 100 % for phases given as shares.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
@@ -62,7 +62,7 @@ pub struct Reference {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stretch {
+struct PhaseConfig {
     name: String,
     duration: Time,
     #[serde(default = "yes")]
@@ -74,13 +74,13 @@ struct Stretch {
     callers: Option<usize>,
 }
 
-/// What is done with the admin API.
+/// The requests to the admin API, with placeholders replaced.
 #[derive(Clone, Debug, Default)]
-pub struct Orders {
-    pub before: Vec<Order>,
-    /// In the order of their times.
-    pub during: Vec<(Duration, Order)>,
-    pub after: Vec<Order>,
+pub struct AdminRequests {
+    pub before: Vec<AdminRequest>,
+    /// In order of time since the start of the run.
+    pub during: Vec<(Duration, AdminRequest)>,
+    pub after: Vec<AdminRequest>,
 }
 
 fn poisson() -> Spacing {
@@ -97,7 +97,7 @@ fn yes() -> bool {
 
 impl Scenario {
     /// # Errors
-    /// Unknown keys, values of the wrong kind, phases that can't be driven, names that nothing stands for.
+    /// Unknown keys, values of the wrong type, phases that can't be generated, placeholders without a value.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let scenario: Self = toml::from_str(text)?;
         scenario.check()?;
@@ -106,7 +106,7 @@ impl Scenario {
 
     fn check(&self) -> anyhow::Result<()> {
         ensure!(self.connections > 0, "connections: at least one");
-        // Any reference will do: whether the phases make a plan doesn't depend on it.
+        // Whether the phases are valid doesn't depend on the reference rate, so any value will do.
         self.plan(Some(1000.0))?.check()?;
         let phases: Vec<&str> = self
             .phases
@@ -150,57 +150,58 @@ impl Scenario {
                 "slow_clients: bytes_per_second must be above 0"
             );
         }
-        self.orders(&Names::new(&self.names, &[])?).map(|_| ())
+        self.admin_requests(&Names::new(&self.names, &[])?)
+            .map(|_| ())
     }
 
     pub fn reference(&self) -> Option<Reference> {
         self.reference
     }
 
-    /// The phases as a plan; shares are of `reference` requests/s.
+    /// The phases as a plan; shares refer to `reference` requests/s.
     pub fn plan(&self, reference: Option<f64>) -> anyhow::Result<Plan> {
-        let phase = |stretch: &Stretch| {
-            let load = stretch
+        let phase = |phase: &PhaseConfig| {
+            let load = phase
                 .load(reference)
-                .with_context(|| format!("phase `{}`", stretch.name))?;
+                .with_context(|| format!("phase `{}`", phase.name))?;
             anyhow::Ok(Phase {
-                name: stretch.name.clone(),
+                name: phase.name.clone(),
                 load,
-                duration: stretch.duration.0,
-                measured: stretch.measured,
+                duration: phase.duration.0,
+                measured: phase.measured,
             })
         };
         Ok(Plan {
             phases: self.phases.iter().map(phase).collect::<Result<_, _>>()?,
             spacing: self.arrivals,
             seed: self.seed,
-            patience: self.give_up_after.0,
+            max_wait: self.give_up_after.0,
         })
     }
 
-    /// The orders, with names put in.
-    pub fn orders(&self, names: &Names) -> anyhow::Result<Orders> {
-        let all = |orders: &[Order]| {
-            orders
+    /// The requests to the admin API, with placeholders replaced.
+    pub fn admin_requests(&self, names: &Names) -> anyhow::Result<AdminRequests> {
+        let all = |requests: &[AdminRequest]| {
+            requests
                 .iter()
-                .map(|order| order.named(names))
+                .map(|request| request.with_names(names))
                 .collect::<Result<Vec<_>, _>>()
         };
         let end: Duration = self.phases.iter().map(|phase| phase.duration.0).sum();
         let mut during = Vec::new();
         for event in &self.events {
-            let order = event.order.named(names)?;
+            let request = event.request.with_names(names)?;
             for at in event.times()? {
                 ensure!(
                     at < end,
                     "event `{}` at {at:?} comes after the end, at {end:?}",
-                    order.name
+                    request.name
                 );
-                during.push((at, order.clone()));
+                during.push((at, request.clone()));
             }
         }
         during.sort_by_key(|(at, _)| *at);
-        Ok(Orders {
+        Ok(AdminRequests {
             before: all(&self.before)?,
             during,
             after: all(&self.after)?,
@@ -209,14 +210,14 @@ impl Scenario {
 }
 
 impl Reference {
-    /// A closed loop, after a quarter of its time to warm up.
+    /// A closed loop, after a warm-up of a quarter of its duration.
     pub fn plan(self) -> Plan {
         let Time(duration) = self.duration;
         crate::plan::closed(self.callers, duration / 4, duration)
     }
 }
 
-impl Stretch {
+impl PhaseConfig {
     fn load(&self, reference: Option<f64>) -> anyhow::Result<Load> {
         let of = |share: Share| {
             reference

@@ -1,23 +1,23 @@
-//! The search for the highest rate that is still met: bracket, then bisect. Pure; whoever asks does the measuring.
+//! Searches for the highest rate that meets an objective: bracket, then bisect. Pure: the caller does the measuring.
 
-/// What is known so far.
+/// The state of the search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     next: f64,
     met: Option<f64>,
     missed: Option<f64>,
-    /// It ends when the highest rate met is within this share of the lowest missed.
+    /// The search ends when the highest rate that met the objective is within this share of the lowest that missed it.
     within: f64,
 }
 
-/// While the highest rate isn't bracketed.
+/// Factors by which the rate changes until the maximum is bracketed.
 const UP: f64 = 1.5;
 const DOWN: f64 = 0.5;
-/// Below this it isn't worth looking.
+/// The search gives up below this rate (requests/s).
 const LOWEST: f64 = 0.1;
 
 impl Search {
-    /// Begins at `first` requests/s.
+    /// Starts at `first` requests/s.
     pub fn new(first: f64, within: f64) -> Self {
         Self {
             next: first,
@@ -27,7 +27,7 @@ impl Search {
         }
     }
 
-    /// The rate to try; none when it has been found, or there is none.
+    /// The next rate to try; `None` when the search has ended.
     pub fn next(&self) -> Option<f64> {
         match (self.met, self.missed) {
             (Some(met), Some(missed)) if missed <= met * (1.0 + self.within) => None,
@@ -36,7 +36,7 @@ impl Search {
         }
     }
 
-    /// Takes in how the rate that was to be tried went.
+    /// Records whether the rate from [`Search::next`] met the objective.
     pub fn tried(&mut self, met: bool) {
         let rate = self.next;
         if met {
@@ -47,18 +47,18 @@ impl Search {
         self.next = match (self.met, self.missed) {
             (Some(met), None) => met * UP,
             (None, Some(missed)) => missed * DOWN,
-            // Rates are ratios: the middle is the geometric one.
+            // The tolerance is relative, so the middle is the geometric mean.
             (Some(met), Some(missed)) => (met * missed).sqrt(),
             (None, None) => rate,
         };
     }
 
-    /// The highest rate met.
+    /// The highest rate that met the objective.
     pub fn found(&self) -> Option<f64> {
         self.met
     }
 
-    /// The lowest rate missed.
+    /// The lowest rate that missed the objective.
     pub fn missed(&self) -> Option<f64> {
         self.missed
     }

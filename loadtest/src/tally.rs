@@ -1,5 +1,6 @@
-//! What came of the requests: counted and timed by phase, by reason and over time.
+//! Outcomes of requests: counts and latencies by phase, failures by reason, and a timeline.
 
+mod outcome;
 mod reasons;
 mod timeline;
 
@@ -7,40 +8,30 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+pub use outcome::Outcome;
 pub use reasons::{Reason, Reasons};
 pub use timeline::Timeline;
 
-/// Latencies from a microsecond to an hour, to three digits, in nanoseconds.
+/// An empty histogram of nanoseconds, from a microsecond to an hour, with three significant digits.
 pub fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 3_600_000_000_000, 3).expect("bounds in order")
 }
 
-/// What came of one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// 2xx, and nothing wrong with it.
-    Answered,
-    /// 503 or 429: the server said that it is too busy.
-    Refused,
-    /// Anything else.
-    Failed,
-}
-
-/// One phase of one thread, or of all.
+/// The counts of one phase, of one thread or of all threads.
 #[derive(Clone, Debug)]
 pub struct PhaseTally {
     pub answered: Histogram<u64>,
     pub refused: Histogram<u64>,
-    /// Sent, but not answered as it should have been.
+    /// Sent, but neither answered correctly nor refused.
     pub failed: u64,
-    /// Due, but no connection was free within the patience.
+    /// Due, but never sent, because no connection became free within the plan's `max_wait`.
     pub given_up: u64,
-    /// How late this program did what was due while a connection was free for it.
+    /// How late this program sent requests for which a connection was free.
     pub lateness: Histogram<u64>,
     pub reasons: Reasons,
 }
 
-/// A whole run of one thread, or of all.
+/// The counts of a whole run, of one thread or of all threads.
 #[derive(Clone, Debug)]
 pub struct Tally {
     /// One for each phase of the plan.
@@ -60,12 +51,12 @@ impl PhaseTally {
         }
     }
 
-    /// All that was due.
+    /// The number of requests that were due.
     pub fn offered(&self) -> u64 {
         self.answered.len() + self.lost()
     }
 
-    /// All that was due and not answered.
+    /// The number of requests that were due and not answered.
     pub fn lost(&self) -> u64 {
         self.refused.len() + self.failed + self.given_up
     }
@@ -89,7 +80,7 @@ impl Tally {
         }
     }
 
-    /// A request of `phase` that was due at `due_ns` came to its end at `done_ns`.
+    /// Records that a request of `phase`, due at `due_ns`, ended at `done_ns`.
     pub fn done(&mut self, phase: usize, due_ns: u64, done_ns: u64, outcome: Outcome) {
         let latency_ns = done_ns.saturating_sub(due_ns);
         let tally = &mut self.phases[phase];
@@ -101,7 +92,7 @@ impl Tally {
         self.timeline.done(due_ns, done_ns, outcome);
     }
 
-    /// Nobody took a request in time.
+    /// Records a request that no connection became free for in time.
     pub fn given_up(&mut self, phase: usize, due_ns: u64, now_ns: u64) {
         let tally = &mut self.phases[phase];
         tally.given_up += 1;

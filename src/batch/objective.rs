@@ -14,7 +14,7 @@ const LONGEST_TURN: u32 = 4;
 /// Nine tenths of the latency are planned for: means are followed, and 99 of 100 rows are to come in time.
 const PLANNED_TENTHS: u64 = 9;
 
-/// Shared by the front of a queue, which asks, and its workers, who tell how long their batches take.
+/// Shared by the front of a queue, which reads it, and the workers, which report how long their batches take.
 ///
 /// An update that is lost to another at the same moment loses one batch of many: no lock is worth that.
 pub(super) struct Objective {
@@ -45,8 +45,8 @@ impl Objective {
         }
     }
 
-    /// Rows that may wait now. Who comes next waits for the run that is under way and for everybody before, and is run
-    /// itself: two runs and `waiting` times what a row takes while all workers are busy.
+    /// Rows that may wait now. The next row waits for the run that is under way and for all rows before it, and is then run
+    /// itself: its latency is two runs plus `waiting` times what a row takes while all workers are busy.
     pub(super) fn room(&self) -> usize {
         let Some(latency) = self.latency else {
             return self.capacity;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_let_in_last_is_answered_in_time() {
+    fn the_last_row_accepted_is_answered_in_time() {
         // Two workers, 10 ms for each row: 90 ms are two runs, and 70 ms in which 14 rows are done.
         let objective = Objective::new(Some(100 * MS), 256, 2, 1);
         objective.ran(1, 10 * MS, Some(10 * MS));

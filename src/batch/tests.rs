@@ -89,7 +89,7 @@ fn loss(metrics: &Metrics, reason: &str) -> bool {
 #[test]
 fn rows_behind_a_busy_worker_form_one_batch_and_keep_their_order() {
     keep_their_order(&Delivery::Direct);
-    let apart = |tell: Box<dyn FnOnce() + Send>| drop(thread::spawn(tell));
+    let apart = |deliver: Box<dyn FnOnce() + Send>| drop(thread::spawn(deliver));
     keep_their_order(&Delivery::Carried(Arc::new(apart)));
 }
 
@@ -125,7 +125,7 @@ fn a_full_queue_refuses_at_once() {
         .collect();
     assert_eq!(batcher.waiting(), 2);
     let refusal = batcher.submit(Number(3.0), None).expect_err("full");
-    assert_eq!(refusal, Refusal::Full { capacity: 2 });
+    assert_eq!(refusal, SubmitError::Full { capacity: 2 });
     drop(open);
     for reply in std::iter::once(first).chain(waiting) {
         assert!(reply.blocking_recv().expect("a reply").is_ok());
@@ -251,8 +251,8 @@ proptest! {
             loop {
                 match batcher.submit(Number(row), None) {
                     Ok(reply) => break replies.push((row, reply)),
-                    Err(Refusal::Full { capacity }) => prop_assert_eq!(capacity, queue),
-                    Err(Refusal::Closed) => prop_assert!(false, "closed"),
+                    Err(SubmitError::Full { capacity }) => prop_assert_eq!(capacity, queue),
+                    Err(SubmitError::Closed) => prop_assert!(false, "closed"),
                 }
                 std::thread::yield_now();
             }
@@ -265,7 +265,7 @@ proptest! {
     }
 }
 
-/// A worker outlives the runtime while a server goes down: whoever waits must hear that nothing comes.
+/// A worker outlives the runtime while a server goes down: callers that wait must get an error instead of waiting on.
 #[test]
 fn answers_that_nobody_carries_are_lost_and_not_waited_for() {
     let (scripted, entries, open) = gated(3);
@@ -280,7 +280,7 @@ fn answers_that_nobody_carries_are_lost_and_not_waited_for() {
         .map(|n| batcher.submit(Number(n as f32), None).expect("room"))
         .collect();
     drop(open);
-    assert!(first.blocking_recv().expect("told directly").is_ok());
+    assert!(first.blocking_recv().expect("delivered directly").is_ok());
     for reply in rest {
         assert!(reply.blocking_recv().is_err());
     }
@@ -302,13 +302,13 @@ fn with_a_latency_to_keep_fewer_may_wait() {
         .expect("nothing is known yet");
     open.send(()).expect("open");
     assert!(first.blocking_recv().expect("a reply").is_ok());
-    // The worker tells the pace before it takes the next row.
+    // The worker reports the pace before it takes the next row.
     assert_eq!(entries.recv(), Ok(1));
     let third = batcher
         .submit(Number(2.0), None)
         .expect("a batch's room is always there");
     let refusal = batcher.submit(Number(3.0), None).expect_err("too late");
-    assert_eq!(refusal, Refusal::Full { capacity: 1 });
+    assert_eq!(refusal, SubmitError::Full { capacity: 1 });
     drop(open);
     for reply in [second, third] {
         assert!(reply.blocking_recv().expect("a reply").is_ok());
@@ -319,8 +319,9 @@ fn with_a_latency_to_keep_fewer_may_wait() {
 fn a_place_counts_until_it_is_given_back_or_filled() {
     let (scripted, entries, open) = gated(1);
     let (batcher, _) = start(scripted, options(1, 1, 2));
-    let full =
-        |batcher: &Batcher<Number>| batcher.admit().err() == Some(Refusal::Full { capacity: 2 });
+    let full = |batcher: &Batcher<Number>| {
+        batcher.admit().err() == Some(SubmitError::Full { capacity: 2 })
+    };
     let (first, second) = (
         batcher.admit().expect("room"),
         batcher.admit().expect("room"),

@@ -15,7 +15,7 @@ use super::{
     policy::{Policy, Step, ladder},
 };
 
-/// The receiving end. Whoever holds the lock collects for all: with one leader at a time, batches are larger than with
+/// The receiving end. The worker that holds the lock collects for all: with one leader at a time, batches are larger than with
 /// workers that pick rows from each other.
 pub(super) type Queue<S> = Arc<Mutex<Receiver<Job<S>>>>;
 
@@ -32,7 +32,7 @@ pub(super) struct Worker<S> {
     classes: usize,
     /// When its last batch ended.
     ended: Option<Instant>,
-    /// The same, where rows were waiting by then or soon after.
+    /// The same, if rows were waiting by then or soon after.
     kept_busy_since: Option<Instant>,
 }
 
@@ -163,7 +163,8 @@ impl<S: Sample> Worker<S> {
             };
             (job.reply, answer)
         };
-        self.delivery.tell(batch.drain(..).map(address).collect());
+        self.delivery
+            .deliver(batch.drain(..).map(address).collect());
         let ended = Instant::now();
         let turn = self.kept_busy_since.map(|since| ended - since);
         self.objective.ran(rows, inference, turn);

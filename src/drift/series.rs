@@ -8,7 +8,7 @@ use prometheus::{Counter, Gauge, Histogram, IntCounter};
 
 use super::{
     calibration::{BINS, Bin, Calibration},
-    comparison::{Comparison, Told},
+    comparison::{Comparison, PairMeasure},
     confidence::Confidence,
     divergence::clip,
     tally::Tally,
@@ -44,22 +44,22 @@ impl PairSeries {
     }
 
     /// One more pair; `comparison` has just measured it.
-    pub fn observe(&self, told: &Told, comparison: &Comparison) {
-        self.divergence(told.kl_nats, told.at_temperature_nats);
-        if told.agrees {
+    pub fn observe(&self, measure: &PairMeasure, comparison: &Comparison) {
+        self.divergence(measure.kl_nats, measure.at_temperature_nats);
+        if measure.agrees {
             self.agreements.inc();
         }
-        if told.within_top5 {
+        if measure.within_top5 {
             self.within_top5.inc();
         }
         for (class, nats) in comparison.contributions_nats() {
             self.class_nats[self.classes.place(class)].inc_by(nats);
         }
-        let probability = told.confidence.top1_probability;
+        let probability = measure.confidence.top1_probability;
         let (answers, agreements, probabilities) = &self.bins[Calibration::place(probability)];
         answers.inc();
         probabilities.inc_by(probability);
-        if told.agrees {
+        if measure.agrees {
             agreements.inc();
         }
         let Confidence {
@@ -67,7 +67,7 @@ impl PairSeries {
             margin,
             log_sum_exp,
             ..
-        } = told.confidence;
+        } = measure.confidence;
         self.watch("top1_probability", top1_probability);
         self.watch("margin", margin);
         self.watch("log_sum_exp", log_sum_exp);

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use super::{body, error::ApiError};
 use crate::{
-    control::ControlPlane,
+    control::{ControlError, ControlPlane},
     store::{ModelName, VersionName},
 };
 use admission::Guesses;
@@ -84,7 +84,7 @@ pub fn router(plane: &Arc<AdminPlane>) -> Router {
 
 /// A model's name from a path; what can't be a name is as unknown as what isn't there.
 fn model(name: &str) -> Result<ModelName, ApiError> {
-    name.parse().map_err(|_| ApiError::UnknownModel)
+    name.parse().map_err(|_| ControlError::UnknownModel.into())
 }
 
 fn version(name: &str) -> Result<VersionName, ApiError> {
@@ -93,7 +93,7 @@ fn version(name: &str) -> Result<VersionName, ApiError> {
 
 /// Reads an order; an empty body stands for one without words.
 async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiError> {
-    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT).await?;
+    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, |_| Ok(())).await?;
     let bytes = if bytes.is_empty() {
         Bytes::from_static(b"{}")
     } else {

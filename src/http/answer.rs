@@ -1,6 +1,6 @@
 //! The bodies of successful predictions.
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
 use axum::{
     body::Body,
@@ -12,7 +12,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::Problem;
-use crate::{batch::Answer, rollout::Role};
+use crate::{
+    rollout::Role,
+    serving::{self, Prediction as Predicted},
+};
 
 /// One class with its probability.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -38,17 +41,18 @@ pub struct Timings {
     pub batch_size: usize,
 }
 
-impl Timings {
-    /// Puts decoding and batching together.
-    pub fn new(decode: Duration, answer: &Answer) -> Self {
+impl From<serving::Timings> for Timings {
+    fn from(timings: serving::Timings) -> Self {
         Self {
-            decode_seconds: decode.as_secs_f64(),
-            queue_seconds: answer.queued.as_secs_f64(),
-            inference_seconds: answer.inference.as_secs_f64(),
-            batch_size: answer.batch_rows,
+            decode_seconds: timings.decode.as_secs_f64(),
+            queue_seconds: timings.queued.as_secs_f64(),
+            inference_seconds: timings.inference.as_secs_f64(),
+            batch_size: timings.batch_rows,
         }
     }
+}
 
+impl Timings {
     /// For browsers and proxies; milliseconds, as the specification of Server-Timing wants. By whole microseconds: to round
     /// fractions in decimal takes longer than all else here.
     fn header(&self) -> HeaderValue {
@@ -82,6 +86,21 @@ pub struct Origin<'a> {
     /// The role that should have answered and could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<Role>,
+}
+
+impl<'a> Origin<'a> {
+    /// Of a prediction for this request.
+    pub fn new(request_id: &'a str, predicted: &'a Predicted) -> Self {
+        let version = predicted.version();
+        Self {
+            request_id,
+            model: version.model.as_str(),
+            version: version.name.as_str(),
+            role: predicted.role,
+            generation: predicted.generation(),
+            instead_of: predicted.instead_of,
+        }
+    }
 }
 
 /// The answer to one picture.

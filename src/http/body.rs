@@ -1,75 +1,54 @@
-//! A request's bytes: limited in number and time, its encoding undone.
+//! A request's bytes, limited in number and time.
 
-use std::{io::Read, time::Duration};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
-/// Why a body could not be read.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// More bytes than allowed, said or seen.
-    #[error("the body is larger than {limit_bytes} bytes (requests.max_body_bytes)")]
-    TooLarge {
-        /// The limit.
-        limit_bytes: usize,
-    },
-    /// More bytes than allowed once decompressed.
-    #[error("the body inflates to more than {limit_bytes} bytes (requests.max_body_bytes)")]
-    Inflated {
-        /// The limit.
-        limit_bytes: usize,
-    },
-    /// Not complete in time.
-    #[error("the body was not complete within {limit_seconds} s (requests.body_timeout_seconds)")]
-    Slow {
-        /// The limit.
-        limit_seconds: u64,
-    },
-    /// The connection or its framing broke.
-    #[error("the body ended before it was complete")]
-    Broken,
-    /// Not what its Content-Encoding says.
-    #[error("the body is not valid {encoding}, which its Content-Encoding says")]
-    CorruptEncoding {
-        /// `gzip` or `deflate`.
-        encoding: &'static str,
-    },
-    /// An encoding that isn't known here.
-    #[error("Content-Encoding must be gzip, deflate or identity")]
-    UnknownEncoding,
+use crate::serving::{BodyError, PredictError};
+
+/// How many bytes a body has, as far as its head says.
+pub fn announced_bytes(body: &Body) -> usize {
+    usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)
 }
 
-/// Reads the whole body.
+/// Reads the whole body. Each part is offered to `reserve` before it is kept.
 ///
 /// # Errors
-/// Over the limit (before reading where the length is known), too slow, or broken off.
-pub async fn read(body: Body, limit: usize, time: Duration) -> Result<Bytes, BodyError> {
-    let too_large = BodyError::TooLarge { limit_bytes: limit };
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large);
+/// Over the limit (before reading where the length is known), too slow, broken off, or refused by `reserve`.
+pub async fn read(
+    body: Body,
+    limit_bytes: usize,
+    time: Duration,
+    reserve: impl FnMut(usize) -> Result<(), PredictError>,
+) -> Result<Bytes, PredictError> {
+    if announced_bytes(&body) > limit_bytes {
+        return Err(BodyError::TooLarge { limit_bytes }.into());
     }
-    match tokio::time::timeout(time, collect(body, limit)).await {
-        Ok(bytes) => bytes,
-        Err(_) => Err(BodyError::Slow {
-            limit_seconds: time.as_secs(),
-        }),
-    }
+    let collected = tokio::time::timeout(time, collect(body, limit_bytes, reserve));
+    collected.await.unwrap_or_else(|_| {
+        let limit_seconds = time.as_secs();
+        Err(BodyError::Slow { limit_seconds }.into())
+    })
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
+async fn collect(
+    mut body: Body,
+    limit_bytes: usize,
+    mut reserve: impl FnMut(usize) -> Result<(), PredictError>,
+) -> Result<Bytes, PredictError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(part) = frame.map_err(|_| BodyError::Broken)?.into_data() else {
             continue;
         };
-        if first.len() + rest.len() + part.len() > limit {
-            return Err(BodyError::TooLarge { limit_bytes: limit });
+        if first.len() + rest.len() + part.len() > limit_bytes {
+            return Err(BodyError::TooLarge { limit_bytes }.into());
         }
+        reserve(part.len())?;
         // Nearly every picture comes in one part: that one is not copied.
         if first.is_empty() && rest.is_empty() {
             first = part;
@@ -83,58 +62,4 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
     } else {
         rest.freeze()
     })
-}
-
-/// How a body is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// Not at all.
-    Identity,
-    /// gzip, one member or several.
-    Gzip,
-    /// zlib, which HTTP calls deflate.
-    Deflate,
-}
-
-impl Encoding {
-    /// From the header's value; absent means identity.
-    ///
-    /// # Errors
-    /// [`BodyError::UnknownEncoding`], also for two encodings in a row.
-    pub fn parse(header: Option<&[u8]>) -> Result<Self, BodyError> {
-        match header
-            .unwrap_or(b"identity")
-            .to_ascii_lowercase()
-            .as_slice()
-        {
-            b"identity" | b"" => Ok(Self::Identity),
-            b"gzip" | b"x-gzip" => Ok(Self::Gzip),
-            b"deflate" => Ok(Self::Deflate),
-            _ => Err(BodyError::UnknownEncoding),
-        }
-    }
-
-    /// Undoes it, up to `limit` bytes.
-    ///
-    /// # Errors
-    /// Too long once undone, or not in this encoding.
-    pub fn undo(self, bytes: Bytes, limit: usize) -> Result<Bytes, BodyError> {
-        match self {
-            Self::Identity => Ok(bytes),
-            Self::Gzip => inflate(MultiGzDecoder::new(&bytes[..]), limit, "gzip"),
-            Self::Deflate => inflate(ZlibDecoder::new(&bytes[..]), limit, "deflate"),
-        }
-    }
-}
-
-fn inflate(decoder: impl Read, limit: usize, encoding: &'static str) -> Result<Bytes, BodyError> {
-    let mut out = Vec::new();
-    decoder
-        .take(limit as u64 + 1)
-        .read_to_end(&mut out)
-        .map_err(|_| BodyError::CorruptEncoding { encoding })?;
-    if out.len() > limit {
-        return Err(BodyError::Inflated { limit_bytes: limit });
-    }
-    Ok(out.into())
 }

@@ -88,7 +88,7 @@ pub struct ModelList {
 /// `GET /models`
 #[utoipa::path(get, path = "/models", tag = "models", responses((status = 200, description = "What is served", body = ModelList)))]
 pub async fn list(State(plane): State<Arc<DataPlane>>) -> Json<ModelList> {
-    let models = plane.registry.iter().map(|model| view(&plane, model));
+    let models = plane.registry().iter().map(|model| view(&plane, model));
     Json(ModelList {
         models: models.collect(),
     })
@@ -105,8 +105,9 @@ pub async fn one(
     State(plane): State<Arc<DataPlane>>,
     Path(name): Path<String>,
 ) -> Result<Json<ModelDetail>, ApiError> {
-    let model = plane.registry.get(&name).ok_or(ApiError::UnknownModel)?;
+    let model = plane.serving.model(&name)?;
     let deployment = model.slot.load();
+    let settings = plane.serving.settings();
     let transform = deployment.stable.version.manifest.transform.clone();
     Ok(Json(ModelDetail {
         model: view(&plane, model),
@@ -115,8 +116,8 @@ pub async fn one(
             formats: ["image/png", "image/jpeg", "image/webp"],
             tensor_shape: transform.tensor_shape(),
             transform,
-            max_body_bytes: plane.settings.max_body_bytes,
-            max_images: plane.settings.max_images,
+            max_body_bytes: settings.max_body_bytes,
+            max_images: settings.max_images,
         },
     }))
 }
@@ -126,7 +127,7 @@ fn view(plane: &DataPlane, model: &Model) -> ModelView {
     let is_default = |default: &Model| default.task.name == model.task.name;
     ModelView {
         model: model.task.name.to_string(),
-        default: plane.registry.default_model().is_some_and(is_default),
+        default: plane.registry().default_model().is_some_and(is_default),
         classes: model.labels.len(),
         generation: deployment.assignment.generation,
         roles: deployment.seats().map(|seat| role(seat)).collect(),

@@ -1,18 +1,20 @@
-//! The one table: domain error → status, code, words. Bodies are RFC 9457 problem details.
+//! Errors of the HTTP front and of the admin plane: their status, code and words. Bodies are RFC 9457 problem details.
+//!
+//! What a failed prediction means stands in one table for all protocols, [`ErrorKind`].
 
 use axum::{
+    body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{admin::AdminError, body::BodyError, layers::RequestId, request::RequestError};
+use super::{admin::AdminError, request::RequestError, request_id::RequestId};
 use crate::{
-    batch::{BatchError, Refusal},
     control::{ControlError, LoadError},
-    image::ImageError,
-    rollout::{Assignment, ChangeRefused, Outcome, Role},
+    rollout::{Assignment, ChangeRefused},
+    serving::{BodyError, ErrorKind, PredictError},
     store::StoreError,
 };
 
@@ -20,7 +22,7 @@ use crate::{
 /// by then.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// Everything that can keep a request from its answer.
+/// Everything that can keep an HTTP request from its answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The path leads nowhere.
@@ -29,122 +31,69 @@ pub enum ApiError {
     /// The path exists, the method doesn't.
     #[error("this path does not take {0}; see the Allow header")]
     Method(String),
-    /// No model of this name.
-    #[error("there is no model of this name; GET /models lists them")]
-    UnknownModel,
-    /// `/predict` without a default model.
-    #[error("no default model is configured; POST to /models/{{model}}/predict")]
-    NoDefaultModel,
-    /// No role of this name.
-    #[error("the header x-stillhouse-role must be teacher, stable or canary")]
-    UnknownRole,
-    /// Nobody fills the role.
-    #[error("no version fills the role {0} now; GET /models/{{model}} lists who fills which")]
-    RoleNotFilled(Role),
-    /// Callers don't choose here.
-    #[error("this server does not let callers choose a role; routing.role_header = true would")]
-    RoleNotAllowed,
     /// An operator isn't let in, or sent what can't be read.
     #[error(transparent)]
     Admin(#[from] AdminError),
     /// An order was not carried out.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The body could not be read.
-    #[error(transparent)]
-    Body(#[from] BodyError),
-    /// The body or query says something that can't be followed.
+    /// The query, a header or the form of the body can't be followed.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The picture can't be used.
+    /// The prediction failed; its own table says what that means.
     #[error(transparent)]
-    Image(#[from] ImageError),
-    /// The queue said no.
-    #[error(transparent)]
-    Refusal(#[from] Refusal),
-    /// The batch said no.
-    #[error(transparent)]
-    Batch(#[from] BatchError),
-    /// The network answered NaN or infinity.
-    #[error("the network's answer to this picture is not a finite number")]
-    NonFinite,
-    /// The worker ended without a word.
-    #[error("the worker ended before it answered")]
-    Lost,
-    /// A bug of ours, caught.
-    #[error("a handler panicked")]
-    Panicked,
+    Predict(#[from] PredictError),
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        PredictError::from(error).into()
+    }
+}
+
+/// What an error means in HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The status.
+    pub status: StatusCode,
+    /// For programs and counters.
+    pub code: &'static str,
+}
+
+impl From<ErrorKind> for Row {
+    fn from(kind: ErrorKind) -> Self {
+        Self {
+            status: StatusCode::from_u16(kind.http_status())
+                .expect("the table has statuses of HTTP"),
+            code: kind.code(),
+        }
+    }
 }
 
 impl ApiError {
-    /// Status and code: the table.
-    pub fn row(&self) -> (StatusCode, &'static str) {
+    /// A task panicked.
+    pub const PANICKED: Self = Self::Predict(PredictError::Panicked);
+
+    /// Status and code: the table of what isn't a prediction; those have [`ErrorKind`]'s.
+    pub fn row(&self) -> Row {
         use StatusCode as S;
-        match self {
+        let (status, code) = match self {
+            Self::Predict(error) => return error.kind().into(),
             Self::NoRoute => (S::NOT_FOUND, "no_route"),
             Self::Method(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::UnknownModel => (S::NOT_FOUND, "unknown_model"),
-            Self::NoDefaultModel => (S::NOT_FOUND, "no_default_model"),
-            Self::UnknownRole => (S::NOT_FOUND, "unknown_role"),
-            Self::RoleNotFilled(_) => (S::NOT_FOUND, "role_not_filled"),
-            Self::RoleNotAllowed => (S::FORBIDDEN, "role_not_allowed"),
+            Self::Request(error) => (S::BAD_REQUEST, error.code()),
             Self::Admin(error) => admin(error),
             Self::Control(error) => control(error),
-            Self::Body(BodyError::TooLarge { .. }) => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::Body(BodyError::Inflated { .. }) => {
-                (S::PAYLOAD_TOO_LARGE, "body_inflates_too_far")
-            }
-            Self::Body(BodyError::Slow { .. }) => (S::REQUEST_TIMEOUT, "body_too_slow"),
-            Self::Body(BodyError::Broken) => (S::BAD_REQUEST, "body_broken"),
-            Self::Body(BodyError::CorruptEncoding { .. }) => {
-                (S::BAD_REQUEST, "body_encoding_corrupt")
-            }
-            Self::Body(BodyError::UnknownEncoding) => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "body_encoding_unknown")
-            }
-            Self::Request(error) => (S::BAD_REQUEST, error.code()),
-            Self::Image(ImageError::Empty) => (S::BAD_REQUEST, "body_empty"),
-            Self::Image(ImageError::Unsupported { .. }) => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "image_format_unsupported")
-            }
-            Self::Image(ImageError::TooManyBytes { .. }) => {
-                (S::PAYLOAD_TOO_LARGE, "image_too_many_bytes")
-            }
-            Self::Image(ImageError::TooLarge { .. }) => {
-                (S::PAYLOAD_TOO_LARGE, "image_too_many_pixels")
-            }
-            Self::Image(ImageError::TooManyScans { .. }) => {
-                (S::UNPROCESSABLE_ENTITY, "image_too_many_scans")
-            }
-            Self::Image(ImageError::WrongCount { .. }) => (S::BAD_REQUEST, "shape_mismatch"),
-            Self::Image(ImageError::NotFinite { .. }) => (S::BAD_REQUEST, "number_not_finite"),
-            Self::Image(ImageError::Corrupt { .. }) => (S::UNPROCESSABLE_ENTITY, "image_corrupt"),
-            Self::Refusal(Refusal::Full { .. }) => (S::SERVICE_UNAVAILABLE, "queue_full"),
-            Self::Refusal(Refusal::Closed) => (S::SERVICE_UNAVAILABLE, "version_ended"),
-            Self::Batch(BatchError::Expired) => (S::GATEWAY_TIMEOUT, "deadline_exceeded"),
-            Self::Batch(BatchError::Failed(_)) => (S::INTERNAL_SERVER_ERROR, "inference_failed"),
-            Self::Batch(BatchError::Panicked(_)) => {
-                (S::INTERNAL_SERVER_ERROR, "inference_panicked")
-            }
-            Self::NonFinite => (S::INTERNAL_SERVER_ERROR, "non_finite_output"),
-            Self::Lost => (S::INTERNAL_SERVER_ERROR, "worker_lost"),
-            Self::Panicked => (S::INTERNAL_SERVER_ERROR, "panicked"),
-        }
+        };
+        Row { status, code }
     }
 
-    /// How a version's counters call it.
-    pub fn outcome(&self) -> Outcome {
-        match self.row().0 {
-            StatusCode::SERVICE_UNAVAILABLE => Outcome::Refused,
-            StatusCode::GATEWAY_TIMEOUT => Outcome::Expired,
-            status if status.is_client_error() => Outcome::Invalid,
-            _ => Outcome::Failed,
-        }
-    }
-
-    /// Tells the log, where it is handled: our failures as errors, refusals for those who debug a client.
+    /// Writes it to the log, where it is handled: our failures as errors, refusals for those who debug a client.
     pub fn log(&self, id: &RequestId) {
-        let (status, code) = self.row();
+        if let Self::Predict(error) = self {
+            return error.log(id.as_str());
+        }
+        let Row { status, code } = self.row();
         // The text may hold what a client wrote: Debug escapes line ends and control characters.
         let error = format!("{:?}", self.to_string());
         if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -154,17 +103,11 @@ impl ApiError {
         }
     }
 
-    /// What the client reads: an engine's own words and a panic's stay in the log.
+    /// What the client reads.
     pub fn problem(&self, request_id: &str) -> Problem {
-        let (status, code) = self.row();
+        let Row { status, code } = self.row();
         let detail = match self {
-            Self::Batch(BatchError::Failed(_)) => {
-                "the network could not be run on this batch".into()
-            }
-            Self::Batch(BatchError::Panicked(_)) => "the engine panicked on this batch".into(),
-            Self::Panicked => {
-                "an unexpected failure; it has been logged under this request id".into()
-            }
+            Self::Predict(error) => error.public_detail(),
             other => other.to_string(),
         };
         let current = match self {
@@ -181,6 +124,16 @@ impl ApiError {
             code: code.to_owned(),
             request_id: request_id.to_owned(),
         }
+    }
+
+    /// The body of this server's own API: [`Problem`], as `application/problem+json`.
+    pub fn write_problem(&self, id: &RequestId) -> (HeaderValue, Body) {
+        let problem = self.problem(id.as_str());
+        let json = serde_json::to_vec(&problem).expect("strings and a number");
+        (
+            HeaderValue::from_static("application/problem+json"),
+            json.into(),
+        )
     }
 }
 
@@ -277,26 +230,21 @@ pub struct Problem {
 }
 
 impl IntoResponse for ApiError {
-    /// Leaves the error in the response for the module `layers`, which knows the request id, logs and counts it, once.
+    /// Leaves the error in the response for the module `layers`, which knows the request's id and the front, and logs and
+    /// counts the error, once.
     fn into_response(self) -> Response {
-        let status = self.row().0;
+        let status = self.row().status;
         let mut response = status.into_response();
+        let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         if matches!(self, Self::Admin(AdminError::Unauthorized)) {
-            let bearer = HeaderValue::from_static("Bearer");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, bearer);
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(self, Self::Body(_)) {
-            // What is left of the body has not been read: the connection can't be used again.
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if matches!(self, Self::Predict(PredictError::Body(_))) {
+            // What is left of the body may be more than is drained.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(std::sync::Arc::new(self));
         response

@@ -12,7 +12,12 @@ use axum::{
 };
 use bytes::Bytes;
 
-use super::{DataPlane, data_routes, error::ApiError, predict::read_body, request::PredictQuery};
+use super::{
+    DataPlane, data_routes,
+    error::ApiError,
+    predict::{options, read_body},
+    request::PredictQuery,
+};
 
 /// What every prediction is answered with.
 #[derive(Clone, Debug)]
@@ -39,7 +44,8 @@ pub fn router(plane: &Arc<DataPlane>, constant: Constant) -> Router {
                 -> Result<Response, ApiError> {
         let (head, body) = request.into_parts();
         PredictQuery::of(&head.uri)?;
-        read_body(&plane, &head.headers, body).await?;
+        let mut intake = plane.serving.begin(&options(&head, &body)?)?;
+        read_body(&plane, &mut intake, &head.headers, body).await?;
         let mut response = Response::new(Body::from(constant.body));
         let headers = response.headers_mut();
         headers.insert(

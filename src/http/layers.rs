@@ -1,40 +1,22 @@
-//! What surrounds every request: its id, the in-flight count, panics, and errors told once.
+//! What surrounds every request: its id, the in-flight count, panics, and errors written down once.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{Extensions, HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
-use super::{error::ApiError, request::RequestError};
-use crate::metrics::Metrics;
-
-/// Name of the header that carries the request's id, in and out.
-pub const REQUEST_ID: &str = "x-request-id";
-
-/// Name of the header by which a client shortens its deadline.
-pub const TIMEOUT_MS: &str = "x-timeout-ms";
-
-/// The codes of what is the server's own fault, or its operator's to mend; `error.rs` has them all.
-const OWN_FAULTS: [&str; 7] = [
-    "queue_full",
-    "deadline_exceeded",
-    "inference_failed",
-    "inference_panicked",
-    "non_finite_output",
-    "worker_lost",
-    "panicked",
-];
+use super::{
+    error::ApiError,
+    request_id::{REQUEST_ID, RequestId},
+};
+use crate::{metrics::Metrics, serving::ErrorKind};
 
 /// Requests in flight, ended and refused.
 #[derive(Clone)]
@@ -54,8 +36,8 @@ impl HttpMetrics {
             &["reason"],
         );
         // A counter that begins with its first event shows no increase, and these wake somebody.
-        for code in OWN_FAULTS {
-            refusals.with_label_values(&[code]);
+        for kind in ErrorKind::ALL.iter().filter(|kind| kind.is_own_fault()) {
+            refusals.with_label_values(&[kind.code()]);
         }
         Self {
             in_flight: metrics
@@ -105,59 +87,24 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The id of a request: the client's where it is fit for a log, else a fresh one (UUID version 7).
-#[derive(Clone, Debug)]
-pub struct RequestId(Arc<str>);
+/// How a front writes an error: the type and the bytes of its body.
+pub type WriteError = fn(&ApiError, &RequestId) -> (HeaderValue, Body);
 
-impl RequestId {
-    fn of(headers: &HeaderMap) -> Self {
-        let fit = |id: &&str| {
-            (1..=128).contains(&id.len())
-                && id
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
-        };
-        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-        match given.filter(fit) {
-            Some(id) => Self(id.into()),
-            None => {
-                let mut text = uuid::Uuid::encode_buffer();
-                Self((&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text)).into())
-            }
-        }
-    }
-
-    /// The one that [`surround`] gave to this request.
-    pub fn given(extensions: &Extensions) -> &Self {
-        extensions.get().expect("every route is surrounded")
-    }
-
-    /// As it stands in header, body and log.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The instant by which a request must be answered: the server's own limit or the client's, whichever is earlier.
-///
-/// # Errors
-/// A header that is no whole number of milliseconds.
-pub fn deadline(headers: &HeaderMap, limit: Duration) -> Result<Instant, RequestError> {
-    let now = Instant::now();
-    let Some(given) = headers.get(TIMEOUT_MS) else {
-        return Ok(now + limit);
-    };
-    let milliseconds: u64 = given
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .ok_or(RequestError::Timeout)?;
-    Ok(now + limit.min(Duration::from_millis(milliseconds)))
+/// What [`surround`] needs.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where requests are counted.
+    pub metrics: HttpMetrics,
+    /// How the front behind these routes writes an error.
+    pub write_error: WriteError,
 }
 
 /// Around every request.
 pub async fn surround(
-    State(metrics): State<HttpMetrics>,
+    State(Surroundings {
+        metrics,
+        write_error,
+    }): State<Surroundings>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -167,18 +114,16 @@ pub async fn surround(
 
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(_) => ApiError::Panicked.into_response(),
+        Err(_) => ApiError::PANICKED.into_response(),
     };
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
-        metrics.refused(error.row().1);
+        metrics.refused(error.row().code);
         error.log(&id);
-        let problem =
-            serde_json::to_vec(&error.problem(id.as_str())).expect("strings and a number");
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        *response.body_mut() = Body::from(problem);
+        let (content_type, body) = write_error(&error, &id);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
+        *response.body_mut() = body;
     }
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -196,7 +141,11 @@ mod tests {
     use super::*;
 
     fn routes(metrics: &Metrics) -> Router {
-        let layer = middleware::from_fn_with_state(HttpMetrics::new(metrics), surround);
+        let surroundings = Surroundings {
+            metrics: HttpMetrics::new(metrics),
+            write_error: ApiError::write_problem,
+        };
+        let layer = middleware::from_fn_with_state(surroundings, surround);
         Router::new()
             .route("/bug", get(async || -> &'static str { panic!("a secret") }))
             .route("/well", get(async || "well"))

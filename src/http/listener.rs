@@ -19,7 +19,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
 };
+use tower::ServiceExt;
 
+use super::drain::Drained;
 use crate::metrics::Metrics;
 use guarded::Guarded;
 
@@ -27,7 +29,7 @@ use guarded::Guarded;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConnectionSettings {
-    /// Connections at a time; the newest beyond is closed at once.
+    /// Connections at a time; the newest beyond is closed immediately.
     pub max_connections: usize,
     /// Seconds within which a request's head must have come; also ends idle connections.
     pub header_timeout_seconds: u64,
@@ -60,7 +62,7 @@ impl ConnectionMetrics {
         let open = metrics.gauges("connections", "Connections open now.", of);
         let refused = metrics.counters(
             "connections_refused_total",
-            "Connections closed at once because max_connections were open.",
+            "Connections closed immediately because max_connections were open.",
             of,
         );
         let accept_errors = metrics.counters(
@@ -129,7 +131,8 @@ impl Listener {
             };
             self.metrics.open.inc();
             let io = TokioIo::new(self.guard(stream));
-            let service = TowerToHyperService::new(self.router.clone());
+            let router = self.router.clone().into_service::<Drained>();
+            let service = TowerToHyperService::new(router.map_request(Drained::wrap));
             let builder = builder.clone();
             let open = self.metrics.open.clone();
             let connection = graceful.watch(builder.serve_connection(io, service).into_owned());

@@ -31,9 +31,10 @@ pub async fn readyz(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
 
 /// `GET /metrics` on the admin listener, in Prometheus's text format.
 pub async fn metrics(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
-    for model in plane.registry.iter() {
+    for model in plane.registry().iter() {
         plane.traffic.refresh(&model.task.name, &model.slot.load());
     }
+    plane.serving.refresh_metrics();
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
         plane.metrics.render(),

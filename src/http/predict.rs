@@ -1,26 +1,30 @@
-//! Bytes → pictures → prediction.
+//! `POST /predict`: an HTTP request translated for [`serving`](crate::serving), and its prediction translated back.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::Response,
 };
 use bytes::Bytes;
 
 use super::{
     DataPlane,
-    answer::{Multiple, Single},
-    body::{self, Encoding},
+    answer::{Item, Multiple, Origin, Single, respond, top},
+    body, caller,
     error::ApiError,
-    layers::{self, RequestId},
-    question::Question,
-    request::{self, PredictQuery, Subjects},
-    route,
+    request::{self, Inputs, PredictQuery, RequestError},
+    request_id::RequestId,
 };
-use crate::{registry::Model, rollout::Role};
+use crate::{
+    registry::Model,
+    serving::{
+        Admitted, BodyError, Caller, Intake, Options, PredictError, PredictInput, Row,
+        body::Encoding,
+    },
+};
 
 /// JSON beyond this size is parsed off the async threads.
 const INLINE_JSON_BYTES: usize = 256 * 1024;
@@ -36,7 +40,7 @@ const INLINE_JSON_BYTES: usize = 256 * 1024;
         (status = 413, description = "Too many bytes or pixels", body = super::error::Problem, content_type = "application/problem+json"),
         (status = 415, description = "No picture format that is read here", body = super::error::Problem, content_type = "application/problem+json"),
         (status = 422, description = "The picture is corrupt", body = super::error::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The queue is full; see Retry-After", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The queue is full, or too many bytes are in flight; see Retry-After", body = super::error::Problem, content_type = "application/problem+json"),
         (status = 504, description = "The deadline passed", body = super::error::Problem, content_type = "application/problem+json"),
     )
 )]
@@ -44,11 +48,7 @@ pub async fn default_model(
     State(plane): State<Arc<DataPlane>>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let model = plane
-        .registry
-        .default_model()
-        .ok_or(ApiError::NoDefaultModel)?;
-    predict(&plane, model, request).await
+    predict(&plane, plane.serving.default_model()?, request).await
 }
 
 /// `POST /models/{model}/predict`
@@ -67,8 +67,7 @@ pub async fn named_model(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let model = plane.registry.get(&name).ok_or(ApiError::UnknownModel)?;
-    predict(&plane, model, request).await
+    predict(&plane, plane.serving.model(&name)?, request).await
 }
 
 /// Takes the request apart by itself: extractors would copy each header.
@@ -76,70 +75,137 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
     let (head, body) = request.into_parts();
     let (id, headers) = (RequestId::given(&head.extensions), &head.headers);
     let top_k = PredictQuery::of(&head.uri)?.top_k(model.labels.len())?;
-    let deadline = layers::deadline(headers, plane.settings.deadline())?;
-    let bytes = read_body(plane, headers, body).await?;
-    let subjects = subjects(plane, headers, bytes).await?;
-
-    let deployment = model.slot.load_full();
-    let route = route::choose(&deployment, model, headers, id)?;
-    let question = Question {
-        plane,
-        model,
-        deployment: &deployment,
-        caller: route.key,
-        pinned: route.pinned,
-        id,
-        deadline,
-        top_k,
+    let caller = Caller {
+        request_id: id.as_str(),
+        key: caller::key(&model.routing, headers),
+        role: caller::role(headers)?,
     };
-    // A version on trial may fail at its own cost, not at the caller's.
-    if route.seat.role != Role::Stable && !route.pinned {
-        let trial = question.within(model.routing.fallback_after_ms);
-        if let Some(answer) = trial.on_trial(route.seat, &subjects).await {
-            return answer;
+    let mut admitted = plane
+        .serving
+        .admit(model, caller, &options(&head, &body)?)?;
+    let bytes = read_body(plane, &mut admitted.intake, headers, body).await?;
+    match inputs(plane, &mut admitted.intake, headers, bytes).await? {
+        Inputs::One(input) => {
+            let mut predicted = admitted.predict(vec![input]).await?;
+            let row = predicted.rows.pop().expect("a row for each input")?;
+            let timings = row.timings.into();
+            let answer = Single {
+                origin: Origin::new(id.as_str(), &predicted),
+                predictions: top(&row.probabilities, &model.labels, top_k),
+                timings,
+            };
+            Ok(respond(&answer, StatusCode::OK, Some(&timings)))
         }
-        return question
-            .ask(&deployment.stable, subjects, Some(route.seat.role))
-            .await;
+        Inputs::Many(inputs) => many(plane, model, admitted, inputs, id, top_k).await,
     }
-    question.ask(route.seat, subjects, None).await
 }
 
-/// The body within its limits, its encoding undone.
-pub async fn read_body(
-    plane: &DataPlane,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Bytes, ApiError> {
-    let settings = &plane.settings;
-    let encoding = Encoding::parse(
-        headers
-            .get(header::CONTENT_ENCODING)
-            .map(|value| value.as_bytes()),
-    )?;
-    let limit = settings.max_body_bytes;
-    let time = Duration::from_secs(settings.body_timeout_seconds);
-    let bytes = body::read(body, limit, time).await?;
-    Ok(match encoding {
-        Encoding::Identity => bytes,
-        packed => {
-            plane
-                .off_thread(move || packed.undo(bytes, limit))
-                .await??
-        }
+/// How the request wants to be answered, as its head says.
+///
+/// # Errors
+/// A deadline that is no number.
+pub fn options(head: &Parts, body: &Body) -> Result<Options, RequestError> {
+    Ok(Options {
+        received: Instant::now(),
+        timeout: caller::timeout(&head.headers)?,
+        announced_bytes: body::announced_bytes(body),
     })
 }
 
-async fn subjects(
+/// The body within its limits, its encoding undone.
+///
+/// # Errors
+/// Too long, too slow, broken, in an unknown encoding, or over the budget of all.
+pub async fn read_body(
     plane: &DataPlane,
+    intake: &mut Intake<'_>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, ApiError> {
+    let settings = plane.serving.settings();
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let encoding = Encoding::parse(encoding.map(|value| value.as_bytes()))?;
+    let (until, passed) = intake.deadline();
+    let left = until.saturating_duration_since(Instant::now());
+    let time = settings.body_timeout().min(left);
+    let reserve = |bytes| intake.reserve(bytes);
+    let read = body::read(body, settings.max_body_bytes, time, reserve).await;
+    let bytes = read.map_err(|error| match error {
+        PredictError::Body(BodyError::Slow { .. }) if time == left => passed,
+        error => error,
+    })?;
+    Ok(intake.decompress(encoding, bytes).await?)
+}
+
+async fn inputs(
+    plane: &DataPlane,
+    intake: &mut Intake<'_>,
     headers: &HeaderMap,
     bytes: Bytes,
-) -> Result<Subjects, ApiError> {
-    let limit = plane.settings.max_images;
-    if bytes.len() > INLINE_JSON_BYTES && request::looks_like_json(headers, &bytes) {
-        return Ok(plane
-            .off_thread(move || request::json(&bytes, limit))
-            .await??);
+) -> Result<Inputs, ApiError> {
+    let limit = plane.serving.settings().max_images;
+    if !request::looks_like_json(headers, &bytes) {
+        return request::inputs(headers, bytes, limit).await;
     }
-    Ok(request::subjects(headers, bytes, limit).await?)
+    // What is read out of JSON takes at most four bytes for two of text, a digit and a comma.
+    intake.reserve(2 * bytes.len())?;
+    match bytes.len() > INLINE_JSON_BYTES {
+        true => intake.run(move || request::json(&bytes, limit)).await?,
+        false => request::json(&bytes, limit),
+    }
+}
+
+/// Several inputs: each has its own answer or error, in their order.
+async fn many(
+    plane: &DataPlane,
+    model: &Model,
+    admitted: Admitted<'_>,
+    inputs: Vec<Result<PredictInput, RequestError>>,
+    id: &RequestId,
+    top_k: usize,
+) -> Result<Response, ApiError> {
+    let mut readable = Vec::with_capacity(inputs.len());
+    let errors: Vec<Option<RequestError>> = inputs
+        .into_iter()
+        .map(|input| input.map(|input| readable.push(input)).err())
+        .collect();
+    let mut predicted = admitted.predict(readable).await?;
+    let mut rows = std::mem::take(&mut predicted.rows).into_iter();
+    let mut status = None;
+    let item = |error: Option<RequestError>| {
+        let row = match error {
+            Some(error) => Err(ApiError::from(error)),
+            None => rows
+                .next()
+                .expect("a row for each input")
+                .map_err(ApiError::from),
+        };
+        // Where nothing could be answered, balancers and clients that read only the status must see it.
+        let own = row
+            .as_ref()
+            .map_or_else(|error| error.row().status, |_| StatusCode::OK);
+        status = match status {
+            Some(first) if own != StatusCode::OK => Some(first),
+            _ => Some(own),
+        };
+        match row {
+            Ok(Row {
+                probabilities,
+                timings,
+            }) => Item::Answered {
+                predictions: top(&probabilities, &model.labels, top_k),
+                timings: timings.into(),
+            },
+            Err(error) => {
+                plane.http_metrics.refused(error.row().code);
+                error.log(id);
+                let error = error.problem(id.as_str());
+                Item::Refused { error }
+            }
+        }
+    };
+    let results = errors.into_iter().map(item).collect();
+    let origin = Origin::new(id.as_str(), &predicted);
+    let answer = Multiple { origin, results };
+    Ok(respond(&answer, status.unwrap_or(StatusCode::OK), None))
 }

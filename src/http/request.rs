@@ -15,6 +15,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::error::ApiError;
+use crate::serving::{PredictError, PredictInput};
 pub use instances::{Instance, Instances};
 
 /// Why a request can't be followed; always the client's to mend.
@@ -23,14 +25,6 @@ pub enum RequestError {
     /// An unknown or malformed query parameter.
     #[error("query: {0}")]
     Query(String),
-    /// `top_k` outside the classes.
-    #[error("top_k is {given}; it must be between 1 and {classes}, the number of classes")]
-    TopK {
-        /// What was asked for.
-        given: usize,
-        /// What there is.
-        classes: usize,
-    },
     /// The timeout header isn't a number.
     #[error("the header x-timeout-ms must be a whole number of milliseconds")]
     Timeout,
@@ -45,30 +39,9 @@ pub enum RequestError {
         /// Position in `instances`.
         index: usize,
     },
-    /// Numbers in another shape than the network's input.
-    #[error(
-        "the numbers have shape {given}, the network reads {expected} (see GET /models/{{model}})"
-    )]
-    Shape {
-        /// As sent.
-        given: String,
-        /// As it must be.
-        expected: String,
-    },
     /// A multipart body that isn't one.
     #[error("multipart: {0}")]
     Multipart(String),
-    /// Nothing to predict.
-    #[error(
-        "the body holds no picture: send image bytes, multipart/form-data with one file a part, or JSON"
-    )]
-    NoPicture,
-    /// Too many at once.
-    #[error("the body holds more than {limit} pictures (requests.max_images)")]
-    TooManyPictures {
-        /// The limit.
-        limit: usize,
-    },
 }
 
 impl RequestError {
@@ -76,14 +49,10 @@ impl RequestError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Query(_) => "query_invalid",
-            Self::TopK { .. } => "top_k_out_of_range",
             Self::Timeout => "timeout_header_invalid",
             Self::Json(_) => "json_invalid",
             Self::Base64 { .. } => "base64_invalid",
-            Self::Shape { .. } => "shape_mismatch",
             Self::Multipart(_) => "multipart_invalid",
-            Self::NoPicture => "no_picture",
-            Self::TooManyPictures { .. } => "too_many_pictures",
         }
     }
 }
@@ -93,7 +62,7 @@ impl RequestError {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PredictQuery {
-    /// How many classes to name, most probable first; 5 (or all, where there are fewer) unless told otherwise.
+    /// How many classes to name, most probable first. Default: 5, or all where there are fewer.
     pub top_k: Option<usize>,
 }
 
@@ -112,58 +81,23 @@ impl PredictQuery {
     ///
     /// # Errors
     /// Zero, or more than there are.
-    pub fn top_k(self, classes: usize) -> Result<usize, RequestError> {
+    pub fn top_k(self, classes: usize) -> Result<usize, PredictError> {
         match self.top_k {
             None => Ok(classes.min(5)),
             Some(given) if (1..=classes).contains(&given) => Ok(given),
-            Some(given) => Err(RequestError::TopK { given, classes }),
+            Some(given) => Err(PredictError::TopK { given, classes }),
         }
     }
 }
 
-/// One thing to predict, not yet decoded.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Subject {
-    /// An encoded picture.
-    Picture(Bytes),
-    /// A tensor as the network reads it.
-    Numbers {
-        /// Outermost first, without a batch dimension.
-        shape: Vec<usize>,
-        /// Row-major.
-        values: Vec<f32>,
-    },
-}
-
-impl Subject {
-    /// The picture as it came; none of numbers. Shares the bytes.
-    pub fn encoded(&self) -> Option<Bytes> {
-        match self {
-            Self::Picture(bytes) => Some(bytes.clone()),
-            Self::Numbers { .. } => None,
-        }
-    }
-}
-
-/// The subjects of one request.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Subjects {
+/// What a request asks to be predicted.
+#[derive(Debug, PartialEq)]
+pub enum Inputs {
     /// Answered as one object.
-    One(Subject),
-    /// Answered as a list, in order; one that can't be used carries its own error.
-    Many(Vec<Result<Subject, Base64Error>>),
+    One(PredictInput),
+    /// Answered as a list, in order; one that can't be read has its own error there.
+    Many(Vec<Result<PredictInput, RequestError>>),
 }
-
-impl Subjects {
-    /// Whether the answer is a list.
-    pub fn are_many(&self) -> bool {
-        matches!(self, Self::Many(_))
-    }
-}
-
-/// An instance whose `b64` isn't base64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Base64Error;
 
 /// Whether a body will be read as JSON; what it holds is sniffed, only multipart is known by its Content-Type.
 pub fn looks_like_json(headers: &HeaderMap, body: &[u8]) -> bool {
@@ -176,31 +110,23 @@ fn multipart_type(headers: &HeaderMap) -> Option<&str> {
     kind.eq_ignore_ascii_case("multipart/").then_some(value)
 }
 
-/// Reads the subjects out of a body.
+/// Reads the inputs out of a body.
 ///
 /// # Errors
 /// No picture, too many, or a body that is none of the accepted forms.
-pub async fn subjects(
-    headers: &HeaderMap,
-    body: Bytes,
-    limit: usize,
-) -> Result<Subjects, RequestError> {
+pub async fn inputs(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Inputs, ApiError> {
     if let Some(content_type) = multipart_type(headers) {
         multipart(content_type, body, limit).await
     } else if looks_like_json(headers, &body) {
         json(&body, limit)
     } else if body.trim_ascii().is_empty() {
-        Err(RequestError::NoPicture)
+        Err(PredictError::NoInput.into())
     } else {
-        Ok(Subjects::One(Subject::Picture(body)))
+        Ok(Inputs::One(PredictInput::Picture(body)))
     }
 }
 
-async fn multipart(
-    content_type: &str,
-    body: Bytes,
-    limit: usize,
-) -> Result<Subjects, RequestError> {
+async fn multipart(content_type: &str, body: Bytes, limit: usize) -> Result<Inputs, ApiError> {
     let wrong = |error: multer::Error| RequestError::Multipart(error.to_string());
     let boundary = multer::parse_boundary(content_type).map_err(wrong)?;
     let body = Body::from(body).into_data_stream();
@@ -208,14 +134,14 @@ async fn multipart(
     let mut pictures = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(wrong)? {
         if pictures.len() == limit {
-            return Err(RequestError::TooManyPictures { limit });
+            return Err(PredictError::TooManyInputs { limit }.into());
         }
-        pictures.push(Subject::Picture(part.bytes().await.map_err(wrong)?));
+        pictures.push(PredictInput::Picture(part.bytes().await.map_err(wrong)?));
     }
     match pictures.len() {
-        0 => Err(RequestError::NoPicture),
-        1 => Ok(Subjects::One(pictures.remove(0))),
-        _ => Ok(Subjects::Many(pictures.into_iter().map(Ok).collect())),
+        0 => Err(PredictError::NoInput.into()),
+        1 => Ok(Inputs::One(pictures.remove(0))),
+        _ => Ok(Inputs::Many(pictures.into_iter().map(Ok).collect())),
     }
 }
 
@@ -229,25 +155,26 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// Not JSON, not of this form, empty, or too many instances.
-pub fn json(body: &[u8], limit: usize) -> Result<Subjects, RequestError> {
+pub fn json(body: &[u8], limit: usize) -> Result<Inputs, ApiError> {
     let wrong = |error: serde_json::Error| RequestError::Json(error.to_string());
     // A derived struct would also be read from a list of its fields.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(RequestError::Json("a list stands at the top".into()));
+        return Err(RequestError::Json("a list stands at the top".into()).into());
     }
     let Instances { instances } = serde_json::from_slice(body).map_err(wrong)?;
     if instances.is_empty() {
-        return Err(RequestError::NoPicture);
+        return Err(PredictError::NoInput.into());
     }
     if instances.len() > limit {
-        return Err(RequestError::TooManyPictures { limit });
+        return Err(PredictError::TooManyInputs { limit }.into());
     }
-    let subject = |instance| match instance {
+    let input = |(index, instance)| match instance {
         Instance::Picture { b64 } => BASE64
             .decode(b64.as_bytes())
-            .map(|bytes| Subject::Picture(bytes.into()))
-            .map_err(|_| Base64Error),
-        Instance::Numbers { shape, values } => Ok(Subject::Numbers { shape, values }),
+            .map(|bytes| PredictInput::Picture(bytes.into()))
+            .map_err(|_| RequestError::Base64 { index }),
+        Instance::Numbers { shape, values } => Ok(PredictInput::Tensor { shape, values }),
     };
-    Ok(Subjects::Many(instances.into_iter().map(subject).collect()))
+    let inputs = instances.into_iter().enumerate().map(input);
+    Ok(Inputs::Many(inputs.collect()))
 }

@@ -14,7 +14,10 @@ const PLACES: usize = LATENCY_SECONDS.len() + 1;
 /// The first requests of a seat are remembered one by one.
 pub const FIRST: u32 = 64;
 
-/// The counters; a request touches three of them.
+/// Failing callers that are remembered; each counts once.
+const REMEMBERED: usize = 256;
+
+/// The counters; an answered request touches two of them.
 #[derive(Debug)]
 pub(super) struct Live {
     /// By latency.
@@ -25,6 +28,8 @@ pub(super) struct Live {
     first: AtomicU64,
     /// A bit for each of the first that was an error.
     first_errors: AtomicU64,
+    /// The callers that failed lately, by their lowest bits.
+    failing: Box<[AtomicU64]>,
 }
 
 /// A reading.
@@ -47,6 +52,7 @@ impl Live {
             non_finite: zero(),
             first: zero(),
             first_errors: zero(),
+            failing: (0..REMEMBERED).map(|_| zero()).collect(),
         }
     }
 
@@ -57,15 +63,19 @@ impl Live {
         self.first();
     }
 
-    pub(super) fn erred(&self) {
+    /// Counts a failed request, unless the same caller's was the last that fell on its place: whoever repeats one request
+    /// says no more than once.
+    pub(super) fn failed(&self, caller: u64, is_non_finite: bool) {
+        let place = &self.failing[caller as usize % REMEMBERED];
+        // 0 stands for an empty place.
+        if place.swap(caller.max(1), Relaxed) == caller.max(1) {
+            return;
+        }
         self.errors.fetch_add(1, Relaxed);
+        self.non_finite.fetch_add(is_non_finite.into(), Relaxed);
         if let Some(place) = self.first() {
             self.first_errors.fetch_or(1 << place, Relaxed);
         }
-    }
-
-    pub(super) fn not_finite(&self) {
-        self.non_finite.fetch_add(1, Relaxed);
     }
 
     /// Which of the first this is.
@@ -176,7 +186,7 @@ mod tests {
         let live = Live::new();
         for request in 0..100 {
             match request % 3 {
-                0 => live.erred(),
+                0 => live.failed(request, false),
                 _ => live.answered(Duration::ZERO),
             }
         }
@@ -185,5 +195,18 @@ mod tests {
         for (requests, errors) in [(0, 0), (1, 1), (3, 1), (20, 7), (64, 22), (1000, 22)] {
             assert_eq!(counts.errors_among_first(requests), errors, "{requests}");
         }
+    }
+
+    #[test]
+    fn a_caller_that_repeats_a_failing_request_counts_once() {
+        let live = Live::new();
+        for _ in 0..1000 {
+            live.failed(7, true);
+            live.failed(0, false);
+        }
+        live.failed(8, false);
+        let counts = live.read();
+        assert_eq!((counts.errors, counts.non_finite), (3, 1));
+        assert_eq!(counts.errors_among_first(20), 3);
     }
 }

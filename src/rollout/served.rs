@@ -1,6 +1,9 @@
 //! A version in its role, with the counters of what it answered.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
@@ -54,8 +57,8 @@ impl Outcome {
             .expect("every outcome is in the table")
     }
 
-    /// Whether the version, not the client, is to blame: stable then answers for a version on trial.
-    pub fn is_versions_fault(self) -> bool {
+    /// Whether stable may be able to answer what another version could not: nothing is wrong with the input.
+    pub fn is_worth_a_fallback(self) -> bool {
         matches!(self, Self::Refused | Self::Expired | Self::Failed)
     }
 }
@@ -236,12 +239,10 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Begins to count one picture; it ends as [`Outcome::Cancelled`] unless told otherwise. Of a role that the caller chose
-    /// nothing is counted for the judge: the split didn't give it that request.
-    pub fn attempt(&self, pinned: bool) -> Attempt<'_> {
+    /// Begins to count one picture; it ends as [`Outcome::Cancelled`] unless [`Attempt::end`] is called.
+    pub fn attempt(&self) -> Attempt<'_> {
         Attempt {
             seat: self,
-            pinned,
             started: Instant::now(),
             outcome: Outcome::Cancelled,
         }
@@ -252,16 +253,20 @@ impl Seat {
         let worth = self.role == Role::Stable || self.breaker.admits(now);
         if !worth {
             self.fell_back("breaker_open");
-            // Spared the caller, not the version: it would have been another failure.
-            self.live.erred();
         }
         worth
     }
 
-    /// Counts what an answer says: its class, how sure it is.
-    pub fn answered(&self, class: usize, probabilities: &[f32]) {
+    /// Counts what an answer says, `[classes]`: its class (of equals the first), how sure it is.
+    pub fn answered(&self, probabilities: &[f32]) {
+        let (mut class, mut top1) = (0, f32::NEG_INFINITY);
+        for (index, probability) in probabilities.iter().enumerate() {
+            if *probability > top1 {
+                (class, top1) = (index, *probability);
+            }
+        }
         self.predictions[self.classes.place(class)].inc();
-        self.top1_probability.observe(probabilities[class].into());
+        self.top1_probability.observe(top1.into());
         let terms = probabilities.iter().filter(|p| **p > 0.0);
         let entropy: f32 = terms.map(|p| -p * p.ln()).sum();
         self.entropy.observe(entropy.max(0.0).into());
@@ -270,9 +275,22 @@ impl Seat {
     /// Counts an answer that isn't finite.
     pub fn not_finite(&self, source: Source) {
         self.non_finite[source as usize].inc();
-        if source == Source::Live {
-            self.live.not_finite();
-        }
+    }
+
+    /// Evidence: a request that the split gave this seat was answered by it, and the version took so long.
+    pub fn answered_live(&self, took: Duration) {
+        self.live.answered(took);
+    }
+
+    /// Evidence: a request that the split gave this seat was failed by it, and not by the caller's doing. `caller` counts
+    /// once while it is remembered.
+    pub fn failed_live(&self, caller: u64, is_non_finite: bool) {
+        self.live.failed(caller, is_non_finite);
+    }
+
+    /// After some calls without a success in between, callers are spared this version for a while; stable answers them.
+    pub fn spare_callers(&self, now: Instant) {
+        self.breaker.failed(now);
     }
 
     /// Answers so far, by class name.
@@ -307,13 +325,12 @@ impl Seat {
 /// One picture on its way; counted when dropped, so that a client that leaves is counted as well.
 pub struct Attempt<'a> {
     seat: &'a Seat,
-    pinned: bool,
     started: Instant,
     outcome: Outcome,
 }
 
 impl Attempt<'_> {
-    /// Says how it ended.
+    /// Ends it.
     pub fn end(mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
@@ -327,14 +344,6 @@ impl Drop for Attempt<'_> {
             let took = self.started.elapsed();
             seat.duration.observe(took.as_secs_f64());
             seat.breaker.succeeded();
-            if !self.pinned {
-                seat.live.answered(took);
-            }
-        } else if self.outcome.is_versions_fault() {
-            seat.breaker.failed(Instant::now());
-            if !self.pinned {
-                seat.live.erred();
-            }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Has the version that answers gone bad since it became stable?
+//! Detects that the stable version has become worse than at its validation.
 
 use std::sync::Arc;
 
 use super::DriftSettings;
 use crate::{
-    drift::{comparison::Told, sequential::Detector},
+    drift::{comparison::PairMeasure, sequential::Detector},
     rollout::Seat,
 };
 
@@ -49,12 +49,14 @@ impl Detectors {
     }
 
     /// One more pair; `None` for an answer that failed or isn't finite.
-    pub(super) fn observe(&mut self, told: Option<&Told>) {
+    pub(super) fn observe(&mut self, measure: Option<&PairMeasure>) {
         let Some([disagreement, divergence]) = &mut self.pair else {
             return;
         };
-        disagreement.observe(f64::from(!told.is_some_and(|told| told.agrees)));
-        let nats = told.map_or(self.clip_nats, |told| told.kl_nats.min(self.clip_nats));
+        disagreement.observe(f64::from(!measure.is_some_and(|measure| measure.agrees)));
+        let nats = measure.map_or(self.clip_nats, |measure| {
+            measure.kl_nats.min(self.clip_nats)
+        });
         divergence.observe(nats / self.clip_nats);
         let logs = [disagreement.log_statistic(), divergence.log_statistic()];
         if let Some(series) = self.seat.beside_teacher() {

@@ -1,4 +1,4 @@
-//! The shadow thread: takes samples, runs who hasn't answered them, compares.
+//! The shadow thread: takes samples, runs the versions that haven't answered them, compares.
 
 use std::{
     sync::Arc,
@@ -13,12 +13,12 @@ use stillhouse_engine::Haste;
 use super::{
     Counters, DriftSettings, Miss, Sample, ShadowSettings,
     admission::Admission,
-    bench::{Answers, Bench, ROWS, Run},
     detectors::Detectors,
+    engines::{Answers, ROWS, Run, ShadowEngines},
 };
 use crate::{
     drift::{
-        comparison::{Comparison, Scores, Told},
+        comparison::{Comparison, PairMeasure, Scores},
         sequential::{disagreement, divergence},
     },
     image::{Limits, Thumbnail},
@@ -27,17 +27,17 @@ use crate::{
     version::Version,
 };
 
-/// How long it naps when nothing waits, at first and at most. It is never woken: waking a thread costs whoever does it, and
-/// that would be every sampled request (57 of 403 microseconds at the median, measured on a virtual machine).
-const NAPS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(64)];
+/// How long it sleeps when nothing waits, at first and at most. It is never woken: the cost of waking a thread falls on the
+/// waker, which would be every sampled request (57 of 403 microseconds at the median, measured on a virtual machine).
+const SLEEPS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(64)];
 
-/// Between two looks at whether somebody waits.
-const BREATH: Duration = Duration::from_millis(2);
+/// Between two checks whether live rows wait.
+const CHECK_INTERVAL: Duration = Duration::from_millis(2);
 
-/// After so many in vain one batch is run all the same: a version whose workers hang has rows that wait for ever.
-const LOOKS: u32 = 5000;
+/// After so many checks one batch is run all the same: a version whose workers hang has rows that wait for ever.
+const CHECKS: u32 = 5000;
 
-/// Who is compared with whom: it stays the same for as long as the same versions fill the same roles of one rollout.
+/// Which versions are compared: the same for as long as the same versions fill the same roles of one rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairing {
     rollout: u64,
@@ -45,7 +45,7 @@ pub struct Pairing {
 }
 
 impl Pairing {
-    /// Of a deployment. Seats are told apart by where they lie: whoever keeps a pairing keeps the seats as well.
+    /// Of a deployment. Seats are identified by their addresses, so a pairing is valid only while its seats are alive.
     pub fn of(deployment: &Deployment) -> Self {
         let place = |role| {
             deployment
@@ -83,24 +83,24 @@ pub struct Difference {
     pub non_finite: bool,
 }
 
-/// What one student said.
-enum Said {
-    Finite(Told),
+/// What became of one picture on one student.
+enum StudentOutcome {
+    Finite(PairMeasure),
     NotFinite,
     Failed,
 }
 
-impl Said {
-    fn told(&self) -> Option<&Told> {
+impl StudentOutcome {
+    fn measure(&self) -> Option<&PairMeasure> {
         match self {
-            Self::Finite(told) => Some(told),
+            Self::Finite(measure) => Some(measure),
             Self::NotFinite | Self::Failed => None,
         }
     }
 }
 
-/// What a runner is made of; unlike itself it may change threads.
-pub(super) struct Parts {
+/// What a runner is made from; unlike the runner, which owns engines, it may change threads.
+pub(super) struct RunnerParts {
     pub(super) slot: Arc<Slot>,
     pub(super) samples: Receiver<Sample>,
     pub(super) differences: Sender<Difference>,
@@ -120,7 +120,7 @@ pub(super) struct Runner {
     haste: Haste,
     admission: Admission,
     begun: Instant,
-    bench: Bench,
+    engines: ShadowEngines,
     answers: [Answers; 3],
     comparison: Comparison,
     thumbnail: Thumbnail,
@@ -128,7 +128,7 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: RunnerParts) -> Self {
         let haste = match parts.settings.gives_way {
             true => Haste::BesideTraffic,
             false => Haste::NobodyWaits,
@@ -142,7 +142,7 @@ impl Runner {
             haste,
             admission: Admission::new(&parts.settings),
             begun: Instant::now(),
-            bench: Bench::new(parts.limits, parts.durations, haste),
+            engines: ShadowEngines::new(parts.limits, parts.durations, haste),
             answers: Default::default(),
             comparison: Comparison::default(),
             thumbnail: Thumbnail::new(),
@@ -150,13 +150,13 @@ impl Runner {
         }
     }
 
-    /// Works until nobody can send any more.
+    /// Works until every sender is gone.
     pub(super) fn run(mut self) {
         if self.haste == Haste::BesideTraffic {
             stillhouse_engine::give_way();
         }
         let mut batch = Vec::with_capacity(ROWS);
-        let [shortest, longest] = NAPS;
+        let [shortest, longest] = SLEEPS;
         let mut nap = shortest;
         loop {
             match self.samples.try_recv() {
@@ -171,8 +171,8 @@ impl Runner {
                 Err(TryRecvError::Disconnected) => return,
             }
             let current = self.slot.load_full();
-            // Versions must not outlive their roles because nobody sends pictures.
-            self.bench.keep(&current);
+            // Also without traffic: this thread's engines must not keep a version that lost its role.
+            self.engines.keep(&current);
             if self
                 .detectors
                 .as_ref()
@@ -210,20 +210,21 @@ impl Runner {
         });
     }
 
-    /// All of the batch were answered under the same pairing as `current` has.
+    /// Every sample of the batch was answered under the pairing of `current`.
     fn compare(&mut self, current: &Arc<Deployment>, batch: &[Sample]) {
         let Some(teacher) = &current.teacher else {
             return;
         };
         let [of_teacher, of_students @ ..] = &mut self.answers;
         of_teacher.begin(teacher, batch);
-        // At the same priority nobody is waited for.
+        // At the same priority it does not wait.
         let pause = || {
             if self.haste == Haste::BesideTraffic {
                 give_way(current);
             }
         };
-        self.bench.run(teacher, batch, |_| true, pause, of_teacher);
+        self.engines
+            .run(teacher, batch, |_| true, pause, of_teacher);
         let sound = |index: usize| {
             of_teacher.run(index) == Run::Answered
                 && of_teacher
@@ -235,7 +236,7 @@ impl Runner {
         for (seat, answers) in students.iter().zip(of_students) {
             if let Some(seat) = seat {
                 answers.begin(seat, batch);
-                self.bench.run(seat, batch, sound, pause, answers);
+                self.engines.run(seat, batch, sound, pause, answers);
             }
         }
         for (index, sample) in batch.iter().enumerate() {
@@ -271,7 +272,7 @@ impl Runner {
             return Err(Miss::TeacherNonFinite);
         }
         let canary = current.canary.as_ref();
-        // A picture that one of them can't be given compares nobody.
+        // A picture that one of the versions can't read makes no pair.
         for answers in [Some(of_stable), canary.map(|_| of_canary)]
             .into_iter()
             .flatten()
@@ -283,30 +284,30 @@ impl Runner {
         self.comparison.begin(truth);
         let watched = sample.statistics(&mut self.thumbnail);
         let comparison = &mut self.comparison;
-        let mut say = |seat: &Seat, answers: &Answers| {
-            let said = said(seat, answers, index, truth, comparison);
-            // A picture is the same for all, but each version has its own cells for it.
+        let mut outcome = |seat: &Seat, answers: &Answers| {
+            let outcome = student_outcome(seat, answers, index, truth, comparison);
+            // The picture is the same for all versions, but each has its own cells of it.
             if let (Some(watched), Some(series)) = (&watched, seat.beside_teacher()) {
                 watched
                     .named()
                     .for_each(|(name, value)| series.watch(name, value));
             }
-            said
+            outcome
         };
-        let stable_said = say(&current.stable, of_stable);
-        let canary_said = canary.map(|seat| say(seat, of_canary));
+        let stable = outcome(&current.stable, of_stable);
+        let canary = canary.map(|seat| outcome(seat, of_canary));
         let top1 = self.comparison.teacher_top1();
-        self.detectors(current).observe(stable_said.told());
-        if let Some(canary_said) = canary_said {
-            let class = |said: &Said| said.told().map(|told| told.top1);
-            let nats = |said: &Said| said.told().map(|told| told.kl_nats);
+        self.detectors(current).observe(stable.measure());
+        if let Some(canary) = canary {
+            let class = |of: &StudentOutcome| of.measure().map(|measure| measure.top1);
+            let nats = |of: &StudentOutcome| of.measure().map(|measure| measure.kl_nats);
             let difference = Difference {
                 pairing: Pairing::of(current),
-                disagreement: disagreement(top1, class(&stable_said), class(&canary_said)),
-                divergence: divergence(nats(&stable_said), nats(&canary_said), current.clip_nats()),
-                non_finite: matches!(canary_said, Said::NotFinite),
+                disagreement: disagreement(top1, class(&stable), class(&canary)),
+                divergence: divergence(nats(&stable), nats(&canary), current.clip_nats()),
+                non_finite: matches!(canary, StudentOutcome::NotFinite),
             };
-            // The judge takes them every second; if it didn't, this thread could wait.
+            // The judge takes them twice a second; a full channel would hold up nothing but this thread.
             let _ = self.differences.send(difference);
         }
         Ok(())
@@ -319,42 +320,42 @@ impl Runner {
     }
 }
 
-/// Waits while rows wait: then the machine has no time to spare, and what is dropped meanwhile is dropped for that.
+/// Waits while live rows wait: the machine is busy then, and samples that overflow the queue meanwhile are dropped.
 fn give_way(deployment: &Deployment) {
     let is_busy = || deployment.seats().any(|seat| seat.version.waiting() > 0);
-    let mut looks = 0;
-    while is_busy() && looks < LOOKS {
-        thread::sleep(BREATH);
-        looks += 1;
+    let mut checks = 0;
+    while is_busy() && checks < CHECKS {
+        thread::sleep(CHECK_INTERVAL);
+        checks += 1;
     }
 }
 
 /// Measures one student and counts what comes out.
-fn said(
+fn student_outcome(
     seat: &Seat,
     answers: &Answers,
     index: usize,
     truth: Scores,
     comparison: &mut Comparison,
-) -> Said {
+) -> StudentOutcome {
     let series = seat.beside_teacher();
     let scores = scores(&seat.version, answers.scores(index));
     let answered = answers.run(index) == Run::Answered;
     if answered && scores.are_finite() {
-        let told = comparison.student(truth, scores, seat.version.temperature());
+        let measure = comparison.student(truth, scores, seat.version.temperature());
         if let Some(series) = series {
-            series.observe(&told, comparison);
+            series.observe(&measure, comparison);
         }
-        return Said::Finite(told);
+        return StudentOutcome::Finite(measure);
     }
     if let Some(series) = series {
         series.observe_worst(comparison.teacher_top1());
     }
     if !answered {
-        return Said::Failed;
+        return StudentOutcome::Failed;
     }
     seat.not_finite(Source::Shadow);
-    Said::NotFinite
+    StudentOutcome::NotFinite
 }
 
 fn scores<'a>(version: &Version, values: &'a [f32]) -> Scores<'a> {

@@ -15,14 +15,14 @@ pub(super) struct Window {
     pub(super) tally: Tally,
 }
 
-/// The readings that windows are measured from; only whoever keeps the time and whoever asks comes here.
+/// The readings that windows are measured from; requests never touch them.
 #[derive(Default)]
 pub(super) struct Windows {
     seats: Vec<(Arc<Seat>, Ring<Tally>)>,
 }
 
 impl Windows {
-    /// Begins a window for who is new, ends those of who has gone.
+    /// Begins windows for new seats and ends those of seats that are gone.
     pub(super) fn turn(&mut self, deployment: &Deployment, since_epoch: Duration) {
         let seated = |seat: &Arc<Seat>| deployment.seats().any(|other| Arc::ptr_eq(seat, other));
         self.seats.retain(|(seat, _)| seated(seat));
@@ -41,7 +41,7 @@ impl Windows {
     pub(super) fn read(&self, deployment: &Deployment) -> Vec<Window> {
         let window = |seat: &Arc<Seat>| {
             let mut known = self.seats.iter();
-            // Whoever was seated a moment ago has no window yet, and nothing in it.
+            // A seat of a moment ago has no window yet, and nothing in it.
             let ring = known.find(|(known, _)| Arc::ptr_eq(known, seat));
             let now = read(seat)?;
             let tally = ring.map_or_else(|| now.since(&now), |(_, ring)| now.since(ring.oldest()));

@@ -1,6 +1,7 @@
 //! Integration tests: real servers on port 0, real clients, scripted or real engines.
 
 mod audit;
+mod bodies;
 mod drill;
 mod engines;
 mod faults;

@@ -257,7 +257,7 @@ async fn a_deadline_that_has_passed_is_answered_in_time_and_never_run() {
     let late = server
         .post("/predict", gray_png(SIDE, 0), &[("x-timeout-ms", "20")])
         .await;
-    late.assert_problem(504, "deadline_exceeded");
+    late.assert_problem(504, "client_deadline_exceeded");
     drop(gate.open);
     assert_eq!(
         first.await.expect("no panic").expect("an answer").status(),

@@ -1,6 +1,7 @@
 //! Roles, splits, swaps: changed by operators while requests are in flight.
 
 mod admission;
+mod blame;
 mod deleting;
 mod events;
 mod fallback;

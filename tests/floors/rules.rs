@@ -24,7 +24,7 @@ const ONLY: &[(&[&str], &[&str])] = &[
     (&["arc_swap"], &["rollout"]),
     (
         &["tokio", "futures_util", "async", "await"],
-        &["http", "control", "app", "cli"],
+        &["http", "control", "serving", "app", "cli"],
     ),
     (&["anyhow"], &["app", "cli"]),
 ];

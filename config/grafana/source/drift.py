@@ -1,4 +1,4 @@
-"""Do answers and pictures still look as at validation, and students as their teacher?"""
+"""Drift of answers and pictures against validation, and of students against their teacher"""
 
 from frame import choice, dashboard, one_label_value
 from panels import FLEET_ROLE, INSTANCE, MODEL, RATE, ROLE, bars, columns, limit, lines, now, query, table
@@ -7,7 +7,7 @@ WINDOW = FLEET_ROLE + ', window="$window"'
 SEAT = "{{model}}/{{version}} {{role}}"
 STATISTIC = WINDOW + ', statistic="$statistic"'
 
-# References have no role: those of the versions that were counted.
+# References have no role; these are the references of the versions that were counted.
 ANSWERED = f"fleet:stillhouse_predictions:sum{{{WINDOW}}}"
 CELLS = 'fleet:stillhouse_reference_input_cell:ratio{statistic="$statistic"}'
 PLACED = f"fleet:stillhouse_input_cells:sum{{{STATISTIC}}}"
@@ -26,9 +26,9 @@ def calibration(of):
 
 ANSWERS = [
     lines(
-        "Answers beside validation",
-        "KL(live‖reference) of the predicted classes. Dashed: what it exceeds once in a thousand times without drift, and "
-        "what the server calls a change that matters (effect above the bias). Only above both there is an alert.",
+        "Answers compared with validation",
+        "KL(live‖reference) of the predicted classes. Dashed: its 99.9 % quantile without drift, and the "
+        "configured effect above the bias. An alert needs both to be exceeded.",
         "suffix: nats",
         [
             query(f"fleet:stillhouse_prediction_kl_nats:sum{{{WINDOW}}}", SEAT),
@@ -43,8 +43,8 @@ ANSWERS = [
     ),
     lines(
         "The same as PSI and JS",
-        "The population stability index (KL both ways, added) and Jensen-Shannon's divergence (0 to 1 bit), for those who are "
-        "used to them. Neither has an alert: fixed thresholds ignore how much was counted.",
+        "The population stability index (KL both ways, added) and Jensen-Shannon's divergence (0 to 1 bit), for "
+        "comparison. Neither has an alert, since fixed thresholds ignore the number of answers.",
         "none",
         [
             query(f"fleet:stillhouse_prediction_psi:sum{{{WINDOW}}}", SEAT + " PSI"),
@@ -54,7 +54,7 @@ ANSWERS = [
     ),
     columns(
         "Prediction mix",
-        "How often each class is answered, beside validation. Averaged over the versions and roles that are chosen above.",
+        "How often each class is answered, compared with validation; the mean over the chosen versions and roles.",
         "percentunit",
         "class",
         [
@@ -64,7 +64,7 @@ ANSWERS = [
         min=0,
     ),
     bars(
-        "Classes that moved",
+        "Classes that changed most",
         "Each class's part of KL(live‖reference); their sum is the whole. The ten largest.",
         "suffix: nats",
         [
@@ -79,9 +79,9 @@ ANSWERS = [
 
 INPUTS = [
     lines(
-        "Pictures beside validation",
+        "Pictures compared with validation",
         "KL(live‖reference) of each statistic: brightness, contrast, sharpness, colour and size of the decoded picture, and "
-        "what the logits say of it. The table has the noise of each.",
+        "of the logits. The table has the noise of each.",
         "suffix: nats",
         [
             query(
@@ -93,8 +93,8 @@ INPUTS = [
     ),
     table(
         "Statistics and their noise",
-        "KL beside what it exceeds once in a thousand times without drift, its mean without drift, and how many pictures were "
-        "counted; the largest over the versions that are chosen.",
+        "KL, its 99.9 % quantile and its mean without drift, and the number of pictures; the maximum over the chosen "
+        "versions.",
         "none",
         "statistic",
         [
@@ -107,8 +107,8 @@ INPUTS = [
     ),
     columns(
         "One statistic: $statistic",
-        "Its distribution over the reference's ventiles, low to high, with what lay outside at both ends. Without drift all "
-        "inner columns are alike, unless values are tied.",
+        "Its distribution over the reference's 20-quantiles, low to high, with values outside at both ends. Without drift all "
+        "inner columns are equal, unless values are tied.",
         "percentunit",
         "cell",
         [
@@ -123,8 +123,8 @@ INPUTS = [
 TEACHER = [
     lines(
         "Agreement with the teacher",
-        "Share of the pairs in which both name the same class, and in which the teacher's class is among the student's first "
-        "five. Dashed: validation less margin and noise.",
+        "Share of the pairs in which both have the same top class, and in which the teacher's class is among the student's first "
+        "five. Dashed: validation minus margin and noise.",
         "percentunit",
         [
             query(f"fleet:stillhouse_agreement:ratio{{{WINDOW}}}", SEAT),
@@ -135,12 +135,12 @@ TEACHER = [
     ),
     lines(
         "Divergence from the teacher",
-        "Mean KL(teacher‖student) of the pairs, each cut at the judge's clip; and as it is; and at the training temperature, "
-        "which compares logits. Dashed: validation with margin and noise, for the cut one.",
+        "Mean KL(teacher‖student) of the pairs, each clipped at the judge's limit; not clipped; and at the training temperature, "
+        "which compares logits. Dashed: validation plus margin and noise, for the clipped one.",
         "suffix: nats",
         [
             query(f"fleet:stillhouse_divergence_clipped_nats:mean{{{WINDOW}}}", SEAT),
-            query(f"fleet:stillhouse_divergence_nats:mean{{{WINDOW}}}", SEAT + " uncut"),
+            query(f"fleet:stillhouse_divergence_nats:mean{{{WINDOW}}}", SEAT + " not clipped"),
             query(f"fleet:stillhouse_divergence_at_temperature_nats:mean{{{WINDOW}}}", SEAT + " at temperature"),
             limit(f"fleet:stillhouse_divergence_clipped_nats:ceiling{{{WINDOW}}}", SEAT + " ceiling"),
         ],
@@ -148,7 +148,7 @@ TEACHER = [
     ),
     bars(
         "Classes that the divergence comes from",
-        "Each class's part of KL(teacher‖student); they sum to 1. Above 100 classes a pair's whole divergence counts for the "
+        "Each class's part of KL(teacher‖student); they sum to 1. Above 100 classes a pair's whole divergence is attributed to the "
         "teacher's class. The ten largest.",
         "percentunit",
         [
@@ -161,7 +161,7 @@ TEACHER = [
     ),
     lines(
         "Divergence of single pairs",
-        "Half of the pairs, and 95 of 100, are nearer to the teacher than this.",
+        "Median and 95 % quantile of the pairs' divergence.",
         "suffix: nats",
         [
             query(quantile(0.5, "divergence_nats"), SEAT + " p50"),
@@ -171,15 +171,16 @@ TEACHER = [
     ),
     lines(
         "Calibration error",
-        "How far confidence and agreement with the teacher are apart, weighted by answers; 0 is perfect.",
+        "Expected calibration error: the difference of confidence and agreement with the teacher, weighted by answers; 0 is "
+        "perfect.",
         "percentunit",
         [query(f"fleet:stillhouse_calibration_error:ratio{{{WINDOW}}}", SEAT)],
         min=0,
     ),
     columns(
         "Confidence and agreement",
-        "By tenths of the top probability: how sure the student was, and how often the teacher agreed. Sure and wrong is "
-        "where confidence stands above agreement. Over all versions and roles that are chosen.",
+        "By tenths of the top probability: the student's mean confidence, and how often the teacher agreed. Confidence above "
+        "agreement means over-confidence. Over all chosen versions and roles.",
         "percentunit",
         "bin",
         [
@@ -191,8 +192,8 @@ TEACHER = [
     ),
     lines(
         "Change detector of stable",
-        "ln of the e-SR statistic on each server: it hovers near its start while stable is as good as when it was promoted, "
-        "and rises for ever once it is not. Dashed: the alarm.",
+        "ln of the e-SR statistic on each server: it stays near its start while stable is as good as when it was promoted, "
+        "and rises steadily once it is not. Dashed: the alarm.",
         "none",
         [
             query(
@@ -208,7 +209,7 @@ TEACHER = [
 ALONE = [
     lines(
         "Confidence",
-        "Top probability of the answers: the median, and what 10 of 100 stay below.",
+        "Top probability of the answers: median and 10 % quantile.",
         "percentunit",
         [
             query(quantile(0.5, "top1_probability"), SEAT + " p50"),
@@ -219,7 +220,7 @@ ALONE = [
     ),
     lines(
         "Entropy",
-        "Mean entropy of the answers; ln K of K classes is a mere guess.",
+        "Mean entropy of the answers; ln K for K classes is a uniform guess.",
         "suffix: nats",
         [
             query(
@@ -232,8 +233,8 @@ ALONE = [
         width=8,
     ),
     lines(
-        "Outputs that are no numbers",
-        "NaN or infinity, per second. Never normal.",
+        "Non-finite outputs",
+        "NaN or infinity, per second; should never happen.",
         "reqps",
         [
             query(
@@ -249,12 +250,12 @@ ALONE = [
 DASHBOARD = dashboard(
     "drift",
     "Drift",
-    "Do answers and pictures still look as at validation, and students as their teacher?",
+    "Drift of answers and pictures against validation, and of students against their teacher",
     [
-        ("Answers beside validation", ANSWERS),
-        ("Pictures beside validation", INPUTS),
-        ("Students beside their teacher", TEACHER),
-        ("Answers by themselves", ALONE),
+        ("Answers compared with validation", ANSWERS),
+        ("Pictures compared with validation", INPUTS),
+        ("Students compared with their teacher", TEACHER),
+        ("Answers on their own", ALONE),
     ],
     more_variables=[
         choice("window", "Window", ["1h", "24h"]),

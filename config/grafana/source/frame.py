@@ -1,4 +1,4 @@
-"""What all dashboards have in common: variables, links between them, marks where the deployment changed."""
+"""What all dashboards share: variables, links, and marks where the deployment changed."""
 
 from panels import DATASOURCE, placed
 
@@ -6,14 +6,14 @@ TAG = "stillhouse"
 
 
 def label_values(name, family):
-    """A variable over the values that the label of its name has; any number of them."""
+    """A variable over the values of the label of its name; several can be chosen."""
     one = one_label_value(name, family)
     chosen = {"text": ["All"], "value": ["$__all"]}
     return one | {"multi": True, "includeAll": True, "allValue": ".+", "current": chosen}
 
 
 def one_label_value(name, family, first=""):
-    """The same, of which one is chosen."""
+    """The same with a single choice."""
     return {
         "name": name,
         "label": name.capitalize(),
@@ -64,7 +64,7 @@ def variables():
     ]
 
 
-# Two minutes, so that two looks a minute apart miss no change.
+# Two minutes, so that samples a minute apart miss no change.
 GENERATIONS = {
     "name": "Deployment changes",
     "datasource": DATASOURCE,

@@ -1,4 +1,4 @@
-"""Is it answering, how fast, and is it right?"""
+"""Availability, latency and quality at a glance"""
 
 from frame import dashboard
 from panels import FLEET, FLEET_ROLE, INSTANCE, RATE, ROLE, limit, lines, now, number, plain_table, query
@@ -16,38 +16,38 @@ STEPS = {"mode": "absolute", "steps": [{"color": "green", "value": None}, {"colo
 
 AT_A_GLANCE = [
     number(
-        "Servers that answer",
-        "Scraped successfully, beside all that Prometheus knows. A server that is still loading doesn't answer.",
+        "Servers up",
+        "Servers scraped successfully, and all known to Prometheus. A server that is still loading counts as down.",
         "none",
         [now(f"sum(up{{{INSTANCE}}})", "answering"), now(f"count(up{{{INSTANCE}}})", "known")],
     ),
     number(
         "Pictures per second",
-        "All that reached a version, however they ended.",
+        "All pictures that reached a version, whatever the outcome.",
         "reqps",
         [now(f"sum(rate(stillhouse_requests_total{{{ROLE}}}{RATE}))", "pictures")],
     ),
     number(
         "Stable's errors",
-        "Of the answers owed in 5 minutes, those that were refused, late or failed; the worst model. The objective is in "
+        "Share of the expected answers of 5 minutes that were refused, late or failed; the worst model. The objective is in "
         "config/prometheus/rules/objectives.yml.",
         "percentunit",
         [now(f"max(fleet:stillhouse_errors:ratio_rate5m{{{STABLE}}})", "errors")],
     ),
     number(
         "Stable's p99",
-        "99 of 100 answers come within; the slowest model, over 5 minutes.",
+        "p99 latency of the slowest model, over 5 minutes.",
         "s",
         [now(f"max(fleet:stillhouse_request_duration_seconds:p99_rate5m{{{STABLE}}})", "p99")],
     ),
     number(
         "Stable agrees with its teacher",
-        "Share of the pairs of the last hour in which both name the same class; the worst model. Empty without a teacher.",
+        "Share of the pairs of the last hour in which both have the same top class; the worst model. Empty without a teacher.",
         "percentunit",
         [now(f'min(fleet:stillhouse_agreement:ratio{{{STABLE}, window="1h"}})', "agreement")],
     ),
     number(
-        "Alerts that fire",
+        "Firing alerts",
         "Of config/prometheus/rules/alerts-*.yml.",
         "none",
         [now(f'count(ALERTS{{{SEEN}, alertstate="firing"}}) or vector(0)', "firing")],
@@ -55,16 +55,16 @@ AT_A_GLANCE = [
     ),
 ]
 
-WHAT_IS_UP = [
+ALERTS = [
     plain_table(
         "Alerts",
-        "What fires, and what will if it stays so. docs/runbook.md has a section on each.",
+        "Firing and pending alerts. docs/runbook.md has a section for each.",
         "none",
         f"ALERTS{{{SEEN}}}",
         hidden=["Value"],
     ),
     plain_table(
-        "Who answers",
+        "Traffic by role",
         "Pictures per second by version and role. Versions that lost their role stay here until they are unloaded.",
         "reqps",
         f"sum by (model, role, version) (rate(stillhouse_requests_total{{{ROLE}}}{RATE}))",
@@ -75,23 +75,23 @@ WHAT_IS_UP = [
 ANSWERS = [
     lines(
         "Pictures by version",
-        "Which version in which role answered how many. Shadows aren't traffic and don't count.",
+        "Answers by version and role. Shadows aren't traffic and aren't counted.",
         "reqps",
         [query(f"sum by (model, version, role) (rate(stillhouse_requests_total{{{ROLE}}}{RATE}))", "{{model}}/{{version}} {{role}}")],
         stacked=True,
     ),
     lines(
-        "How requests end",
-        "ok: with a prediction. invalid: the caller's fault. refused: the queue was full. expired: too late. failed: the "
-        "network's fault. cancelled: the caller left.",
+        "Outcomes of requests",
+        "ok: a prediction. invalid: the caller's error. refused: the queue was full. expired: too late. failed: the network "
+        "failed. cancelled: the caller disconnected.",
         "reqps",
         [query(f"sum by (outcome) (rate(stillhouse_requests_total{{{ROLE}}}{RATE}))", "{{outcome}}")],
         stacked=True,
     ),
     lines(
         "Errors",
-        "Of the answers owed in 5 minutes, those that were refused, late or failed. What a canary fails at is answered by "
-        "stable, so callers see stable's errors only.",
+        "Share of the expected answers of 5 minutes that were refused, late or failed. If a canary fails, stable answers, "
+        "so callers see only stable's errors.",
         "percentunit",
         [
             query(f"fleet:stillhouse_errors:ratio_rate5m{{{FLEET_ROLE}}}", "{{model}}/{{version}} {{role}}"),
@@ -112,11 +112,11 @@ ANSWERS = [
     ),
 ]
 
-RIGHT = [
+QUALITY = [
     lines(
         "Agreement with the teacher",
-        "Share of the pairs of the last hour in which student and teacher name the same class. Below the dashed line it is "
-        "less than at validation by more than margin and noise.",
+        "Share of the pairs of the last hour in which student and teacher have the same top class. Below the dashed line it "
+        "is less than at validation by more than margin and noise.",
         "percentunit",
         [
             query(f'fleet:stillhouse_agreement:ratio{{{FLEET_ROLE}, window="1h"}}', "{{model}}/{{version}} {{role}}"),
@@ -126,7 +126,7 @@ RIGHT = [
     ),
     lines(
         "Divergence from the teacher",
-        "Mean KL(teacher‖student) of the pairs of the last hour, each cut at the judge's clip. Above the dashed line it is "
+        "Mean KL(teacher‖student) of the pairs of the last hour, each clipped at the judge's limit. Above the dashed line it is "
         "more than at validation by more than margin and noise.",
         "suffix: nats",
         [
@@ -146,6 +146,6 @@ RIGHT = [
 DASHBOARD = dashboard(
     "overview",
     "Overview",
-    "Is it answering, how fast, and is it right?",
-    [("At a glance", AT_A_GLANCE), ("What is up", WHAT_IS_UP), ("Answers", ANSWERS), ("Right", RIGHT)],
+    "Availability, latency and quality at a glance",
+    [("At a glance", AT_A_GLANCE), ("Alerts and traffic", ALERTS), ("Answers", ANSWERS), ("Quality", QUALITY)],
 )

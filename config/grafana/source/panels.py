@@ -1,4 +1,4 @@
-"""The parts that the dashboards are made of: queries, panels, and a grid that fills itself from left to right.
+"""The building blocks of the dashboards: queries, panels, and a grid that is filled from left to right.
 
 A panel says what it asks, in which unit the answer is, and in its description how to read it. Its datasource, id, place and
 looks are the same everywhere and are given here.
@@ -8,7 +8,7 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 GRID_WIDTH = 24
 PALETTE = {"mode": "palette-classic"}
 
-# What every query is narrowed by. Recorded series are the fleet's: they have no instance.
+# Matchers of every query. Recorded series are sums over the fleet, without an instance.
 INSTANCE = 'job=~"$job", instance=~"$instance"'
 MODEL = INSTANCE + ', model=~"$model"'
 ROLE = MODEL + ', role=~"$role"'
@@ -33,7 +33,7 @@ def rows(expr):
 
 
 def limit(expr, legend):
-    """A bound that is drawn as a dashed line: the server exports it, or the rules record it."""
+    """A bound, drawn as a dashed line. The server exports it, or the rules record it."""
     return query(expr, legend) | {"is_limit": True}
 
 
@@ -62,7 +62,7 @@ def panel(kind, title, description, unit, targets, *, width=12, height=8, option
 
 
 def dashed(ref):
-    """The look of a bound."""
+    """The style of a bound."""
     properties = [
         {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 8]}},
         {"id": "custom.fillOpacity", "value": 0},
@@ -140,7 +140,7 @@ def table(title, description, unit, by, series, **more):
 
 
 def joined(by, series):
-    """Instant tables into one: each query's column is named, its time is left out."""
+    """Joins instant tables: each query's column gets a name, and its time is hidden."""
     names = {f"Value #{ref}": name for ref, (name, _) in zip("ABCDEFGH", series)}
     times = {name: True for name in ["Time", *(f"Time {n + 1}" for n in range(len(series)))]}
     return [

@@ -1,4 +1,4 @@
-"""How does the canary do, and what does the judge wait for?"""
+"""The canary, its evidence, and what the judge waits for"""
 
 from frame import dashboard
 from panels import FLEET, FLEET_ROLE, MODEL, RATE, ROLE, limit, lines, now, number, query
@@ -13,7 +13,7 @@ YES_NO = [
 
 
 def mean(total, pairs="stillhouse_divergence_nats_count"):
-    """Of each pair, by version: canary beside stable."""
+    """Mean over pairs, by version, to compare canary and stable."""
     by = "sum by (model, version, role)"
     return f"{by} (rate({total}{{{MODEL}, {BESIDE}}}{RATE})) / {by} (rate({pairs}{{{MODEL}, {BESIDE}}}{RATE}))"
 
@@ -28,39 +28,39 @@ def log_e(test):
 NOW = [
     number(
         "Generation",
-        "Number of the deployment that answers; every change makes the next.",
+        "Generation of the current deployment; every change increases it.",
         "none",
         [now(f"max by (model) (stillhouse_deployment_generation{{{MODEL}}})", "{{model}}")],
     ),
     number(
-        "The judge says",
-        "hold: more is needed, see the evidence below. alert: somebody must look. Empty without a canary.",
+        "Judge's decision",
+        "hold: more evidence is needed, see below. alert: needs attention. Empty without a canary.",
         "none",
         [now(f"max by (model, decision) (stillhouse_judge_decision{{{MODEL}}}) == 1", "{{model}}: {{decision}}")],
         text="name",
     ),
     number(
         "Age of the rollout",
-        "Since the version became canary. Beyond judge.maximum_age_seconds the ramp stops and somebody is called.",
+        "Since the version became the canary. Beyond judge.maximum_age_seconds the ramp stops and an alert fires.",
         "s",
         [now(f"max by (model) (stillhouse_rollout_age_seconds{{{MODEL}}})", "{{model}}")],
     ),
     number(
-        "At this share since",
+        "Time at this share",
         "Each step of the ramp is kept for judge.soak_seconds at least.",
         "s",
         [now(f"max by (model) (stillhouse_rollout_soak_seconds{{{MODEL}}})", "{{model}}")],
     ),
     number(
         "Evidence lost",
-        "A restart forgot a part of the evidence: the ramp is frozen, a roll-back still possible.",
+        "A restart lost a part of the evidence: the ramp is frozen, a rollback is still possible.",
         "none",
         [now(f"max by (model) (stillhouse_evidence_lost{{{MODEL}}})", "{{model}}")],
         mappings=YES_NO,
     ),
     number(
         "Shadows starved",
-        "Shadows are due and don't come: nothing can be judged.",
+        "Answers are sampled but not compared, so nothing can be judged.",
         "none",
         [now(f"max by (model) (stillhouse_shadows_starved{{{MODEL}}})", "{{model}}")],
         mappings=YES_NO,
@@ -69,13 +69,13 @@ NOW = [
 
 SHARES = [
     lines(
-        "Shares, promised and given",
-        "Dashed: the configured share of each role. Solid: what the split gave in 5 minutes. Callers that choose a role by "
+        "Shares, configured and observed",
+        "Dashed: the configured share of each role. Solid: the observed share over 5 minutes. Callers that choose a role by "
         "header aren't counted.",
         "percentunit",
         [
             query(f"fleet:stillhouse_routed_share:ratio_rate5m{{{FLEET_ROLE}}}", "{{model}} {{role}}"),
-            limit(f"fleet:stillhouse_split_share:ratio{{{FLEET_ROLE}}}", "{{model}} {{role}} promised"),
+            limit(f"fleet:stillhouse_split_share:ratio{{{FLEET_ROLE}}}", "{{model}} {{role}} configured"),
         ],
         min=0,
         max=1,
@@ -95,22 +95,22 @@ SHARES = [
 EVIDENCE = [
     lines(
         "Evidence for rolling back",
-        "ln e over the fleet that the canary is beyond a margin, by metric. Where any reaches the dashed line, the canary "
-        "goes. Each judge decides by its own replica's part.",
+        "ln e over the fleet that the canary is beyond a margin, by metric. If any reaches the dashed line, the canary "
+        "is rolled back. Each replica's judge decides by its own part.",
         "none",
         log_e("roll_back"),
     ),
     lines(
         "Evidence for promotion",
         "ln e over the fleet that the canary is within its margins, by metric. All must reach the dashed line; below 0 the "
-        "evidence speaks against it.",
+        "evidence is against a promotion.",
         "none",
         log_e("promotion"),
     ),
     lines(
         "Disagreement: canary − stable",
         "How much more often than stable the canary disagrees with the teacher, on the same pictures; the mean since the "
-        "canary came. Dashed: the margin.",
+        "canary started. Dashed: the margin.",
         "percentunit",
         [
             query(
@@ -122,8 +122,8 @@ EVIDENCE = [
     ),
     lines(
         "Divergence: canary − stable",
-        "How much further from the teacher than stable the canary is, on the same pictures, each cut at the clip; the mean "
-        "since the canary came. Dashed: the margin.",
+        "How much further from the teacher than stable the canary is, on the same pictures, each clipped; the mean since "
+        "the canary started. Dashed: the margin.",
         "suffix: nats",
         [
             query(f'fleet:stillhouse_evidence_difference:mean{{{FLEET}, metric="divergence"}}', "{{model}}/{{version}}"),
@@ -133,8 +133,8 @@ EVIDENCE = [
     ),
     lines(
         "Observations",
-        "What the evidence rests on: pairs for disagreement and divergence, events for errors and latency. One routing key "
-        "counts once within its cool-down.",
+        "The amount of evidence: pairs for disagreement and divergence, events for errors and latency. A routing key counts "
+        "once within its cool-down.",
         "none",
         [query(f"fleet:stillhouse_evidence_observations:sum{{{FLEET}}}", "{{model}}/{{version}} {{metric}}")],
         width=8,
@@ -144,22 +144,22 @@ EVIDENCE = [
 BOTH = [
     lines(
         "Agreement with the teacher",
-        "Share of the pairs in which student and teacher name the same class; canary beside stable.",
+        "Share of the pairs in which student and teacher have the same top class; for canary and stable.",
         "percentunit",
         [query(mean("stillhouse_agreements_total"), "{{model}}/{{version}} {{role}}")],
         max=1,
     ),
     lines(
         "Divergence from the teacher",
-        "Mean KL(teacher‖student), uncut; canary beside stable.",
+        "Mean KL(teacher‖student), not clipped; for canary and stable.",
         "suffix: nats",
         [query(mean("stillhouse_divergence_nats_sum"), "{{model}}/{{version}} {{role}}")],
         min=0,
     ),
     lines(
         "Errors",
-        "Of the answers owed in 5 minutes, those that were refused, late or failed. A canary's error that stable answered "
-        "is the canary's.",
+        "Share of the expected answers of 5 minutes that were refused, late or failed. If stable answered instead of a "
+        "canary, the error counts as the canary's.",
         "percentunit",
         [query(f"fleet:stillhouse_errors:ratio_rate5m{{{FLEET}, {BESIDE}}}", "{{model}}/{{version}} {{role}}")],
         min=0,
@@ -167,7 +167,7 @@ BOTH = [
     ),
     lines(
         "Latency p99",
-        "99 of 100 answers come within, over 5 minutes.",
+        "The p99 latency of answers over the last 5 minutes.",
         "s",
         [
             query(
@@ -178,8 +178,8 @@ BOTH = [
         width=8,
     ),
     lines(
-        "Stable answers instead",
-        "Requests that a canary or teacher should have answered, by why it did not. breaker_open: it failed so often that it "
+        "Fallbacks to stable",
+        "Requests that a canary or teacher should have answered, by reason. breaker_open: it failed so often that it "
         "is spared.",
         "reqps",
         [
@@ -191,16 +191,16 @@ BOTH = [
         stacked=True,
         width=8,
     ),
-    # Counted as they are: an increase would miss the first event of each kind, and there is rarely a second.
+    # Plain counters: `increase` would miss the first event of each kind, and there is rarely a second one.
     lines(
         "Deployments published",
-        "Changes since the servers started, by what was changed; the judge's and the operators' together.",
+        "Changes since the servers started, by kind, made by operators or the judge.",
         "none",
         [query(f"sum by (model, action) (stillhouse_deployment_changes_total{{{MODEL}}})", "{{model}} {{action}}")],
     ),
     lines(
-        "What the judge ordered",
-        "Orders since the servers started. An abort is a canary rolled back.",
+        "Changes by the judge",
+        "Changes since the servers started. An abort is a rolled-back canary.",
         "none",
         [query(f"sum by (model, action) (stillhouse_judge_orders_total{{{MODEL}}})", "{{model}} {{action}}")],
     ),
@@ -209,6 +209,6 @@ BOTH = [
 DASHBOARD = dashboard(
     "rollout",
     "Rollout",
-    "How does the canary do, and what does the judge wait for?",
-    [("Now", NOW), ("Shares", SHARES), ("Evidence", EVIDENCE), ("Canary beside stable", BOTH)],
+    "The canary, its evidence, and what the judge waits for",
+    [("Now", NOW), ("Shares", SHARES), ("Evidence", EVIDENCE), ("Canary and stable", BOTH)],
 )

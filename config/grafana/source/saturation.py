@@ -1,4 +1,4 @@
-"""What is full, what is refused, what is dropped?"""
+"""Queues, refusals, resources and shadows"""
 
 from frame import dashboard
 from panels import INSTANCE, MODEL, RATE, ROLE, limit, lines, query
@@ -19,7 +19,7 @@ NAME = "{{model}}/{{version}}"
 QUEUE = [
     lines(
         "Wait in the queue",
-        "From submission to the beginning of the batch. It grows first when more comes than the networks can take.",
+        "From submission to the start of the batch. Under overload this grows first.",
         "s",
         [
             query(quantile(0.5, "queue_duration_seconds", VERSION, MODEL), NAME + " p50"),
@@ -41,7 +41,7 @@ QUEUE = [
     ),
     lines(
         "Pictures in a batch",
-        "On average. Batches form behind busy workers: larger ones mean that the workers are busy.",
+        "Mean batch size. Batches form while workers are busy, so larger ones mean busier workers.",
         "none",
         [
             query(
@@ -53,15 +53,15 @@ QUEUE = [
         width=8,
     ),
     lines(
-        "Answers that were no success",
-        "HTTP answers by the code in them: queue_full is ours, image_corrupt the caller's. The README's table has all.",
+        "Refused and failed requests",
+        "HTTP answers by their code: queue_full is the server's, image_corrupt the caller's. docs/api.md has a table.",
         "reqps",
         [query(rate("refusals_total", ["reason"], INSTANCE), "{{reason}}")],
         stacked=True,
     ),
     lines(
-        "Lost behind the queue",
-        "Pictures whose caller left (abandoned) or whose deadline passed (expired) before they were run, and batches that "
+        "Lost after the queue",
+        "Pictures whose caller disconnected (abandoned) or whose deadline passed (expired) before they were run, and batches that "
         "failed.",
         "reqps",
         [query(rate("batch_losses_total", [*VERSION, "reason"], MODEL), NAME + " {{reason}}")],
@@ -69,18 +69,18 @@ QUEUE = [
     ),
 ]
 
-DOORS = [
+CONNECTIONS = [
     lines(
         "Connections",
-        "Open now, by listener. At max_connections the newest are closed.",
+        "Open connections, by listener. At max_connections new ones are closed.",
         "none",
         [query(f"sum by (instance, listener) (stillhouse_connections{{{INSTANCE}}})", "{{instance}} {{listener}}")],
         min=0,
         width=8,
     ),
     lines(
-        "Connections turned away",
-        "Closed at once because max_connections were open, and failed accepts (for want of file descriptors, say).",
+        "Refused connections",
+        "Closed immediately because max_connections were open, and failed accepts (for example for lack of file descriptors).",
         "reqps",
         [
             query(rate("connections_refused_total", ["instance", "listener"], INSTANCE), "{{instance}} {{listener}} refused"),
@@ -91,11 +91,11 @@ DOORS = [
     ),
     lines(
         "Requests in flight",
-        "Being answered now; and callers who left before their answer, per second.",
+        "Requests being answered; and callers who disconnected before their answer, per second.",
         "none",
         [
             query(f"sum by (instance) (stillhouse_requests_in_flight{{{INSTANCE}}})", "{{instance}} in flight"),
-            query(rate("clients_gone_total", ["instance"], INSTANCE), "{{instance}} left, per second"),
+            query(rate("clients_gone_total", ["instance"], INSTANCE), "{{instance}} disconnected, per second"),
         ],
         min=0,
         width=8,
@@ -126,7 +126,7 @@ MACHINE = [
     ),
     lines(
         "File descriptors",
-        "Open now. Dashed: the process's limit.",
+        "Open file descriptors. Dashed: the process's limit.",
         "none",
         [
             query(f"sum by (instance) (process_open_fds{{{INSTANCE}}})", "{{instance}}"),
@@ -147,7 +147,7 @@ MACHINE = [
     ),
     lines(
         "Loading a version",
-        "The slowest half of what loading took in the last hour, by stage: tried in a process of its own, read, examined and "
+        "Median duration of loading in the last hour, by stage: validated in a separate process, read, measured and "
         "warmed up.",
         "s",
         [
@@ -164,7 +164,7 @@ MACHINE = [
 SHADOWS = [
     lines(
         "Shadows",
-        "Answers that were sampled, by who gave them, and pairs that came of them.",
+        "Sampled answers, by role, and the pairs compared.",
         "reqps",
         [
             query(rate("shadow_samples_total", ["model", "role"], ROLE), "{{model}} sampled, answered by {{role}}"),
@@ -175,8 +175,8 @@ SHADOWS = [
     ),
     lines(
         "Shadows dropped",
-        "By why. budget and cooldown are meant; queue_full says that the machine is busy, and shadows go first; the others "
-        "that something is broken.",
+        "By reason. budget and cooldown are intended; queue_full means that the machine is busy and shadows are dropped first; "
+        "the others indicate an error.",
         "reqps",
         [query(rate("shadow_dropped_total", ["model", "reason"], MODEL), "{{model}} {{reason}}")],
         stacked=True,
@@ -198,6 +198,6 @@ SHADOWS = [
 DASHBOARD = dashboard(
     "saturation",
     "Saturation",
-    "What is full, what is refused, what is dropped?",
-    [("Queue", QUEUE), ("Doors", DOORS), ("Machine", MACHINE), ("Shadows", SHADOWS)],
+    "Queues, refusals, resources and shadows",
+    [("Queue", QUEUE), ("Connections and refusals", CONNECTIONS), ("Machine", MACHINE), ("Shadows", SHADOWS)],
 )

@@ -24,12 +24,12 @@ MODE = {"gray": "L", "rgb": "RGB"}[TRANSFORM["color"]]
 STD = np.array(TRANSFORM["std"], dtype=np.float32)
 FACTOR = np.float32(1 / 255) / STD
 OFFSET = -np.array(TRANSFORM["mean"], dtype=np.float32) / STD
-# The largest batch that is formed: what the peers' batchers are told.
+# The largest batch, for the configuration of the peers' batchers.
 MAX_BATCH = TRANSFORM["max_batch"]
 
 
 def decode(encoded):
-    """The network's input for one picture, without the batch's dimension."""
+    """The network's input for one picture, without the batch dimension."""
     picture = Image.open(io.BytesIO(encoded))
     if picture.mode != MODE:
         picture = picture.convert(MODE)
@@ -48,13 +48,13 @@ class Classifier:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        # The link may name another file by the next time.
+        # The link may point to another file later.
         path = os.path.realpath(model)
         self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
 
     def classify(self, inputs):
-        """An answer for each input; inputs as `decode` makes them."""
+        """One answer for each input from `decode`."""
         logits = self.session.run(None, {self.input: np.stack(inputs)})[0]
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         odds /= odds.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Makes both works: networks with random weights, pictures, and the labels that are right.
+"""Makes both workloads: networks with random weights, pictures, and their expected labels.
 
 usage: make_works.py FOLDER     (in the virtual environment of requirements/works.txt)
 
@@ -19,7 +19,7 @@ import networks
 import pictures
 
 PICTURES = 8
-# W1 as for MNIST; W2 as torchvision's networks want it.
+# W1 as for MNIST; W2 as torchvision's networks need it.
 WORKS = {
     "w1": {
         "classes": 10,
@@ -47,13 +47,13 @@ def make(folder, work, seed):
         (folder / "pictures" / name).write_bytes(encoded)
 
     os.environ.update(PEERS_WORK=str(folder), PEERS_MODEL="")
-    # A work is read from its folder when the module is, and there are two.
+    # The module reads its workload when it is imported, so the second workload needs another process.
     sys.modules.pop("classifier", None)
     import classifier
 
     paths = sorted((folder / "pictures").iterdir())
     inputs = [classifier.decode(path.read_bytes()) for path in paths]
-    # Each picture has a label of its own as far as there are enough, and another in the second version.
+    # Each picture has its own label as long as there are enough classes, and another one in the second version.
     labels = np.arange(PICTURES) % work["classes"]
     right = {}
     for version, shift in (("v1", 0), ("v2", work["classes"] // 2)):

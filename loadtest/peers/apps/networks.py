@@ -1,4 +1,4 @@
-"""The two networks, with random weights: `make_works.py` says why they are fitted to the pictures."""
+"""The two networks, with random weights; `make_works.py` explains why they are fitted to the pictures."""
 
 import numpy as np
 import onnxruntime
@@ -52,7 +52,7 @@ class Graph:
 
 
 def run(model, inputs, output=None):
-    """What `model` makes of `inputs`; the output may be one within the graph."""
+    """The value of an output of `model` for `inputs`; it may be a value within the graph."""
     if output:
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -61,7 +61,7 @@ def run(model, inputs, output=None):
 
 def fitted(graph, shape, classes, before, last, inputs, labels):
     """Centres the scores (the layer `last`, and what it gets, `before`), and raises for picture i that of labels[i] by
-    LEAD: the last layer is linear, so the pseudo-inverse says which change of weights does that and nothing else."""
+    LEAD: the last layer is linear, so the pseudo-inverse gives the change of weights that does only that."""
     features = run(graph.model(shape, "logits", classes), inputs, before)
     features = features.reshape(*features.shape[:2], -1).mean(axis=2).astype(np.float64)
     scores = run(graph.model(shape, "logits", classes), inputs)

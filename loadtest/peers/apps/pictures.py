@@ -1,4 +1,4 @@
-"""Pictures drawn from a seed: strokes like handwriting, and something with a photograph's frequencies."""
+"""Random pictures from a seed: strokes like handwriting, and noise with the spectrum of a photograph."""
 
 import io
 
@@ -13,7 +13,7 @@ def encoded(picture, kind, **options):
 
 
 def digits(count, seed):
-    """28x28, gray, PNG of about 300 bytes: what MNIST's are like."""
+    """28x28 gray PNG of about 300 bytes, similar to MNIST."""
     random = np.random.default_rng(seed)
     for number in range(count):
         large = Image.new("L", (112, 112))

@@ -36,9 +36,9 @@ app = Pictures.bind()
 
 
 def deploy():
-    """What `serve run CONFIG` does, and `serve deploy CONFIG` through the dashboard. After `serve.run` everything would
-    count as changed, and every replica be replaced."""
-    # The file, not the link: only what differs is an update.
+    """Does the same as `serve run CONFIG`, and as `serve deploy CONFIG` through the dashboard. After `serve.run` everything would
+    count as changed, and every replica would be replaced."""
+    # The resolved file, not the link: an update must differ from the current configuration.
     config = {"model": os.path.realpath(classifier.MODEL)}
     application = {
         "name": "pictures",
@@ -53,7 +53,7 @@ def main():
     ray.init(num_cpus=REPLICAS, include_dashboard=False, log_to_driver=False, _temp_dir=os.environ["PEERS_TEMP"])
     serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["PEERS_PORT"])})
     deploy()
-    # Ray has set handlers of its own by now.
+    # Ray has installed its own signal handlers by now.
     signal.signal(signal.SIGHUP, lambda *_: deploy())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     while True:

@@ -12,9 +12,9 @@ class BentoMl(Peer):
     package = "bentoml"
     how = (
         "`bentoml serve`, 2 workers, adaptive batching up to 64 (W1) and 8 (W2); pictures come as base64 in JSON, "
-        "as a batchable API takes lists and no bare body"
+        "as a batchable API takes lists, not a plain body"
     )
-    replacing = "restart: it has nothing else on one machine"
+    replacing = "restart: there is no other way on one machine"
 
     def command(self, seat):
         return [self.program("bentoml"), "serve", "bentoml_app:Pictures", "--host", "127.0.0.1",

@@ -1,4 +1,4 @@
-"""FastAPI and onnxruntime under uvicorn: what most teams write themselves."""
+"""FastAPI and onnxruntime under uvicorn: the usual self-written server."""
 
 import signal
 
@@ -13,7 +13,7 @@ class FastApi(Peer):
     replacing = "SIGHUP to uvicorn's process manager, which restarts its workers one after the other"
 
     def command(self, seat):
-        # A new worker that isn't ready within 5 s, as on a busy machine, would let it give up the replacement.
+        # By default uvicorn gives up the replacement if a new worker isn't ready within 5 s, as on a busy machine.
         options = [
             "--host",
             "127.0.0.1",

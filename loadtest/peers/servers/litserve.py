@@ -8,7 +8,7 @@ class LitServe(Peer):
     title = "LitServe"
     package = "litserve"
     how = "2 inference workers behind 1 API server, batches of 64 (W1) and 8 (W2), 1 ms wait, fast queue"
-    replacing = "restart: it has nothing else"
+    replacing = "restart: there is no other way"
 
     def command(self, seat):
         return [self.program("python"), self.app("litserve_app.py")]

@@ -21,9 +21,9 @@ class MlServer(Peer):
     workers: ClassVar = {"w1": 1, "w2": 2}
     how = (
         "a custom runtime in 1 parallel worker (W1) and 2 (W2), adaptive batching up to 64 (W1) and 8 (W2), 1 ms wait; pictures come as base64 "
-        "in the V2 protocol's JSON, which is all that it takes over HTTP"
+        "in the V2 protocol's JSON, the only format it takes over HTTP"
     )
-    replacing = "repository API: `POST /v2/repository/models/pictures/load` loads it anew before the old one goes"
+    replacing = "repository API: `POST /v2/repository/models/pictures/load` loads the new one before the old one is removed"
     path = "/v2/models/pictures/infer"
 
     def prepare(self, seat):

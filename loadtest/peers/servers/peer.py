@@ -1,4 +1,4 @@
-"""What is asked of every server that is measured."""
+"""The interface of every measured server."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ REPLACE_SECONDS = 120
 
 @dataclasses.dataclass
 class Seat:
-    """One start of one server: its work, a folder for its files, ports that are free."""
+    """One start of one server: its workload, a folder for its files, and free ports."""
 
     work: Work
     folder: pathlib.Path
@@ -28,11 +28,11 @@ class Seat:
 
     @property
     def model(self):
-        """The link that names the network which is served."""
+        """The symbolic link to the network that is served."""
         return self.folder / "model.onnx"
 
     def point_to(self, version):
-        """Makes the link, or lets it name another file, at one stroke."""
+        """Creates or changes the link atomically."""
         new = self.folder / "new.onnx"
         new.symlink_to(self.work.network(version).resolve())
         new.replace(self.model)
@@ -41,12 +41,12 @@ class Seat:
 class Peer:
     key = ""
     title = ""
-    # The distribution whose version is shown.
+    # The Python distribution whose version is reported.
     package = ""
     # How it is configured, and how a model is replaced, for the report.
     how = ""
     replacing = ""
-    # Processes or instances with a session each, by work: what was best on two cores (README.md).
+    # Number of processes or instances with a session each, by workload: the best on two cores (README.md).
     workers: ClassVar = {"w1": 2, "w2": 2}
     path = "/predict"
     start_seconds = 60
@@ -66,10 +66,10 @@ class Peer:
         return APPS / name
 
     def prepare(self, seat):
-        """Writes what the server reads at its start."""
+        """Writes the files that the server reads at startup."""
 
     def clean(self, seat):
-        """Removes what `prepare` left elsewhere."""
+        """Removes files that `prepare` wrote outside the folder."""
 
     def command(self, seat):
         raise NotImplementedError(self.key)
@@ -77,7 +77,7 @@ class Peer:
     def environment(self, seat):
         return {
             "PATH": f"{self.venv / 'bin'}:/usr/bin:/bin",
-            # Some leave things in it.
+            # Some servers write files there.
             "HOME": str(seat.folder),
             "PYTHONPATH": str(APPS),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -85,12 +85,12 @@ class Peer:
             "PEERS_MODEL": str(seat.model),
             "PEERS_PORT": str(seat.port),
             "PEERS_WORKERS": str(self.workers[seat.work.key]),
-            # For what doesn't go through the session's own options.
+            # For thread pools that the session's options don't control.
             "OMP_NUM_THREADS": "1",
         }
 
     def body(self, path):
-        """What is sent for a picture's file, and what the file with it must end in."""
+        """The request body for a picture's file, and the file extension for that body."""
         return path.read_bytes(), path.suffix
 
     def headers(self, seat):
@@ -100,7 +100,7 @@ class Peer:
         return json.loads(answer)["label"]
 
     def replace(self, seat, server):
-        """Serves v2 from now on: what the server's own documentation gives for that. Most have nothing but a restart."""
+        """Replaces the model by v2, in the way that the server's documentation describes. Most servers have to be restarted."""
         seat.point_to("v2")
         server.restart()
 
@@ -113,10 +113,10 @@ class Peer:
         try:
             return self.label(answer)
         except (ValueError, LookupError, TypeError) as error:
-            raise Failed(f"answered {answer[:300]!r}, in which no label is found ({error!r})") from error
+            raise Failed(f"answered {answer[:300]!r}, which has no label ({error!r})") from error
 
     def first_answer(self, seat, server, body, ending):
-        """Waits until a request is answered: how long after the server's start that was."""
+        """Waits until a request is answered and returns the seconds since the server's start."""
         while True:
             try:
                 self.ask(seat, body, ending)
@@ -124,7 +124,7 @@ class Peer:
             except (OSError, EOFError, Failed) as error:
                 reason = error
             if not server.alive():
-                raise Failed(f"it ended by itself: {server.last_words()}")
+                raise Failed(f"it exited: {server.last_words()}")
             if server.seconds() > self.start_seconds:
                 raise Failed(f"no answer after {self.start_seconds} s ({reason}): {server.last_words()}")
             time.sleep(0.005)

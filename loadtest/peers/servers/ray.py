@@ -17,7 +17,7 @@ class Ray(Peer):
     replacing = "a config with another `user_config` is deployed, which the replicas take in place (`reconfigure`)"
 
     def prepare(self, seat):
-        # The paths of its sockets have to be short, so this can't lie where everything else does.
+        # Paths of sockets must be short, so this folder can't be with the others.
         self.temp = tempfile.mkdtemp(prefix="ray-")
         (pathlib.Path(self.temp) / "haproxy").mkdir()
 
@@ -33,7 +33,7 @@ class Ray(Peer):
             "RAY_AUTH_MODE": "disabled",
             "RAY_SERVE_LOG_TO_STDERR": "0",
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-            # Its files would lie in /tmp under names that two servers share.
+            # Otherwise its files are in /tmp under names that two servers would share.
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_HAPROXY_NBTHREAD": "1",
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{self.temp}/haproxy/haproxy.cfg",

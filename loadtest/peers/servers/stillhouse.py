@@ -13,8 +13,8 @@ class Stillhouse(Peer):
     key = "stillhouse"
     title = "Stillhouse"
     how = (
-        "default configuration: one process; number of workers and largest batch as it measures them itself when a version "
-        "is loaded; answers name the best class only (`?top_k=1`), as the peers' do"
+        "default configuration: one process; number of workers and largest batch as measured when a version "
+        "is loaded; answers have the best class only (`?top_k=1`), as the peers' do"
     )
     replacing = "admin API: `canary start v2 --share 10%`, which loads and checks it, then `promote`"
     path = "/predict?top_k=1"

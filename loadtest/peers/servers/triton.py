@@ -1,4 +1,4 @@
-"""Triton, as PyPI's nvidia-pytriton carries it."""
+"""Triton, from PyPI's nvidia-pytriton."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ output [{{ name: "label", data_type: TYPE_STRING, dims: [1] }}, {{ name: "probab
 instance_group [{{ count: {workers}, kind: KIND_CPU }}]
 dynamic_batching {{ }}
 """
-# Blanks after JSON are nothing: all requests then have headers of one length, which stands in a header of HTTP.
+# JSON may be padded with blanks, so that the JSON part of all requests has the same length, which an HTTP header gives.
 HEADER_BYTES = 256
 
 
@@ -27,11 +27,11 @@ class Triton(Peer):
     title = "Triton (Python backend)"
     package = "nvidia-pytriton"
     how = (
-        "the tritonserver in nvidia-pytriton's wheel; its C++ ONNX backend isn't there, so decoding and onnxruntime run in "
+        "the tritonserver in nvidia-pytriton's wheel; it lacks the C++ ONNX backend, so decoding and onnxruntime run in "
         "1 instance (W1) and 2 (W2) of its Python backend, in batches of its dynamic batcher (up to 64 and 8, no wait); pictures "
-        "come by the binary extension"
+        "are sent with the binary extension"
     )
-    replacing = "`--model-control-mode=explicit`, `POST /v2/repository/models/pictures/load`: loads it anew, then goes over"
+    replacing = "`--model-control-mode=explicit`, `POST /v2/repository/models/pictures/load`: loads the new one, then switches"
     workers: ClassVar = {"w1": 1, "w2": 2}
     path = "/v2/models/pictures/infer"
 
@@ -47,12 +47,12 @@ class Triton(Peer):
         model = seat.folder / "models" / "pictures"
         shutil.rmtree(model, ignore_errors=True)
         (model / "1").mkdir(parents=True)
-        # The backend's Python looks in the model's folders and in the virtual environment that PATH names, nowhere else.
+        # The backend's Python looks only in the model's folders and in the virtual environment on PATH.
         shutil.copy(self.app("triton_model.py"), model / "1" / "model.py")
         shutil.copy(self.app("classifier.py"), model / "1")
         text = CONFIG.format(max_batch=seat.work.transform["max_batch"], workers=self.workers[seat.work.key])
         (model / "config.pbtxt").write_text(text)
-        # The wheel has a stub for each Python, and wants this one's beside the backend.
+        # The wheel has a stub for each Python version; this one's must lie next to the backend.
         backend = seat.folder / "backends" / "python"
         shutil.copytree(self.tritonserver / "backends" / "python", backend, dirs_exist_ok=True)
         stub = (
@@ -73,7 +73,7 @@ class Triton(Peer):
 
     def body(self, path):
         picture = path.read_bytes()
-        # A string's bytes stand after their number.
+        # A string is written as its length followed by its bytes.
         binary = struct.pack("<I", len(picture)) + picture
         of = {"name": "picture", "shape": [1, 1], "datatype": "BYTES", "parameters": {"binary_data_size": len(binary)}}
         return json.dumps({"inputs": [of]}).encode().ljust(HEADER_BYTES) + binary, ".bin"
@@ -86,7 +86,7 @@ class Triton(Peer):
 
     def replace(self, seat, server):
         seat.point_to("v2")
-        # Nothing is loaded anew unless a file of the model's has changed.
+        # Triton reloads only if a file of the model has changed.
         model = seat.folder / "models" / "pictures" / "1" / "model.py"
         model.write_text(model.read_text() + "\n")
         status, answer = post(seat.port, "/v2/repository/models/pictures/load", b"{}", {}, 60)

@@ -1,8 +1,8 @@
-//! One load.
+//! The subcommand `run`: one load.
 
 use clap::Args;
 
-use super::{Output, Pacing, Wanted, aim::Aim};
+use super::{ArrivalArgs, LimitArgs, OutputArgs, target_args::TargetArgs};
 use crate::{
     expect::{Slo, judge},
     generator,
@@ -15,30 +15,30 @@ use crate::{
 #[command(group(clap::ArgGroup::new("load").required(true)))]
 pub struct Run {
     #[command(flatten)]
-    aim: Aim,
+    target: TargetArgs,
     #[command(flatten)]
-    pacing: Pacing,
+    arrivals: ArrivalArgs,
     #[command(flatten)]
-    wanted: Wanted,
+    limits: LimitArgs,
     #[command(flatten)]
-    output: Output,
-    /// Requests a second, whether or not earlier ones are answered (open loop).
+    output: OutputArgs,
+    /// Requests per second, sent whether or not earlier ones are answered (open loop).
     #[arg(long, group = "load")]
     rate: Option<f64>,
-    /// The rate at the end, where it is to change in a straight line.
+    /// The rate at the end, to change the rate linearly.
     #[arg(long, requires = "rate")]
     to_rate: Option<f64>,
-    /// Callers who each wait for an answer before they ask again (closed loop): a server that stands still then meets less
-    /// load, so don't read latencies from it.
+    /// Concurrent callers that each wait for a response before they send again (closed loop). A server that stalls receives
+    /// less load then, so use this for throughput, not for latency.
     #[arg(long, group = "load")]
     callers: Option<usize>,
-    /// Connections; with --callers as many as they need.
+    /// Number of connections; by default 64, or with --callers as many as they need.
     #[arg(long)]
     connections: Option<usize>,
-    /// Time that is measured.
+    /// Measured time.
     #[arg(long, default_value = "10s", value_name = "TIME")]
     duration: Time,
-    /// Latencies that must not be exceeded, such as p99=20ms or p50=5ms,p99.9=100ms.
+    /// Latency objective, such as p99=20ms or p50=5ms,p99.9=100ms.
     #[arg(long, value_name = "OBJECTIVE")]
     slo: Option<Slo>,
 }
@@ -55,17 +55,17 @@ impl Run {
             },
         };
         let mut plan = Plan {
-            spacing: self.pacing.arrivals,
-            seed: self.pacing.seed,
-            patience: self.pacing.give_up_after.0,
-            ..plan::one(load, self.pacing.warmup.0, self.duration.0)
+            spacing: self.arrivals.spacing,
+            seed: self.arrivals.seed,
+            max_wait: self.arrivals.give_up_after.0,
+            ..plan::one(load, self.arrivals.warmup.0, self.duration.0)
         };
-        // Before a ramp it warms up where that begins.
+        // The warm-up before a ramp has the rate at which the ramp starts.
         if let (Load::Open { from, .. }, [warmup, _]) = (load, &mut plan.phases[..]) {
             warmup.load = Load::Open { from, to: from };
         }
         plan.check()?;
-        let needed = plan.callers().div_ceil(self.aim.streams());
+        let needed = plan.callers().div_ceil(self.target.streams());
         let connections = match load {
             Load::Open { .. } => self.connections.unwrap_or(64),
             Load::Closed { .. } => self.connections.unwrap_or(needed),
@@ -75,15 +75,15 @@ impl Run {
             "{} callers need {needed} connections",
             plan.callers()
         );
-        let job = self.aim.job(connections)?;
+        let job = self.target.job(connections)?;
         let (ran, ()) = generator::run(&job, &plan, |_, _| ())?;
-        let verdicts = judge(
-            &[self.wanted.expectation(self.slo)],
+        let checks = judge(
+            &[self.limits.expectation(self.slo)],
             &report::measured(&plan, &ran),
             None,
         );
-        let report = Report::new(&job, &plan, &ran, verdicts, self.aim.wrong_labels());
-        self.output.tell(&report)?;
+        let report = Report::new(&job, &plan, &ran, checks, self.target.wrong_labels());
+        self.output.print(&report)?;
         Ok(report.passed)
     }
 }

@@ -1,28 +1,28 @@
-//! A scenario, played.
+//! The subcommands `scenario` and `scenarios`.
 
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use super::{Output, aim::Aim};
+use super::{OutputArgs, target_args::TargetArgs};
 use crate::{
+    admin_client::AdminClient,
     client::Target,
     expect::judge,
     generator::{self, Job},
-    operator::Operator,
     report::{self, Report, Server},
-    scenario::{Names, Orders, Reference, SHIPPED, Scenario, find},
+    scenario::{AdminRequests, Names, Reference, SHIPPED, Scenario, find},
 };
 
 #[derive(Debug, Args)]
-pub struct Play {
-    /// A scenario of this program's (see `scenarios`), or a file.
+pub struct PlayArgs {
+    /// Name of a built-in scenario (see `scenarios`), or a file.
     #[arg(value_name = "NAME or FILE")]
     scenario: String,
     #[command(flatten)]
-    aim: Aim,
+    target: TargetArgs,
     #[command(flatten)]
-    output: Output,
-    /// Where orders go, and where the server's metrics are.
+    output: OutputArgs,
+    /// URL of the server's admin listener, for admin requests and metrics.
     #[arg(
         long,
         env = "STILLHOUSE_ADMIN",
@@ -30,13 +30,13 @@ pub struct Play {
         value_name = "URL"
     )]
     admin: String,
-    /// An operator's token.
+    /// Bearer token of an operator.
     #[arg(long, env = "STILLHOUSE_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// What a name of the scenario's stands for, such as canary=s3; may be given several times.
+    /// Value for one of the scenario's names, such as canary=s3 (may be repeated).
     #[arg(long = "name", value_name = "NAME=VALUE", value_parser = name)]
     names: Vec<(String, String)>,
-    /// Requests a second that are 100 %; else they are measured first.
+    /// The rate in requests/s that counts as 100 %; measured first if not given.
     #[arg(long, value_name = "RATE")]
     reference: Option<f64>,
 }
@@ -46,7 +46,7 @@ fn name(text: &str) -> anyhow::Result<(String, String)> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// What there is.
+/// Lists the built-in scenarios.
 pub fn list() -> anyhow::Result<bool> {
     for (name, text) in SHIPPED {
         println!("{name:14} {}", Scenario::parse(text)?.about);
@@ -54,18 +54,18 @@ pub fn list() -> anyhow::Result<bool> {
     Ok(true)
 }
 
-impl Play {
+impl PlayArgs {
     pub fn run(self) -> anyhow::Result<bool> {
         let scenario = &self.scenario;
         let parsed = Scenario::parse(&find(scenario)?);
-        self.play(&parsed.with_context(|| format!("scenario {scenario}"))?)
+        self.run_scenario(&parsed.with_context(|| format!("scenario {scenario}"))?)
     }
 
-    fn play(&self, scenario: &Scenario) -> anyhow::Result<bool> {
-        let orders = scenario.orders(&Names::new(&scenario.names, &self.names)?)?;
+    fn run_scenario(&self, scenario: &Scenario) -> anyhow::Result<bool> {
+        let requests = scenario.admin_requests(&Names::new(&scenario.names, &self.names)?)?;
         let target: Target = self.admin.parse().context("--admin")?;
-        let operator = Operator::new(target, self.token.clone());
-        let mut job = self.aim.job(scenario.connections)?;
+        let admin_client = AdminClient::new(target, self.token.clone());
+        let mut job = self.target.job(scenario.connections)?;
         let reference = match (self.reference, scenario.reference()) {
             (Some(given), _) => Some(given),
             (None, Some(reference)) => Some(measure(&mut job, reference)?),
@@ -75,50 +75,50 @@ impl Play {
         job.connections = scenario.connections.max(plan.callers());
         job.slow = scenario.slow_clients.clone();
 
-        if let Err(stopped) = operator.carry_out(&orders.before) {
-            // Where the first was refused nothing was changed, and what is there is somebody else's.
-            if stopped.carried_out > 0 {
-                put_right(&operator, &orders)?;
+        if let Err(failed) = admin_client.send_all(&requests.before) {
+            // If the first request was refused, nothing was changed, and the server's state isn't ours to restore.
+            if failed.accepted > 0 {
+                restore(&admin_client, &requests)?;
             }
-            return Err(stopped.error.context("before the run"));
+            return Err(failed.error.context("before the run"));
         }
-        let cpu = operator.metric("process_cpu_seconds_total");
-        let played = generator::run(&job, &plan, |clock, live| {
-            operator.accompany(&orders.during, clock, live)
+        let cpu = admin_client.metric("process_cpu_seconds_total");
+        let result = generator::run(&job, &plan, |clock, run_state| {
+            admin_client.send_at_times(&requests.during, clock, run_state)
         });
-        let cpu = cpu.zip(operator.metric("process_cpu_seconds_total"));
-        // Whatever came of it.
-        let restored = put_right(&operator, &orders);
-        let (ran, events) = played?;
+        let cpu = cpu.zip(admin_client.metric("process_cpu_seconds_total"));
+        // Restore the server even if the run failed.
+        let restored = restore(&admin_client, &requests);
+        let (ran, events) = result?;
         let events = events?;
 
-        let verdicts = judge(
+        let checks = judge(
             &scenario.expectations,
             &report::measured(&plan, &ran),
             reference,
         );
-        let mut report = Report::new(&job, &plan, &ran, verdicts, self.aim.wrong_labels());
+        let mut report = Report::new(&job, &plan, &ran, checks, self.target.wrong_labels());
         report.scenario = Some(self.scenario.clone());
         report.reference_per_second = reference;
         report.add_events(events);
         report.server = cpu.map(|(before, after)| Server {
             cpu_seconds: after - before,
             cpu_us_per_request: (after - before) * 1e6 / report.sent().max(1) as f64,
-            resident_bytes: operator.metric("process_resident_memory_bytes"),
+            resident_bytes: admin_client.metric("process_resident_memory_bytes"),
         });
-        self.output.tell(&report)?;
+        self.output.print(&report)?;
         restored?;
         Ok(report.passed)
     }
 }
 
-/// The server is left as it was found.
-fn put_right(operator: &Operator, orders: &Orders) -> anyhow::Result<()> {
-    let carried_out = operator.carry_out(&orders.after);
-    carried_out.map_err(|stopped| stopped.error.context("after the run"))
+/// Sends the scenario's `after` requests, which restore the server's state.
+fn restore(admin_client: &AdminClient, requests: &AdminRequests) -> anyhow::Result<()> {
+    let sent = admin_client.send_all(&requests.after);
+    sent.map_err(|failed| failed.error.context("after the run"))
 }
 
-/// What the server does at most.
+/// Measures the reference rate: the server's throughput under a closed loop.
 fn measure(job: &mut Job, reference: Reference) -> anyhow::Result<f64> {
     let plan = reference.plan();
     job.connections = reference.callers;
@@ -128,7 +128,7 @@ fn measure(job: &mut Job, reference: Reference) -> anyhow::Result<f64> {
     let per_second = full.tally.answered.len() as f64 / full.seconds;
     ensure!(
         per_second > 0.0,
-        "nothing is answered at full load: try `stillhouse-loadtest run` first, it says why"
+        "nothing is answered at full load: `stillhouse-loadtest run` shows why"
     );
     eprintln!(
         "100 % is {per_second:.0} requests/s, by {} callers",

@@ -1,11 +1,11 @@
-//! The head of an HTTP/1.1 answer, and chunked bodies: pure.
+//! Parses the head of an HTTP/1.1 response, and chunked bodies (pure).
 
-use super::Fault;
+use super::error::RequestError;
 
-/// Answers of model servers have a dozen.
+/// Responses of model servers have about a dozen.
 const MAX_HEADERS: usize = 64;
 
-/// How long the body is.
+/// How the length of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     Known(usize),
@@ -13,24 +13,24 @@ pub enum Length {
     UntilClose,
 }
 
-/// A head that has come whole.
+/// A complete head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     pub status: u16,
-    /// Its own bytes.
+    /// Length of the head in bytes.
     pub len: usize,
     pub body: Length,
-    /// No other answer will come on this connection.
+    /// Whether the server closes the connection after this response.
     pub closes: bool,
 }
 
-/// The head at the beginning of `bytes`; none as long as it isn't whole.
-pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
+/// Parses the head at the beginning of `bytes`; `None` while it is incomplete.
+pub fn parse(bytes: &[u8]) -> Result<Option<Head>, RequestError> {
     let mut headers = [const { std::mem::MaybeUninit::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     let parsed = config.parse_response_with_uninit_headers(&mut response, bytes, &mut headers);
-    let len = match parsed.map_err(|error| Fault::Protocol(error.to_string()))? {
+    let len = match parsed.map_err(|error| RequestError::Protocol(error.to_string()))? {
         httparse::Status::Partial => return Ok(None),
         httparse::Status::Complete(len) => len,
     };
@@ -45,7 +45,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
             let length = std::str::from_utf8(header.value).ok();
             let length = length.and_then(|text| text.trim().parse().ok());
             body = Length::Known(
-                length.ok_or_else(|| Fault::Protocol("Content-Length is no number".into()))?,
+                length
+                    .ok_or_else(|| RequestError::Protocol("Content-Length is no number".into()))?,
             );
         } else if header.name.eq_ignore_ascii_case("transfer-encoding")
             && has(header.value, "chunked")
@@ -63,7 +64,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
     }))
 }
 
-/// A header's value in a whole head.
+/// The value of a header in a complete head.
 pub fn header(head: &[u8], name: &str) -> Option<String> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -80,9 +81,9 @@ fn has(value: &[u8], word: &str) -> bool {
     words.any(|found| found.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// The body that the chunks in `bytes` make; none as long as the last one hasn't come.
-pub fn unchunk(bytes: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-    let wrong = |what: &str| Fault::Protocol(format!("chunked body: {what}"));
+/// Decodes a chunked body; `None` while it is incomplete.
+pub fn unchunk(bytes: &[u8]) -> Result<Option<Vec<u8>>, RequestError> {
+    let wrong = |what: &str| RequestError::Protocol(format!("chunked body: {what}"));
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
         let parsed = httparse::parse_chunk_size(&bytes[at..]).map_err(|_| wrong("no size"))?;
@@ -92,7 +93,7 @@ pub fn unchunk(bytes: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let size = usize::try_from(size).map_err(|_| wrong("too large"))?;
         let begin = at + line;
         if size == 0 {
-            // What may follow are trailers, up to an empty line.
+            // Trailers may follow, up to an empty line.
             let rest = &bytes[begin..];
             let whole =
                 rest.starts_with(b"\r\n") || rest.windows(4).any(|four| four == b"\r\n\r\n");

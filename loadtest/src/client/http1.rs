@@ -1,5 +1,5 @@
-//! HTTP/1.1 by hand: one write and one read a request, no allocation, so that the generator costs less than what it
-//! measures. A connection is kept as long as the server keeps it.
+//! HTTP/1.1 written by hand: one write and one read per request and no allocation, so that the generator costs less than
+//! the server that it measures. A connection is reused as long as the server keeps it open.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,34 +9,35 @@ use tokio::{
 };
 
 use super::{
-    Fault, Target,
+    error::RequestError,
     head::{self, Head, Length},
-    patience::Patience,
+    target::Target,
+    time_limit::TimeLimit,
 };
 
-/// What an answer may be at most.
+/// Upper limit of a response's size.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
-/// One connection, made when it is needed.
+/// One connection, opened when it is needed.
 pub struct Http1 {
-    wire: Wire,
-    patience: Patience,
+    raw: RawConnection,
+    time_limit: TimeLimit,
 }
 
-struct Wire {
+struct RawConnection {
     address: SocketAddr,
     stream: Option<TcpStream>,
-    /// Holds one answer; its first `filled` bytes have come.
+    /// Holds one response; its first `filled` bytes have arrived.
     buffer: Vec<u8>,
     filled: usize,
     head_len: usize,
     body_len: usize,
-    /// Put together, where the body came in chunks.
+    /// The decoded body, if it was chunked.
     unchunked: Option<Vec<u8>>,
 }
 
-/// A request's bytes.
-pub fn request(
+/// The bytes of a request.
+pub fn request_bytes(
     target: &Target,
     method: &str,
     path: &str,
@@ -57,7 +58,7 @@ pub fn request(
 impl Http1 {
     pub fn new(address: SocketAddr, timeout: Duration) -> Self {
         Self {
-            wire: Wire {
+            raw: RawConnection {
                 address,
                 stream: None,
                 buffer: vec![0; 8 << 10],
@@ -66,45 +67,46 @@ impl Http1 {
                 body_len: 0,
                 unchunked: None,
             },
-            patience: Patience::new(timeout),
+            time_limit: TimeLimit::new(timeout),
         }
     }
 
-    /// Connects, if it isn't connected.
-    pub async fn open(&mut self) -> Result<(), Fault> {
-        let opened = self.patience.within(self.wire.connected()).await;
-        opened.unwrap_or(Err(Fault::Timeout)).map(|_| ())
+    /// Connects unless connected already.
+    pub async fn open(&mut self) -> Result<(), RequestError> {
+        let opened = self.time_limit.within(self.raw.connected()).await;
+        opened.unwrap_or(Err(RequestError::Timeout)).map(|_| ())
     }
 
-    /// Sends a request and reads the whole answer.
-    pub async fn ask(&mut self, request: &[u8]) -> Result<u16, Fault> {
-        let answered = self.patience.within(self.wire.exchange(request)).await;
-        let answered = answered.unwrap_or(Err(Fault::Timeout));
+    /// Sends a request, reads the whole response and returns its status.
+    pub async fn send(&mut self, request: &[u8]) -> Result<u16, RequestError> {
+        let answered = self.time_limit.within(self.raw.exchange(request)).await;
+        let answered = answered.unwrap_or(Err(RequestError::Timeout));
         if answered.is_err() {
-            // An answer that comes later must not be taken for the next one.
-            self.wire.stream = None;
+            // A response that arrives later must not be taken for that of the next request.
+            self.raw.stream = None;
         }
         answered
     }
 
-    /// Of the last answer.
+    /// The body of the last response.
     pub fn body(&self) -> &[u8] {
-        let wire = &self.wire;
-        match &wire.unchunked {
+        let raw = &self.raw;
+        match &raw.unchunked {
             Some(body) => body,
-            None => &wire.buffer[wire.head_len..wire.head_len + wire.body_len],
+            None => &raw.buffer[raw.head_len..raw.head_len + raw.body_len],
         }
     }
 
-    /// A header of the last answer.
+    /// A header of the last response.
     pub fn header(&self, name: &str) -> Option<String> {
-        head::header(&self.wire.buffer[..self.wire.head_len], name)
+        head::header(&self.raw.buffer[..self.raw.head_len], name)
     }
 }
 
-impl Wire {
-    async fn connected(&mut self) -> Result<&mut TcpStream, Fault> {
-        // A server may close a connection that was idle; that is no failure. Without news this asks the kernel nothing.
+impl RawConnection {
+    async fn connected(&mut self) -> Result<&mut TcpStream, RequestError> {
+        // A server may close an idle connection, which is no failure. `try_read` makes a system call only if tokio has seen
+        // the socket become readable.
         if let Some(stream) = &self.stream {
             match stream.try_read(&mut [0]) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -114,27 +116,27 @@ impl Wire {
         if self.stream.is_none() {
             let stream = TcpStream::connect(self.address)
                 .await
-                .map_err(Fault::Connect)?;
-            stream.set_nodelay(true).map_err(Fault::Connect)?;
+                .map_err(RequestError::Connect)?;
+            stream.set_nodelay(true).map_err(RequestError::Connect)?;
             self.stream = Some(stream);
         }
         Ok(self.stream.as_mut().expect("connected above"))
     }
 
-    async fn exchange(&mut self, request: &[u8]) -> Result<u16, Fault> {
+    async fn exchange(&mut self, request: &[u8]) -> Result<u16, RequestError> {
         let sent = self.connected().await?.write_all(request).await;
         let answered = self.answer().await;
         match sent {
             Ok(()) => answered,
-            // Who refuses a body may close before all of it is sent: what it said is the answer.
+            // A server that refuses a body may close before all of it is sent; its response still counts.
             Err(error) => {
                 self.stream = None;
-                answered.map_err(|_| Fault::Closed(format!("while sending: {error}")))
+                answered.map_err(|_| RequestError::Closed(format!("while sending: {error}")))
             }
         }
     }
 
-    async fn answer(&mut self) -> Result<u16, Fault> {
+    async fn answer(&mut self) -> Result<u16, RequestError> {
         (self.filled, self.head_len, self.body_len, self.unchunked) = (0, 0, 0, None);
         let head = loop {
             match head::parse(&self.buffer[..self.filled])? {
@@ -155,7 +157,7 @@ impl Wire {
         Ok(head.status)
     }
 
-    async fn read_body(&mut self, head: Head) -> Result<(), Fault> {
+    async fn read_body(&mut self, head: Head) -> Result<(), RequestError> {
         match head.body {
             Length::Known(length) => {
                 let end = head.len.saturating_add(length);
@@ -163,7 +165,9 @@ impl Wire {
                     self.more_or_fail().await?;
                 }
                 if self.filled > end {
-                    return Err(Fault::Protocol("more came than the answer's length".into()));
+                    return Err(RequestError::Protocol(
+                        "more bytes than the response's length".into(),
+                    ));
                 }
                 self.body_len = length;
             }
@@ -183,25 +187,25 @@ impl Wire {
         Ok(())
     }
 
-    async fn more_or_fail(&mut self) -> Result<(), Fault> {
+    async fn more_or_fail(&mut self) -> Result<(), RequestError> {
         match self.more().await? {
-            0 => Err(Fault::Closed(format!("after {} bytes", self.filled))),
+            0 => Err(RequestError::Closed(format!("after {} bytes", self.filled))),
             _ => Ok(()),
         }
     }
 
-    async fn more(&mut self) -> Result<usize, Fault> {
+    async fn more(&mut self) -> Result<usize, RequestError> {
         if self.filled == self.buffer.len() {
             if self.filled >= MAX_ANSWER_BYTES {
-                return Err(Fault::Protocol(format!(
-                    "an answer of over {MAX_ANSWER_BYTES} bytes"
+                return Err(RequestError::Protocol(format!(
+                    "a response of over {MAX_ANSWER_BYTES} bytes"
                 )));
             }
             self.buffer.resize(self.filled * 2, 0);
         }
         let stream = self.stream.as_mut().expect("connected before it is read");
         let read = stream.read(&mut self.buffer[self.filled..]).await;
-        let read = read.map_err(|error| Fault::Closed(error.to_string()))?;
+        let read = read.map_err(|error| RequestError::Closed(error.to_string()))?;
         self.filled += read;
         Ok(read)
     }

@@ -1,4 +1,4 @@
-//! HTTP/2 with prior knowledge: several requests at a time on one connection.
+//! HTTP/2 with prior knowledge: several concurrent requests on one connection.
 
 use std::{rc::Rc, time::Duration};
 
@@ -8,23 +8,23 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Mutex};
 
-use super::{Fault, Target, patience::Patience};
+use super::{error::RequestError, target::Target, time_limit::TimeLimit};
 
-/// One connection that several streams share; made when it is needed, and again when the server has closed it.
-pub struct Shared {
+/// A connection that several streams share; opened when it is needed, and again after the server has closed it.
+pub struct Http2Connection {
     address: std::net::SocketAddr,
-    /// Held while it is made, so that one does it for all.
+    /// Locked while connecting, so that only one stream does it.
     sender: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
 
-/// One request at a time.
+/// One stream, with one request at a time.
 pub struct Stream {
-    shared: Rc<Shared>,
+    shared: Rc<Http2Connection>,
     body: Bytes,
-    patience: Patience,
+    time_limit: TimeLimit,
 }
 
-impl Shared {
+impl Http2Connection {
     pub fn new(target: &Target) -> Rc<Self> {
         Rc::new(Self {
             address: target.address,
@@ -32,18 +32,18 @@ impl Shared {
         })
     }
 
-    async fn connected(&self) -> Result<SendRequest<Full<Bytes>>, Fault> {
+    async fn connected(&self) -> Result<SendRequest<Full<Bytes>>, RequestError> {
         let mut held = self.sender.lock().await;
         if let Some(sender) = held.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
         let stream = TcpStream::connect(self.address)
             .await
-            .map_err(Fault::Connect)?;
-        stream.set_nodelay(true).map_err(Fault::Connect)?;
+            .map_err(RequestError::Connect)?;
+        stream.set_nodelay(true).map_err(RequestError::Connect)?;
         let made = handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
         let (sender, connection) = made.map_err(|error| closed(&error))?;
-        // Ends with the connection; what went wrong is told to whoever has a request on it.
+        // This task ends with the connection. Its error is dropped, because every request in flight fails with it, too.
         tokio::spawn(async move { drop(connection.await) });
         *held = Some(sender.clone());
         Ok(sender)
@@ -51,20 +51,20 @@ impl Shared {
 }
 
 impl Stream {
-    pub fn new(shared: Rc<Shared>, timeout: Duration) -> Self {
+    pub fn new(shared: Rc<Http2Connection>, timeout: Duration) -> Self {
         Self {
             shared,
             body: Bytes::new(),
-            patience: Patience::new(timeout),
+            time_limit: TimeLimit::new(timeout),
         }
     }
 
-    pub async fn open(&mut self) -> Result<(), Fault> {
-        let opened = self.patience.within(self.shared.connected()).await;
-        opened.unwrap_or(Err(Fault::Timeout)).map(|_| ())
+    pub async fn open(&mut self) -> Result<(), RequestError> {
+        let opened = self.time_limit.within(self.shared.connected()).await;
+        opened.unwrap_or(Err(RequestError::Timeout)).map(|_| ())
     }
 
-    pub async fn ask(&mut self, request: &hyper::Request<Bytes>) -> Result<u16, Fault> {
+    pub async fn send(&mut self, request: &hyper::Request<Bytes>) -> Result<u16, RequestError> {
         let (shared, request) = (&self.shared, request.clone().map(Full::new));
         let exchange = async {
             let mut sender = shared.connected().await?;
@@ -82,10 +82,10 @@ impl Stream {
             Ok((status, body.to_bytes()))
         };
         let (status, body) = self
-            .patience
+            .time_limit
             .within(exchange)
             .await
-            .unwrap_or(Err(Fault::Timeout))?;
+            .unwrap_or(Err(RequestError::Timeout))?;
         self.body = body;
         Ok(status)
     }
@@ -95,13 +95,13 @@ impl Stream {
     }
 }
 
-/// With its causes, which hyper leaves out of what it displays.
-fn closed(error: &hyper::Error) -> Fault {
+/// The error with its causes, which hyper's `Display` leaves out.
+fn closed(error: &hyper::Error) -> RequestError {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text += &format!(": {error}");
         cause = error.source();
     }
-    Fault::Closed(text)
+    RequestError::Closed(text)
 }

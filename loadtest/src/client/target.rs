@@ -1,4 +1,4 @@
-//! A URL, taken apart once.
+//! A parsed URL with its resolved address.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use hyper::Uri;
 #[derive(Clone, Debug)]
 pub struct Target {
     uri: Uri,
-    /// The first that the name stands for.
+    /// The first address that the host resolves to.
     pub address: SocketAddr,
     /// Host and port, as in the header.
     pub host: String,
@@ -36,8 +36,8 @@ impl FromStr for Target {
         })?;
         ensure!(
             uri.scheme_str() == Some("http"),
-            "`{text}` must begin with http://: what encrypts in front of a server would be measured with it, so name the \
-             server's own plain port"
+            "`{text}` must begin with http://: a TLS proxy would be measured together with the server, so give the server's \
+             own unencrypted port"
         );
         let host = uri.host().context("a URL names a host")?;
         let port = uri.port_u16().unwrap_or(80);

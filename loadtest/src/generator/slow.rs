@@ -1,47 +1,25 @@
-//! Clients on bad lines: they send their request a few bytes at a time, beside the load that is measured.
+//! Slow clients: they send their request a few bytes at a time, in addition to the measured load.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
-use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{Instant, sleep, timeout_at},
 };
 
-use super::Job;
+use super::job::{Job, RequestPart, SlowClients};
 use crate::{client::plain_request, clock::Clock};
 
-/// Bytes come in pieces of this time.
+/// The interval at which bytes are sent.
 const PIECE: Duration = Duration::from_millis(100);
 
-/// What they do.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SlowClients {
-    /// So many at a time; each begins anew when it is done or cut off.
-    pub connections: usize,
-    /// What they are slow with.
-    pub part: Part,
-    pub bytes_per_second: f64,
-}
-
-/// A part of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// The head never ends at once: what a slow-loris attack does.
-    Head,
-    /// The head comes whole, the body doesn't.
-    Body,
-}
-
-/// How it ended for them, in words, and how often.
+/// How their requests ended, as text, with counts.
 #[derive(Clone, Debug, Default)]
 pub struct SlowTally(pub BTreeMap<String, u64>);
 
-/// All of them, until the run's end.
+/// Runs all slow clients until the end of the run.
 pub async fn run(slow: &SlowClients, job: &Job, clock: Clock, duration: Duration) -> SlowTally {
     let end = Instant::from_std(clock.instant(duration.as_nanos() as u64));
     let clients = (0..slow.connections).map(|number| async move {
@@ -52,7 +30,7 @@ pub async fn run(slow: &SlowClients, job: &Job, clock: Clock, duration: Duration
             let one = client(slow, job, &request, picture.bytes.len());
             match timeout_at(end, one).await {
                 Ok(ended) => ends.push(ended),
-                Err(_) => ends.push("still at it at the end".to_owned()),
+                Err(_) => ends.push("still sending at the end".to_owned()),
             }
         }
         ends
@@ -64,21 +42,21 @@ pub async fn run(slow: &SlowClients, job: &Job, clock: Clock, duration: Duration
     tally
 }
 
-/// One request of one client; how it ended.
+/// Sends one request of one client and describes how it ended.
 async fn client(slow: &SlowClients, job: &Job, request: &[u8], body_len: usize) -> String {
     let Ok(mut stream) = TcpStream::connect(job.target.address).await else {
         sleep(PIECE).await;
         return "can't connect".into();
     };
     let at_once = match slow.part {
-        Part::Head => 0,
-        Part::Body => request.len() - body_len,
+        RequestPart::Head => 0,
+        RequestPart::Body => request.len() - body_len,
     };
     let (read, write) = stream.split();
     let sending = send(write, request, at_once, slow.bytes_per_second);
     let answering = status(read);
     tokio::pin!(sending, answering);
-    // The server may answer before all is sent: that it had enough of waiting.
+    // The server may answer, or close, before all is sent.
     tokio::select! {
         ended = &mut answering => format!("{ended} before all was sent"),
         sent = &mut sending => match sent {
@@ -96,7 +74,7 @@ async fn send(
 ) -> std::io::Result<()> {
     let (first, rest) = request.split_at(at_once);
     write.write_all(first).await?;
-    // Fewer than one a piece of time: longer pauses instead.
+    // Less than one byte per interval: send single bytes at longer intervals.
     let piece = ((bytes_per_second * PIECE.as_secs_f64()) as usize).max(1);
     let pause = Duration::from_secs_f64(piece as f64 / bytes_per_second);
     for bytes in rest.chunks(piece) {
@@ -106,7 +84,7 @@ async fn send(
     Ok(())
 }
 
-/// The status of the answer, in words.
+/// The status of the response, as text.
 async fn status(mut read: impl AsyncReadExt + Unpin) -> String {
     let mut line = [0; 12];
     match read.read_exact(&mut line).await {

@@ -1,4 +1,4 @@
-//! One thread: its connections take turns, send, and book what comes back.
+//! One thread: its connections take due requests in turn, send them and record the responses.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,87 +11,93 @@ use anyhow::{Context, anyhow};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{sync::Mutex, task::unconstrained};
 
-use super::{Job, Live, Protocol, book::Book, slow};
+use super::{
+    job::{Job, Protocol},
+    recorder::Recorder,
+    slow,
+};
 use crate::{
-    client::{Connection, Fault, Shared},
+    client::{Connection, Http2Connection, RequestError},
     clock::{Clock, Timer},
-    plan::{Arrival, Load, Plan, Turn, Turns},
+    consistency::ConsistencyCheck,
+    plan::{Arrival, Dispatcher, Load, NextStep, Plan},
+    run_state::RunState,
     tally::Tally,
-    witness::Witness,
 };
 
-/// How often lateness is looked at where nothing is due.
+/// How often lateness is measured regardless of the load.
 const HEARTBEAT_NS: u64 = 10_000_000;
-/// Callers who can't connect wait so long, or they would do nothing but that.
+/// How long a closed-loop caller that can't connect waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What one thread has to do.
+/// The part of a run that one thread does.
 pub struct Part<'a> {
     pub job: &'a Job,
     pub plan: &'a Plan,
-    pub live: &'a Live,
+    pub run_state: &'a RunState,
     pub index: usize,
     pub threads: usize,
 }
 
-/// What one thread saw.
-pub struct Seen {
+/// The result of one thread.
+pub struct ThreadResult {
     pub tally: Tally,
-    pub witness: Witness,
+    pub consistency: ConsistencyCheck,
     pub slow: Option<slow::SlowTally>,
-    /// When its last answer had come.
+    /// When its last response had arrived.
     pub ended_ns: u64,
 }
 
-/// What the tasks of a thread share. Nothing is held over an await but the timer.
-struct Desk<'a> {
+/// What the tasks of a thread share. Only the timer is held across an await.
+struct ThreadState<'a> {
     part: &'a Part<'a>,
     clock: Clock,
-    turns: RefCell<Turns>,
-    book: RefCell<Book<'a>>,
+    dispatcher: RefCell<Dispatcher>,
+    recorder: RefCell<Recorder<'a>>,
     next_picture: Cell<usize>,
-    /// Free connections queue for it: whoever has it waits until the next request is due, and sends that.
+    /// Idle connections queue for it: the one that holds it waits until the next request is due, and sends that request.
     timer: Mutex<Timer>,
 }
 
-/// Connects, says that it is ready, waits for the start and drives its part.
+/// Connects, reports that it is ready, waits for the start and runs its part.
 pub fn run(
     part: &Part,
     ready: &mpsc::Sender<anyhow::Result<()>>,
     start: &mpsc::Receiver<Clock>,
-) -> anyhow::Result<Seen> {
+) -> anyhow::Result<ThreadResult> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let mut connections = connections(part);
     let opened = runtime.block_on(async {
         for (_, connection) in &mut connections {
-            connection.open().await.map_err(|fault| {
+            connection.open().await.map_err(|error| {
                 let target = &part.job.target;
-                anyhow!("{}: {} ({})", target, fault.reason(), fault.detail())
+                anyhow!("{}: {} ({})", target, error.reason(), error.detail())
             })?;
         }
         anyhow::Ok(())
     });
     let _ = ready.send(opened);
     let clock = start.recv().context("the run was called off")?;
-    // All connections are futures of one task: its budget, meant for fairness between tasks, would be used up at once.
+    // All connections are futures of one task. `unconstrained`, because tokio's cooperative budget, which is meant for
+    // fairness between tasks, would be used up at once.
     runtime.block_on(unconstrained(drive(part, clock, connections)))
 }
 
-/// This thread's connections, with their numbers over all threads.
+/// This thread's connections, each with its index among the connections of all threads.
 fn connections(part: &Part) -> Vec<(usize, Connection)> {
     let job = part.job;
     let mut made = Vec::new();
     for connection in (part.index..job.connections).step_by(part.threads) {
         match job.protocol {
-            Protocol::Http1 => made.push((connection, Connection::one(&job.target, job.timeout))),
+            Protocol::Http1 => made.push((connection, Connection::http1(&job.target, job.timeout))),
             Protocol::Http2 => {
-                let shared = Shared::new(&job.target);
-                // Few callers are spread over the connections.
+                let shared = Http2Connection::new(&job.target);
+                // Streams are numbered so that few callers are spread over all connections.
                 made.extend((0..job.streams).map(|stream| {
                     let number = stream * job.connections + connection;
-                    (number, Connection::two(&shared, job.timeout))
+                    (number, Connection::http2(&shared, job.timeout))
                 }));
             }
         }
@@ -103,18 +109,18 @@ async fn drive(
     part: &Part<'_>,
     clock: Clock,
     connections: Vec<(usize, Connection)>,
-) -> anyhow::Result<Seen> {
-    let desk = Desk {
+) -> anyhow::Result<ThreadResult> {
+    let state = ThreadState {
         part,
         clock,
-        turns: RefCell::new(Turns::new(part.plan, part.index, part.threads)),
-        book: RefCell::new(Book::new(part.job, part.plan, part.live)),
+        dispatcher: RefCell::new(Dispatcher::new(part.plan, part.index, part.threads)),
+        recorder: RefCell::new(Recorder::new(part.job, part.plan, part.run_state)),
         next_picture: Cell::new(part.index),
         timer: Mutex::new(Timer::new()?),
     };
     let mut connections: FuturesUnordered<_> = connections
         .into_iter()
-        .map(|(number, connection)| desk.serve(number, connection))
+        .map(|(number, connection)| state.serve(number, connection))
         .collect();
     let all = async {
         while let Some(ended) = connections.next().await {
@@ -122,7 +128,7 @@ async fn drive(
         }
         anyhow::Ok(())
     };
-    // One thread is enough for those who do nearly nothing.
+    // Slow clients do nearly nothing, so the first thread runs all of them.
     let slow = part.job.slow.as_ref().filter(|_| part.index == 0);
     let slow = async {
         match slow {
@@ -137,37 +143,37 @@ async fn drive(
             all?;
             slow
         }
-        stopped = desk.heartbeat() => {
+        stopped = state.heartbeat() => {
             stopped?;
             None
         }
     };
     drop(connections);
-    let book = desk.book.into_inner();
-    Ok(Seen {
-        tally: book.tally,
-        witness: book.witness,
+    let recorder = state.recorder.into_inner();
+    Ok(ThreadResult {
+        tally: recorder.tally,
+        consistency: recorder.consistency,
         slow,
         ended_ns: clock.now_ns(),
     })
 }
 
-impl Desk<'_> {
-    /// One connection, from its first turn to its last.
+impl ThreadState<'_> {
+    /// Sends requests on one connection until none will be due any more.
     async fn serve(&self, number: usize, mut connection: Connection) -> io::Result<()> {
         let job = self.part.job;
-        while let Some(arrival) = self.turn(number).await? {
-            // Threads take every n-th picture, so that together they send all equally often.
+        while let Some(arrival) = self.wait_for_next(number).await? {
+            // Each of n threads takes every n-th picture, so that together they send all pictures equally often.
             let picture = self.next_picture.get() % job.pictures.len();
             self.next_picture.set(picture + self.part.threads);
-            let status = connection.ask(&job.requests[picture]).await;
+            let status = connection.send(&job.requests[picture]).await;
             let done_ns = self.clock.now_ns();
-            let cant_connect = matches!(status, Err(Fault::Connect(_)));
+            let connect_failed = matches!(status, Err(RequestError::Connect(_)));
             let answered = status.map(|status| (status, connection.body()));
-            self.book
+            self.recorder
                 .borrow_mut()
                 .done(arrival, picture, done_ns, answered);
-            if cant_connect
+            if connect_failed
                 && matches!(
                     self.part.plan.phases[arrival.phase].load,
                     Load::Closed { .. }
@@ -179,48 +185,48 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// The next request of a free connection, when it is due; none when there will be no more.
-    async fn turn(&self, number: usize) -> io::Result<Option<Arrival>> {
+    /// Waits until an idle connection has a request to send; `None` when there will be no more.
+    async fn wait_for_next(&self, number: usize) -> io::Result<Option<Arrival>> {
         match self.next(number) {
-            Turn::Send(arrival) => return Ok(Some(arrival)),
-            Turn::End => return Ok(None),
-            Turn::Wait { .. } | Turn::GivenUp(_) => {}
+            NextStep::Send(arrival) => return Ok(Some(arrival)),
+            NextStep::End => return Ok(None),
+            NextStep::Wait { .. } | NextStep::GivenUp(_) => {}
         }
         let timer = self.timer.lock().await;
         loop {
             match self.next(number) {
-                Turn::Send(arrival) => {
-                    // A connection was free for it: what it is late now is this program's own doing.
+                NextStep::Send(arrival) => {
+                    // A connection was free for it, so this lateness is the generator's own.
                     let late_ns = self.clock.now_ns().saturating_sub(arrival.due_ns);
-                    self.book.borrow_mut().late(arrival.phase, late_ns);
+                    self.recorder.borrow_mut().late(arrival.phase, late_ns);
                     return Ok(Some(arrival));
                 }
-                Turn::End => return Ok(None),
-                Turn::Wait { until_ns } => timer.until(self.clock, until_ns).await?,
-                Turn::GivenUp(_) => {}
+                NextStep::End => return Ok(None),
+                NextStep::Wait { until_ns } => timer.until(self.clock, until_ns).await?,
+                NextStep::GivenUp(_) => {}
             }
         }
     }
 
-    fn next(&self, number: usize) -> Turn {
+    fn next(&self, number: usize) -> NextStep {
         loop {
             let now_ns = self.clock.now_ns();
-            match self.turns.borrow_mut().next(now_ns, number) {
-                Turn::GivenUp(arrival) => self.book.borrow_mut().given_up(arrival, now_ns),
-                turn => return turn,
+            match self.dispatcher.borrow_mut().next(now_ns, number) {
+                NextStep::GivenUp(arrival) => self.recorder.borrow_mut().given_up(arrival, now_ns),
+                next_step => return next_step,
             }
         }
     }
 
-    /// Looks every now and then how late this thread is, whatever the load; comes back when the run is to end early.
+    /// Measures this thread's lateness periodically, whatever the load; returns when the run is to end early.
     async fn heartbeat(&self) -> io::Result<()> {
         let timer = Timer::new()?;
         let mut due_ns = HEARTBEAT_NS;
-        while !self.part.live.stop.load(Relaxed) {
+        while !self.part.run_state.stop.load(Relaxed) {
             timer.until(self.clock, due_ns).await?;
             let now_ns = self.clock.now_ns();
-            let phase = self.turns.borrow_mut().phase_at(now_ns);
-            self.book
+            let phase = self.dispatcher.borrow_mut().phase_at(now_ns);
+            self.recorder
                 .borrow_mut()
                 .late(phase, now_ns.saturating_sub(due_ns));
             due_ns = now_ns.max(due_ns) + HEARTBEAT_NS;

@@ -1,37 +1,35 @@
-//! When requests are due: pure, and the same for the same seed.
+//! When requests are due (pure, and reproducible by its seed).
 //!
-//! One unit process (marks 0, 1, 2 … or with exponential gaps of mean 1) is laid over the integral of the rate: a mark's
-//! time is where as many requests are due as the mark says. This serves constant rates, ramps and jumps alike, and several
-//! threads share one process by taking every n-th mark, or for Poisson by thinning, which leaves Poisson processes.
+//! Arrival times come from a unit-rate process by inversion of the integrated rate: the process has marks at 0, 1, 2 …
+//! (constant spacing) or with exponential gaps of mean 1 (Poisson), and a mark's time is when the integral of the rate
+//! reaches the mark's value. This covers constant rates, ramps and jumps. Of n threads each takes every n-th mark, or for
+//! Poisson has a process of 1/n of the rate, whose superposition is the whole process.
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{Arrival, Load, Plan};
+use super::phases::{Load, Plan, Spacing};
 
-/// How requests of one rate lie in time.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, serde::Serialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Spacing {
-    /// As from many users who know nothing of each other.
-    Poisson,
-    /// At equal distances.
-    Constant,
+/// A request that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Since the run began.
+    pub due_ns: u64,
+    /// Index of its phase in the plan.
+    pub phase: usize,
 }
 
-struct Stretch {
+struct Segment {
     begin_seconds: f64,
     duration_seconds: f64,
     from: f64,
     to: f64,
-    /// Requests due before it begins, in all.
+    /// Total number of requests due before it begins.
     due_before: f64,
 }
 
-/// One thread's part of the arrivals of a plan's open phases, in order.
+/// One thread's part of the arrivals of a plan's open-loop phases, in order.
 pub struct Schedule {
-    stretches: Vec<Stretch>,
+    segments: Vec<Segment>,
     current: usize,
     spacing: Spacing,
     step: f64,
@@ -43,14 +41,14 @@ impl Schedule {
     /// The part of `thread` of `threads`.
     pub fn new(plan: &Plan, thread: usize, threads: usize) -> Self {
         let (mut begin_seconds, mut due_before) = (0.0, 0.0);
-        let mut stretches = Vec::new();
+        let mut segments = Vec::new();
         for phase in &plan.phases {
             let duration_seconds = phase.duration.as_secs_f64();
             let (from, to) = match phase.load {
                 Load::Open { from, to } => (from, to),
                 Load::Closed { .. } => (0.0, 0.0),
             };
-            stretches.push(Stretch {
+            segments.push(Segment {
                 begin_seconds,
                 duration_seconds,
                 from,
@@ -61,12 +59,12 @@ impl Schedule {
             due_before += (from + to) / 2.0 * duration_seconds;
         }
         let mut schedule = Self {
-            stretches,
+            segments,
             current: 0,
             spacing: plan.spacing,
             step: threads as f64,
             mark: thread as f64,
-            // Threads must not send in step.
+            // Each thread needs random numbers of its own.
             random: StdRng::seed_from_u64(plan.seed.wrapping_add(thread as u64)),
         };
         if schedule.spacing == Spacing::Poisson {
@@ -86,13 +84,13 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Arrival> {
         loop {
-            let stretch = self.stretches.get(self.current)?;
-            let wanted = self.mark - stretch.due_before;
-            if wanted >= (stretch.from + stretch.to) / 2.0 * stretch.duration_seconds {
+            let segment = self.segments.get(self.current)?;
+            let wanted = self.mark - segment.due_before;
+            if wanted >= (segment.from + segment.to) / 2.0 * segment.duration_seconds {
                 self.current += 1;
                 continue;
             }
-            let seconds = stretch.begin_seconds + stretch.when(wanted);
+            let seconds = segment.begin_seconds + segment.when(wanted);
             let phase = self.current;
             self.mark += match self.spacing {
                 Spacing::Constant => self.step,
@@ -106,9 +104,9 @@ impl Iterator for Schedule {
     }
 }
 
-impl Stretch {
-    /// Seconds after which `wanted` requests are due: from·t + (to − from)·t²/2d = wanted, solved so that it holds for
-    /// level rates as well.
+impl Segment {
+    /// Seconds after which `wanted` requests are due: the solution t of from·t + (to − from)·t²/2d = wanted, in a form that
+    /// also holds for constant rates.
     fn when(&self, wanted: f64) -> f64 {
         let slope = (self.to - self.from) / self.duration_seconds;
         let root = (self.from * self.from + 2.0 * slope * wanted)
@@ -141,7 +139,7 @@ mod tests {
             phases: loads.iter().map(phase).collect(),
             spacing,
             seed: 7,
-            patience: Duration::from_secs(1),
+            max_wait: Duration::from_secs(1),
         }
     }
 

@@ -1,37 +1,37 @@
-//! What the generator itself took, and where the result may be its own doing.
+//! The generator's own resource use, and whether it may have distorted the result.
 
 use serde::Serialize;
 
-use super::PhaseReport;
-use crate::generator::Cost;
+use super::phases::PhaseReport;
+use crate::generator::GeneratorUsage;
 
-/// Of the time of its threads; a generator that is busier sends late.
+/// A generator that is busy for a larger share of its threads' time sends late.
 const BUSY: f64 = 0.9;
-/// A millisecond now and then makes a maximum, but no p99.
+/// Rare delays of the generator change a maximum, but not these.
 const COMMON: [&str; 3] = ["p50", "p90", "p99"];
 
-/// What the generator itself took, warm-up included.
+/// Resources that the generator used, warm-up included.
 #[derive(Debug, Serialize)]
 pub struct Generator {
     pub threads: usize,
     pub cpu_seconds: f64,
     pub cpu_us_per_request: f64,
-    /// Of its threads' time.
+    /// Processor time as a share of its threads' wall time.
     pub busy: f64,
-    /// Whether even common percentiles (up to p99) may be its own doing.
+    /// Whether even common percentiles (up to p99) may be due to the generator.
     pub suspect: bool,
-    /// Why the result may be the generator's doing; empty if it isn't.
+    /// How the generator may have distorted the result; empty if it didn't.
     pub warnings: Vec<String>,
 }
 
-pub(super) fn generator(cost: &Cost, sent: u64, phases: &[PhaseReport]) -> Generator {
+pub(super) fn generator(cost: &GeneratorUsage, sent: u64, phases: &[PhaseReport]) -> Generator {
     let busy = cost.cpu_seconds / (cost.wall_seconds * cost.threads as f64);
     let mut warnings = Vec::new();
     let mut suspect = busy > BUSY;
     if busy > BUSY {
         warnings.push(format!(
-            "it was busy for {:.0} % of its time: what it shows is its own limit as much as the server's; give it another \
-             thread (--threads {}) or a machine of its own",
+            "it was busy for {:.0} % of its time, so it may have limited the result; give it another thread (--threads {}) \
+             or a machine of its own",
             busy * 100.0,
             cost.threads + 1
         ));
@@ -40,14 +40,14 @@ pub(super) fn generator(cost: &Cost, sent: u64, phases: &[PhaseReport]) -> Gener
         let (Some(latency), Some(late)) = (&phase.latency_ms, &phase.generator_late_ms) else {
             continue;
         };
-        let own = latency.own_doing(late);
-        suspect |= own.iter().any(|name| COMMON.contains(name));
-        if !own.is_empty() {
+        let distorted = latency.distorted_by(late);
+        suspect |= distorted.iter().any(|name| COMMON.contains(name));
+        if !distorted.is_empty() {
             warnings.push(format!(
-                "{}: it was late itself by more than a fifth of {}: don't blame the server for these (late: p99 {:.2} ms, \
+                "{}: its own lateness exceeds a fifth of {}; these are not the server's alone (lateness: p99 {:.2} ms, \
                  max {:.2} ms)",
                 phase.name,
-                own.join(", "),
+                distorted.join(", "),
                 late.p99,
                 late.max
             ));

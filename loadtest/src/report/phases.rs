@@ -1,18 +1,18 @@
-//! What each phase has shown.
+//! The report of each phase.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::plot;
+use super::curve::curve;
 use crate::{
-    expect::{Measured, quantile},
-    generator::Ran,
+    expect::{MeasuredPhase, quantile},
+    generator::RunResult,
     plan::{Load, Phase, Plan},
     tally::{PhaseTally, Reason},
 };
 
-/// A percentile of which the generator's own lateness is more than this share isn't the server's alone.
-const OWN_DOING: f64 = 0.2;
+/// If the generator's lateness exceeds this share of a percentile, that percentile isn't due to the server alone.
+const DISTORTED: f64 = 0.2;
 
 /// One phase.
 #[derive(Debug, Serialize)]
@@ -29,13 +29,13 @@ pub struct PhaseReport {
     pub refused: u64,
     pub failed: u64,
     pub never_sent: u64,
-    /// From when a request was due to its whole answer.
+    /// From when a request was due until its whole answer was received.
     pub latency_ms: Option<Percentiles>,
     pub refusal_ms: Option<Percentiles>,
-    /// How late the generator itself was with what was due.
+    /// How late the generator itself sent requests.
     pub generator_late_ms: Option<Percentiles>,
     pub reasons: Vec<ReasonReport>,
-    /// Percent and milliseconds, for the plot.
+    /// Latency by percentile, for the plot (see `curve`).
     #[serde(skip)]
     pub curve: Vec<(f64, f64)>,
 }
@@ -58,11 +58,11 @@ pub struct ReasonReport {
     pub example: String,
 }
 
-/// The measured phases, for judging.
-pub fn measured<'a>(plan: &'a Plan, ran: &'a Ran) -> Vec<Measured<'a>> {
+/// The measured phases, for comparison with expectations.
+pub fn measured<'a>(plan: &'a Plan, ran: &'a RunResult) -> Vec<MeasuredPhase<'a>> {
     begun(plan, ran)
         .filter(|(phase, ..)| phase.measured)
-        .map(|(phase, tally, seconds)| Measured {
+        .map(|(phase, tally, seconds)| MeasuredPhase {
             name: &phase.name,
             seconds,
             tally,
@@ -70,10 +70,10 @@ pub fn measured<'a>(plan: &'a Plan, ran: &'a Ran) -> Vec<Measured<'a>> {
         .collect()
 }
 
-/// The phases that began, with the time that they had: all of theirs, unless the run was interrupted.
+/// The phases that began, with their durations in seconds; the last one is shorter if the run was interrupted.
 fn begun<'a>(
     plan: &'a Plan,
-    ran: &'a Ran,
+    ran: &'a RunResult,
 ) -> impl Iterator<Item = (&'a Phase, &'a PhaseTally, f64)> {
     let end = if ran.interrupted {
         ran.generator.wall_seconds
@@ -90,7 +90,7 @@ fn begun<'a>(
     })
 }
 
-pub(super) fn phases(plan: &Plan, ran: &Ran) -> Vec<PhaseReport> {
+pub(super) fn phases(plan: &Plan, ran: &RunResult) -> Vec<PhaseReport> {
     let report = |(phase, tally, seconds): (&Phase, &PhaseTally, f64)| PhaseReport {
         name: phase.name.clone(),
         load: phase.load.to_string(),
@@ -113,7 +113,7 @@ pub(super) fn phases(plan: &Plan, ran: &Ran) -> Vec<PhaseReport> {
             .into_iter()
             .map(ReasonReport::from)
             .collect(),
-        curve: plot::curve(&tally.answered),
+        curve: curve(&tally.answered),
     };
     begun(plan, ran).map(report).collect()
 }
@@ -128,7 +128,7 @@ impl From<Reason> for ReasonReport {
     }
 }
 
-/// In milliseconds.
+/// Percentiles in milliseconds of latencies in nanoseconds; `None` if there are none.
 pub fn percentiles(latencies: &Histogram<u64>) -> Option<Percentiles> {
     let at = |share| Some(quantile(latencies, share)?.as_secs_f64() * 1e3);
     Some(Percentiles {
@@ -142,7 +142,7 @@ pub fn percentiles(latencies: &Histogram<u64>) -> Option<Percentiles> {
 }
 
 impl Percentiles {
-    /// With their names, the mean left out.
+    /// The percentiles with their names, without the mean.
     pub fn named(&self) -> [(&'static str, f64); 5] {
         [
             ("p50", self.p50),
@@ -153,11 +153,11 @@ impl Percentiles {
         ]
     }
 
-    /// The percentiles of which `late` is more than a small part.
-    pub fn own_doing(&self, late: &Self) -> Vec<&'static str> {
+    /// The names of the percentiles that `late`, the generator's lateness, makes up a large share of.
+    pub fn distorted_by(&self, late: &Self) -> Vec<&'static str> {
         let pairs = self.named().into_iter().zip(late.named());
         pairs
-            .filter(|((_, all), (_, late))| *late > all * OWN_DOING)
+            .filter(|((_, all), (_, late))| *late > all * DISTORTED)
             .map(|((name, _), _)| name)
             .collect()
     }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_generator_did_itself_is_told_by_percentile() {
+    fn percentiles_distorted_by_the_generator_are_named() {
         let flat = |ms| Percentiles {
             mean: ms,
             p50: ms,
@@ -187,7 +187,7 @@ mod tests {
             max: 99.0,
             ..flat(1.9)
         };
-        assert_eq!(latency.own_doing(&late), ["p99.9"]);
-        assert_eq!(latency.own_doing(&flat(0.1)), [""; 0]);
+        assert_eq!(latency.distorted_by(&late), ["p99.9"]);
+        assert_eq!(latency.distorted_by(&flat(0.1)), [""; 0]);
     }
 }

@@ -1,17 +1,16 @@
-//! The report as a picture (SVG): latency by percentile, throughput over time, latency over time; orders as lines.
+//! The report as a plot (SVG): latency by percentile, throughput over time, latency over time, admin requests as lines.
 
 use std::{ops::Range, path::Path};
 
 use anyhow::{Context, anyhow};
-use hdrhistogram::Histogram;
 use plotters::{
     coord::{Shift, ranged1d::ValueFormatter},
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{Report, Times};
-use crate::operator::Done;
+use super::{Report, TimeSeries};
+use crate::admin_client::RequestReport;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Points = Vec<(f64, f64)>;
@@ -35,23 +34,6 @@ struct Line<'a> {
     name: &'a str,
     color: RGBColor,
     points: Points,
-}
-
-/// Latency by percentile: how many nines the percentile has (0 is p0, 2 is p99), and milliseconds.
-pub fn curve(latencies: &Histogram<u64>) -> Points {
-    if latencies.is_empty() {
-        return Vec::new();
-    }
-    // Beyond the last answer there is nothing to see.
-    let most = (latencies.len() as f64).log10().max(0.1);
-    let steps = (most * 20.0).ceil() as u32;
-    (0..=steps)
-        .map(|step| {
-            let nines = (f64::from(step) / 20.0).min(most);
-            let quantile = 1.0 - 10f64.powf(-nines);
-            (nines, latencies.value_at_quantile(quantile) as f64 * 1e-6)
-        })
-        .collect()
 }
 
 /// Writes the plot of a run.
@@ -107,14 +89,19 @@ fn by_percentile(area: &Area, report: &Report) -> anyhow::Result<()> {
     )
 }
 
-/// 2 nines are p99.
+/// The label for a number of nines, such as p99 for 2.
 fn percentile(nines: &f64) -> String {
     let percent = 100.0 - 10f64.powf(2.0 - nines);
     let decimals = (nines.ceil() as usize).saturating_sub(2);
     format!("p{percent:.decimals$}")
 }
 
-fn throughput(area: &Area, times: &Times, end: f64, events: &[Done]) -> anyhow::Result<()> {
+fn throughput(
+    area: &Area,
+    times: &TimeSeries,
+    end: f64,
+    events: &[RequestReport],
+) -> anyhow::Result<()> {
     let line = |name, color, values: &[f64]| Line {
         name,
         color,
@@ -150,7 +137,12 @@ fn throughput(area: &Area, times: &Times, end: f64, events: &[Done]) -> anyhow::
     legend(&mut chart, SeriesLabelPosition::UpperLeft)
 }
 
-fn latency(area: &Area, times: &Times, end: f64, events: &[Done]) -> anyhow::Result<()> {
+fn latency(
+    area: &Area,
+    times: &TimeSeries,
+    end: f64,
+    events: &[RequestReport],
+) -> anyhow::Result<()> {
     let line = |name, color, values: &[Option<f64>]| Line {
         name,
         color,
@@ -170,8 +162,8 @@ fn latency(area: &Area, times: &Times, end: f64, events: &[Done]) -> anyhow::Res
     logarithmic(area, "latency over time (ms)", &axis, &lines, events)
 }
 
-/// In the middle of each interval.
-fn over_time(times: &Times, values: impl Iterator<Item = Option<f64>>) -> Points {
+/// Points in the middle of each interval.
+fn over_time(times: &TimeSeries, values: impl Iterator<Item = Option<f64>>) -> Points {
     let at = |index: usize| (index as f64 + 0.5) * times.interval_seconds;
     values
         .enumerate()
@@ -192,7 +184,7 @@ fn logarithmic(
     title: &str,
     axis: &Axis,
     lines: &[Line],
-    events: &[Done],
+    events: &[RequestReport],
 ) -> anyhow::Result<()> {
     let values = || {
         lines
@@ -262,8 +254,12 @@ where
     Ok(())
 }
 
-/// Orders as lines from top to bottom; those that follow each other closely share one name.
-fn mark<X, Y>(chart: &mut Chart<X, Y>, events: &[Done], range: Range<f64>) -> anyhow::Result<()>
+/// Marks admin requests as vertical lines; requests that follow each other closely share one name.
+fn mark<X, Y>(
+    chart: &mut Chart<X, Y>,
+    events: &[RequestReport],
+    range: Range<f64>,
+) -> anyhow::Result<()>
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
@@ -317,25 +313,6 @@ fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally;
-
-    #[test]
-    fn a_curve_has_the_percentiles_up_to_the_last_answer() {
-        let mut latencies = tally::latencies();
-        assert_eq!(curve(&latencies), []);
-        (1..=1000).for_each(|ms| latencies.saturating_record(ms * 1_000_000));
-        let curve = curve(&latencies);
-        let at = |nines: f64| {
-            let found = curve
-                .iter()
-                .find(|point| (point.0 - nines).abs() < 1e-9)
-                .expect("on the grid");
-            found.1
-        };
-        assert!((at(1.0) / 900.0 - 1.0).abs() < 0.01, "{}", at(1.0));
-        assert!((at(2.0) / 990.0 - 1.0).abs() < 0.01, "{}", at(2.0));
-        assert_eq!(curve.last().map(|point| point.0), Some(3.0));
-    }
 
     #[test]
     fn percentiles_are_written_with_their_nines() {

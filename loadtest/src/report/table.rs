@@ -1,17 +1,9 @@
-//! The report for people.
+//! The report as text with tables.
 
 use std::fmt;
 
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
-
 use super::{Percentiles, PhaseReport, Report};
-
-/// A table in the style of this house.
-pub fn grid<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
-    table
-}
+use crate::text_table::text_table;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,7 +23,7 @@ impl fmt::Display for Report {
             )?;
         }
         if self.interrupted {
-            writeln!(f, "interrupted: what is above is of the time until then")?;
+            writeln!(f, "interrupted: the results above are those until then")?;
         }
         Ok(())
     }
@@ -74,7 +66,7 @@ impl Report {
             "p99.9 ms",
             "max ms",
         ];
-        let mut table = grid(header);
+        let mut table = text_table(header);
         for phase in self.phases.iter().filter(|phase| phase.measured) {
             table.add_row(phase.row());
             let has_refusals = phase.refused > 0;
@@ -105,7 +97,7 @@ impl Report {
                     phase.name, reason.count, reason.reason
                 )?;
                 if !reason.example.is_empty() {
-                    writeln!(f, "    such as {}", reason.example)?;
+                    writeln!(f, "    for example {}", reason.example)?;
                 }
             }
         }
@@ -113,7 +105,7 @@ impl Report {
     }
 
     fn answers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A run with many swaps has as many lines; both ends tell the story.
+        // A run with many swaps has as many lines, of which the first and the last are shown.
         let (shown, seats) = (6, &self.seats);
         for (index, seat) in seats.iter().enumerate() {
             if index == shown && seats.len() > 2 * shown {
@@ -137,9 +129,9 @@ impl Report {
         if self.events.is_empty() {
             return Ok(());
         }
-        let mut table = grid([
+        let mut table = text_table([
             "at s",
-            "order",
+            "event",
             "request",
             "status",
             "generation",

@@ -1,15 +1,15 @@
-//! Words in braces, such as `{model}`, so that a scenario fits other models and versions.
+//! Placeholders in braces, such as `{model}`, so that a scenario can be used with other models and versions.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 
-/// What they stand for.
+/// The values of the placeholders.
 #[derive(Clone, Debug, Default)]
 pub struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// The scenario's own, replaced by those of the command line (`canary=s3`).
+    /// The scenario's defaults, replaced by those of the command line (`canary=s3`).
     pub fn new(own: &BTreeMap<String, String>, given: &[(String, String)]) -> anyhow::Result<Self> {
         let mut names = own.clone();
         for (name, value) in given {
@@ -25,7 +25,7 @@ impl Names {
         Ok(Self(names))
     }
 
-    /// The text with every name replaced.
+    /// The text with every placeholder replaced.
     pub fn fill(&self, text: &str) -> anyhow::Result<String> {
         let (mut filled, mut rest) = (String::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
@@ -33,7 +33,7 @@ impl Names {
                 .split_once('}')
                 .with_context(|| format!("`{text}`: a brace isn't closed"))?;
             let Some(value) = self.0.get(name) else {
-                bail!("`{text}`: nothing in [names] says what {{{name}}} stands for");
+                bail!("`{text}`: [names] has no value for {{{name}}}");
             };
             filled += before;
             filled += value;
@@ -42,7 +42,7 @@ impl Names {
         Ok(filled + rest)
     }
 
-    /// The same in every string of `value`.
+    /// Replaces placeholders in every string of `value`.
     pub fn fill_json(&self, value: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
         use serde_json::Value;
         Ok(match value {

@@ -1,4 +1,4 @@
-//! The scenarios that are in the program, so that it needs no files.
+//! The built-in scenarios.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ shipped![
     "slow-clients",
 ];
 
-/// The text of a shipped scenario, or of a file.
+/// The text of a built-in scenario, or of a file.
 pub fn find(name: &str) -> anyhow::Result<String> {
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         return Ok((*text).to_owned());
@@ -31,7 +31,7 @@ pub fn find(name: &str) -> anyhow::Result<String> {
     std::fs::read_to_string(Path::new(name)).with_context(|| {
         let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
         format!(
-            "`{name}` is no file that can be read and no scenario of this program's: {}",
+            "`{name}` is neither a readable file nor a built-in scenario: {}",
             names.join(", ")
         )
     })

@@ -1,4 +1,4 @@
-//! Scenario files: what is read, and what is refused.
+//! Which scenario files are accepted, and which are refused.
 
 use super::*;
 
@@ -72,24 +72,24 @@ fn phases_become_a_plan() {
     };
     assert_eq!(plan.phases[1].load, load);
     assert_eq!(
-        (plan.spacing, plan.patience),
+        (plan.spacing, plan.max_wait),
         (Spacing::Constant, Duration::from_secs(2))
     );
 }
 
 #[test]
-fn orders_stand_in_the_order_of_their_times_with_names_put_in() {
+fn requests_are_sorted_by_time_and_placeholders_replaced() {
     let scenario = Scenario::parse(SWAP).expect("a scenario");
     let given = [("canary".to_owned(), "s3".to_owned())];
     let names = Names::new(&scenario.names, &given).expect("names");
-    let orders = scenario.orders(&names).expect("orders");
-    let told: Vec<String> = orders
+    let requests = scenario.admin_requests(&names).expect("requests");
+    let during: Vec<String> = requests
         .during
         .iter()
-        .map(|(at, order)| format!("{} {}", at.as_secs(), order.target()))
+        .map(|(at, request)| format!("{} {}", at.as_secs(), request.target()))
         .collect();
     assert_eq!(
-        told,
+        during,
         [
             "2 /admin/models/fashion/rollback",
             "4 /admin/models/fashion/split?dry_run=true&force=true",
@@ -98,10 +98,10 @@ fn orders_stand_in_the_order_of_their_times_with_names_put_in() {
         ]
     );
     assert_eq!(
-        orders.during[0].1.model_path().expect("a model"),
+        requests.during[0].1.model_path().expect("a model"),
         "/admin/models/fashion"
     );
-    let before = &orders.before[0];
+    let before = &requests.before[0];
     assert_eq!(before.target(), "/admin/models/fashion/canary?force=true");
     assert_eq!(
         before.body,
@@ -116,7 +116,7 @@ fn orders_stand_in_the_order_of_their_times_with_names_put_in() {
 }
 
 #[test]
-fn what_is_unknown_is_refused_by_name() {
+fn unknown_keys_are_refused_by_name() {
     refused(
         |text| text.replace("connections = 8", "connections = 8\nconections = 9"),
         "`conections`",
@@ -150,7 +150,7 @@ fn what_is_unknown_is_refused_by_name() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_values_are_refused() {
     refused(
         |text| text.replace("rate = 100", "rate = 100\ncallers = 2"),
         "phase `warm-up`",
@@ -188,7 +188,7 @@ fn what_makes_no_sense_is_refused() {
         |text| text.replace("times = 3", "times = 4"),
         "after the end",
     );
-    refused(|text| text.replace("every = \"3s\"\n", ""), "say `every`");
+    refused(|text| text.replace("every = \"3s\"\n", ""), "set `every`");
     refused(
         |text| text.replace("connections = 8", "connections = 0"),
         "at least one",
@@ -200,17 +200,17 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn an_order_beside_the_models_has_no_generation_to_ask_for() {
-    let order = Order {
+fn a_request_outside_a_model_needs_no_precondition() {
+    let request = AdminRequest {
         path: "/admin/models".into(),
         ..Scenario::parse(SWAP).expect("a scenario").before[0].clone()
     };
-    let error = order.model_path().expect_err("no model").to_string();
+    let error = request.model_path().expect_err("no model").to_string();
     assert!(error.contains("precondition = \"none\""), "{error}");
 }
 
 #[test]
-fn every_shipped_scenario_is_one_and_has_a_comment_at_each_key() {
+fn every_built_in_scenario_is_valid_and_explains_each_key() {
     for (name, text) in SHIPPED {
         let scenario = Scenario::parse(text).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         assert!(scenario.plan(Some(100.0)).is_ok(), "{name}");
@@ -223,7 +223,7 @@ fn every_shipped_scenario_is_one_and_has_a_comment_at_each_key() {
                 }
                 assert!(
                     commented.contains(&key.trim().to_owned()),
-                    "{name}: nothing says what `{key}` is for"
+                    "{name}: `{key}` has no comment"
                 );
             }
             before = line;

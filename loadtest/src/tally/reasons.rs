@@ -1,18 +1,18 @@
 //! Failures by reason, each with an example.
 
-/// Kinds that are told apart; a server that makes up codes must not fill the memory.
+/// The number of distinct reasons that are kept, so that a server with arbitrary codes can't fill the memory.
 const MAX_KINDS: usize = 40;
 const MAX_EXAMPLE_CHARS: usize = 300;
 
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// 0 where there was no answer.
+    /// 0 if there was no response.
     pub status: u16,
-    /// The server's word, or ours.
+    /// The problem's code from the server, or our own text.
     pub code: String,
     pub count: u64,
-    /// The first of its kind.
+    /// The first occurrence.
     pub example: String,
 }
 
@@ -21,7 +21,7 @@ pub struct Reason {
 pub struct Reasons(Vec<Reason>);
 
 impl Reasons {
-    /// Counts one; `example` is asked for with the first of its kind only.
+    /// Counts one occurrence; `example` is called for the first one of each reason only.
     pub fn note(&mut self, status: u16, code: &str, example: impl FnOnce() -> String) {
         self.add(status, code, 1, example);
     }
@@ -81,13 +81,13 @@ mod tests {
             other.note(503, "queue_full", || "theirs".into());
         }
         reasons.merge(other);
-        let told: Vec<String> = reasons
+        let lines: Vec<String> = reasons
             .sorted()
             .iter()
             .map(|reason| format!("{} {reason}: {:.5}", reason.count, reason.example))
             .collect();
         assert_eq!(
-            told,
+            lines,
             [
                 "5 503 queue_full: first",
                 "3 500 panicked: boom",
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_codes_end_in_the_last_kind() {
+    fn reasons_beyond_the_limit_are_counted_in_the_last_one() {
         let mut reasons = Reasons::default();
         for number in 0..1000 {
             reasons.note(500, &number.to_string(), String::new);

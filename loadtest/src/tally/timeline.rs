@@ -1,29 +1,29 @@
-//! The run over time, in at most a hundred intervals.
+//! The run over time, in at most 100 intervals.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 const INTERVALS: u64 = 100;
-/// Shorter ones would show the noise of single requests.
+/// Shorter intervals would show the noise of single requests.
 const SHORTEST_NS: u64 = 100_000_000;
 
-/// A stretch of time.
+/// One interval of time.
 #[derive(Clone, Debug)]
 pub struct Interval {
     /// Requests that were due in it.
     pub offered: u64,
-    /// What came to its end in it.
+    /// Requests that ended in it, by outcome.
     pub answered: u64,
     pub refused: u64,
     pub failed: u64,
-    /// Of what was answered in it, from a microsecond to ten minutes, to two digits.
+    /// Latencies in nanoseconds of the requests answered in it, up to ten minutes, with two significant digits.
     pub latencies: Histogram<u32>,
 }
 
-/// All of them, from the beginning of the run.
+/// All intervals, from the start of the run.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     width_ns: u64,
@@ -55,7 +55,7 @@ impl Timeline {
         if let Some(interval) = self.intervals.get_mut(at(due_ns)) {
             interval.offered += 1;
         }
-        // What ends after the run is in the totals, but the time after it is no part of the picture.
+        // Requests that end after the run are counted in the totals only.
         let Some(interval) = self.intervals.get_mut(at(done_ns)) else {
             return;
         };
@@ -113,17 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn offers_count_where_they_were_due_answers_where_they_came() {
+    fn requests_count_when_due_and_answers_when_received() {
         let mut timeline = Timeline::new(Duration::from_secs(1));
         timeline.done(50_000_000, 250_000_000, Outcome::Answered);
         timeline.done(950_000_000, 2_000_000_000, Outcome::Answered);
-        let told: Vec<(u64, u64)> = timeline
+        let counts: Vec<(u64, u64)> = timeline
             .intervals()
             .iter()
             .map(|one| (one.offered, one.answered))
             .collect();
-        assert_eq!(told[..3], [(1, 0), (0, 0), (0, 1)]);
-        assert_eq!(told[9], (1, 0));
+        assert_eq!(counts[..3], [(1, 0), (0, 0), (0, 1)]);
+        assert_eq!(counts[9], (1, 0));
         let latency = timeline.intervals()[2].latencies.max() as f64;
         assert!((latency / 200e6 - 1.0).abs() < 0.01);
     }

@@ -1,4 +1,4 @@
-//! Answers are looked at, not only counted.
+//! Answers are checked, not only counted.
 
 use crate::{
     program::{Pictures, count, run},
@@ -30,7 +30,7 @@ fn right_answers_pass() {
     assert_eq!(report["seats"][0]["answers"], 100);
     let labelled = report["labels"]["right"].as_u64().expect("a count");
     assert!((66..=67).contains(&labelled), "{labelled}");
-    // Every request went out once, and one before them.
+    // Every request was sent once, after one request of the preflight check.
     assert_eq!(server.predictions(), 101);
 }
 
@@ -47,7 +47,7 @@ fn wrong_labels_are_found() {
     assert!(
         missed.len() == 1
             && missed[0]
-                .ends_with("50 wrong of 100: s1 said `Ankle boot`, the file's name says `bag`"),
+                .ends_with("50 wrong of 100: s1 answered `Ankle boot`, the file's name says `bag`"),
         "{missed:?}"
     );
     assert!(run(&arguments(&server, "--wrong-labels 50%"), &pictures).ok);
@@ -55,8 +55,8 @@ fn wrong_labels_are_found() {
 }
 
 #[test]
-fn a_version_that_says_now_this_now_that_is_found() {
-    // As if rows of a batch were exchanged.
+fn a_version_with_two_labels_for_one_picture_is_found() {
+    // As if rows of a batch had been swapped.
     let server = Server::start(|asked| match asked.number {
         60 => answer(1, "stable", "s1", "Bag"),
         _ => fine(),
@@ -79,7 +79,7 @@ fn a_version_that_says_now_this_now_that_is_found() {
 }
 
 #[test]
-fn a_generation_and_role_is_one_version() {
+fn two_versions_in_one_generation_and_role_are_found() {
     let honest = Server::start(|asked| match asked.number {
         ..50 => fine(),
         _ => answer(2, "stable", "s2", "Ankle boot"),
@@ -109,7 +109,7 @@ fn a_generation_and_role_is_one_version() {
 }
 
 #[test]
-fn http_2_carries_many_requests_at_a_time() {
+fn http_2_carries_concurrent_requests() {
     let server = Server::start(|_| fine().after(std::time::Duration::from_millis(50)));
     let pictures = Pictures::named(&["ankle-boot-1.png"]);
     let ran = run(
@@ -127,7 +127,7 @@ fn http_2_carries_many_requests_at_a_time() {
         predictions.iter().all(|line| line.starts_with("HTTP/2.0")),
         "{predictions:?}"
     );
-    // 10 at a time are needed for 200/s of 50 ms each; one at a time would be late by seconds.
+    // 200/s of 50 ms each need 10 concurrent requests; a single one would be late by seconds.
     assert!(
         ran.phase()["latency_ms"]["p50"].as_f64() < Some(1000.0),
         "{}",
@@ -136,7 +136,7 @@ fn http_2_carries_many_requests_at_a_time() {
 }
 
 #[test]
-fn the_plot_and_the_table_name_what_the_json_does() {
+fn the_plot_and_the_table_have_all_parts() {
     let server = Server::start(|_| fine());
     let pictures = Pictures::named(&["ankle-boot-1.png"]);
     let svg = pictures.put("plot.svg", "");

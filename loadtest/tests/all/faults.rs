@@ -1,4 +1,4 @@
-//! Servers that refuse, fail, hang up, hang, or aren't there.
+//! Servers that refuse, fail, close connections, hang, or aren't running.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -45,7 +45,7 @@ fn failures_are_counted_by_reason_with_an_example() {
 }
 
 #[test]
-fn what_is_allowed_is_no_failure() {
+fn allowed_shares_of_failures_pass() {
     let server = Server::start(|asked| match asked.number % 10 {
         3 => problem(503, "queue_full"),
         6 => problem(500, "panicked"),
@@ -60,7 +60,7 @@ fn what_is_allowed_is_no_failure() {
 }
 
 #[test]
-fn a_server_that_closes_after_each_answer_is_connected_to_again() {
+fn the_client_reconnects_to_a_server_that_closes_after_each_answer() {
     let server = Server::start(|_| Reply {
         close: true,
         ..fine()
@@ -72,7 +72,7 @@ fn a_server_that_closes_after_each_answer_is_connected_to_again() {
 }
 
 #[test]
-fn a_server_that_hangs_up_without_an_answer_fails() {
+fn connections_closed_without_an_answer_count_as_failures() {
     for http in [1, 2] {
         let server = Server::start(|asked| match asked.number % 10 {
             5 => Reply::new(0, ""),
@@ -95,7 +95,7 @@ fn a_server_that_hangs_up_without_an_answer_fails() {
 }
 
 #[test]
-fn answers_that_do_not_come_are_not_waited_for() {
+fn missing_answers_time_out() {
     let server = Server::start(|asked| match asked.number % 10 {
         5 => fine().after(Duration::from_secs(60)),
         _ => fine(),
@@ -116,7 +116,7 @@ fn answers_that_do_not_come_are_not_waited_for() {
 }
 
 #[test]
-fn who_is_not_there_is_named_with_what_to_type() {
+fn an_unreachable_server_is_named_with_a_suggestion() {
     let pictures = Pictures::named(&["ankle-boot-1.png"]);
     // A port that was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0")

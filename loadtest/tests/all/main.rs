@@ -1,9 +1,9 @@
-//! The program against a server that does what a script says.
+//! Runs the program against a scripted server.
 
 mod answers;
 mod faults;
-mod honesty;
-mod orders;
 mod program;
+mod scenarios;
 mod search;
 mod server;
+mod stalls;

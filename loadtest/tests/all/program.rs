@@ -1,4 +1,4 @@
-//! The program itself, run to its end.
+//! Runs the program to its end.
 
 use std::{
     path::PathBuf,
@@ -7,14 +7,14 @@ use std::{
 
 use serde_json::Value;
 
-/// What it said.
-pub struct Ran {
+/// The program's output.
+pub struct RunResult {
     pub ok: bool,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Pictures that are none: the scripted server doesn't look.
+/// Placeholder picture files: the scripted server doesn't decode them.
 pub struct Pictures(tempfile::TempDir);
 
 impl Pictures {
@@ -30,7 +30,7 @@ impl Pictures {
         self.0.path().to_owned()
     }
 
-    /// A file beside them.
+    /// Writes another file in the same folder and returns its path.
     pub fn put(&self, name: &str, text: &str) -> String {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).expect("a file");
@@ -38,7 +38,7 @@ impl Pictures {
     }
 }
 
-/// The program with these arguments, separated by spaces.
+/// The command for the program with these arguments, separated by spaces.
 pub fn command(arguments: &str, pictures: &Pictures) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse-loadtest"));
     command
@@ -52,20 +52,20 @@ pub fn command(arguments: &str, pictures: &Pictures) -> Command {
     command
 }
 
-pub fn run(arguments: &str, pictures: &Pictures) -> Ran {
+pub fn run(arguments: &str, pictures: &Pictures) -> RunResult {
     finished(command(arguments, pictures).spawn().expect("the program"))
 }
 
-pub fn finished(child: std::process::Child) -> Ran {
+pub fn finished(child: std::process::Child) -> RunResult {
     let output = child.wait_with_output().expect("the program ends");
-    Ran {
+    RunResult {
         ok: output.status.success(),
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
     }
 }
 
-impl Ran {
+impl RunResult {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
@@ -81,7 +81,7 @@ impl Ran {
             .clone()
     }
 
-    /// Checks that weren't met: what, and what was found.
+    /// The checks that weren't met, with the measured values.
     pub fn missed(&self) -> Vec<String> {
         let report = self.json();
         let checks = report["checks"].as_array().expect("checks");

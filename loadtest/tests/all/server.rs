@@ -1,4 +1,4 @@
-//! A server that does what a script says, over HTTP/1.1 and HTTP/2, and remembers what it was asked.
+//! A scripted server for HTTP/1.1 and HTTP/2 that records its requests.
 
 use std::{
     net::SocketAddr,
@@ -16,8 +16,8 @@ use hyper_util::{
 use tokio::net::TcpListener;
 
 /// A request, as the script sees it.
-pub struct Asked {
-    /// Its number among the predictions, from 0.
+pub struct ReceivedRequest {
+    /// Index among the predictions.
     pub number: usize,
     pub method: String,
     pub path: String,
@@ -25,17 +25,17 @@ pub struct Asked {
     pub body: Bytes,
 }
 
-/// What the server is to do with it.
+/// The scripted reaction to a request.
 pub struct Reply {
     pub status: u16,
     pub etag: Option<&'static str>,
     pub body: String,
     pub after: Duration,
-    /// The connection is closed: instead of the answer where the status is 0, else after it.
+    /// Close the connection: instead of the answer if the status is 0, otherwise after it.
     pub close: bool,
 }
 
-/// An answer to a picture, as Stillhouse gives it.
+/// An answer to a picture in Stillhouse's format.
 pub fn answer(generation: u64, role: &str, version: &str, label: &str) -> Reply {
     let body = format!(
         r#"{{"request_id":"1","model":"fashion","version":"{version}","role":"{role}","generation":{generation},
@@ -44,7 +44,7 @@ pub fn answer(generation: u64, role: &str, version: &str, label: &str) -> Reply 
     Reply::new(200, body)
 }
 
-/// The answer that nobody could find fault with.
+/// A correct answer.
 pub fn fine() -> Reply {
     answer(1, "stable", "s1", "Ankle boot")
 }
@@ -70,7 +70,7 @@ impl Reply {
     }
 }
 
-/// Answers until it is dropped.
+/// Runs until it is dropped.
 pub struct Server {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -78,8 +78,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Predictions, and whatever is below /admin, are answered by the script.
-    pub fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    /// The script answers predictions and everything below /admin.
+    pub fn start(script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -100,7 +100,7 @@ impl Server {
                 let service = service.clone();
                 tokio::spawn(async move {
                     let answer = service_fn(|request| service.clone().answer(request));
-                    // Ends with an error where the script closes.
+                    // Ends with an error if the script closes the connection.
                     let _ = Builder::new(TokioExecutor::new())
                         .serve_connection(TokioIo::new(stream), answer)
                         .await;
@@ -122,12 +122,12 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far in a line: protocol, method, path, If-Match, and the body below /admin.
+    /// Every request so far as a line: protocol, method, path, If-Match, and below /admin the body.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no panic").clone()
     }
 
-    /// How many of them were predictions.
+    /// Number of predictions so far.
     pub fn predictions(&self) -> usize {
         self.asked()
             .iter()
@@ -137,29 +137,29 @@ impl Server {
 }
 
 struct Service {
-    script: Box<dyn Fn(&Asked) -> Reply + Send + Sync>,
+    script: Box<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>,
     predictions: Mutex<usize>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 #[derive(Debug)]
-struct Hangup;
+struct ScriptedClose;
 
-impl std::fmt::Display for Hangup {
+impl std::fmt::Display for ScriptedClose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the script hangs up")
+        f.write_str("closed by the script")
     }
 }
 
-impl std::error::Error for Hangup {}
+impl std::error::Error for ScriptedClose {}
 
 impl Service {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Hangup> {
+    ) -> Result<Response<Full<Bytes>>, ScriptedClose> {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(|_| Hangup)?.to_bytes();
+        let body = body.collect().await.map_err(|_| ScriptedClose)?.to_bytes();
         let path = head.uri.path_and_query().expect("a path").to_string();
         let if_match = head
             .headers
@@ -190,7 +190,7 @@ impl Service {
             *predictions += usize::from(is_prediction);
             predictions.saturating_sub(1)
         };
-        let asked = Asked {
+        let asked = ReceivedRequest {
             number,
             method: head.method.to_string(),
             path,
@@ -200,7 +200,7 @@ impl Service {
         let reply = (self.script)(&asked);
         tokio::time::sleep(reply.after).await;
         if reply.status == 0 {
-            return Err(Hangup);
+            return Err(ScriptedClose);
         }
         let mut response = Response::builder().status(reply.status);
         if reply.close {

@@ -17,6 +17,7 @@ use crate::{
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
+    serving::Serving,
 };
 
 /// Serve a constant.
@@ -42,13 +43,8 @@ impl Floor {
             let metrics = Metrics::new();
             let traffic = RolloutMetrics::new(&metrics).traffic().clone();
             let nothing = Arc::new(Registry::new([], None));
-            let plane = Arc::new(DataPlane::new(
-                nothing,
-                config.requests,
-                config.image,
-                metrics.clone(),
-                traffic,
-            ));
+            let serving = Serving::new(nothing, config.requests, config.image, &metrics);
+            let plane = Arc::new(DataPlane::new(serving, metrics.clone(), traffic));
             let [connections] = ConnectionMetrics::new(&metrics, ["data"]);
             let listener = Listener {
                 socket: TcpListener::bind(config.server.listen).await?,

@@ -26,8 +26,8 @@ fn readings_are_the_counters() {
     let mut comparison = Comparison::default();
     let (teacher, student) = ([2.0_f32, 0.0, 0.0], [0.0_f32, 1.0, 0.0]);
     comparison.begin(Scores::Logits(&teacher));
-    let told = comparison.student(Scores::Logits(&teacher), Scores::Logits(&student), 2.0);
-    series.observe(&told, &comparison);
+    let measure = comparison.student(Scores::Logits(&teacher), Scores::Logits(&student), 2.0);
+    series.observe(&measure, &comparison);
     series.observe_worst(1);
     let tally = series.read([1, 0, 1]);
     assert_eq!(
@@ -35,10 +35,10 @@ fn readings_are_the_counters() {
         (2, 0, 1)
     );
     assert_eq!(tally.predictions, [1, 0, 1]);
-    assert!((tally.kl_nats - told.kl_nats - 2.0).abs() < 1e-12);
+    assert!((tally.kl_nats - measure.kl_nats - 2.0).abs() < 1e-12);
     assert!((tally.class_nats.iter().sum::<f64>() - tally.kl_nats).abs() < 1e-9);
-    assert!((tally.kl_squares - told.kl_nats.powi(2) - 4.0).abs() < 1e-12);
-    assert!((tally.at_temperature_nats - told.at_temperature_nats - 2.0).abs() < 1e-12);
+    assert!((tally.kl_squares - measure.kl_nats.powi(2) - 4.0).abs() < 1e-12);
+    assert!((tally.at_temperature_nats - measure.at_temperature_nats - 2.0).abs() < 1e-12);
     assert_eq!(
         tally
             .calibration

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::{AdminPlane, tokens::Access};
 use crate::{
     control::journal::Entry,
-    http::{error::ApiError, layers::RequestId},
+    http::{error::ApiError, request_id::RequestId},
     store::NameError,
 };
 

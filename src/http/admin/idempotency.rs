@@ -88,7 +88,7 @@ impl Remembered {
         });
         match task
             .await
-            .unwrap_or_else(|_| Err(Arc::new(ApiError::Panicked)))
+            .unwrap_or_else(|_| Err(Arc::new(ApiError::PANICKED)))
         {
             Ok(answered) => answered.into_response(),
             Err(error) => {
@@ -163,7 +163,7 @@ mod tests {
         let carry_out = async move {
             count.fetch_add(1, SeqCst);
             if fails {
-                return Err(ApiError::Lost);
+                return Err(ApiError::PANICKED);
             }
             let body = Bytes::from_static(b"{}");
             Ok(Answered {

@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{AdminError, AdminPlane, Caller, idempotency::Answered, model, order, view::answer};
 use crate::{
     control::{Changed, Order},
-    http::{error::ApiError, layers::RequestId},
+    http::{error::ApiError, request_id::RequestId},
     rollout::{
         Abort, Assignment, Change, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling,
         StartCanary, Verb,

@@ -18,7 +18,8 @@ use utoipa::ToSchema;
 use super::{AdminPlane, Caller, model, order, version, view::answer};
 use crate::{
     control::Listed,
-    http::{body::BodyError, error::ApiError, layers::RequestId},
+    http::{error::ApiError, request_id::RequestId},
+    serving::BodyError,
 };
 
 /// Chunks of an upload that wait for the disk.
@@ -68,7 +69,7 @@ pub async fn load(
     let control = plane.control.clone();
     // On a task of its own: a load that has begun ends well, whoever waits for it.
     let load = tokio::spawn(async move { control.load(&model, &version).await });
-    let loaded = load.await.map_err(|_| ApiError::Panicked)??;
+    let loaded = load.await.map_err(|_| ApiError::PANICKED)??;
     let view = json!({
         "model": name,
         "version": wanted,
@@ -142,7 +143,7 @@ pub async fn upload(
         false => drop(complete),
     }
     drop(chunks);
-    let files = receiving.await.map_err(|_| ApiError::Panicked)??;
+    let files = receiving.await.map_err(|_| ApiError::PANICKED)??;
     let view = json!({
         "model": name,
         "version": wanted,
@@ -184,6 +185,6 @@ pub async fn remove(
     let removing = tokio::task::spawn_blocking(move || {
         control.delete(&model, &version, &caller.0, &reason, id.as_str())
     });
-    removing.await.map_err(|_| ApiError::Panicked)??;
+    removing.await.map_err(|_| ApiError::PANICKED)??;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

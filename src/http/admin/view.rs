@@ -15,6 +15,7 @@ use crate::{
     http::{describe, error::ApiError},
     registry::Model,
     rollout::{Assignment, Role, Share},
+    serving::PredictError,
 };
 
 /// Lines of history unless told otherwise.
@@ -111,7 +112,7 @@ pub async fn one(
         .control
         .registry()
         .get(&name)
-        .ok_or(ApiError::UnknownModel)?;
+        .ok_or(PredictError::UnknownModel)?;
     let view = DeploymentView::of(model);
     Ok(answer(Some(view.assignment.generation), &view).into_response())
 }
@@ -153,7 +154,7 @@ pub async fn history(
     let control = plane.control.clone();
     let found = tokio::task::spawn_blocking(move || control.history(Some(&model), limit))
         .await
-        .map_err(|_| ApiError::Panicked)??;
+        .map_err(|_| ApiError::PANICKED)??;
     let history = HistoryView {
         model: name,
         entries: found.lines,

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::{AdminPlane, model, view::answer};
 use crate::{
-    control::EvidenceReport, http::error::ApiError, rollout::Role, shadow::report::RoleDrift,
+    control::EvidenceReport, http::error::ApiError, rollout::Role, serving::PredictError,
+    shadow::report::RoleDrift,
 };
 
 /// The last hour of a model.
@@ -54,7 +55,7 @@ pub async fn drift(
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
     let registry = plane.control.registry();
-    let model = registry.get(&name).ok_or(ApiError::UnknownModel)?;
+    let model = registry.get(&name).ok_or(PredictError::UnknownModel)?;
     let deployment = model.slot.load_full();
     let teacher = deployment.assignment.filling(Role::Teacher);
     let view = DriftView {

@@ -1,0 +1,169 @@
+//! JPEG: a walk over the segments first, then one of two back ends, at a fraction of the size where that is enough.
+
+mod frame;
+#[cfg(any(test, not(feature = "turbojpeg")))]
+mod pure;
+mod segments;
+mod start_of_frame;
+#[cfg(feature = "turbojpeg")]
+mod turbo;
+
+#[cfg(not(feature = "turbojpeg"))]
+use pure as backend;
+#[cfg(feature = "turbojpeg")]
+use turbo as backend;
+
+use self::frame::{Frame, Model};
+use super::{Color, Filter, ImageError, Limits, Picture, Transform};
+
+pub(super) use self::start_of_frame::size;
+
+/// How many times as large as the resize needs a reduced picture must be, in both directions.
+///
+/// See the measurements in the documentation of [`image`](super): at 1 the network's pixels would differ three times
+/// as much from those of a full decode.
+const MARGIN: u32 = 2;
+
+/// libjpeg reads no longer side; the other back end could, but what is refused must not depend on how this was built.
+const MAX_SIDE: u32 = 65_500;
+
+/// Whether luma alone is reduced: zune-jpeg makes all of its pixels in the time that jpeg-decoder takes for fewer.
+const REDUCES_GRAY: bool = cfg!(feature = "turbojpeg");
+
+/// What a back end is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    /// Luma is enough.
+    gray: bool,
+    /// Both sides are divided by this, rounded up: 1, 2, 4 or 8.
+    denominator: u32,
+}
+
+/// Decodes all scans, to gray where the target is gray, otherwise to gray or RGB as it is stored.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &Limits,
+    target: &Transform,
+) -> Result<Picture, ImageError> {
+    let frame = Frame::read(bytes, limits)?;
+    if frame.width.max(frame.height) > MAX_SIDE {
+        return Err(ImageError::TooLarge {
+            width: frame.width,
+            height: frame.height,
+            limit_pixels: limits.max_pixels,
+            limit_side: MAX_SIDE,
+        });
+    }
+    let gray = target.color == Color::Gray;
+    let only_luma = frame.model == Model::Luma || gray && frame.model == Model::YCbCr;
+    let order = Order {
+        gray,
+        denominator: if limits.jpeg_reduction && (REDUCES_GRAY || !only_luma) {
+            denominator(&frame, target)
+        } else {
+            1
+        },
+    };
+    let picture = backend::decode(&bytes[..frame.end], &frame, order)?;
+    let full_size = (frame.width, frame.height);
+    let picture = if (picture.width(), picture.height()) == full_size {
+        picture
+    } else {
+        picture.reduced_from(full_size, order.denominator)
+    };
+    let picture = if order.gray {
+        picture.into_gray()
+    } else {
+        picture
+    };
+    Ok(picture.upright(frame.orientation))
+}
+
+/// The greatest division that leaves [`MARGIN`] times what the target's resize needs.
+///
+/// 1 for [`Filter::Nearest`], which asks for pixels and not for means, and for CMYK, which is rare and stays simple.
+fn denominator(frame: &Frame, target: &Transform) -> u32 {
+    if target.filter == Filter::Nearest || frame.model == Model::Cmyk {
+        return 1;
+    }
+    let (mut width, mut height) = (frame.width, frame.height);
+    if frame.orientation.swaps_sides() {
+        std::mem::swap(&mut width, &mut height);
+    }
+    let (needed_width, needed_height) = target.resized(width, height);
+    let enough = |denominator: u32| {
+        width.div_ceil(denominator) >= needed_width.saturating_mul(MARGIN)
+            && height.div_ceil(denominator) >= needed_height.saturating_mul(MARGIN)
+    };
+    [8, 4, 2].into_iter().find(|d| enough(*d)).unwrap_or(1)
+}
+
+/// Red, green and blue of inverted CMYK, as Adobe stores it: `c * k / 255`, rounded, and so on.
+fn ink_on_white([c, m, y, k]: [u8; 4]) -> [u8; 3] {
+    [c, m, y].map(|ink| {
+        let product = u32::from(ink) * u32::from(k) + 128;
+        ((product + (product >> 8)) >> 8) as u8
+    })
+}
+
+#[cfg(all(test, feature = "turbojpeg"))]
+mod tests {
+    use super::*;
+    use crate::tests::{difference, fixture, fixtures, target};
+
+    #[test]
+    fn both_back_ends_make_the_same_picture() {
+        for name in fixtures(&[".jpg"]) {
+            let bytes = fixture(&name);
+            let frame = Frame::read(&bytes, &Limits::default()).unwrap();
+            for gray in [false, true] {
+                let order = Order {
+                    gray,
+                    denominator: 1,
+                };
+                let one = pure::decode(&bytes, &frame, order).unwrap();
+                let other = turbo::decode(&bytes, &frame, order).unwrap();
+                assert_eq!(
+                    (one.width(), one.height(), one.color()),
+                    (other.width(), other.height(), other.color()),
+                    "{name}"
+                );
+                let (mean, most) = difference(one.bytes(), other.bytes());
+                assert!(
+                    mean < 0.4 && most <= 4,
+                    "{name}: {mean:.3} on average, {most} at most"
+                );
+            }
+        }
+    }
+
+    /// Of subsampled chroma, libjpeg keeps up to twice the resolution when it reduces.
+    #[test]
+    fn both_back_ends_reduce_to_the_same_pixels() {
+        for name in ["large.jpg", "large_progressive.jpg"] {
+            let bytes = fixture(name);
+            let frame = Frame::read(&bytes, &Limits::default()).unwrap();
+            for (color, width, height, denominator) in [
+                (Color::Rgb, 30, 22, 8),
+                (Color::Rgb, 60, 44, 4),
+                (Color::Rgb, 119, 89, 2),
+            ] {
+                let target = target(color, width, height);
+                let order = Order {
+                    gray: false,
+                    denominator: super::denominator(&frame, &target),
+                };
+                assert_eq!(order.denominator, denominator);
+                let [one, other] = [pure::decode, turbo::decode].map(|decode| {
+                    let picture = decode(&bytes, &frame, order).unwrap();
+                    target.apply(picture.reduced_from((frame.width, frame.height), denominator))
+                });
+                let (mean, most) = difference(one.bytes(), other.bytes());
+                assert!(
+                    mean < 1.6 && most <= 32,
+                    "{name} at 1/{denominator}: {mean:.3} on average, {most} at most"
+                );
+            }
+        }
+    }
+}

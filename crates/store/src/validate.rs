@@ -1,0 +1,294 @@
+//! What a manifest must satisfy beyond its types, before any other file is looked at.
+
+use std::path::Path;
+
+use super::{
+    Labels, Manifest, StoreError,
+    folder::is_safe_path,
+    manifest::{self, SCHEMA},
+};
+use stillhouse_strict_toml::suggest;
+
+/// What reference ventiles may be kept of, in the manifest's words.
+pub(super) const WATCHED: [&str; 11] = [
+    "luma_mean",
+    "luma_std",
+    "laplacian_variance",
+    "channel_mean_0",
+    "channel_mean_1",
+    "channel_mean_2",
+    "width",
+    "height",
+    "top1_probability",
+    "margin",
+    "log_sum_exp",
+];
+
+const MAX_GOLDEN: usize = 100;
+
+/// Says `expected` of `key` unless `good`.
+fn check(
+    good: bool,
+    path: &Path,
+    key: &str,
+    found: impl ToString,
+    expected: impl Into<String>,
+) -> Result<(), StoreError> {
+    if good {
+        return Ok(());
+    }
+    Err(StoreError::Value {
+        path: path.into(),
+        key: key.into(),
+        found: found.to_string(),
+        expected: expected.into(),
+    })
+}
+
+/// Checks a manifest against itself.
+pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreError> {
+    check(
+        manifest.schema == SCHEMA,
+        path,
+        "schema",
+        manifest.schema,
+        format!("this stillhouse writes {SCHEMA}"),
+    )?;
+
+    let file = &manifest.file;
+    let plain = is_safe_path(&file.name) && !file.name.contains('/');
+    check(
+        plain,
+        path,
+        "file.name",
+        quoted(&file.name),
+        "a plain file name belongs here, e.g. `model.onnx`",
+    )?;
+    let digits = file.sha256.len() == 64
+        && file
+            .sha256
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    check(
+        digits,
+        path,
+        "file.sha256",
+        quoted(&file.sha256),
+        "64 lower-case hexadecimal digits belong here",
+    )?;
+    check(
+        file.size_bytes > 0,
+        path,
+        "file.size_bytes",
+        0,
+        "an empty file is no network",
+    )?;
+
+    check(
+        !manifest.input.name.is_empty(),
+        path,
+        "input.name",
+        "empty",
+        "the graph's name for its input belongs here",
+    )?;
+    check(
+        !manifest.output.name.is_empty(),
+        path,
+        "output.name",
+        "empty",
+        "the graph's name for its output belongs here",
+    )?;
+    manifest
+        .transform
+        .validate()
+        .map_err(|source| StoreError::Transform {
+            path: path.into(),
+            source,
+        })?;
+    let classes = manifest.output.classes;
+    check(
+        classes >= 2,
+        path,
+        "output.classes",
+        classes,
+        "a classifier has at least 2",
+    )?;
+
+    if let Some(training) = &manifest.training {
+        let temperature = training.temperature.unwrap_or(1.0);
+        let positive = temperature > 0.0 && temperature.is_finite();
+        check(
+            positive,
+            path,
+            "training.temperature",
+            temperature,
+            "a number above 0 belongs here",
+        )?;
+        share(training.alpha, path, "training.alpha")?;
+        let created = training.created.as_deref();
+        let readable = created.is_none_or(|text| text.parse::<jiff::Timestamp>().is_ok());
+        check(
+            readable,
+            path,
+            "training.created",
+            quoted(created.unwrap_or_default()),
+            "a time belongs here, e.g. 2025-01-31T12:00:00Z",
+        )?;
+    }
+    if let Some(reference) = &manifest.reference {
+        self::reference(reference, classes, path)?;
+    }
+
+    check(
+        manifest.golden.len() <= MAX_GOLDEN,
+        path,
+        "golden",
+        manifest.golden.len(),
+        format!("at most {MAX_GOLDEN} samples are kept"),
+    )?;
+    for (index, golden) in manifest.golden.iter().enumerate() {
+        for (key, file) in [("image", &golden.image), ("outputs", &golden.outputs)] {
+            let key = format!("golden[{index}].{key}");
+            check(
+                is_safe_path(file),
+                path,
+                &key,
+                quoted(file),
+                "a path below the version's directory belongs here, e.g. `golden/cat.png`",
+            )?;
+        }
+        // A sample that anything would match checks nothing.
+        let good = golden.tolerance >= 0.0 && golden.tolerance <= 0.1;
+        check(
+            good,
+            path,
+            &format!("golden[{index}].tolerance"),
+            golden.tolerance,
+            "a number from 0 to 0.1 belongs here",
+        )?;
+    }
+    Ok(())
+}
+
+/// Checks a manifest against its model's labels.
+pub(super) fn labels(manifest: &Manifest, labels: &Labels, path: &Path) -> Result<(), StoreError> {
+    let classes = manifest.output.classes;
+    check(
+        classes == labels.len(),
+        path,
+        "output.classes",
+        classes,
+        format!("the model's labels.txt has {} labels", labels.len()),
+    )
+}
+
+fn reference(
+    reference: &manifest::Reference,
+    classes: usize,
+    path: &Path,
+) -> Result<(), StoreError> {
+    check(
+        reference.samples > 0,
+        path,
+        "reference.samples",
+        0,
+        "nothing is known from no picture: leave [reference] out",
+    )?;
+    let ratios = &reference.class_ratios;
+    let key = "reference.class_ratios";
+    check(
+        ratios.len() == classes,
+        path,
+        key,
+        format!("{} numbers", ratios.len()),
+        format!("{classes} belong here, one a class"),
+    )?;
+    let bad = ratios
+        .iter()
+        .find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
+    check(
+        bad.is_none(),
+        path,
+        key,
+        format!("{bad:?} for a class"),
+        "every share lies between 0 and 1 when Jeffreys-smoothed",
+    )?;
+    let sum: f64 = ratios.iter().sum();
+    check(
+        (sum - 1.0).abs() <= 1e-6,
+        path,
+        key,
+        format!("a list with the sum {sum}"),
+        "shares sum to 1",
+    )?;
+
+    share(reference.accuracy, path, "reference.accuracy")?;
+    share(reference.agreement, path, "reference.agreement")?;
+    for (key, kl, most) in [
+        (
+            "reference.kl_mean_nats",
+            reference.kl_mean_nats,
+            f64::INFINITY,
+        ),
+        (
+            "reference.kl_clipped_mean_nats",
+            reference.kl_clipped_mean_nats,
+            2.0,
+        ),
+    ] {
+        let kl = kl.unwrap_or_default();
+        check(
+            kl.is_finite() && kl >= 0.0 && kl <= most,
+            path,
+            key,
+            kl,
+            format!("a number from 0 to {most:?} belongs here"),
+        )?;
+    }
+    for (name, ventiles) in &reference.ventiles {
+        let key = format!("reference.ventiles.{name}");
+        check(
+            WATCHED.contains(&name.as_str()),
+            path,
+            &key,
+            "unknown",
+            suggest(name, &WATCHED),
+        )?;
+        check(
+            ventiles.len() == 19,
+            path,
+            &key,
+            format!("{} numbers", ventiles.len()),
+            "the 19 quantiles 5 %, 10 % ... 95 % belong here",
+        )?;
+        let good = ventiles.iter().all(|v| v.is_finite()) && ventiles.is_sorted();
+        check(
+            good,
+            path,
+            &key,
+            format!("{ventiles:?}"),
+            "quantiles are finite and never fall",
+        )?;
+    }
+    Ok(())
+}
+
+fn share(value: Option<f64>, path: &Path, key: &str) -> Result<(), StoreError> {
+    let value = value.unwrap_or_default();
+    check(
+        (0.0..=1.0).contains(&value),
+        path,
+        key,
+        value,
+        "a share from 0 to 1 belongs here",
+    )
+}
+
+fn quoted(text: &str) -> String {
+    let short: String = text
+        .chars()
+        .take(80)
+        .flat_map(char::escape_default)
+        .collect();
+    format!("`{short}`")
+}

@@ -1,0 +1,109 @@
+//! What was last seen in the repository, and what is different now.
+
+use std::collections::BTreeMap;
+
+use super::Arrival;
+use crate::{
+    Directory, MANIFEST, Manifest, ModelName, Repository, StoreError, VersionName, folder::Folder,
+};
+
+/// One entry a file that the manifest names, itself included.
+type Fingerprint = Vec<[u64; 4]>;
+
+/// The versions that were seen complete, by their files.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    seen: BTreeMap<ModelName, BTreeMap<VersionName, Fingerprint>>,
+}
+
+impl Sight {
+    /// Looks again: what came, in natural order, and what went. What can't be read now is as it was.
+    pub(super) fn look(&mut self, repository: &Repository) -> Vec<Arrival> {
+        let Ok(models) = repository.models() else {
+            return vec![];
+        };
+        let mut told = Vec::new();
+        let gone: Vec<ModelName> = self
+            .seen
+            .keys()
+            .filter(|model| !models.contains(model))
+            .cloned()
+            .collect();
+        for model in gone {
+            let versions = self.seen.remove(&model).unwrap_or_default();
+            let gone = versions.into_keys().map(|version| Arrival::Gone {
+                model: model.clone(),
+                version,
+            });
+            told.extend(gone);
+        }
+        for model in models {
+            if let Ok(directories) = repository.directories(&model)
+                && let Ok(folder) = repository.model_folder(&model)
+            {
+                self.compare(&model, &folder, directories, &mut told);
+            }
+        }
+        told
+    }
+
+    /// Takes note of a version that has just become visible, so that no look reports it.
+    pub(super) fn note(
+        &mut self,
+        repository: &Repository,
+        model: &ModelName,
+        version: &VersionName,
+    ) {
+        let noted = repository.manifest(model, version).and_then(|manifest| {
+            let folder = repository.model_folder(model)?.folder(version.as_str())?;
+            fingerprint(&folder, &manifest)
+        });
+        // What can't be read now is reported when it can be.
+        if let Ok(noted) = noted {
+            let seen = self.seen.entry(model.clone()).or_default();
+            seen.insert(version.clone(), noted);
+        }
+    }
+
+    fn compare(
+        &mut self,
+        model: &ModelName,
+        folder: &Folder,
+        directories: Vec<Directory>,
+        told: &mut Vec<Arrival>,
+    ) {
+        let seen = self.seen.entry(model.clone()).or_default();
+        seen.retain(|version, _| {
+            let there = directories.iter().any(|found| found.version == *version);
+            if !there {
+                let (model, version) = (model.clone(), version.clone());
+                told.push(Arrival::Gone { model, version });
+            }
+            there
+        });
+        for Directory { version, manifest } in directories {
+            let fingerprint = manifest.and_then(|manifest| {
+                let folder = folder.folder(version.as_str())?;
+                fingerprint(&folder, &manifest)
+            });
+            // Incomplete: not yet, or not just now.
+            let Ok(fingerprint) = fingerprint else {
+                continue;
+            };
+            if seen.get(&version) != Some(&fingerprint) {
+                seen.insert(version.clone(), fingerprint);
+                let model = model.clone();
+                told.push(Arrival::Came { model, version });
+            }
+        }
+    }
+}
+
+fn fingerprint(folder: &Folder, manifest: &Manifest) -> Result<Fingerprint, StoreError> {
+    let samples = manifest.golden.iter();
+    samples
+        .flat_map(|sample| [sample.image.as_str(), &sample.outputs])
+        .chain([MANIFEST, &manifest.file.name])
+        .map(|path| folder.stamp(path))
+        .collect()
+}

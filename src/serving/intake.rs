@@ -1,0 +1,96 @@
+//! A request's body on its way in: its deadline, its part of the byte budget, its turn on the decoders.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{BodyError, PredictError, Reservation, Serving, body::Encoding, deadline::Deadline};
+
+/// How the request wants to be answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// When its head was complete; deadlines count from here.
+    pub received: Instant,
+    /// The client's own deadline.
+    pub timeout: Option<Duration>,
+    /// How long its body says that it is, in bytes; 0 where it doesn't.
+    pub announced_bytes: usize,
+}
+
+/// A request whose head was complete, until it is answered.
+pub struct Intake<'a> {
+    pub(super) serving: &'a Serving,
+    pub(super) deadline: Deadline,
+    reservation: Reservation,
+}
+
+impl Serving {
+    /// Begins a request, whatever it asks for.
+    ///
+    /// # Errors
+    /// Its deadline has passed, its body is longer than a body may be, or all bodies together would be.
+    pub fn begin(&self, options: &Options) -> Result<Intake<'_>, PredictError> {
+        let deadline = Deadline::new(options.received, self.settings.deadline(), options.timeout);
+        deadline.check(Instant::now())?;
+        let limit_bytes = self.settings.max_body_bytes;
+        if options.announced_bytes > limit_bytes {
+            return Err(BodyError::TooLarge { limit_bytes }.into());
+        }
+        Ok(Intake {
+            serving: self,
+            deadline,
+            reservation: self.bytes.open(options.announced_bytes)?,
+        })
+    }
+}
+
+impl Intake<'_> {
+    /// Reserves bytes of the body before they are kept; free again when the request ends.
+    ///
+    /// # Errors
+    /// [`PredictError::BytesInFlight`].
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), PredictError> {
+        self.reservation.grow(bytes)
+    }
+
+    /// Until when the body may come, and what it is answered that comes later.
+    pub fn deadline(&self) -> (Instant, PredictError) {
+        (self.deadline.instant(), self.deadline.passed())
+    }
+
+    /// Undoes a body's compression on a thread for such work.
+    ///
+    /// # Errors
+    /// Corrupt, too long once undone, over the budget, or the deadline passed.
+    pub async fn decompress(
+        &mut self,
+        encoding: Encoding,
+        bytes: Bytes,
+    ) -> Result<Bytes, PredictError> {
+        if encoding == Encoding::Identity {
+            return Ok(bytes);
+        }
+        let limit = self.serving.settings.max_body_bytes;
+        // The bytes stay reserved for as long as the work goes on, also where the caller leaves.
+        let empty = self.serving.bytes.open(0)?;
+        let mut reservation = std::mem::replace(&mut self.reservation, empty);
+        let work = move || {
+            let undone = encoding.undo(bytes, limit, &mut reservation);
+            (undone, reservation)
+        };
+        let (undone, reservation) = self.run(work).await?;
+        self.reservation = reservation;
+        undone
+    }
+
+    /// Runs what takes milliseconds, such as parsing a large body, on a thread for such work.
+    ///
+    /// # Errors
+    /// The deadline passed, or the work panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PredictError> {
+        self.serving.decoders.run(self.deadline, work).await
+    }
+}

@@ -1,0 +1,44 @@
+//! `[requests]`: what one request may cost, and all of them together.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// `[requests]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestSettings {
+    /// Bytes of a body, as sent and once decompressed.
+    pub max_body_bytes: usize,
+    /// Bytes of all bodies that are held at the same time, as sent and once decompressed.
+    pub max_bytes_in_flight: usize,
+    /// Pictures in one request.
+    pub max_images: usize,
+    /// Seconds within which a body must be complete.
+    pub body_timeout_seconds: u64,
+    /// Milliseconds within which a request is answered; a client may ask for less by `x-timeout-ms`.
+    pub deadline_ms: u64,
+}
+
+impl Default for RequestSettings {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 16 << 20,
+            max_bytes_in_flight: 256 << 20,
+            max_images: 64,
+            body_timeout_seconds: 20,
+            deadline_ms: 10_000,
+        }
+    }
+}
+
+impl RequestSettings {
+    pub(super) fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How long a body may take.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_seconds)
+    }
+}
