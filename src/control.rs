@@ -40,7 +40,7 @@ pub use events::{Delivery, Event, EventKind, EventLog, Subscription};
 pub use load::{LoadError, LoadMetrics};
 pub use order::{Changed, Order};
 pub use settings::{Arrivals, ControlSettings, LoadingSettings};
-pub use start::{Founding, Parts, StartError};
+pub use start::{Dependencies, ModelSpec, StartError};
 pub use supervisor::{Supervisor, TaskEnded};
 pub use trials::{
     EndedReport, EvidenceReport, JudgeMetrics, MetricReport, TrialReport, WealthReport,

@@ -18,7 +18,7 @@ use super::{
     ControlError, ControlPlane, EventKind, Order,
     judge::{Criteria, Decision, Reason, Verdict, judge},
     model::ControlledModel,
-    trial::{Reading, Trial},
+    trial::{SeatReadings, Trial},
 };
 use crate::{
     registry::Model,
@@ -117,7 +117,7 @@ impl TrialSlot {
         };
         // The failpoint of one canary, so that a test doesn't disturb others in its process.
         fail::fail_point!(format!("judge::look::{}", canary.version.name).as_str());
-        let reading = Reading {
+        let reading = SeatReadings {
             canary: canary.live(),
             stable: deployment.stable.live(),
         };

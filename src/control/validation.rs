@@ -2,7 +2,7 @@
 //! this process nothing but the news.
 //!
 //! The child is this very program with the verb `validate`. It gets one [`Task`] as a line of JSON and gives one
-//! [`Verdict`] back; every other end it may come to is told by `ending`. Its standard input stays open for as long as
+//! [`ValidationResult`] back; every other end it may come to is told by `ending`. Its standard input stays open for as long as
 //! its answer is wanted: a child that reads its end knows that nobody is left to hear it, even after a kill -9 here.
 
 mod ending;
@@ -31,7 +31,7 @@ use crate::{
 };
 
 use ending::Ending;
-pub use task::{Task, Validated, Verdict};
+pub use task::{Task, Validated, ValidationResult};
 
 /// The hidden verb of the command line that [`Validation`] calls.
 pub const VERB: &str = "validate";

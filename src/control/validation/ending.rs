@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use super::{Validated, ValidationError, Verdict};
+use super::{Validated, ValidationError, ValidationResult};
 
 const SIGKILL: i32 = 9;
 
@@ -32,11 +32,11 @@ impl Ending {
     pub(super) fn judge(&self, limit_bytes: u64) -> Result<Validated, ValidationError> {
         let verdict = last_line(&self.stdout).and_then(|line| serde_json::from_str(&line).ok());
         match verdict.filter(|_| self.status.success()) {
-            Some(Verdict::Good(validated)) => Ok(validated),
-            Some(Verdict::Refused(reason)) if tells_of_memory(&reason) => {
+            Some(ValidationResult::Good(validated)) => Ok(validated),
+            Some(ValidationResult::Refused(reason)) if tells_of_memory(&reason) => {
                 Err(ValidationError::OutOfMemory { limit_bytes })
             }
-            Some(Verdict::Refused(reason)) => Err(ValidationError::Refused(reason)),
+            Some(ValidationResult::Refused(reason)) => Err(ValidationError::Refused(reason)),
             None => Err(self.crash(limit_bytes)),
         }
     }

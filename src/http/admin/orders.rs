@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AdminError, AdminPlane, Caller, idempotency::Answered, model, order, view::answer};
+use super::{
+    AdminError, AdminPlane, Caller, idempotency::StoredResponse, model, order, view::answer,
+};
 use crate::{
     control::{Changed, Order},
     http::{error::ApiError, request_id::RequestId},
@@ -221,7 +223,7 @@ async fn carry_out(
     let control = plane.control.clone();
     let carry_out = async move {
         let (model, dry_run) = (order.model.to_string(), order.dry_run);
-        Ok(told(model, dry_run, control.execute(order).await?))
+        Ok(response(model, dry_run, control.execute(order).await?))
     };
     Ok(plane
         .remembered
@@ -244,7 +246,7 @@ fn expected(headers: &HeaderMap, query: OrderQuery) -> Result<Option<u64>, Admin
     }
 }
 
-fn told(model: String, dry_run: bool, changed: Changed) -> Answered {
+fn response(model: String, dry_run: bool, changed: Changed) -> StoredResponse {
     let view = ChangedView {
         changed: changed.after.generation != changed.before.generation,
         undo: changed.undo.map(|change| Instruction::new(&model, &change)),

@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AdminError, AdminPlane, idempotency::Answered, model};
+use super::{AdminError, AdminPlane, idempotency::StoredResponse, model};
 use crate::{
     control::journal::Line,
     http::{describe, error::ApiError},
@@ -70,9 +70,9 @@ impl DeploymentView {
 }
 
 /// JSON with the generation as ETag.
-pub(super) fn answer(generation: Option<u64>, body: &impl Serialize) -> Answered {
+pub(super) fn answer(generation: Option<u64>, body: &impl Serialize) -> StoredResponse {
     let body = serde_json::to_vec(body).expect("plain values");
-    Answered {
+    StoredResponse {
         generation,
         body: body.into(),
     }

@@ -28,13 +28,13 @@ struct Step {
     done: Vec<Value>,
 }
 
-pub(super) struct Telling {
+pub(super) struct Narration {
     json: bool,
     wait: bool,
     steps: Vec<Step>,
 }
 
-impl Telling {
+impl Narration {
     pub(super) fn new(json: bool, yes: bool) -> Self {
         let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
         Self {
@@ -139,7 +139,7 @@ impl Telling {
         }
     }
 
-    /// Ends the telling.
+    /// Ends the narration.
     pub(super) fn end(self) -> anyhow::Result<()> {
         if self.json {
             let ends = self.steps.iter().skip(1).map(|step| step.started);
