@@ -48,7 +48,7 @@ impl App {
     /// (`stillhouse serve model.onnx`) and is then the only one served.
     ///
     /// # Errors
-    /// An address in use, or a version that can't be trusted: a server starts with all it was told to serve, or not.
+    /// An address in use, or a version that can't be trusted: a server starts with everything that is configured, or not at all.
     pub async fn build(
         config: Config,
         standalone: Option<VersionFiles>,

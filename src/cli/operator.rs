@@ -98,7 +98,7 @@ pub(super) enum Canary {
         #[command(flatten)]
         how: Changing,
     },
-    /// Give it another share; whoever was in it stays in it while it grows
+    /// Give it another share; callers that it answers stay with it while the share grows
     Share {
         /// Percent with the sign, or basis points
         share: Share,
@@ -146,7 +146,7 @@ impl Operator {
         match self.run(&mut out) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => match error.downcast_ref() {
-                // Whoever reads along has had enough, as `head` has.
+                // The reader has closed the pipe, as `head` does.
                 Some(error) if io::Error::kind(error) == io::ErrorKind::BrokenPipe => {
                     Ok(ExitCode::SUCCESS)
                 }

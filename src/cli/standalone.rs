@@ -23,7 +23,7 @@ pub(super) struct StandaloneNetwork {
 }
 
 impl StandaloneNetwork {
-    /// Reads and describes the network, if there is one, and tells how everything was decided.
+    /// Reads and describes the network, if there is one, and prints how everything was decided.
     pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Standalone>> {
         let (onnx, labels) = match (&self.onnx, &self.labels) {
             (Some(onnx), Some(labels)) => (onnx, labels),

@@ -307,7 +307,7 @@ fn launches(
     names.into_iter().map(launch).collect()
 }
 
-/// Tells where the journal overrules the configuration.
+/// Logs where the journal overrules the configuration.
 fn overruled(spec: &ModelSpec, last: &Assignment) {
     if last.stable != spec.stable {
         tracing::info!(

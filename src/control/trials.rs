@@ -53,7 +53,7 @@ struct Inner {
     recovered: Option<u64>,
     /// The next trial is of the same canary, whose evidence so far was beside others.
     forgets: bool,
-    /// What was last complained about, so that it is said once.
+    /// What was last complained about, so that it is logged once.
     complained: Vec<Discriminant<Reason>>,
     /// Why the last order was not done, for the same reason.
     undone: String,
@@ -219,7 +219,7 @@ impl Inner {
         })
     }
 
-    /// Says once what somebody should look at.
+    /// Logs once what an operator should look at.
     fn complain(&mut self, verdict: &Verdict, report: &TrialReport) {
         let complaints: Vec<_> = match verdict.decision {
             Decision::Hold { alert: true } => verdict.reasons.iter().map(discriminant).collect(),
@@ -257,7 +257,7 @@ fn order(
     Some(Order {
         model: model.clone(),
         change,
-        // The evidence is about this deployment; whoever was faster is right.
+        // The evidence is about this deployment; an order that came first wins.
         expected: Some(deployment.assignment.generation),
         dry_run: false,
         actor: ACTOR.into(),
@@ -340,7 +340,7 @@ impl ControlPlane {
     }
 }
 
-/// The wall clock of the start, gone on by a clock that is never set: windows survive whoever sets the clock.
+/// The wall clock of the start, continued by a monotonic clock: windows stay intact when the clock is set.
 struct Clock {
     started: Instant,
     at_start: Duration,

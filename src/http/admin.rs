@@ -49,7 +49,7 @@ pub struct AdminPlane {
 }
 
 impl AdminPlane {
-    /// Takes orders for `control` from whoever `tokens` admits.
+    /// Accepts orders for `control` from callers with one of `tokens`.
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,

@@ -42,8 +42,8 @@ impl Stage {
     pub(super) fn bad_canary(&mut self) -> anyhow::Result<()> {
         self.narration.step(
             "A bad canary",
-            "bad-blind never saw a bag or a sandal. It loads, and it passes its own golden samples: nothing but its answers \
-             tells. It gets a tenth of the requests.",
+            "bad-blind never saw a bag or a sandal. It loads, and it passes its own golden samples: only its answers \
+             show it. It gets a tenth of the requests.",
         )?;
         self.change(&[
             "canary", "start", BAD, "--share", "10%", "--reason", "drill",
@@ -77,7 +77,7 @@ impl Stage {
     pub(super) fn judged_canary(&mut self) -> anyhow::Result<()> {
         self.narration.step(
             "A bad canary that nobody looks at",
-            "bad-overconfident gives the labels that s1 gives, and is far too sure of them: no label would tell. It begins \
+            "bad-overconfident gives the labels that s1 gives, and is far too sure of them: the labels alone don't show it. It begins \
              dark, without a share; the judge has every answer of s1 run through it and through the teacher, and compares.",
         )?;
         self.change(&["canary", "start", SURE, "--automatic", "--reason", "drill"])?;

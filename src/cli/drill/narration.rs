@@ -1,4 +1,4 @@
-//! The drill as it is told: to somebody who reads and presses Enter, or as JSON.
+//! The drill's output: text for somebody who reads and presses Enter, or JSON.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -95,7 +95,7 @@ impl Narration {
         Ok(())
     }
 
-    /// Shows what the answers said.
+    /// Shows a summary of the answers.
     pub(super) fn traffic(&mut self, tally: &Tally) {
         let answered = tally.requests - tally.failed;
         let mut table = Table::new();
@@ -105,7 +105,7 @@ impl Narration {
             "answers",
             "share",
             "right",
-            "as s1 said",
+            "as s1 answered",
         ]);
         for (role, versions) in &tally.roles {
             for (version, count) in versions {

@@ -27,7 +27,7 @@ impl DrillServer {
         config.repository.default_model = MODEL.into();
         let model = config.models.entry(MODEL.into()).or_default();
         (model.stable, model.teacher) = (STABLE.into(), TEACHER.into());
-        // Whoever watches a drill wants to see the end of it: every answer is compared.
+        // Every answer is compared, so that the drill ends soon.
         config.shadow.rate = 1.0;
         config.shadow.budget_per_second = 1000.0;
         config.shadow.queue = 1024;

@@ -16,7 +16,7 @@ use crate::{cli::operator::Client, http::admin::DeploymentView, rollout::Assignm
 /// Longer than reading from a server on this machine takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The server, who speaks to it, and who tells of it.
+/// The server, the traffic to it, and the output.
 pub(super) struct Stage {
     pub(super) narration: Narration,
     pub(super) server: DrillServer,

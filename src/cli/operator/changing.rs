@@ -49,7 +49,7 @@ pub(in crate::cli) struct Changing {
 }
 
 impl Changing {
-    /// Carries a change out and tells what it did.
+    /// Carries a change out and prints what it did.
     pub(super) fn order(&self, change: &Change, out: &mut dyn Write) -> anyhow::Result<()> {
         let (client, model) = self.target.find()?;
         let generation = match self.generation {

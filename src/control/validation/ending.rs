@@ -78,8 +78,8 @@ fn printable(text: &str, limit: usize) -> String {
     shown.take(limit).collect()
 }
 
-/// `: ` and what was said, if anything was.
-pub(super) fn said(last_line: &str) -> String {
+/// `: ` and the last line of output, if there was any.
+pub(super) fn quoted(last_line: &str) -> String {
     if last_line.is_empty() {
         return ", without a word".into();
     }
@@ -120,7 +120,7 @@ mod tests {
                 "",
                 "validation crashed (signal: 11 (SIGSEGV)), without a word",
             ),
-            // It said yes and crashed when the engine was freed.
+            // It reported success and crashed when the engine was freed.
             (
                 11,
                 GOOD,

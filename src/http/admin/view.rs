@@ -18,7 +18,7 @@ use crate::{
     serving::PredictError,
 };
 
-/// Lines of history unless told otherwise.
+/// Lines of history by default.
 const HISTORY: usize = 20;
 
 /// A role with its share of the traffic.
@@ -139,7 +139,7 @@ pub struct HistoryView {
 #[utoipa::path(get, path = "/admin/models/{model}/history", tag = "admin",
     params(
         ("model" = String, Path, description = "The model's name"),
-        ("limit" = Option<usize>, Query, description = "Entries at most, 20 unless told otherwise"),
+        ("limit" = Option<usize>, Query, description = "Entries at most; 20 by default"),
     ),
     responses((status = 200, description = "Who changed what, newest first, as in the audit log", body = serde_json::Value)))]
 pub async fn history(

@@ -34,10 +34,10 @@ async fn an_order_says_what_it_did_and_what_undoes_it() {
         "{}",
         reply.text
     );
-    let told = reply.json();
-    assert_eq!(told["before"]["canary"], Value::Null);
-    assert_eq!(told["after"]["split"], json!({"canary": 250, "teacher": 0}));
-    assert_eq!(told["undo"]["path"], "/admin/models/toy/abort");
+    let view = reply.json();
+    assert_eq!(view["before"]["canary"], Value::Null);
+    assert_eq!(view["after"]["split"], json!({"canary": 250, "teacher": 0}));
+    assert_eq!(view["undo"]["path"], "/admin/models/toy/abort");
 
     let promoted = send(
         &server,
