@@ -40,10 +40,9 @@ pub struct OrderQuery {
 }
 
 /// A verb's order as it is sent.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub struct WithReason<V> {
     /// What is to be done.
-    #[schema(inline)]
     #[serde(flatten)]
     order: V,
     /// For the audit log.
