@@ -107,7 +107,7 @@ impl ControlPlane {
         }
         self.known(model, version).await?;
         let _turn = self.loading.acquire().await.expect("never closed");
-        // Whoever was before us may have loaded just this one.
+        // The load that was ahead in the queue may have been of this version.
         if let Some(loaded) = pool.get(version) {
             return Ok(loaded);
         }

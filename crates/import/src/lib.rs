@@ -198,7 +198,7 @@ pub fn describe(
 
 /// A version that stands in no repository.
 #[derive(Debug)]
-pub struct Guest {
+pub struct Standalone {
     /// What is served, as the model named after its file and the version `local`.
     pub files: VersionFiles,
     /// How everything was decided.
@@ -212,7 +212,7 @@ impl Described {
     ///
     /// # Errors
     /// The disk's, which takes the pictures.
-    pub fn into_guest(self, file: &Path) -> Result<Guest, StoreError> {
+    pub fn into_standalone(self, file: &Path) -> Result<Standalone, StoreError> {
         let folder = TempDir::with_prefix("stillhouse-");
         let folder = folder.map_err(|source| StoreError::Io {
             path: std::env::temp_dir(),
@@ -222,7 +222,7 @@ impl Described {
             .version
             .files(&model_name(file), &"local".parse()?, folder.path())?;
         files.write_golden(folder.path())?;
-        Ok(Guest {
+        Ok(Standalone {
             files,
             choices: self.choices,
             folder,

@@ -449,24 +449,30 @@ fn what_is_imported_is_read_and_served_again() {
 }
 
 #[test]
-fn a_guest_is_served_from_memory_and_leaves_nothing() {
-    let guest = described(&logits("N,48"), &Overrides::default()).unwrap();
-    let guest = guest
-        .into_guest(Path::new("some/where/My Net_v2.onnx"))
+fn a_standalone_network_is_served_from_memory_and_leaves_nothing() {
+    let standalone = described(&logits("N,48"), &Overrides::default()).unwrap();
+    let standalone = standalone
+        .into_standalone(Path::new("some/where/My Net_v2.onnx"))
         .unwrap();
     assert_eq!(
-        (guest.files.model.as_str(), guest.files.version.as_str()),
+        (
+            standalone.files.model.as_str(),
+            standalone.files.version.as_str()
+        ),
         ("my-net_v2", "local")
     );
-    let picture = guest.files.path.join(&guest.files.manifest.golden[0].image);
+    let picture = standalone
+        .files
+        .path
+        .join(&standalone.files.manifest.golden[0].image);
     assert_eq!(
         std::fs::read(&picture).unwrap(),
-        guest.files.golden[0].image
+        standalone.files.golden[0].image
     );
     for engine in every_engine() {
-        preflight(&guest.files, &engine, &prepare, Priority::Foreground).unwrap();
+        preflight(&standalone.files, &engine, &prepare, Priority::Foreground).unwrap();
     }
-    drop(guest);
+    drop(standalone);
     assert!(!picture.exists());
 }
 
