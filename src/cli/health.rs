@@ -16,7 +16,7 @@ use super::ConfigSource;
 /// Longer status lines are no answer of ours.
 const STATUS_LINE_BYTES: u64 = 256;
 
-/// Ask the server of this configuration whether it is ready; exit code 0 says yes.
+/// Ask the server of this configuration whether it is ready; exit code 0 means ready.
 #[derive(Args)]
 pub(super) struct Health {
     #[command(flatten)]
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// What `health` says of a server that answers so; `None` takes the connection and never answers.
+    /// The result of `health` for a server with this answer; `None` takes the connection and never answers.
     fn asked(answer: Option<&'static str>, timeout: Duration) -> Result<(), String> {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = socket.local_addr().expect("bound");

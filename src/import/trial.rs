@@ -1,4 +1,4 @@
-//! A version tried on one engine from start to end, without a server.
+//! Validates a version on one engine, without a server.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::{
     version::{EngineSettings, LaunchError, SettingsError, contract},
 };
 
-/// Loads a version, compares graph and manifest, and reproduces its golden samples, alone and in a batch. Returns what
-/// the engine says of itself.
+/// Loads a version, compares graph and manifest, and reproduces its golden samples, alone and in a batch. Returns the
+/// engine's description.
 ///
 /// # Errors
 /// The first reason not to serve this version on this engine.
@@ -47,10 +47,10 @@ pub fn trial(
     })
 }
 
-/// The engines that can be had here, on the processor: compiled in, and for ONNX Runtime its library found.
+/// The engines available on the processor: compiled in, and for ONNX Runtime with its library found.
 ///
 /// # Errors
-/// None in truth: these settings are known to be right.
+/// None in practice, since these settings are valid.
 pub fn engines(settings: &EngineSettings) -> Result<Vec<EngineOptions>, SettingsError> {
     let on = |backend: &Backend| {
         let (backend, device) = (backend.to_string(), "cpu".to_owned());

@@ -58,8 +58,8 @@ impl Check {
                 let checks: Vec<Value> = verdicts.iter().map(Verdict::to_json).collect();
                 rows.push(json!({"model": model, "version": version, "good": is_good(&verdicts), "checks": checks}));
             } else {
-                let told: Vec<String> = verdicts.iter().map(Verdict::to_text).collect();
-                println!("{model}/{version}: {}", told.join("; "));
+                let results: Vec<String> = verdicts.iter().map(Verdict::to_text).collect();
+                println!("{model}/{version}: {}", results.join("; "));
             }
         }
         if self.source.json {
