@@ -99,7 +99,7 @@ fn files(described: &Described) -> VersionFiles {
 
 /// The error of the validation, which must be the same on every engine.
 fn refusal(files: &VersionFiles) -> String {
-    let message: Vec<String> = every_engine()
+    let messages: Vec<String> = every_engine()
         .iter()
         .map(|engine| {
             trial(files, engine, &prepare, Haste::NobodyWaits)
@@ -107,8 +107,8 @@ fn refusal(files: &VersionFiles) -> String {
                 .to_string()
         })
         .collect();
-    assert!(message.iter().all(|one| *one == message[0]), "{message:?}");
-    message[0].clone()
+    assert!(messages.iter().all(|one| *one == messages[0]), "{messages:?}");
+    messages[0].clone()
 }
 
 #[test]
@@ -183,17 +183,17 @@ fn every_shape_is_described_and_reproduced_on_every_engine() {
 
 #[test]
 fn decisions_say_whose_they_are() {
-    let message = |network: &ModelProto, overrides: &Overrides| {
+    let choices_of = |network: &ModelProto, overrides: &Overrides| {
         let described = described(network, overrides).unwrap();
         let choices: Vec<String> = described.choices.iter().map(ToString::to_string).collect();
         choices[choices.len() - 3..].join("; ")
     };
     assert_eq!(
-        message(&logits("N,48"), &Overrides::default()),
+        choices_of(&logits("N,48"), &Overrides::default()),
         "golden = 4 pictures (default); output.name = y (graph); output.kind = logits (observed)"
     );
     assert_eq!(
-        message(&softmax("N,48"), &Overrides::default()),
+        choices_of(&softmax("N,48"), &Overrides::default()),
         "golden = 4 pictures (default); output.name = y (graph); output.kind = probabilities (graph)"
     );
     let given = Overrides {
@@ -202,7 +202,7 @@ fn decisions_say_whose_they_are() {
         ..Overrides::default()
     };
     assert_eq!(
-        message(&softmax("N,48"), &given),
+        choices_of(&softmax("N,48"), &given),
         "golden = 4 pictures (default); output.name = y (given); output.kind = probabilities (given)"
     );
 }
