@@ -107,7 +107,10 @@ fn refusal(files: &VersionFiles) -> String {
                 .to_string()
         })
         .collect();
-    assert!(messages.iter().all(|one| *one == messages[0]), "{messages:?}");
+    assert!(
+        messages.iter().all(|one| *one == messages[0]),
+        "{messages:?}"
+    );
     messages[0].clone()
 }
 
