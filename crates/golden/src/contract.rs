@@ -1,4 +1,4 @@
-//! Manifest against graph: both must tell the same story before anything runs.
+//! Checks that manifest and graph agree, before anything runs.
 
 use stillhouse_engine::{Dim, ElementType, Signature};
 

@@ -137,10 +137,10 @@ fn an_engine_is_trusted_when_it_reproduces_every_sample() {
 fn other_outputs_are_refused_even_with_the_same_label() {
     let files = recorded(mean(same), OutputKind::Logits);
     let off = mean(|_, _, [a, b, c]| [a, b * 1.01 + 0.01, c]);
-    let said = verdict(&files, off, 64);
+    let message = verdict(&files, off, 64);
     assert!(
-        said.starts_with("golden sample `dark` is not reproduced: output 1 is "),
-        "{said}"
+        message.starts_with("golden sample `dark` is not reproduced: output 1 is "),
+        "{message}"
     );
     let nan = mean(|_, _, [a, b, _]| [a, b, f32::NAN]);
     assert_eq!(
@@ -167,17 +167,17 @@ fn rows_that_leak_into_each_other_are_found() {
         "trusted",
         "it never sees a batch"
     );
-    let said = verdict(&files, leaky(), 2);
+    let message = verdict(&files, leaky(), 2);
     assert!(
-        said.starts_with("golden sample `bright` is not reproduced in a batch of 2: output "),
-        "{said}"
+        message.starts_with("golden sample `bright` is not reproduced in a batch of 2: output "),
+        "{message}"
     );
     let mut one = files.clone();
     one.golden.truncate(1);
-    let said = verdict(&one, leaky(), 8);
+    let message = verdict(&one, leaky(), 8);
     assert!(
-        said.starts_with("golden sample `dark` is not reproduced in a batch of 2: output "),
-        "{said}"
+        message.starts_with("golden sample `dark` is not reproduced in a batch of 2: output "),
+        "{message}"
     );
 }
 
