@@ -3,8 +3,8 @@
 #
 #     distill/ship-fashion.sh RUNS [--device cuda:0]
 #
-# What is done already is said: a finished run is kept if it came of the same configuration and the same teacher, and
-# refused if not; one that was cut off goes on. Everything after the training is always done anew.
+# A finished run is kept if it has the same configuration and the same teacher, and refused otherwise; an interrupted run is
+# resumed. Everything after the training is always repeated.
 #
 # Needs both programs (cargo build --release -p stillhouse -p stillhouse-distill), Debian's dataset-fashion-mnist, and
 # for the int8 student Python with distill/requirements.txt.
@@ -20,8 +20,8 @@ models=models/fashion
 say() { printf '\n== %s\n' "$*"; }
 refuse() { printf '%s\n' "$*" >&2; exit 1; }
 
-# All that is needed is looked for first, and not missed after hours of training.
-[ -e distill/ship-fashion.sh ] || refuse "call it from the root of the repository"
+# Check all prerequisites first rather than after hours of training.
+[ -e distill/ship-fashion.sh ] || refuse "run it from the root of the repository"
 for program in "$distill" "$stillhouse"; do
     [ -x "$program" ] || refuse "$program is missing: cargo build --release -p stillhouse -p stillhouse-distill"
 done
@@ -42,12 +42,12 @@ train() {
     shift 4
     origin=$(cat "$config" ${teacher:+"$teacher/checkpoint/network.bpk"} | sha256sum)
     if [ -e "$run" ] && [ "$(cat "$run.origin" 2>/dev/null)" != "$origin" ]; then
-        refuse "$run came of another $config${teacher:+ or another $teacher}: remove it, or name another directory for runs"
+        refuse "$run has another $config${teacher:+ or another $teacher}: remove it, or name another directory for runs"
     fi
     if grep -qs '"finished":true' "$run/checkpoint/progress.json"; then
         say "$name: kept as it was trained in $run"
     elif [ -e "$run/checkpoint" ]; then
-        say "$name: was cut off and goes on in $run"
+        say "$name: resumed in $run"
         "$distill" "$command" --run "$run" --resume "$@"
     else
         say "$name: trained in $run"

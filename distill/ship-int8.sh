@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes models/fashion/s1-int8 from models/fashion/s1, the last step of distill/ship-fashion.sh:  distill/ship-int8.sh RUNS
-# The version is made whole in RUNS/int8 before it takes the place of the one that is there.
+# The version is completed in RUNS/int8 before it replaces the existing one.
 set -eu
 runs=${1:?usage: distill/ship-int8.sh RUNS}
 distill=${DISTILL:-target/release/stillhouse-distill}

@@ -3,9 +3,9 @@
 #
 # usage: scripts/onnxruntime.sh [--required]
 #
-# Wheel and library are checked against scripts/onnxruntime.sha256. A library that is there and right is left alone.
-# Without pip or network the server runs on the embedded engine, so that is no error unless --required says so;
-# bytes that differ from the pinned ones always are.
+# Wheel and library are checked against scripts/onnxruntime.sha256. A correct library is kept.
+# Without pip or network the server runs on the embedded engine, so that is not an error unless --required is given;
+# a wrong checksum always is.
 set -eu
 
 version=1.31.1
@@ -45,7 +45,7 @@ if is_right "$target/$library" "$library_sum"; then
     exit
 fi
 
-# Every CPython wheel of one platform holds the same library, so any Python can fetch this one.
+# All CPython wheels of a platform contain the same library, so any Python version can fetch this one.
 wheel=onnxruntime-$version-cp311-cp311-manylinux_2_28_$machine.whl
 python3 -m pip --version >/dev/null 2>&1 || give_up "python3 with pip is not here"
 mkdir -p "$target"
@@ -60,7 +60,7 @@ is_right "$work/$wheel" "$(sum_of "$wheel")" || refuse "$wheel"
 
 python3 -m zipfile --extract "$work/$wheel" "$work/wheel"
 is_right "$work/wheel/onnxruntime/capi/$library" "$library_sum" || refuse "$library in $wheel"
-# Another version beside it would be found first or last by its name alone.
+# Remove other versions, which would be found or not depending on their names.
 rm -f "$target"/libonnxruntime.so*
 mv "$work/wheel/onnxruntime/LICENSE" "$work/wheel/onnxruntime/ThirdPartyNotices.txt" "$target/"
 mv "$work/wheel/onnxruntime/capi/$library" "$target/$library"

@@ -3,7 +3,7 @@
 
 usage: scripts/split_vectors.py > tests/vectors/split.json
 
-Nothing of the server's is used, so that both agreeing says something. `draw` is also the reference for whoever wants to
+It uses none of the server's code, so that agreement is evidence. `draw` is also the reference for those who want to
 know elsewhere which users a canary answers: key 16 bytes "stillhouse-split", message model, a zero byte, the rollout as
 eight bytes little-endian, the routing key.
 """

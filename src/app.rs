@@ -13,7 +13,7 @@ use crate::{
     batch::Delivery,
     config::Config,
     control::{
-        ControlPlane, EventLog, Founding, JudgeMetrics, LoadMetrics, Parts, Supervisor,
+        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
         validation::Validation,
     },
     http::{
@@ -44,14 +44,14 @@ pub struct App {
 }
 
 impl App {
-    /// Binds both listeners, loads every model, starts its workers. `guest` is a version that stands in no repository
+    /// Binds both listeners, loads every model, starts its workers. `standalone` is a version that stands in no repository
     /// (`stillhouse serve model.onnx`) and is then the only one served.
     ///
     /// # Errors
-    /// An address in use, or a version that can't be trusted: a server starts with all it was told to serve, or not.
+    /// An address in use, or a version that can't be trusted: a server starts with everything that is configured, or not at all.
     pub async fn build(
         config: Config,
-        guest: Option<VersionFiles>,
+        standalone: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
         let tokens = admission(&config)?;
@@ -60,12 +60,12 @@ impl App {
         let admin = bind(config.server.admin_listen).await?;
 
         let metrics = Metrics::new();
-        let repository = match &guest {
+        let repository = match &standalone {
             Some(_) => None,
             None => Some(Repository::open(&config.repository.path)?),
         };
-        let foundings = match (guest, &repository) {
-            (Some(files), _) => vec![founding(
+        let specs = match (standalone, &repository) {
+            (Some(files), _) => vec![model_spec(
                 &config,
                 files.model.clone(),
                 files.version.clone(),
@@ -74,7 +74,7 @@ impl App {
             (None, Some(repository)) => choose(&config, repository)?,
             (None, None) => vec![],
         };
-        let parts = Parts {
+        let parts = Dependencies {
             repository,
             state_path: config.control.state_path.clone(),
             launcher: Launcher::new(&metrics, prepare, delivery()),
@@ -89,7 +89,7 @@ impl App {
         announce(&metrics, &config.drift);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
-        let control = ControlPlane::start(parts, foundings, default).await?;
+        let control = ControlPlane::start(parts, specs, default).await?;
         let mut tasks = Supervisor::new(&metrics);
         let watch = control.start_background(&mut tasks);
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
@@ -228,7 +228,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// What the configuration says of every model in the repository.
-fn choose(config: &Config, repository: &Repository) -> Result<Vec<Founding>> {
+fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
     let models = repository.models()?;
     for name in config.models.keys() {
         if !models.iter().any(|model| model.as_str() == name) {
@@ -250,30 +250,30 @@ fn choose(config: &Config, repository: &Repository) -> Result<Vec<Founding>> {
             .get(model.as_str())
             .map_or("", |own| own.stable.as_str());
         let version = stable(repository, &model, wanted)?;
-        founding(config, model, version, None)
+        model_spec(config, model, version, None)
     };
     models.into_iter().map(founded).collect()
 }
 
 /// A model's own tables where it has some, the general ones elsewhere.
-fn founding(
+fn model_spec(
     config: &Config,
     model: ModelName,
     stable: VersionName,
-    guest: Option<VersionFiles>,
-) -> Result<Founding> {
+    standalone: Option<VersionFiles>,
+) -> Result<ModelSpec> {
     let own = config
         .models
         .get(model.as_str())
         .cloned()
         .unwrap_or_default();
     // A single file is taught by nobody here.
-    let teacher = Some(own.teacher).filter(|name| guest.is_none() && !name.is_empty());
+    let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
     let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
     shadow.check()?;
     let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
     criteria.check()?;
-    Ok(Founding {
+    Ok(ModelSpec {
         model,
         stable,
         teacher: teacher.map(|name| name.parse()).transpose()?,
@@ -287,7 +287,7 @@ fn founding(
         shadow,
         drift: config.drift.clone(),
         criteria,
-        guest,
+        standalone,
     })
 }
 

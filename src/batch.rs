@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 pub use delivery::{Carrier, Delivery};
 use objective::Objective;
 
-use crate::metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics};
+use crate::metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics, Scope};
 use policy::Policy;
 
 /// One row's way back.
@@ -137,25 +137,13 @@ impl BatchMetrics {
         }
     }
 
-    /// Removes every series of a version that has been unloaded.
-    pub fn forget(&self, model: &str, version: &str) {
-        let of = &[model, version];
-        for family in [&self.queued, &self.inference, &self.batch_rows] {
-            let _ = family.remove_label_values(of);
-        }
-        for reason in LOSSES {
-            let _ = self.outcomes.remove_label_values(&[model, version, reason]);
-        }
-    }
-
-    fn resolve(&self, model: &str, version: &str) -> Families {
-        let of = &[model, version];
+    fn resolve(&self, of: [&str; 2], series: &mut Scope) -> Families {
         let [abandoned, expired, failed] =
-            LOSSES.map(|reason| self.outcomes.with_label_values(&[model, version, reason]));
+            LOSSES.map(|reason| series.series(&self.outcomes, &[of[0], of[1], reason]));
         Families {
-            queued: self.queued.with_label_values(of),
-            inference: self.inference.with_label_values(of),
-            batch_rows: self.batch_rows.with_label_values(of),
+            queued: series.series(&self.queued, &of),
+            inference: series.series(&self.inference, &of),
+            batch_rows: series.series(&self.batch_rows, &of),
             abandoned,
             expired,
             failed,
@@ -180,7 +168,7 @@ pub struct Batcher<S> {
 
 impl<S: Sample> Batcher<S> {
     /// Starts the workers, all together or, beside traffic, one after the other, giving way where that is allowed and resting
-    /// in between; waits until each has built its engine.
+    /// in between; waits until each has built its engine. `of` names model and version; `series` ends with the version.
     ///
     /// # Errors
     /// The first worker's that could not.
@@ -190,8 +178,8 @@ impl<S: Sample> Batcher<S> {
         priority: Priority,
         delivery: &Delivery,
         metrics: &BatchMetrics,
-        model: &str,
-        version: &str,
+        of: [&str; 2],
+        series: &mut Scope,
     ) -> Result<Self, EngineError> {
         let (sender, receiver) = bounded(options.queue);
         let queue = Arc::new(Mutex::new(receiver));
@@ -201,7 +189,7 @@ impl<S: Sample> Batcher<S> {
                 .recv_timeout(worker::BUILD_LIMIT)
                 .map_err(|_| EngineError::Run("a worker ended while building its engine".into()))?
         };
-        let families = metrics.resolve(model, version);
+        let families = metrics.resolve(of, series);
         let objective = Arc::new(Objective::new(
             options.latency,
             options.queue,
@@ -215,7 +203,7 @@ impl<S: Sample> Batcher<S> {
             let delivery = delivery.clone();
             let objective = objective.clone();
             thread::Builder::new()
-                .name(format!("{version}/{index}"))
+                .name(format!("{}/{index}", of[1]))
                 .spawn(move || {
                     let build = || {
                         worker::Worker::new(

@@ -5,7 +5,6 @@ mod banner;
 mod caller;
 pub mod child;
 mod drill;
-mod guest;
 mod health;
 mod import;
 pub mod limit;
@@ -13,6 +12,7 @@ mod models;
 mod network;
 mod operator;
 mod serve;
+mod standalone;
 mod validate;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};

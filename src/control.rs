@@ -1,6 +1,6 @@
-//! Whoever changes what is served goes through here: the single writer of every slot.
+//! The control plane: the single writer of every slot. Every change of what is served goes through here.
 //!
-//! An order is checked, written to the journal and only then published, by one pointer store; whoever gave it learns the
+//! An order is checked, written to the journal and only then published, by one pointer store; the answer names the
 //! next deployment and the order that undoes it.
 
 mod arrivals;
@@ -30,7 +30,6 @@ use std::{
 use crate::{
     registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
-    shadow::ShadowMetrics,
     store::{ModelName, Repository, VersionName, Watch},
     version::Launcher,
 };
@@ -40,7 +39,7 @@ pub use events::{Delivery, Event, EventKind, EventLog, Subscription};
 pub use load::{LoadError, LoadMetrics};
 pub use order::{Changed, Order};
 pub use settings::{Arrivals, ControlSettings, LoadingSettings};
-pub use start::{Founding, Parts, StartError};
+pub use start::{Dependencies, ModelSpec, StartError};
 pub use supervisor::{Supervisor, TaskEnded};
 pub use trials::{
     EndedReport, EvidenceReport, JudgeMetrics, MetricReport, TrialReport, WealthReport,
@@ -71,7 +70,6 @@ pub struct ControlPlane {
     /// Set once the repository is watched.
     uploads: OnceLock<Uploads>,
     judging: JudgeMetrics,
-    shadowing: ShadowMetrics,
     /// One load at a time: two would take both cores of a small machine from the traffic.
     loading: tokio::sync::Semaphore,
     /// Says that the versions without a role are others now.

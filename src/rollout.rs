@@ -14,6 +14,7 @@ mod served;
 pub mod split;
 mod task;
 mod traffic;
+mod verb;
 
 use std::{fmt, sync::Arc};
 
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use assignment::{Assignment, Share, ShareError, Split};
-pub use change::{Change, Refusal};
+pub use change::{Change, ChangeRefused};
 pub use deployment::{Deployment, NotLoaded, RolloutMetrics};
 pub use live::{Counts, FIRST};
 pub use plan::{Plan, PlanError};
@@ -30,6 +31,9 @@ pub use routing::RoutingSettings;
 pub use served::{Attempt, Outcome, RequestMetrics, Seat, Source};
 pub use task::Task;
 pub use traffic::TrafficMetrics;
+pub use verb::{
+    Abort, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling, StartCanary, Verb,
+};
 
 /// The place a version fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]

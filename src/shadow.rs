@@ -133,11 +133,6 @@ impl ShadowMetrics {
             ),
         }
     }
-
-    /// Removes what is counted by version.
-    pub fn forget(&self, model: &str, version: &str) {
-        let _ = self.run_duration.remove_label_values(&[model, version]);
-    }
 }
 
 /// What the shadow thread and its model share.

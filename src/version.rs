@@ -5,13 +5,17 @@ mod launch;
 mod settings;
 pub mod warmup;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use stillhouse_engine::{Blueprint, Engine, EngineError};
 
 use crate::{
     batch::{Batcher, Place, SubmitError},
     image::{Input, Normalization},
+    metrics::Scope,
     store::{
         ModelName, VersionName,
         manifest::{Manifest, OutputKind},
@@ -40,6 +44,8 @@ pub struct Version {
     normalization: Arc<Normalization>,
     blueprint: Arc<dyn Blueprint>,
     batcher: Batcher<Input>,
+    /// Of all roles that it has had; they end with it.
+    series: Mutex<Scope>,
 }
 
 impl Version {
@@ -51,6 +57,11 @@ impl Version {
     /// Per-channel normalisation, shared with every queued picture.
     pub fn normalization(&self) -> &Arc<Normalization> {
         &self.normalization
+    }
+
+    /// Where the series are made that are this version's.
+    pub fn series(&self) -> MutexGuard<'_, Scope> {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place in the queue for one picture, before work is done for it: immediate, bounded, lock-free.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use stillhouse::{
     batch::Delivery,
     metrics::{Classes, Metrics},
-    rollout::{Assignment, Change, Deployment, Plan, RolloutMetrics, Share, Slot, Task},
+    rollout::{
+        Assignment, Change, Deployment, Plan, RolloutMetrics, SetSplit, SetTeacher, Share, Slot,
+        StartCanary, Task,
+    },
     store::VersionName,
     version::{BatchSettings, EngineSettings, Launcher},
 };
@@ -34,18 +37,18 @@ pub fn slot() -> anyhow::Result<Slot> {
     let share = |points| Share::new(points).expect("a share");
     let mut assignment = Assignment::first("s1".parse()?);
     for step in [
-        Change::StartCanary {
+        Change::from(StartCanary {
             version: "s2".parse()?,
-            share: share(1000),
+            share: Some(share(1000)),
             plan: Plan::Manual,
-        },
-        Change::SetTeacher {
+        }),
+        Change::from(SetTeacher {
             version: Some("teacher-1".parse()?),
-        },
-        Change::SetSplit {
+        }),
+        Change::from(SetSplit {
             canary: None,
             teacher: Some(share(500)),
-        },
+        }),
     ] {
         assignment = assignment.apply(&step)?;
     }

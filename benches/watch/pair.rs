@@ -83,9 +83,11 @@ fn classes(count: usize) -> Classes {
 pub fn cost(count: usize) -> Cost {
     let metrics = Metrics::new();
     let families = PairMetrics::new(&metrics);
-    let resolve = |version, role, detectors| -> PairSeries {
+    let mut scope = metrics.scope();
+    let mut resolve = |version, role, detectors| -> PairSeries {
         families.resolve(
             ["m", version, role],
+            &mut scope,
             &classes(count),
             expected(count),
             2.0,
@@ -135,6 +137,7 @@ pub fn cost(count: usize) -> Cost {
 pub fn render() -> (f64, usize) {
     let metrics = Metrics::new();
     let families = PairMetrics::new(&metrics);
+    let mut scope = metrics.scope();
     let all = classes(1000);
     let predictions = metrics.counters(
         "predictions_total",
@@ -150,7 +153,7 @@ pub fn render() -> (f64, usize) {
         // The teacher is beside nobody.
         if role != "teacher" {
             let of = ["m", version, role];
-            families.resolve(of, &all, expected(1000), 2.0, role == "stable");
+            families.resolve(of, &mut scope, &all, expected(1000), 2.0, role == "stable");
         }
     }
     let mut times: Vec<f64> = (0..50)

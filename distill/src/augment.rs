@@ -1,4 +1,4 @@
-//! What is done to a picture before teacher and student see it: always the same for both.
+//! Data augmentation, the same for teacher and student.
 
 use anyhow::{Result, ensure};
 use rand::{Rng, RngExt};
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
-    /// Shift by up to so many pixels each way, filling with 0.
+    /// Shift by up to this many pixels in each direction, filling with 0.
     pub shift: usize,
-    /// Mirror left and right, every other time.
+    /// Mirror left and right with probability 1/2.
     pub flip: bool,
-    /// Blank a square of so many pixels at a random place.
+    /// Blank a square with sides of this many pixels at a random position.
     pub erase: usize,
     /// Mix pairs of pictures with weights from Beta(mixup, mixup); 0 is off.
     pub mixup: f64,
@@ -30,7 +30,7 @@ pub struct Size {
 
 impl Augment {
     /// # Errors
-    /// A mixup weight that is no distribution's parameter.
+    /// A mixup weight that isn't a valid parameter of the distribution.
     pub fn check(&self) -> Result<()> {
         ensure!(
             self.mixup.is_finite() && self.mixup >= 0.0,
@@ -87,7 +87,7 @@ impl Augment {
     }
 }
 
-/// Copies `source` moved by `down` rows and `right` columns, mirrored first if asked to; what comes in from outside is 0.
+/// Copies `source` moved by `down` rows and `right` columns, mirrored first if `mirrored`; pixels from outside are 0.
 pub fn shift<T: Copy + Default>(
     source: &[T],
     target: &mut [T],

@@ -8,7 +8,7 @@ use crate::{
     datasets::Dataset,
 };
 
-/// Pictures on their way to networks: byte values as floats, since mixing makes fractions.
+/// Pictures as network input before normalisation: byte values as floats, since mixing makes fractions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
     values: Vec<f32>,
@@ -35,7 +35,7 @@ impl Pixels {
         self.values.len() / self.row_len
     }
 
-    /// As a network of this transform reads them: `(byte * scale - mean[c]) / std[c]`.
+    /// The input of a network with this transform: `(byte * scale - mean[c]) / std[c]`.
     pub fn normalized(&self, transform: &Transform) -> Vec<f32> {
         let plane = self.size.height * self.size.width;
         let mut values = self.values.clone();
@@ -64,18 +64,18 @@ impl Pixels {
     }
 }
 
-/// One step's pictures and what their labels say.
+/// The pictures and label weights of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Which pictures, before mixing.
+    /// Indices of the pictures, before mixing.
     pub indices: Vec<usize>,
-    /// What both networks see.
+    /// Input of both networks.
     pub pixels: Pixels,
     /// Weights of the labels, row-major `[pictures, classes]`; empty without labels.
     pub hard: Vec<f32>,
 }
 
-/// The batches of one epoch, in an order that only seed and epoch decide.
+/// The batches of one epoch, in an order that depends only on seed and epoch.
 #[derive(Debug)]
 pub struct Epoch<'a> {
     dataset: &'a Dataset,
@@ -169,7 +169,7 @@ fn one_hot(dataset: &Dataset, indices: &[usize], classes: usize) -> Vec<f32> {
     hard
 }
 
-/// Mixes each row with the one opposite (the first with the last): the order is random already.
+/// Mixes each row with its opposite (the first with the last); the order is random already.
 fn mix(values: &mut [f32], row_len: usize, weight: f32) {
     let rows = values.len() / row_len.max(1);
     let other: Vec<f32> = values

@@ -1,10 +1,11 @@
-//! Gives back a class that the transfer set lacked: its bias is raised until its mean probability is its prior.
+//! Corrects the bias of a class that the transfer set lacked, so that its mean probability becomes its prior.
 //!
-//! Hinton, Vinyals and Dean 2015 chose the amount on the test pictures; this needs unlabelled pictures and the prior.
+//! Hinton, Vinyals and Dean (2015) chose the amount on the test pictures; this needs only unlabelled pictures and the prior.
 
 use crate::measure::softmax;
 
-/// What has to be added to the logit of `class` so that its mean probability over all rows is `prior`.
+/// The amount to add to the logit of `class` so that its mean probability over all rows is `prior`; `logits` are row-major
+/// `[pictures, classes]`.
 pub fn correction(logits: &[f32], classes: usize, class: usize, prior: f64) -> f64 {
     let rows = (logits.len() / classes).max(1) as f64;
     // With p the class's probability, raising its logit by d makes it p e^d / (1 − p + p e^d).

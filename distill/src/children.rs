@@ -1,4 +1,4 @@
-//! Runs as child processes, several at a time: each has its own random numbers and its own memory.
+//! Runs trainings as child processes, several at a time, each with its own random numbers and memory.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -19,27 +19,27 @@ pub struct Job {
     pub folder: PathBuf,
     /// Its configuration.
     pub config: PathBuf,
-    /// `key=value` on top of it.
+    /// `key=value` settings that override it.
     pub settings: Vec<String>,
-    /// The run that must be finished before: its teacher.
+    /// The run of its teacher, which must be finished before.
     pub after: Option<PathBuf>,
-    /// Whether it has a teacher at all.
+    /// Whether it has a teacher.
     pub student: bool,
 }
 
-/// Where and how many at a time.
+/// How jobs are run.
 #[derive(Clone, Debug)]
 pub struct Pool {
     /// Runs at the same time.
     pub workers: usize,
-    /// Given to each run as `--device`.
+    /// Passed to each run as `--device`.
     pub device: String,
     /// Threads that each run may use.
     pub threads: usize,
 }
 
 #[derive(Default)]
-struct Board {
+struct JobStates {
     taken: HashSet<usize>,
     running: usize,
     done: HashSet<PathBuf>,
@@ -47,13 +47,12 @@ struct Board {
 }
 
 impl Pool {
-    /// Does all jobs, in order where nothing has to be waited for. What is finished already is not done again, and what
-    /// was cut off goes on.
+    /// Runs all jobs in order, as far as their teachers are finished. Finished runs are skipped, interrupted ones resumed.
     ///
     /// # Errors
     /// The runs that failed, after all others have ended.
     pub fn run(&self, jobs: &[Job]) -> Result<()> {
-        let board = Mutex::new(Board::default());
+        let board = Mutex::new(JobStates::default());
         let changed = Condvar::new();
         thread::scope(|scope| {
             for _ in 0..self.workers.clamp(1, jobs.len().max(1)) {
@@ -75,7 +74,7 @@ impl Pool {
         Ok(())
     }
 
-    fn work(&self, jobs: &[Job], board: &Mutex<Board>, changed: &Condvar) {
+    fn work(&self, jobs: &[Job], board: &Mutex<JobStates>, changed: &Condvar) {
         let mut lock = board.lock().unwrap_or_else(PoisonError::into_inner);
         while lock.taken.len() < jobs.len() {
             let ready = |job: &Job| {
@@ -112,8 +111,8 @@ impl Pool {
         changed.notify_all();
     }
 
-    /// Nothing runs, nothing can start: what is left waits for a teacher that failed or isn't there.
-    fn give_up(&self, jobs: &[Job], board: &mut Board) {
+    /// Ends when nothing runs and nothing can start: the remaining jobs wait for a teacher that failed or is missing.
+    fn give_up(&self, jobs: &[Job], board: &mut JobStates) {
         for (i, job) in jobs.iter().enumerate() {
             if board.taken.insert(i) {
                 let teacher = job.after.as_deref().unwrap_or(&job.folder).display();

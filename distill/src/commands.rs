@@ -1,4 +1,4 @@
-//! Subcommands: arguments in, library calls, tables out.
+//! The subcommands: they parse arguments, call the library and print tables.
 
 mod evaluate;
 mod export;
@@ -25,9 +25,9 @@ enum Command {
     TrainTeacher(train::Arguments),
     /// Train a network on a teacher's probabilities
     TrainStudent(train::Arguments),
-    /// Do all runs of a plan and print their table
+    /// Run all trainings of a plan and print their table
     Plan(plan::Arguments),
-    /// Find the best settings: grid or random, the hopeless stopped early
+    /// Search for the best settings: grid or random, with successive halving
     Sweep(sweep::Arguments),
     /// Write some test pictures as PNG files
     Samples(samples::Arguments),
@@ -35,7 +35,7 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Write a run's network as a version of a model repository
     Export(export::Arguments),
-    /// Measure versions anew on a file's test pictures: their manifests' reference
+    /// Measure existing versions on test pictures and update the reference in their manifests
     Reference(reference::Arguments),
 }
 

@@ -2,19 +2,19 @@
 
 use crate::measure::top1;
 
-/// Where exactly one of two networks is right.
+/// Pictures on which exactly one of two networks is right.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Paired {
-    /// Pictures that only the first names rightly.
+pub struct PairedComparison {
+    /// Pictures that only the first classifies correctly.
     pub first_only: usize,
-    /// Pictures that only the second names rightly.
+    /// Pictures that only the second classifies correctly.
     pub second_only: usize,
-    /// Two-sided exact sign test (McNemar): how often a difference at least this large comes from two equals.
+    /// Two-sided exact sign test (McNemar): the probability of a difference at least this large between two equally good networks.
     pub p_value: f64,
 }
 
 /// Counts and tests; logits are row-major `[pictures, classes]`.
-pub fn paired(first: &[f32], second: &[f32], classes: usize, labels: &[u8]) -> Paired {
+pub fn paired(first: &[f32], second: &[f32], classes: usize, labels: &[u8]) -> PairedComparison {
     let rows = first
         .chunks_exact(classes)
         .zip(second.chunks_exact(classes))
@@ -30,7 +30,7 @@ pub fn paired(first: &[f32], second: &[f32], classes: usize, labels: &[u8]) -> P
             _ => {}
         }
     }
-    Paired {
+    PairedComparison {
         first_only,
         second_only,
         p_value: sign_test(first_only, second_only),

@@ -1,17 +1,20 @@
-//! The experiment's configuration: one TOML file, every key checked, any key set from the command line.
+//! The configuration of a run: a TOML file in which unknown keys are errors; the command line can override any key.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use stillhouse_image::Transform;
 
-use crate::{augment::Augment, network::Architecture};
+use crate::{
+    augment::{Augment, Size},
+    network::{Architecture, Shape},
+};
 
-/// All that decides a run, besides the code and the data's bytes.
+/// All settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What the network is to know, in words; becomes the version's description.
+    /// Description of the network; becomes the version's description.
     #[serde(default)]
     pub description: String,
     /// Seeds the weights, the order of the pictures, augmentation and dropout.
@@ -25,7 +28,7 @@ pub struct Config {
     pub architecture: Architecture,
     /// How it is trained.
     pub train: Schedule,
-    /// What is done to a picture before both teacher and student see it.
+    /// Data augmentation, the same for teacher and student.
     #[serde(default)]
     pub augment: Augment,
     /// The teacher; only for students.
@@ -33,30 +36,30 @@ pub struct Config {
     pub distill: Option<Distill>,
 }
 
-/// Where pictures come from: an idx file, a folder or a Parquet file, told apart by what is found at the path.
+/// Where pictures come from: an idx file, a folder or a Parquet file, distinguished by what is found at the path.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sources {
-    /// Pictures to learn from.
+    /// Training pictures.
     pub train: PathBuf,
-    /// Their labels, where the pictures are in an idx file.
+    /// Their labels, if the pictures are in an idx file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_labels: Option<PathBuf>,
-    /// Pictures that only measure.
+    /// Test pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Their labels, where the pictures are in an idx file.
+    /// Their labels, if the pictures are in an idx file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_labels: Option<PathBuf>,
-    /// The labels' names, one a line; the number of lines is the number of classes.
+    /// File of the classes' names, one per line.
     pub labels: PathBuf,
-    /// Pictures kept out of `train`, to stop early and to choose by. The test pictures never choose.
+    /// Number of pictures held out of `train` for early stopping and model selection. Test pictures are never used for selection.
     #[serde(default)]
     pub holdout: usize,
-    /// Use only so many of `train`, chosen by the seed.
+    /// Use only this many pictures of `train`, chosen by the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Classes that the network shall never see.
+    /// Classes to leave out of the training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave_out: Vec<usize>,
 }
@@ -67,17 +70,17 @@ pub struct Sources {
 pub struct Schedule {
     /// Passes over the data.
     pub epochs: usize,
-    /// Pictures a step.
+    /// Pictures per step.
     pub batch: usize,
     /// The optimiser.
     #[serde(default)]
     pub optimizer: Optimizer,
     /// The largest learning rate.
     pub learning_rate: f64,
-    /// How it goes on from there.
+    /// The schedule after the warm-up.
     #[serde(default)]
     pub decay: Decay,
-    /// Epochs over which the learning rate rises from 0 before that.
+    /// Epochs of warm-up, over which the learning rate rises from 0.
     #[serde(default)]
     pub warmup_epochs: f64,
     /// Momentum of `sgd`.
@@ -89,10 +92,10 @@ pub struct Schedule {
     /// The largest L2 norm of the weights that enter one hidden unit (Hinton's weight constraint).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_norm_limit: Option<f32>,
-    /// Stop when the hold-out's loss has not fallen for so many epochs, and keep the best.
+    /// Stop when the hold-out loss has not improved for this many epochs, and keep the best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// Measure on the test pictures after every so many epochs, and after the last.
+    /// Evaluate on the test pictures after every this many epochs, and after the last.
     #[serde(default = "one")]
     pub evaluate_every: usize,
 }
@@ -120,16 +123,16 @@ pub enum Optimizer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
-    /// Stays.
+    /// Constant.
     Constant,
-    /// Falls along half a cosine to 0.
+    /// Cosine decay to 0.
     #[default]
     Cosine,
-    /// Falls in a straight line to 0.
+    /// Linear decay to 0.
     Linear,
 }
 
-/// The teacher and how much it counts.
+/// The teacher and the distillation loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distill {
@@ -139,7 +142,7 @@ pub struct Distill {
     pub temperature: f64,
     /// α: weight of the soft targets; hard labels weigh `1 - α`. Pictures without labels need 1.
     pub alpha: f64,
-    /// Data distillation (Radosavovic 2018): the teacher's probabilities are averaged over so many shifted copies.
+    /// Data distillation (Radosavovic 2018): the teacher's probabilities are averaged over this many shifted copies.
     #[serde(default = "one")]
     pub copies: usize,
 }
@@ -148,7 +151,7 @@ impl Config {
     /// Reads `path`, then sets each `key.path=value` (TOML values; bare words count as strings).
     ///
     /// # Errors
-    /// A file that can't be read, TOML that can't be parsed, an unknown key, or values that make no sense.
+    /// A file that can't be read, TOML that can't be parsed, an unknown key, or invalid values.
     pub fn load(path: &Path, settings: &[String]) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
@@ -167,6 +170,27 @@ impl Config {
         let config: Self = table.try_into()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Shapes of the network's input and output.
+    pub fn shape(&self, classes: usize) -> Shape {
+        let transform = &self.transform;
+        Shape {
+            picture: [
+                transform.color.channels(),
+                transform.height as usize,
+                transform.width as usize,
+            ],
+            classes,
+        }
+    }
+
+    /// Height and width of the network's input.
+    pub fn size(&self) -> Size {
+        Size {
+            height: self.transform.height as usize,
+            width: self.transform.width as usize,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -209,7 +233,7 @@ impl Config {
 /// Sets one `a.b.c=value` in `table`.
 fn set(table: &mut toml::Table, setting: &str) -> Result<()> {
     let Some((key, text)) = setting.split_once('=') else {
-        bail!("`{setting}` sets nothing: write key.path=value");
+        bail!("`{setting}` is not a setting: write key.path=value");
     };
     let value = toml::from_str::<toml::Table>(&format!("v = {text}"))
         .ok()

@@ -17,11 +17,11 @@ use crate::config::Sources;
 pub struct Dataset {
     /// All bytes, picture after picture.
     pub pixels: Vec<u8>,
-    /// Bytes a picture.
+    /// Bytes per picture.
     pub row_len: usize,
-    /// One class a picture; `None` where no labels are known.
+    /// One class per picture; `None` where no labels are known.
     pub labels: Option<Vec<u8>>,
-    /// Width and height in pixels of each picture as it came.
+    /// Original width and height of each picture in pixels.
     pub sizes: Vec<(u32, u32)>,
 }
 
@@ -31,7 +31,7 @@ impl Dataset {
         self.pixels.len() / self.row_len.max(1)
     }
 
-    /// Whether there is none.
+    /// Whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.pixels.is_empty()
     }
@@ -58,10 +58,10 @@ impl Dataset {
         }
     }
 
-    /// Reads whatever lies at `path`: a folder, a Parquet file (by its suffix) or an idx file.
+    /// Reads the data set at `path`: a folder, a Parquet file (by its suffix) or an idx file.
     ///
     /// # Errors
-    /// What can't be read, idx pictures of another size than the transform's, labels that `names` doesn't have.
+    /// Unreadable files, idx pictures of another size than the transform's, labels that `names` doesn't have.
     pub fn read(
         path: &Path,
         labels: Option<&Path>,
@@ -95,7 +95,7 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// The classes of which there is no picture; empty without labels.
+    /// The classes without pictures; empty without labels.
     pub fn missing_classes(&self, classes: usize) -> Vec<usize> {
         let Some(labels) = &self.labels else {
             return Vec::new();
@@ -106,24 +106,24 @@ impl Dataset {
     }
 }
 
-/// What a run learns from and is measured on.
+/// The training, hold-out and test pictures of a run.
 #[derive(Clone, Debug)]
 pub struct Splits {
     /// Names of the classes.
     pub labels: Vec<String>,
-    /// Pictures to learn from.
+    /// Training pictures.
     pub train: Dataset,
-    /// Pictures to choose by; may be empty.
+    /// Hold-out pictures; may be empty.
     pub holdout: Dataset,
-    /// Pictures that only measure; may be empty.
+    /// Test pictures; may be empty.
     pub test: Dataset,
 }
 
 impl Splits {
-    /// Reads all that `sources` name; hold-out and limit are drawn with `seed`.
+    /// Reads all of `sources`; hold-out and limit are drawn with `seed`.
     ///
     /// # Errors
-    /// As [`Dataset::read`]; a hold-out that leaves nothing; a class without pictures that wasn't left out on purpose.
+    /// As [`Dataset::read`]; a hold-out that leaves nothing; a class without pictures that isn't in `leave_out`.
     pub fn read(sources: &Sources, transform: &Transform, seed: u64) -> Result<Self> {
         let labels = read_labels(&sources.labels)?;
         let train = Dataset::read(
@@ -167,7 +167,7 @@ impl Splits {
             .collect();
         ensure!(
             missing.is_empty(),
-            "no picture of {}: name it in data.leave_out if that is meant",
+            "no picture of {}: add it to data.leave_out if this is intended",
             missing.join(", ")
         );
         Ok(Self {
@@ -179,7 +179,7 @@ impl Splits {
     }
 }
 
-/// Reads a labels file: one name a line, in the order of the outputs.
+/// Reads a labels file: one name per line, in the order of the outputs.
 ///
 /// # Errors
 /// A file that can't be read, or fewer than two names.

@@ -18,10 +18,10 @@ pub fn parse(name: &str) -> Result<Device> {
         #[cfg(feature = "libtorch")]
         gpu if gpu.starts_with("cuda:") => match gpu["cuda:".len()..].parse::<usize>() {
             Ok(index) => Ok(Device::libtorch_cuda(index)),
-            Err(_) => bail!("`{gpu}` is no device: write cuda:0"),
+            Err(_) => bail!("`{gpu}` is not a device: write cuda:0"),
         },
         other => bail!(
-            "`{other}` is no device of this build: write cpu (or build with --features libtorch for cuda:0)"
+            "`{other}` is not a device of this build: write cpu (or build with --features libtorch for cuda:0)"
         ),
     }
 }
@@ -32,6 +32,6 @@ mod tests {
     fn the_processor_is_always_there_and_nonsense_never() {
         assert!(super::parse("cpu").is_ok());
         let error = super::parse("tpu").unwrap_err().to_string();
-        assert!(error.contains("`tpu` is no device"), "{error}");
+        assert!(error.contains("`tpu` is not a device"), "{error}");
     }
 }

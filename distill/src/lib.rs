@@ -8,21 +8,21 @@
 //! | [`batches`]  | from a data set to what one step sees                                      |
 //! | [`network`]  | the networks, and their way to ONNX                                        |
 //! | [`onnx`]     | writes ONNX graphs                                                         |
-//! | [`teacher`]  | whoever answers with logits                                                |
+//! | [`teacher`]  | networks that return logits: ONNX files, versions, runs                    |
 //! | [`loss`]     | (1−α)·CE + α·T²·KL                                                         |
 //! | [`train`]    | the loop                                                                   |
 //! | [`run`]      | a run's directory: configuration, metrics, curves, checkpoints             |
 //! | [`measure`]  | errors, likelihood, calibration, agreement, divergence                     |
-//! | [`compare`]  | two networks on the same pictures                                          |
-//! | [`bias`]     | gives back a class that the transfer set lacked                            |
+//! | [`compare`]  | compares two networks on the same pictures                                 |
+//! | [`bias`]     | corrects the bias of a class that the transfer set lacked                  |
 //! | [`plan`], [`children`] | several runs as one experiment                                  |
-//! | [`sweep`]    | which settings are best: grid or random, with successive halving           |
-//! | [`spoil`]    | breaks a good network in a known way, for drills                          |
-//! | [`version`]  | what a version is made of: manifest, graph, golden samples                |
-//! | [`mod@reference`] | what was seen at validation                                              |
-//! | [`place`]    | where a version goes                                                      |
+//! | [`sweep`]    | hyper-parameter search: grid or random, with successive halving            |
+//! | [`spoil`]    | breaks a good network in a known way, for drills                           |
+//! | [`version`]  | a version's content: manifest, graph, golden samples                       |
+//! | [`mod@reference`] | reference statistics from validation                                  |
+//! | [`version_path`] | the path of a version in a repository                                  |
 //! | [`devices`]  | where training runs                                                        |
-//! | [`files`]    | files that are there whole or not at all                                  |
+//! | [`files`]    | atomic writes                                                              |
 
 pub mod augment;
 pub mod batches;
@@ -37,7 +37,6 @@ pub mod loss;
 pub mod measure;
 pub mod network;
 pub mod onnx;
-pub mod place;
 pub mod plan;
 pub mod reference;
 pub mod run;
@@ -46,3 +45,4 @@ pub mod sweep;
 pub mod teacher;
 pub mod train;
 pub mod version;
+pub mod version_path;

@@ -1,26 +1,26 @@
-//! What a student minimises: (1−α)·CE(hard) + α·T²·KL(teacher_T ‖ student_T), the mean over a batch.
+//! The loss of a student: (1−α)·CE(hard) + α·T²·KL(teacher_T ‖ student_T), the mean over a batch.
 
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
-/// What one batch is to be answered with, row-major `[pictures, classes]`.
+/// The targets of one batch, row-major `[pictures, classes]`.
 #[derive(Clone, Debug, Default)]
 pub struct Targets {
-    /// Weights of the labels: one 1 a row, two weights where pictures were mixed. Empty without labels.
+    /// Weights of the labels: a single 1 per row, or two weights if pictures were mixed. Empty without labels.
     pub hard: Vec<f32>,
     /// The teacher's probabilities at temperature T. Empty without a teacher.
     pub soft: Vec<f32>,
 }
 
-/// How the two kinds of targets are weighed.
+/// Temperature and weights of the two kinds of targets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weighing {
+pub struct LossWeights {
     /// T.
     pub temperature: f64,
     /// α, the weight of the soft targets.
     pub alpha: f64,
 }
 
-impl Weighing {
+impl LossWeights {
     /// Labels alone.
     pub const LABELS: Self = Self {
         temperature: 1.0,
@@ -28,30 +28,30 @@ impl Weighing {
     };
 }
 
-/// The loss of `logits` (`[pictures, classes]`), a scalar to go backward from.
+/// The loss of `logits` (`[pictures, classes]`), as a scalar for the backward pass.
 pub fn loss(
     logits: Tensor<2>,
     targets: &Targets,
-    weighing: Weighing,
+    weights: LossWeights,
     device: &Device,
 ) -> Tensor<1> {
     let [rows, classes] = logits.dims();
     let tensor = |values: &[f32]| {
         Tensor::<2>::from_data(TensorData::new(values.to_vec(), [rows, classes]), device)
     };
-    let hard = (weighing.alpha < 1.0).then(|| {
+    let hard = (weights.alpha < 1.0).then(|| {
         let cross_entropy = (log_softmax(logits.clone(), 1) * tensor(&targets.hard))
             .sum()
             .neg();
-        cross_entropy * ((1.0 - weighing.alpha) / rows as f64)
+        cross_entropy * ((1.0 - weights.alpha) / rows as f64)
     });
-    let soft = (weighing.alpha > 0.0).then(|| {
-        let t = weighing.temperature;
+    let soft = (weights.alpha > 0.0).then(|| {
+        let t = weights.temperature;
         let cross_entropy = (log_softmax(logits / t, 1) * tensor(&targets.soft))
             .sum()
             .neg();
-        // The teacher's entropy is a constant; taking it off makes the loss 0 where the student is the teacher.
-        (cross_entropy - entropy(&targets.soft)) * (weighing.alpha * t * t / rows as f64)
+        // Subtracting the teacher's entropy, a constant, makes the loss 0 if the student equals the teacher.
+        (cross_entropy - entropy(&targets.soft)) * (weights.alpha * t * t / rows as f64)
     });
     match (hard, soft) {
         (Some(hard), Some(soft)) => hard + soft,
@@ -75,12 +75,12 @@ mod tests {
     use super::*;
     use crate::measure::softmax;
 
-    fn value(logits: [f32; 3], targets: &Targets, weighing: Weighing) -> f32 {
+    fn value(logits: [f32; 3], targets: &Targets, weights: LossWeights) -> f32 {
         let device = Device::flex().autodiff();
         loss(
             Tensor::from_data([logits], &device),
             targets,
-            weighing,
+            weights,
             &device,
         )
         .into_scalar()
@@ -98,7 +98,7 @@ mod tests {
             let loss = value(
                 z,
                 &targets,
-                Weighing {
+                LossWeights {
                     temperature,
                     alpha: 1.0,
                 },
@@ -123,7 +123,7 @@ mod tests {
         let loss = f64::from(value(
             student,
             &targets,
-            Weighing {
+            LossWeights {
                 temperature: t,
                 alpha,
             },

@@ -16,7 +16,7 @@ fn log_softmax(logits: &[f32], temperature: f64) -> impl Iterator<Item = f64> {
     divergence::log_softmax(logits, temperature).into_iter()
 }
 
-/// The index of the largest number; the first of equals.
+/// The index of the largest number; the first one if several are equal.
 pub fn top1(logits: &[f32]) -> usize {
     let mut best = 0;
     for (i, &z) in logits.iter().enumerate() {
@@ -36,7 +36,7 @@ pub fn divergence(teacher: &[f32], student: &[f32]) -> f64 {
     pairs.map(|(p, q)| p.exp() * (p - q)).sum::<f64>().max(0.0)
 }
 
-/// What labelled pictures say of a network.
+/// Scores of a network on labelled pictures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Pictures.
@@ -53,9 +53,9 @@ pub struct Score {
     pub samples_per_class: Vec<usize>,
 }
 
-/// What a teacher says of a student.
+/// Comparison of a student with its teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Likeness {
+pub struct TeacherComparison {
     /// Share of pictures with the same top class.
     pub agreement: f64,
     /// Mean KL(teacher ‖ student) at T = 1.
@@ -100,8 +100,8 @@ pub fn score(logits: &[f32], classes: usize, labels: &[u8]) -> Score {
 }
 
 /// Compares rows of a student's logits with its teacher's.
-pub fn likeness(teacher: &[f32], student: &[f32], classes: usize) -> Likeness {
-    let mut likeness = Likeness::default();
+pub fn compare_with_teacher(teacher: &[f32], student: &[f32], classes: usize) -> TeacherComparison {
+    let mut likeness = TeacherComparison::default();
     let rows = teacher.len() / classes;
     for (t, s) in teacher
         .chunks_exact(classes)
@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn a_student_is_like_itself_and_unlike_a_nan() {
         let z = [1.0, -3.0, 2.0, 0.0, 5.0, 1.0];
-        let same = likeness(&z, &z, 3);
+        let same = compare_with_teacher(&z, &z, 3);
         assert_eq!((same.agreement, same.kl_mean_nats), (1.0, 0.0));
-        let broken = likeness(&z, &[1.0, -3.0, 2.0, f32::NAN, 5.0, 1.0], 3);
+        let broken = compare_with_teacher(&z, &[1.0, -3.0, 2.0, f32::NAN, 5.0, 1.0], 3);
         assert_eq!((broken.agreement, broken.kl_clipped_mean_nats), (0.5, 1.0));
         assert_eq!(broken.kl_mean_nats, f64::INFINITY);
     }

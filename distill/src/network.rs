@@ -1,168 +1,20 @@
-//! The networks that can be trained here: multi-layer perceptrons and small convolutional networks.
+//! The networks that can be trained: multi-layer perceptrons and small convolutional networks.
 
+mod architecture;
 mod cells;
 mod init;
 mod to_onnx;
 
-use anyhow::{Result, ensure};
 use burn::{
     module::{Module, Param},
     nn::{Dropout, DropoutConfig, Linear, LinearConfig},
     tensor::{Device, Tensor, activation::relu},
 };
 use rand::{SeedableRng, rngs::StdRng};
-use serde::{Deserialize, Serialize};
+
+pub use architecture::{Architecture, CellKind, Shape, Stage};
 
 use cells::{Cell, ConvNorm};
-
-/// What a network looks like; input and output follow from the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Architecture {
-    /// Fully connected layers with ReLU between them.
-    Mlp {
-        /// Units of each hidden layer.
-        widths: Vec<usize>,
-        /// Share of input pixels dropped while training.
-        #[serde(default)]
-        input_dropout: f64,
-        /// Share of hidden units dropped while training.
-        #[serde(default)]
-        dropout: f64,
-    },
-    /// A 3×3 convolution, stages of cells, the mean over all places, one linear layer.
-    Cnn {
-        /// Channels of the first convolution.
-        stem: usize,
-        /// What follows it.
-        stages: Vec<Stage>,
-        /// Share of the last features dropped while training.
-        #[serde(default)]
-        dropout: f64,
-    },
-}
-
-/// Some cells of the same width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stage {
-    /// What is repeated.
-    pub cell: CellKind,
-    /// Channels that come out.
-    pub channels: usize,
-    /// Stride of the first of them.
-    #[serde(default = "one")]
-    pub stride: usize,
-    /// How many.
-    #[serde(default = "one")]
-    pub repeat: usize,
-}
-
-fn one() -> usize {
-    1
-}
-
-/// The building blocks; batch normalisation and ReLU belong to each convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CellKind {
-    /// One 3×3 convolution.
-    Plain,
-    /// Two 3×3 convolutions beside a shortcut.
-    Residual,
-    /// A 3×3 convolution channel by channel, then a 1×1 across channels; beside a shortcut where sizes allow it.
-    Depthwise,
-}
-
-impl Architecture {
-    /// # Errors
-    /// Widths of 0 and dropout outside `[0, 1)`.
-    pub fn check(&self) -> Result<()> {
-        let share = |name: &str, value: f64| {
-            ensure!(
-                (0.0..1.0).contains(&value),
-                "architecture.{name} = {value} must lie in [0, 1)"
-            );
-            Ok(())
-        };
-        match self {
-            Self::Mlp {
-                widths,
-                input_dropout,
-                dropout,
-            } => {
-                ensure!(
-                    widths.iter().all(|&width| width > 0),
-                    "architecture.widths must all be at least 1"
-                );
-                share("input_dropout", *input_dropout)?;
-                share("dropout", *dropout)
-            }
-            Self::Cnn {
-                stem,
-                stages,
-                dropout,
-            } => {
-                let sound =
-                    |stage: &Stage| stage.channels > 0 && stage.stride > 0 && stage.repeat > 0;
-                ensure!(*stem > 0, "architecture.stem must be at least 1");
-                ensure!(
-                    stages.iter().all(sound),
-                    "architecture.stages: channels, stride and repeat must all be at least 1"
-                );
-                share("dropout", *dropout)
-            }
-        }
-    }
-
-    /// As people write it: `784-800-800-10`, or `stem 24, residual 36/2, residual 72/2, 10`.
-    pub fn describe(&self, inputs: usize, classes: usize) -> String {
-        match self {
-            Self::Mlp { widths, .. } => {
-                let all = [&[inputs], widths.as_slice(), &[classes]].concat();
-                all.iter()
-                    .map(usize::to_string)
-                    .collect::<Vec<_>>()
-                    .join("-")
-            }
-            Self::Cnn { stem, stages, .. } => {
-                let mut parts = vec![format!("stem {stem}")];
-                for stage in stages {
-                    let repeat = if stage.repeat > 1 {
-                        format!("{}x ", stage.repeat)
-                    } else {
-                        String::new()
-                    };
-                    let stride = if stage.stride > 1 {
-                        format!("/{}", stage.stride)
-                    } else {
-                        String::new()
-                    };
-                    let kind = format!("{:?}", stage.cell).to_lowercase();
-                    parts.push(format!("{repeat}{kind} {}{stride}", stage.channels));
-                }
-                parts.push(classes.to_string());
-                parts.join(", ")
-            }
-        }
-    }
-}
-
-/// The border of a network: pictures in, scores out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Channels, height and width of a picture.
-    pub picture: [usize; 3],
-    /// Number of labels.
-    pub classes: usize,
-}
-
-impl Shape {
-    /// Numbers in one picture.
-    pub fn row_len(&self) -> usize {
-        self.picture.iter().product()
-    }
-}
 
 /// A network with its weights.
 #[derive(Module, Debug)]
@@ -172,7 +24,7 @@ pub struct Network {
 }
 
 #[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)] // one a network
+#[allow(clippy::large_enum_variant)] // one per network
 enum Body {
     Mlp(Mlp),
     Cnn(Cnn),
@@ -253,7 +105,7 @@ impl Network {
         }
     }
 
-    /// Logits `[pictures, classes]` of `[pictures, channels * height * width]`.
+    /// Logits `[pictures, classes]` for input `[pictures, channels * height * width]`.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         match &self.body {
             Body::Mlp(mlp) => mlp.forward(input),
@@ -275,25 +127,6 @@ impl Network {
                     .clone()
                     .map(|weight| limit_columns(weight, limit));
             }
-        }
-        self
-    }
-
-    /// Adds `delta` to the bias of one class.
-    pub fn raise_bias(mut self, class: usize, delta: f32) -> Self {
-        let head = match &mut self.body {
-            Body::Mlp(mlp) => mlp.layers.last_mut(),
-            Body::Cnn(cnn) => Some(&mut cnn.head),
-        };
-        if let Some(bias) = head.and_then(|head| head.bias.as_mut()) {
-            *bias = bias.clone().map(|bias| {
-                let [classes] = bias.dims();
-                let device = bias.device();
-                let raise: Vec<f32> = (0..classes)
-                    .map(|i| if i == class { delta } else { 0.0 })
-                    .collect();
-                bias + Tensor::from_floats(raise.as_slice(), &device)
-            });
         }
         self
     }

@@ -1,4 +1,4 @@
-//! Writes ONNX graphs: the few operators that the networks here are made of, with a dynamic batch dimension `N`.
+//! Writes ONNX graphs with the few operators that these networks need, with a dynamic batch dimension `N`.
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,13 +12,13 @@ pub const INPUT: &str = "image";
 /// The graph's output: logits.
 pub const OUTPUT: &str = "logits";
 
-/// Version 8 of the format with operator set 17: what every engine of the last years reads.
+/// Version 8 of the format with operator set 17, which all recent engines read.
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
 const FLOAT: i32 = 1;
 const INT64: i32 = 7;
 
-/// A graph that grows node by node; values are known by their names.
+/// A graph under construction; values are identified by their names.
 #[derive(Debug, Default)]
 pub struct Graph {
     nodes: Vec<NodeProto>,
@@ -30,11 +30,11 @@ pub struct Graph {
 pub struct Conv {
     /// `[out, in / groups, kernel, kernel]`, row-major.
     pub weight: Vec<f32>,
-    /// One number an output channel.
+    /// One number per output channel.
     pub bias: Vec<f32>,
     /// The weight's dimensions.
     pub dims: [usize; 4],
-    /// Stride both ways.
+    /// Stride in both directions.
     pub stride: usize,
     /// Channel groups.
     pub groups: usize,
@@ -46,7 +46,7 @@ impl Graph {
         Self::default()
     }
 
-    /// `op(inputs)`, and the name of what comes out.
+    /// Adds the node `op(inputs)` and returns the name of its output.
     pub fn node(&mut self, op: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
         let name = format!("{}_{}", op.to_lowercase(), self.nodes.len());
         self.nodes.push(NodeProto {
@@ -60,7 +60,7 @@ impl Graph {
         name
     }
 
-    /// A constant of 32-bit floats, and its name.
+    /// Adds a constant of 32-bit floats and returns its name.
     pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> String {
         let bytes: Vec<u8> = values
             .iter()
@@ -69,7 +69,7 @@ impl Graph {
         self.constant(name, dims, FLOAT, bytes)
     }
 
-    /// A constant of 64-bit integers, and its name.
+    /// Adds a constant of 64-bit integers and returns its name.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> String {
         let bytes: Vec<u8> = values
             .iter()
@@ -119,12 +119,12 @@ impl Graph {
         self.node("Gemm", &[input, &weight, &bias], Vec::new())
     }
 
-    /// Everything after the batch dimension in one row.
+    /// Flattens all dimensions after the batch dimension.
     pub fn flatten(&mut self, input: &str) -> String {
         self.node("Flatten", &[input], vec![int("axis", 1)])
     }
 
-    /// The finished file: input `[N, picture]`, output `[N, classes]`, whose value is `output`.
+    /// The complete file with input `[N, picture]` and output `[N, classes]`, which is the value `output`.
     pub fn finish(
         mut self,
         name: &str,
@@ -162,7 +162,7 @@ impl Graph {
         model.encode_to_vec()
     }
 
-    /// Lets the node that made `output` write to [`OUTPUT`] itself, unless others read it too.
+    /// Renames the value `output` to [`OUTPUT`], unless other nodes read it, too.
     fn drop_identity(&mut self, output: &str) {
         let readers = self
             .nodes

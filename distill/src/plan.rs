@@ -1,4 +1,4 @@
-//! Several runs as one experiment: which depend on which, and for which seeds.
+//! Several runs as one experiment: their dependencies and seeds.
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -10,43 +10,43 @@ use crate::children::Job;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Each run is done once a seed.
+    /// Each run is trained once per seed.
     pub seeds: Vec<u64>,
-    /// The runs; a teacher stands before its students.
+    /// The runs; a teacher comes before its students.
     #[serde(rename = "run")]
-    pub runs: Vec<Planned>,
+    pub runs: Vec<PlannedRun>,
 }
 
 /// One run of a plan, for every seed.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Planned {
+pub struct PlannedRun {
     /// Directories are named `<name>-<seed>`.
     pub name: String,
-    /// What the table calls it.
+    /// Its title in the table.
     pub title: String,
     /// The run's configuration.
     pub config: PathBuf,
-    /// Settings on top of it.
+    /// Settings that override it.
     #[serde(default)]
     pub set: Vec<String>,
-    /// The run, by name, whose network teaches this one.
+    /// Name of its teacher's run.
     #[serde(default)]
     pub teacher: Option<String>,
     /// The published number of test errors.
     #[serde(default)]
     pub paper: Option<f64>,
-    /// Afterwards, raise the bias of this class until its mean probability is its prior.
+    /// Class whose bias is corrected afterwards (see [`crate::bias`]).
     #[serde(default)]
     pub unbias: Option<usize>,
-    /// The published number of test errors after that.
+    /// The published number of test errors after the correction.
     #[serde(default)]
     pub paper_unbiased: Option<f64>,
 }
 
 impl Plan {
     /// # Errors
-    /// A file that can't be read, names that repeat, a teacher that stands nowhere before its student.
+    /// A file that can't be read, names that repeat, a teacher that doesn't come before its student.
     pub fn load(path: &Path) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
@@ -69,7 +69,7 @@ impl Plan {
             if let Some(teacher) = &run.teacher {
                 ensure!(
                     before().any(|name| name == teacher),
-                    "`{}`: no run `{teacher}` stands before it",
+                    "`{}`: there is no run `{teacher}` before it",
                     run.name
                 );
             }
@@ -77,7 +77,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What is to be started: in `out`, with `set` on top of everything.
+    /// The jobs, with folders in `out` and with `set` overriding all settings.
     pub fn jobs(&self, out: &Path, set: &[String]) -> Vec<Job> {
         let mut jobs = Vec::new();
         for run in &self.runs {

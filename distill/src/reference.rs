@@ -1,4 +1,4 @@
-//! Reference statistics: what was seen at validation, for drift and divergence to be measured against.
+//! Reference statistics from validation, with which drift and divergence are compared.
 
 use std::collections::BTreeMap;
 use stillhouse_drift::confidence::Confidence;
@@ -8,16 +8,16 @@ use stillhouse_store::manifest::Reference;
 
 use crate::{datasets::Dataset, measure};
 
-/// Pictures that a network wasn't trained on, with its answers.
+/// Validation pictures with the network's outputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Validation<'a> {
-    /// The pictures; accuracy is known where they have labels.
+    /// The pictures; accuracy needs their labels.
     pub pictures: &'a Dataset,
-    /// What brought them to the network's size.
+    /// The transform that resized them.
     pub transform: &'a Transform,
     /// The network's logits, row-major `[pictures, classes]`.
     pub logits: &'a [f32],
-    /// The teacher's.
+    /// The teacher's logits.
     pub teacher: Option<&'a [f32]>,
     /// Number of labels.
     pub classes: usize,
@@ -25,7 +25,7 @@ pub struct Validation<'a> {
 
 impl Validation<'_> {
     /// The `[reference]` of a manifest. A picture without a finite answer belongs to no class and has no confidence, but
-    /// counts as wrong, and as a disagreement; as an input it counts like any other.
+    /// counts as an error and as a disagreement; it counts as an input like any other.
     pub fn reference(&self) -> Reference {
         let (pictures, classes) = (self.pictures, self.classes);
         let mut counts = vec![0_u64; classes];
@@ -47,7 +47,8 @@ impl Validation<'_> {
         let labels = pictures.labels.as_ref();
         let score = labels.map(|labels| measure::score(self.logits, classes, labels));
         let teacher = self.teacher;
-        let likeness = teacher.map(|teacher| measure::likeness(teacher, self.logits, classes));
+        let likeness =
+            teacher.map(|teacher| measure::compare_with_teacher(teacher, self.logits, classes));
         let mut reference = Reference {
             samples: answered,
             class_ratios: counts.into_iter().map(smoothed).collect(),
@@ -68,10 +69,10 @@ impl Validation<'_> {
     }
 }
 
-/// What a server would measure of each picture.
+/// The statistics that a server would measure of each picture.
 ///
 /// # Panics
-/// On pictures that another transform made.
+/// On pictures of another size than the transform's.
 pub fn statistics(pictures: &Dataset, transform: &Transform) -> Vec<Statistics> {
     let mut thumbnail = Thumbnail::new();
     let channels = transform.color.channels();

@@ -1,4 +1,4 @@
-//! The directory of a run: what went in, what came out, and where to go on from.
+//! The directory of a run: configuration, metrics and checkpoints.
 
 mod curves;
 
@@ -15,7 +15,7 @@ use std::{
 use crate::{
     config::Config,
     files::replace,
-    measure::{Likeness, Score},
+    measure::{Score, TeacherComparison},
     network::{Network, Shape},
 };
 
@@ -48,10 +48,10 @@ pub struct EpochMetrics {
     pub test: Option<Score>,
     /// The test pictures against the teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub likeness: Option<Likeness>,
+    pub likeness: Option<TeacherComparison>,
 }
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Epochs finished.
@@ -61,7 +61,7 @@ pub struct Progress {
     /// The best hold-out loss so far and the epoch it was reached in.
     #[serde(default)]
     pub best: Option<(f64, usize)>,
-    /// Whether nothing is left to do.
+    /// Whether the run is finished.
     pub finished: bool,
 }
 
@@ -72,10 +72,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes the directory for a new run, or empties it when `force` is given.
+    /// Creates the directory of a new run; with `force` an existing run is deleted first.
     ///
     /// # Errors
-    /// A directory that exists already, unless `force`; whatever the disk says.
+    /// A directory that exists already, unless `force`; I/O errors.
     pub fn create(folder: &Path, config: &Config, force: bool) -> Result<Self> {
         if folder.exists() {
             ensure!(
@@ -85,7 +85,7 @@ impl Run {
             );
             ensure!(
                 folder.join("config.toml").exists(),
-                "{} is no run's directory, so it isn't deleted",
+                "{} is not a run's directory, so it is not deleted",
                 folder.display()
             );
             fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
@@ -117,7 +117,7 @@ impl Run {
         ))
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -125,7 +125,7 @@ impl Run {
     /// Appends one epoch to the metrics.
     ///
     /// # Errors
-    /// Whatever the disk says; half a line is taken back.
+    /// I/O errors; a partly written line is removed.
     pub fn record(&self, metrics: &EpochMetrics) -> Result<()> {
         let path = self.folder.join(METRICS);
         let line = serde_json::to_string(metrics)? + "\n";
@@ -138,7 +138,7 @@ impl Run {
         append().with_context(|| format!("writing {}", path.display()))
     }
 
-    /// All epochs recorded so far; a last line that was cut off is none.
+    /// All epochs recorded so far; an incomplete last line is ignored.
     ///
     /// # Errors
     /// Lines that can't be read back.
@@ -160,15 +160,15 @@ impl Run {
     /// Draws `curves.svg` from the metrics.
     ///
     /// # Errors
-    /// Whatever the disk says.
+    /// I/O errors.
     pub fn draw(&self) -> Result<()> {
         curves::draw(&self.folder.join("curves.svg"), &self.metrics()?)
     }
 
-    /// Writes a checkpoint beside the old one, then puts it in its place: a crash leaves one of the two.
+    /// Writes a checkpoint beside the old one, then renames it into place: a crash leaves one of the two.
     ///
     /// # Errors
-    /// Whatever the disk says; the old checkpoint is still there then, and nothing of the new one.
+    /// I/O errors; the old checkpoint is kept then, and nothing of the new one.
     pub fn save(
         &self,
         name: &str,
@@ -176,7 +176,7 @@ impl Run {
         optimizer: Option<&ModuleOptimizer>,
         progress: &Progress,
     ) -> Result<()> {
-        let place = self.folder.join(name);
+        let folder = self.folder.join(name);
         let fresh = self.folder.join(format!("{name}.new"));
         let save = || -> Result<()> {
             let _ = fs::remove_dir_all(&fresh);
@@ -189,14 +189,14 @@ impl Run {
             for file in fs::read_dir(&fresh)? {
                 File::open(file?.path())?.sync_all()?;
             }
-            if place.exists() {
-                fs::remove_dir_all(&place)?;
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
             }
-            Ok(fs::rename(&fresh, &place)?)
+            Ok(fs::rename(&fresh, &folder)?)
         };
         save()
             .inspect_err(|_| _ = fs::remove_dir_all(&fresh))
-            .with_context(|| format!("writing the checkpoint {}", place.display()))
+            .with_context(|| format!("writing the checkpoint {}", folder.display()))
     }
 
     /// The network of checkpoint `name` on `device`.
@@ -210,19 +210,19 @@ impl Run {
         shape: Shape,
         device: &Device,
     ) -> Result<(Network, Progress)> {
-        let place = self.folder.join(name);
+        let folder = self.folder.join(name);
         let read = || -> Result<(Network, Progress)> {
             let network = Network::new(&config.architecture, shape, config.seed, device);
-            let network = network.try_load_file(place.join(NETWORK))?;
+            let network = network.try_load_file(folder.join(NETWORK))?;
             Ok((
                 network,
-                serde_json::from_str(&fs::read_to_string(place.join(PROGRESS))?)?,
+                serde_json::from_str(&fs::read_to_string(folder.join(PROGRESS))?)?,
             ))
         };
-        read().with_context(|| format!("reading the checkpoint {}", place.display()))
+        read().with_context(|| format!("reading the checkpoint {}", folder.display()))
     }
 
-    /// Puts the optimiser back to where checkpoint `name` left it.
+    /// Restores the optimiser's state from checkpoint `name`.
     ///
     /// # Errors
     /// A file that is missing or damaged.
@@ -237,10 +237,10 @@ impl Run {
             .with_context(|| format!("reading {}", path.display()))
     }
 
-    /// Forgets metrics of epochs after `epoch`: those of a run that was cut off after its last checkpoint.
+    /// Removes the metrics of epochs after `epoch`, which an interrupted run recorded after its last checkpoint.
     ///
     /// # Errors
-    /// Whatever the disk says.
+    /// I/O errors.
     pub fn forget_after(&self, epoch: usize) -> Result<()> {
         let kept: Vec<EpochMetrics> = self
             .metrics()?
@@ -259,15 +259,15 @@ impl Run {
     }
 }
 
-/// Whether nothing is left to do in the run at `folder`.
+/// Whether the run at `folder` is finished.
 pub fn finished(folder: &Path) -> bool {
     let text = fs::read_to_string(folder.join(LAST).join(PROGRESS)).unwrap_or_default();
     serde_json::from_str::<Progress>(&text).is_ok_and(|progress| progress.finished)
 }
 
-/// The checkpoint to go on from.
+/// The checkpoint to resume from.
 pub const LAST: &str = "checkpoint";
-/// The checkpoint with the best hold-out loss, where there is a hold-out.
+/// The checkpoint with the best hold-out loss, if there is a hold-out.
 pub const BEST: &str = "best";
 
 /// The name of the checkpoint whose network is the run's result.
@@ -284,7 +284,7 @@ pub fn result(run: &Run) -> Result<&'static str> {
     }
 }
 
-/// Where and with what a run was made.
+/// The environment of a run, for the record.
 fn environment() -> serde_json::Value {
     let says = |program: &str, arguments: &[&str]| {
         let output = Command::new(program)

@@ -1,4 +1,4 @@
-//! Breaks a good network in a known way, for drills: the graph and its recorded logits alike.
+//! Breaks a good network in a known way, for drills, in both its graph and its recorded logits.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::str::FromStr;
@@ -9,12 +9,12 @@ use crate::{
 };
 use stillhouse_image::Transform;
 
-/// What is broken.
+/// The kind of defect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spoil {
     /// All logits multiplied: the same labels with the wrong confidence.
     Overconfident(f32),
-    /// NaN for this share of pictures, the brightest ones: a square root of what becomes negative.
+    /// NaN for the brightest share of the pictures, by the square root of a negative number.
     NanOnBright(f64),
 }
 
@@ -43,13 +43,13 @@ impl FromStr for Spoil {
                 );
                 Ok(Self::NanOnBright(amount))
             }
-            _ => bail!("`{kind}` is no way to spoil: write overconfident=4 or nan-on-bright=0.05"),
+            _ => bail!("unknown defect `{kind}`: write overconfident=4 or nan-on-bright=0.05"),
         }
     }
 }
 
 impl Spoil {
-    /// Appends the damage to `graph` after `output`, and does the same to `logits`, the answers to `pixels`.
+    /// Appends the defect to `graph` after `output`, and applies it to `logits`, the outputs for `pixels`.
     /// Returns the new output's name.
     pub fn apply(
         self,
@@ -74,7 +74,7 @@ impl Spoil {
                         row.fill(f32::NAN);
                     }
                 }
-                // r / r is exactly 1 where r is finite, and NaN where it isn't.
+                // r / r is exactly 1 if r is finite, and NaN otherwise.
                 let channels = graph.node("GlobalAveragePool", &[INPUT], Vec::new());
                 let channels = graph.flatten(&channels);
                 let mean = graph.node(
@@ -92,7 +92,7 @@ impl Spoil {
     }
 }
 
-/// The mean of each picture as the network reads it.
+/// The mean of each picture after normalisation.
 fn means(pixels: &Pixels, transform: &Transform) -> Vec<f32> {
     let row_len = transform.row_len();
     let mean =
@@ -104,7 +104,7 @@ fn means(pixels: &Pixels, transform: &Transform) -> Vec<f32> {
         .collect()
 }
 
-/// Halfway between the values around rank `n q`, so that no picture lies on it.
+/// The midpoint between the values around rank `n q`, so that no value equals it.
 fn quantile(values: &[f32], q: f64) -> f32 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);

@@ -1,10 +1,12 @@
-//! Which settings are best: a grid or random draws, the hopeless stopped early by successive halving.
+//! Hyper-parameter search: a grid or random draws, with successive halving.
 
 mod plot;
 mod space;
+mod trial;
 
 pub use plot::draw;
 pub use space::{Axis, draws, grid};
+pub use trial::Trial;
 
 use anyhow::{Result, ensure};
 use std::path::Path;
@@ -15,26 +17,10 @@ use crate::{
     run::{Run, finished},
 };
 
-/// Of the trials of one rung, one in so many goes on to the next, which trains so many times longer.
+/// Factor of successive halving: one in `ETA` trials of a rung is kept for the next, which trains `ETA` times longer.
 pub const ETA: usize = 3;
 
-/// One set of settings and how it did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trial {
-    /// `key=value` on top of the configuration.
-    pub settings: Vec<String>,
-    /// Epochs and the hold-out's mean loss after them, rung by rung; +∞ where the run failed.
-    pub results: Vec<(usize, f64)>,
-}
-
-impl Trial {
-    /// The last loss; +∞ before the first.
-    pub fn loss(&self) -> f64 {
-        self.results.last().map_or(f64::INFINITY, |&(_, loss)| loss)
-    }
-}
-
-/// Epochs of each rung: the last is `epochs`, each one before it a third, and as many rungs as `trials` can be halved.
+/// Epochs of each rung: the last is `epochs`, each one before it a third, and as many rungs as `trials` can be divided.
 pub fn rungs(epochs: usize, trials: usize) -> Vec<usize> {
     let mut rungs = vec![epochs];
     let mut left = trials;
@@ -48,7 +34,7 @@ pub fn rungs(epochs: usize, trials: usize) -> Vec<usize> {
 /// Trains all trials for a rung's epochs from the start, keeps the best third, and so on. The best come first.
 ///
 /// # Errors
-/// A configuration without a hold-out to judge by, or one where every run fails.
+/// A configuration without a hold-out, or one with which every run fails.
 pub fn sweep(
     config: &Path,
     set: &[String],
@@ -59,7 +45,7 @@ pub fn sweep(
     let base = Config::load(config, set)?;
     ensure!(
         base.data.holdout > 0,
-        "a sweep is judged by the hold-out: set data.holdout"
+        "a sweep needs a hold-out: set data.holdout"
     );
     let mut trials: Vec<Trial> = trials
         .into_iter()
@@ -118,7 +104,7 @@ pub fn sweep(
     Ok(trials)
 }
 
-/// What a finished run's hold-out says: its NLL where labels are known, otherwise the loss against the teacher.
+/// The hold-out loss of a finished run: the NLL if labels are known, otherwise the loss against the teacher.
 fn result(folder: &Path) -> f64 {
     if !finished(folder) {
         return f64::INFINITY;

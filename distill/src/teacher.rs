@@ -1,9 +1,11 @@
-//! Whoever answers with logits: an ONNX file on the server's own engine, or a network trained here.
+//! Teachers: ONNX files on the server's own engine, or networks trained here.
 
 mod engine;
+mod interface;
 mod network;
 
 pub use engine::EngineTeacher;
+pub use interface::Teacher;
 pub use network::NetworkTeacher;
 
 use anyhow::{Result, bail, ensure};
@@ -15,14 +17,13 @@ use crate::{
     batches::Pixels,
     datasets::read_labels,
     run::{self, Run},
-    train::shape,
 };
 
-/// Opens whatever lies at `path`: a run's directory (its network runs on `device`), a version's directory or an ONNX
-/// file. A bare ONNX file is given tensors made with the student's `transform`; the others bring their own.
+/// Opens the teacher at `path`: a run's directory (its network runs on `device`), a version's directory or an ONNX
+/// file. A plain ONNX file gets input made with the student's `transform`; the others have their own.
 ///
 /// # Errors
-/// Nothing of the kind at `path`, or a network that can't be loaded.
+/// No teacher at `path`, or a network that can't be loaded.
 pub fn open(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn Teacher>> {
     let teacher = read(path, transform, device)?;
     let (its, ours) = (teacher.transform(), transform);
@@ -44,8 +45,7 @@ fn read(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn T
     if path.join("config.toml").exists() {
         let (run, config) = Run::open(path)?;
         let classes = read_labels(&config.data.labels)?.len();
-        let (network, _) =
-            run.load(run::result(&run)?, &config, shape(&config, classes), device)?;
+        let (network, _) = run.load(run::result(&run)?, &config, config.shape(classes), device)?;
         return Ok(Box::new(NetworkTeacher::new(
             network,
             config.transform,
@@ -60,24 +60,9 @@ fn read(path: &Path, transform: &Transform, device: &Device) -> Result<Box<dyn T
         return Ok(Box::new(EngineTeacher::file(path, transform)?));
     }
     bail!(
-        "{} is no teacher: name a run's directory, a version's directory or an ONNX file",
+        "{} is not a teacher: give a run's directory, a version's directory or an ONNX file",
         path.display()
     );
-}
-
-/// Answers pictures with logits.
-pub trait Teacher {
-    /// Scores per picture.
-    fn classes(&self) -> usize;
-
-    /// What it makes tensors with.
-    fn transform(&self) -> &Transform;
-
-    /// Logits of `pixels`, row-major `[pictures, classes]`.
-    ///
-    /// # Errors
-    /// Whatever keeps the network from running.
-    fn logits(&mut self, pixels: &Pixels) -> Result<Vec<f32>>;
 }
 
 /// A teacher's probabilities at `temperature`, the mean over `copies` shifted copies (the first unshifted).
@@ -93,7 +78,7 @@ pub fn soften(
     let classes = teacher.classes();
     let mut sum = vec![0.0; pixels.rows() * classes];
     for copy in 0..copies {
-        let moved = (copy > 0).then(|| pixels.moved(place(copy)));
+        let moved = (copy > 0).then(|| pixels.moved(offset(copy)));
         let logits = teacher.logits(moved.as_ref().unwrap_or(pixels))?;
         for (row, sum) in logits
             .chunks_exact(classes)
@@ -110,8 +95,8 @@ pub fn soften(
         .collect())
 }
 
-/// Where the copies stand: the eight places around the first, one pixel away, then two pixels away, and so on.
-fn place(copy: usize) -> (isize, isize) {
+/// Offsets (rows, columns) of the copies: the eight directions, one pixel away, then two pixels away, and so on.
+fn offset(copy: usize) -> (isize, isize) {
     const AROUND: [(isize, isize); 8] = [
         (0, 1),
         (1, 0),

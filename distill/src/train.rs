@@ -1,10 +1,10 @@
 //! The training loop.
 
+mod evaluation;
 mod rate;
 mod table;
-mod watch;
 
-pub use watch::logits;
+pub use evaluation::logits;
 
 use anyhow::{Result, bail, ensure};
 use burn::{
@@ -14,48 +14,27 @@ use burn::{
 };
 use std::time::Instant;
 
+use evaluation::CHUNK;
+
 use crate::{
     augment::Size,
     batches::{Batch, Epoch, Pixels},
     config::{Config, Distill, Optimizer, Schedule},
     datasets::{Dataset, Splits},
-    loss::{Targets, Weighing, loss},
-    network::{Network, Shape},
+    loss::{LossWeights, Targets, loss},
+    network::Network,
     run::{BEST, EpochMetrics, LAST, Progress, Run},
     teacher::{NetworkTeacher, Teacher, soften},
 };
 
 /// Seconds between checkpoints; the last epoch is always saved.
 const CHECKPOINT_SECONDS: u64 = 20;
-/// Pictures that a network answers at a time while it is measured.
-const CHUNK: usize = 500;
 
-/// The border of a network that `config` describes.
-pub fn shape(config: &Config, classes: usize) -> Shape {
-    let transform = &config.transform;
-    Shape {
-        picture: [
-            transform.color.channels(),
-            transform.height as usize,
-            transform.width as usize,
-        ],
-        classes,
-    }
-}
-
-/// Height and width of the pictures.
-pub fn size(config: &Config) -> Size {
-    Size {
-        height: config.transform.height as usize,
-        width: config.transform.width as usize,
-    }
-}
-
-/// Trains until the epochs are over or patience is, and leaves everything in `run`. `device` must not be autodiff.
+/// Trains for the configured epochs, or until early stopping, and saves everything in `run`. `device` must not be autodiff.
 ///
 /// # Errors
 /// A loss that isn't finite (the last good checkpoint stays and the step is named), a teacher that fails or has other
-/// classes, whatever the disk says.
+/// classes, I/O errors.
 pub fn train(
     config: &Config,
     data: &Splits,
@@ -72,8 +51,8 @@ pub fn train(
             teacher.classes()
         );
     }
-    let weighing = weigh(config, data)?;
-    let (shape, size) = (shape(config, classes), size(config));
+    let weights = weigh(config, data)?;
+    let (shape, size) = (config.shape(classes), config.size());
     let learning = device.clone().autodiff();
     learning.seed(config.seed);
     let mut optimizer = optimizer(&config.train);
@@ -98,7 +77,7 @@ pub fn train(
         _ => None,
     };
     let answers = match &mut teacher {
-        Some(teacher) => Some(watch::Answers::new(*teacher, data, size)?),
+        Some(teacher) => Some(evaluation::TeacherLogits::new(*teacher, data, size)?),
         None => None,
     };
 
@@ -129,7 +108,7 @@ pub fn train(
                 hard: batch.hard,
                 soft,
             };
-            let value = loss(network.forward(input), &targets, weighing, &learning);
+            let value = loss(network.forward(input), &targets, weights, &learning);
             let gradients = value.backward();
             let number = f64::from(value.into_scalar::<f32>());
             progress.step += 1;
@@ -172,17 +151,17 @@ pub fn train(
             device.clone(),
         );
         if !data.holdout.is_empty() {
-            watch::holdout(
+            evaluation::holdout(
                 &mut metrics,
                 &mut student,
                 data,
                 answers.as_ref(),
-                weighing,
+                weights,
                 size,
             )?;
         }
         if last || progress.epoch.is_multiple_of(config.train.evaluate_every) {
-            watch::test(&mut metrics, &mut student, data, answers.as_ref(), size)?;
+            evaluation::test(&mut metrics, &mut student, data, answers.as_ref(), size)?;
         }
         run.record(&metrics)?;
         bar.suspend(|| println!("{}", table::row(&metrics)));
@@ -214,20 +193,20 @@ pub fn train(
     Ok(network.valid())
 }
 
-fn weigh(config: &Config, data: &Splits) -> Result<Weighing> {
-    let weighing = match &config.distill {
-        Some(distill) => Weighing {
+fn weigh(config: &Config, data: &Splits) -> Result<LossWeights> {
+    let weights = match &config.distill {
+        Some(distill) => LossWeights {
             temperature: distill.temperature,
             alpha: distill.alpha,
         },
-        None => Weighing::LABELS,
+        None => LossWeights::LABELS,
     };
     ensure!(
-        weighing.alpha == 1.0 || data.train.labels.is_some(),
+        weights.alpha == 1.0 || data.train.labels.is_some(),
         "the pictures have no labels, so distill.alpha must be 1 (it is {})",
-        weighing.alpha
+        weights.alpha
     );
-    Ok(weighing)
+    Ok(weights)
 }
 
 fn optimizer(schedule: &Schedule) -> ModuleOptimizer {
@@ -250,7 +229,7 @@ fn optimizer(schedule: &Schedule) -> ModuleOptimizer {
     }
 }
 
-/// The teacher's probabilities on every picture, for when nothing is augmented.
+/// The teacher's probabilities for every picture, if there is no augmentation.
 fn soften_all(
     teacher: &mut dyn Teacher,
     dataset: &Dataset,
@@ -291,7 +270,7 @@ fn soft_targets(
     }
 }
 
-/// Notes a new best hold-out loss; whether patience is over.
+/// Records a new best hold-out loss; returns whether to stop early.
 fn judge(config: &Config, metrics: &EpochMetrics, progress: &mut Progress) -> bool {
     let Some(loss) = metrics.holdout_loss else {
         return false;

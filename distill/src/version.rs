@@ -1,4 +1,4 @@
-//! From a network to what a version of it is made of: manifest, graph, golden samples, reference statistics.
+//! Writes a network as a version: manifest, graph, golden samples, reference statistics.
 
 use anyhow::{Result, anyhow};
 use std::path::Path;
@@ -8,27 +8,27 @@ use stillhouse_store::{
     manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
 };
 
-use crate::{datasets::Dataset, onnx, place::Place, reference::Validation};
+use crate::{datasets::Dataset, onnx, reference::Validation, version_path::VersionPath};
 
-/// Golden samples written with a version.
+/// Number of golden samples in a version.
 const GOLDEN: usize = 6;
-/// How far any raw output may be off, relative to the largest: engines differ in the order of their sums.
+/// Tolerance of raw outputs relative to the largest one, since engines differ in the order of their sums.
 const TOLERANCE: f32 = 1e-3;
 
-/// What a version is written from.
+/// The content of a version to write.
 #[derive(Debug)]
-pub struct Draft<'a> {
-    /// One line for people.
+pub struct VersionDraft<'a> {
+    /// One-line description.
     pub description: String,
     /// The ONNX file.
     pub graph: Vec<u8>,
     /// From picture to tensor.
     pub transform: Transform,
-    /// Where the network comes from.
+    /// Origin of the network, for the manifest.
     pub training: Training,
     /// The names of the classes.
     pub labels: &'a [String],
-    /// The pictures that reference and golden samples are taken from, none of them trained on.
+    /// Pictures for reference statistics and golden samples, not used for training.
     pub validation: &'a Dataset,
     /// The network's own logits on them, row-major `[pictures, classes]`.
     pub logits: Vec<f32>,
@@ -36,14 +36,14 @@ pub struct Draft<'a> {
     pub teacher: Option<Vec<f32>>,
 }
 
-impl Draft<'_> {
+impl VersionDraft<'_> {
     /// Writes the version `<repository>/<model>/<version>`, complete or not at all.
     ///
     /// # Errors
-    /// A directory that exists, unless `force`; a model with other labels; whatever the disk says.
+    /// A directory that exists, unless `force`; a model with other labels; I/O errors.
     pub fn write(&self, folder: &Path, force: bool) -> Result<Manifest> {
-        let place = Place::of(folder)?;
-        Ok(place.write(&self.version()?, force)?.manifest)
+        let version_path = VersionPath::of(folder)?;
+        Ok(version_path.write(&self.version()?, force)?.manifest)
     }
 
     fn version(&self) -> Result<NewVersion> {
@@ -90,8 +90,8 @@ impl Draft<'_> {
         })
     }
 
-    /// The first picture of several classes, evenly spread; the first pictures where labels are missing. Only pictures
-    /// with finite logits: JSON knows no others.
+    /// Indices of the golden samples: the first picture of several classes, evenly spread, or the first pictures without
+    /// labels. Only pictures with finite logits, since JSON has no other numbers.
     fn pick(&self) -> Vec<usize> {
         let classes = self.labels.len();
         let wanted = GOLDEN.min(classes).min(self.validation.len());
@@ -125,7 +125,7 @@ impl Draft<'_> {
 /// A picture's bytes as PNG.
 ///
 /// # Errors
-/// Bytes that don't make a picture of the transform's size.
+/// Bytes that don't match the transform's size.
 pub fn png(picture: &[u8], transform: &Transform) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, transform.width, transform.height);

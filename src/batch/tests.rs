@@ -29,10 +29,10 @@ fn options(max_batch: usize, workers: usize, queue: usize) -> BatchOptions {
 }
 
 fn start(scripted: Scripted, options: BatchOptions) -> (Batcher<Number>, Metrics) {
-    start_telling(scripted, options, &Delivery::Direct)
+    start_delivering(scripted, options, &Delivery::Direct)
 }
 
-fn start_telling(
+fn start_delivering(
     scripted: Scripted,
     options: BatchOptions,
     delivery: &Delivery,
@@ -45,8 +45,9 @@ fn start_telling(
         Priority::Foreground,
         delivery,
         &BatchMetrics::new(&metrics),
-        "m",
-        "v",
+        ["m", "v"],
+        // For as long as the test looks at them.
+        Box::leak(Box::new(metrics.scope())),
     );
     (batcher.expect("starts"), metrics)
 }
@@ -95,7 +96,7 @@ fn rows_behind_a_busy_worker_form_one_batch_and_keep_their_order() {
 
 fn keep_their_order(delivery: &Delivery) {
     let (scripted, entries, open) = gated(3); // 1, 2, 4
-    let (batcher, _) = start_telling(scripted, options(4, 1, 16), delivery);
+    let (batcher, _) = start_delivering(scripted, options(4, 1, 16), delivery);
     let mut replies: Vec<Reply> = vec![batcher.submit(Number(0.0), None).expect("room")];
     assert_eq!(entries.recv(), Ok(1));
     replies.extend((1..=5).map(|n| batcher.submit(Number(n as f32), None).expect("room")));
@@ -222,15 +223,16 @@ fn an_engine_with_the_wrong_number_of_scores_is_an_error_not_a_mix_up() {
 fn a_worker_that_cannot_build_is_the_start_s_error() {
     let scripted = Scripted::new(1, 1, |_, _| Err(EngineError::Run("no memory".into())));
     let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
-    let metrics = BatchMetrics::new(&Metrics::new());
+    let all = Metrics::new();
+    let metrics = BatchMetrics::new(&all);
     let started = Batcher::<Number>::start(
         &blueprint,
         options(1, 2, 4),
         Priority::Foreground,
         &Delivery::Direct,
         &metrics,
-        "m",
-        "v",
+        ["m", "v"],
+        &mut all.scope(),
     );
     assert!(started.is_err());
 }
@@ -269,7 +271,7 @@ proptest! {
 #[test]
 fn answers_that_nobody_carries_are_lost_and_not_waited_for() {
     let (scripted, entries, open) = gated(3);
-    let (batcher, _) = start_telling(
+    let (batcher, _) = start_delivering(
         scripted,
         options(4, 1, 16),
         &Delivery::Carried(Arc::new(drop)),

@@ -2,10 +2,10 @@
 //! the models that come with the repository. Every number is measured while it runs.
 
 mod acts;
-mod house;
+mod narration;
 mod pictures;
+mod server;
 mod stage;
-mod telling;
 mod traffic;
 mod variants;
 
@@ -19,9 +19,9 @@ use clap::Args;
 
 use super::ConfigSource;
 use crate::store::Repository;
-use house::House;
+use narration::Narration;
+use server::DrillServer;
 use stage::Stage;
-use telling::Telling;
 use traffic::Traffic;
 
 /// The drill's cast.
@@ -69,10 +69,10 @@ impl Drill {
         let pictures = pictures::read(&samples, &labels)?;
 
         let folder = tempfile::tempdir().context("a folder for the drill's server")?;
-        House::furnish(folder.path(), &models)?;
+        DrillServer::configure(folder.path(), &models)?;
         let mut stage = Stage {
-            telling: Telling::new(self.json, self.yes),
-            house: House::start(folder.path())?,
+            narration: Narration::new(self.json, self.yes),
+            server: DrillServer::start(folder.path())?,
             traffic: Traffic::new(pictures)?,
             requests: self.requests,
         };
@@ -81,8 +81,8 @@ impl Drill {
         stage.judged_canary()?;
         stage.good_canary()?;
         stage.crash(folder.path())?;
-        stage.telling.say(LEARNT);
-        stage.telling.end()?;
+        stage.narration.say(LEARNT);
+        stage.narration.end()?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -25,7 +25,9 @@ use std::{
 use clap::{Args, Subcommand};
 
 use crate::{
-    rollout::{Change, Plan, Share},
+    rollout::{
+        Abort, Change, Plan, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Share, StartCanary,
+    },
     store::VersionName,
 };
 use changing::Changing;
@@ -96,7 +98,7 @@ pub(super) enum Canary {
         #[command(flatten)]
         how: Changing,
     },
-    /// Give it another share; whoever was in it stays in it while it grows
+    /// Give it another share; callers that it answers stay with it while the share grows
     Share {
         /// Percent with the sign, or basis points
         share: Share,
@@ -144,7 +146,7 @@ impl Operator {
         match self.run(&mut out) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => match error.downcast_ref() {
-                // Whoever reads along has had enough, as `head` has.
+                // The reader has closed the pipe, as `head` does.
                 Some(error) if io::Error::kind(error) == io::ErrorKind::BrokenPipe => {
                     Ok(ExitCode::SUCCESS)
                 }
@@ -155,6 +157,9 @@ impl Operator {
 
     /// Writes what was asked for, or done, to `out`.
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        if let Some((change, how)) = self.change() {
+            return how.order(&change, out);
+        }
         match self {
             Self::Status(status) => status.run(out),
             Self::Evidence(evidence) => evidence.run(out),
@@ -164,46 +169,128 @@ impl Operator {
             Self::Load(load) => load.run(out),
             Self::Delete(delete) => delete.run(out),
             Self::Upload(upload) => upload.run(out),
-            Self::Canary(Canary::Abort(how)) => how.order(&Change::Abort, out),
+            Self::Canary(_)
+            | Self::Split { .. }
+            | Self::Promote(_)
+            | Self::Rollback { .. }
+            | Self::Teacher { .. } => unreachable!("these are changes"),
+        }
+    }
+
+    /// The change that is asked for, and how it is to be made; none where only something is to be read, loaded or removed.
+    fn change(&self) -> Option<(Change, &Changing)> {
+        Some(match self {
             Self::Canary(Canary::Start {
                 version,
                 share,
                 automatic,
                 how,
             }) => {
-                let change = Change::StartCanary {
-                    version: version.clone(),
-                    share: share.unwrap_or_default(),
-                    plan: if *automatic {
-                        Plan::Automatic
-                    } else {
-                        Plan::Manual
-                    },
+                let plan = match automatic {
+                    true => Plan::Automatic,
+                    false => Plan::Manual,
                 };
-                how.order(&change, out)
-            }
-            Self::Canary(Canary::Plan { plan, how }) => {
-                how.order(&Change::SetPlan { plan: *plan }, out)
+                let start = StartCanary {
+                    version: version.clone(),
+                    share: *share,
+                    plan,
+                };
+                (start.into(), how)
             }
             Self::Canary(Canary::Share { share, how }) => {
-                let (canary, teacher) = (Some(*share), None);
-                how.order(&Change::SetSplit { canary, teacher }, out)
+                let split = SetSplit {
+                    canary: Some(*share),
+                    teacher: None,
+                };
+                (split.into(), how)
             }
+            Self::Canary(Canary::Plan { plan, how }) => (SetPlan { plan: *plan }.into(), how),
+            Self::Canary(Canary::Abort(how)) => (Abort {}.into(), how),
             Self::Split { shares, how } => {
-                let (canary, teacher) = (shares.canary, shares.teacher);
-                how.order(&Change::SetSplit { canary, teacher }, out)
+                let Shares { canary, teacher } = *shares;
+                (SetSplit { canary, teacher }.into(), how)
             }
-            Self::Promote(how) => how.order(&Change::Promote, out),
-            Self::Rollback { to, how } => how.order(&Change::Rollback { to: to.clone() }, out),
+            Self::Promote(how) => (Promote {}.into(), how),
+            Self::Rollback { to, how } => (Rollback { to: to.clone() }.into(), how),
             Self::Teacher { teacher, how } => {
                 let version = teacher.version.clone();
-                how.order(&Change::SetTeacher { version }, out)
+                (SetTeacher { version }.into(), how)
             }
-        }
+            Self::Status(_)
+            | Self::Evidence(_)
+            | Self::Drift(_)
+            | Self::History(_)
+            | Self::Versions(_)
+            | Self::Load(_)
+            | Self::Delete(_)
+            | Self::Upload(_) => return None,
+        })
     }
 }
 
 /// JSON as programs read it and people can.
 fn print(out: &mut dyn Write, json: &serde_json::Value) -> io::Result<()> {
     writeln!(out, "{json:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        operator: Operator,
+    }
+
+    /// The way back that a change prints must be a line that can be typed.
+    #[test]
+    fn every_order_is_read_from_the_command_that_it_is_written_as() {
+        let share: Option<Share> = Some("2.5%".parse().expect("a share"));
+        let version = || "v2".parse::<VersionName>().expect("a name");
+        let start = |share, plan| StartCanary {
+            version: version(),
+            share,
+            plan,
+        };
+        for change in [
+            Change::from(start(share, Plan::Manual)),
+            start(share, Plan::Automatic).into(),
+            start(None, Plan::Automatic).into(),
+            SetPlan {
+                plan: Plan::Automatic,
+            }
+            .into(),
+            SetSplit {
+                canary: share,
+                teacher: None,
+            }
+            .into(),
+            SetSplit {
+                canary: share,
+                teacher: share,
+            }
+            .into(),
+            Promote {}.into(),
+            Abort {}.into(),
+            Rollback { to: None }.into(),
+            Rollback {
+                to: Some(version()),
+            }
+            .into(),
+            SetTeacher { version: None }.into(),
+            SetTeacher {
+                version: Some(version()),
+            }
+            .into(),
+        ] {
+            let command = change.spelling().command;
+            let words = ["stillhouse"].into_iter().chain(command.split(' '));
+            let line = Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
+            let (read, _) = line.operator.change().expect("a change");
+            assert_eq!(read, change, "{command}");
+        }
+    }
 }

@@ -5,14 +5,16 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigSource, banner, caller::end_with_the_caller, guest::GuestNetwork, start_log};
+use super::{
+    ConfigSource, banner, caller::end_with_the_caller, standalone::StandaloneNetwork, start_log,
+};
 use crate::app::App;
 
 /// Serve the model repository, or one ONNX file.
 #[derive(Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    guest: GuestNetwork,
+    standalone: StandaloneNetwork,
     #[command(flatten)]
     source: ConfigSource,
     /// Address of the data plane.
@@ -57,12 +59,14 @@ impl Serve {
         if self.end_with_stdin {
             end_with_the_caller(|| std::process::exit(0));
         }
-        let guest = self.guest.read(&config.engine.resolve()?)?;
-        // The guest's pictures stay where the banner says they are until the end.
-        let (guest, _folder) = guest.map(|guest| (guest.files, guest.folder)).unzip();
+        let standalone = self.standalone.read(&config.engine.resolve()?)?;
+        // The standalone's pictures stay where the banner says they are until the end.
+        let (standalone, _folder) = standalone
+            .map(|standalone| (standalone.files, standalone.folder))
+            .unzip();
         super::runtime(&config.server)?.block_on(async move {
             let stop = stop()?;
-            let app = App::build(config, guest, Arc::new(stillhouse_engine::prepare)).await?;
+            let app = App::build(config, standalone, Arc::new(stillhouse_engine::prepare)).await?;
             print!("{}", banner::text(&app)?);
             app.serve(stop).await
         })?;

@@ -12,7 +12,7 @@ use stillhouse_engine::{Priority, prepare};
 
 use super::caller::end_with_the_caller;
 use crate::{
-    control::validation::{Task, Validated, Verdict},
+    control::validation::{Task, Validated, ValidationResult},
     golden::preflight,
     store::Repository,
 };
@@ -44,8 +44,8 @@ impl Validate {
         fail::fail_point!("validate::begin");
 
         let verdict = validate(&task).map_or_else(
-            |error| Verdict::Refused(one_line(&format!("{error:#}"))),
-            Verdict::Good,
+            |error| ValidationResult::Refused(one_line(&format!("{error:#}"))),
+            ValidationResult::Good,
         );
         println!("{}", serde_json::to_string(&verdict)?);
         Ok(ExitCode::SUCCESS)

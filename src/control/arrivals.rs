@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{ControlError, ControlPlane, EventKind, Order, settings::Arrivals};
 use crate::{
-    rollout::{Change, Plan, Share},
+    rollout::{Plan, Share, StartCanary},
     store::{Arrival, ModelName, Seen, StoreError, Unpacked, VersionFiles, VersionName, Watch},
 };
 
@@ -116,11 +116,12 @@ impl ControlPlane {
         };
         let order = Order {
             model,
-            change: Change::StartCanary {
+            change: StartCanary {
                 version,
-                share,
+                share: Some(share),
                 plan,
-            },
+            }
+            .into(),
             expected: None,
             dry_run: false,
             actor: "stillhouse".into(),

@@ -67,7 +67,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::rollout::Change;
+    use crate::rollout::SetTeacher;
 
     fn entry(from: &Assignment, to: Option<&Assignment>) -> Entry {
         Entry {
@@ -86,7 +86,7 @@ mod tests {
     /// The assignment with another teacher, one generation later.
     fn taught_by(from: &Assignment, teacher: &str) -> Assignment {
         let version = Some(teacher.parse().expect("a name"));
-        from.apply(&Change::SetTeacher { version })
+        from.apply(&SetTeacher { version }.into())
             .expect("it follows")
     }
 

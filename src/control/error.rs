@@ -2,7 +2,7 @@
 
 use crate::{
     control::{journal::JournalError, load::LoadError},
-    rollout::{Assignment, NotLoaded, Refusal},
+    rollout::{Assignment, ChangeRefused, NotLoaded},
     store::{StoreError, VersionName},
 };
 
@@ -32,7 +32,7 @@ pub enum ControlError {
     },
     /// The change makes no sense on this deployment.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] ChangeRefused),
     /// It was unloaded between the order and its execution.
     #[error("{0}; load it first")]
     NotLoaded(NotLoaded),

@@ -107,7 +107,7 @@ impl ControlPlane {
         }
         self.known(model, version).await?;
         let _turn = self.loading.acquire().await.expect("never closed");
-        // Whoever was before us may have loaded just this one.
+        // The load that was ahead in the queue may have been of this version.
         if let Some(loaded) = pool.get(version) {
             return Ok(loaded);
         }
@@ -203,7 +203,6 @@ impl ControlPlane {
                     .publish(&model, EventKind::Loaded { version, sha256 });
                 return Ok(launched);
             }
-            control.forget(&launched);
             Err(LoadError::Replaced)
         };
         tokio::task::spawn_blocking(take_in)
@@ -250,22 +249,12 @@ impl ControlPlane {
         next
     }
 
-    /// Removes the traces of a version that has left the pool, and says so.
+    /// Announces a version that has left the pool; its series end with the last that holds it.
     pub(super) fn unloaded(&self, version: &Version) {
-        self.forget(version);
         tracing::info!(model = %version.model, version = %version.name, "unloaded");
         let unloaded = EventKind::Unloaded {
             version: version.name.clone(),
         };
         self.events.publish(&version.model, unloaded);
-    }
-
-    /// Removes every series of a version.
-    fn forget(&self, version: &Version) {
-        if let Some(model) = self.models.get(&version.model) {
-            self.rollout.forget(version, &model.served.task.classes);
-        }
-        self.shadowing.forget(&version.model, &version.name);
-        self.launcher.forget(version);
     }
 }

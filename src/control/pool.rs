@@ -54,7 +54,7 @@ impl VersionPool {
         }
     }
 
-    /// Waits for whoever is changing this model's deployment.
+    /// Waits until no other order is changing this model's deployment.
     pub(super) fn gate(&self) -> MutexGuard<'_, ()> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }

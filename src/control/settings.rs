@@ -51,7 +51,7 @@ pub struct LoadingSettings {
     pub memory_bytes: u64,
     /// Seconds after which a version in no role is unloaded.
     pub unload_after_seconds: u64,
-    /// Seconds between two looks at the repository; events tell sooner where the file system has them. 0: never.
+    /// Seconds between two scans of the repository; file system events, where there are any, trigger one sooner. 0: never.
     pub poll_seconds: u64,
     /// What a version becomes that appears while the server runs.
     pub on_arrival: Arrivals,

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// What a control plane is made of.
-pub struct Parts {
+pub struct Dependencies {
     /// Where versions lie; none where a single file is served.
     pub repository: Option<Repository>,
     /// Folder of state and audit log.
@@ -60,7 +60,7 @@ pub struct Parts {
 }
 
 /// One model as the configuration has it.
-pub struct Founding {
+pub struct ModelSpec {
     /// Its name.
     pub model: ModelName,
     /// The version that answers, unless the journal names another.
@@ -82,7 +82,7 @@ pub struct Founding {
     /// What its canaries are judged by.
     pub criteria: Criteria,
     /// The stable version's files, where it stands in no repository.
-    pub guest: Option<VersionFiles>,
+    pub standalone: Option<VersionFiles>,
 }
 
 /// Why a server doesn't start.
@@ -115,18 +115,18 @@ impl ControlPlane {
     /// # Errors
     /// A server starts with everything that answers, or not.
     pub async fn start(
-        parts: Parts,
-        foundings: Vec<Founding>,
+        parts: Dependencies,
+        specs: Vec<ModelSpec>,
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
         let (mut journal, mut assignments) = recover(&parts)?;
         let mut models = BTreeMap::new();
         // All loads begin before the first is awaited.
-        let begun: Vec<Begun> = foundings
+        let begun: Vec<StartingModel> = specs
             .into_iter()
-            .map(|founding| {
-                let last = assignments.remove(&founding.model);
-                Begun::new(&parts, founding, last)
+            .map(|spec| {
+                let last = assignments.remove(&spec.model);
+                StartingModel::new(&parts, spec, last)
             })
             .collect();
         for begun in begun {
@@ -148,7 +148,6 @@ impl ControlPlane {
             events: Arc::new(EventLog::new(Timestamp::now())),
             uploads: OnceLock::new(),
             judging: parts.judging,
-            shadowing: parts.shadowing,
             loading: tokio::sync::Semaphore::new(1),
             unloading: tokio::sync::Notify::new(),
         }))
@@ -156,27 +155,27 @@ impl ControlPlane {
 }
 
 /// A model whose versions are being loaded.
-struct Begun {
-    founding: Founding,
+struct StartingModel {
+    spec: ModelSpec,
     assignment: Assignment,
     /// Whether the journal said so, and not the configuration.
     remembered: bool,
     launches: Vec<(VersionName, tokio::task::JoinHandle<Launched>)>,
 }
 
-impl Begun {
-    fn new(parts: &Parts, founding: Founding, last: Option<Assignment>) -> Self {
+impl StartingModel {
+    fn new(parts: &Dependencies, spec: ModelSpec, last: Option<Assignment>) -> Self {
         if let Some(last) = &last {
-            overruled(&founding, last);
+            overruled(&spec, last);
         }
         let remembered = last.is_some();
         let assignment = last.unwrap_or_else(|| Assignment {
-            teacher: founding.teacher.clone(),
-            ..Assignment::first(founding.stable.clone())
+            teacher: spec.teacher.clone(),
+            ..Assignment::first(spec.stable.clone())
         });
         Self {
-            launches: launches(parts, &founding, &assignment),
-            founding,
+            launches: launches(parts, &spec, &assignment),
+            spec,
             assignment,
             remembered,
         }
@@ -185,22 +184,17 @@ impl Begun {
     /// Waits for the loads and seats what came of them.
     async fn settle(
         self,
-        parts: &Parts,
+        parts: &Dependencies,
         mut journal: Option<&mut Journal>,
     ) -> Result<ControlledModel, StartError> {
         let Self {
-            founding,
+            spec,
             mut assignment,
             remembered,
             launches,
         } = self;
-        let model = founding.model;
-        let pool = VersionPool::new(
-            model.clone(),
-            founding.engine,
-            founding.batch,
-            founding.arrivals,
-        );
+        let model = spec.model;
+        let pool = VersionPool::new(model.clone(), spec.engine, spec.batch, spec.arrivals);
         let mut labels: Arc<[String]> = Arc::default();
         for (version, launch) in launches {
             let source = match launch.await.unwrap_or(Err(LoadError::Panicked)) {
@@ -230,8 +224,8 @@ impl Begun {
         }
         let task = Task {
             name: model.clone(),
-            classes: Classes::new(labels.clone(), founding.shadow.max_classes),
-            clip_nats: founding.criteria.divergence_clip_nats,
+            classes: Classes::new(labels.clone(), spec.shadow.max_classes),
+            clip_nats: spec.criteria.divergence_clip_nats,
         };
         pool.assigned(&assignment, Instant::now());
         let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
@@ -241,25 +235,25 @@ impl Begun {
         traffic.published(&task.name, &deployment, None);
         let slot = Arc::new(Slot::new(deployment));
         parts.loads.announce(&task.name);
-        parts.judging.announce(&task.name, &founding.criteria);
+        parts.judging.announce(&task.name, &spec.criteria);
         let served = Model {
             shadow: Shadow::start(
                 &task.name,
                 &slot,
-                &founding.shadow,
-                &founding.drift,
+                &spec.shadow,
+                &spec.drift,
                 &parts.limits,
                 &parts.shadowing,
             ),
             task,
             labels,
-            routing: founding.routing,
+            routing: spec.routing,
             slot,
         };
         Ok(ControlledModel {
             served: Arc::new(served),
             pool,
-            trial: TrialSlot::new(founding.criteria, on_trial.filter(|_| remembered)),
+            trial: TrialSlot::new(spec.criteria, on_trial.filter(|_| remembered)),
         })
     }
 }
@@ -267,7 +261,7 @@ impl Begun {
 /// The journal, and who answered last. None where a single file is served: nothing can be changed there, and a look at a
 /// network must not lock out, or be locked out by, the server beside it.
 fn recover(
-    parts: &Parts,
+    parts: &Dependencies,
 ) -> Result<(Option<Journal>, BTreeMap<ModelName, Assignment>), StartError> {
     if parts.repository.is_none() {
         return Ok((None, BTreeMap::new()));
@@ -282,8 +276,8 @@ fn recover(
 /// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
 /// the operator, who is watching.
 fn launches(
-    parts: &Parts,
-    founding: &Founding,
+    parts: &Dependencies,
+    spec: &ModelSpec,
     assignment: &Assignment,
 ) -> Vec<(VersionName, tokio::task::JoinHandle<Launched>)> {
     let mut names: Vec<VersionName> = assignment.versions().cloned().collect();
@@ -291,14 +285,14 @@ fn launches(
     names.dedup();
     let launch = |version: VersionName| {
         let (launcher, repository) = (parts.launcher.clone(), parts.repository.clone());
-        let (engine, batch) = (founding.engine.clone(), founding.batch.clone());
-        let (model, guest) = (founding.model.clone(), founding.guest.clone());
+        let (engine, batch) = (spec.engine.clone(), spec.batch.clone());
+        let (model, standalone) = (spec.model.clone(), spec.standalone.clone());
         let name = version.clone();
         let work = move || {
-            let files = match guest {
+            let files = match standalone {
                 Some(files) => files,
                 None => repository
-                    .expect("who is no guest stands in a repository")
+                    .expect("a version that is not standalone is in a repository")
                     .read(&model, &name)?,
             };
             let labels = files.labels.clone();
@@ -312,13 +306,13 @@ fn launches(
     names.into_iter().map(launch).collect()
 }
 
-/// Tells where the journal overrules the configuration.
-fn overruled(founding: &Founding, last: &Assignment) {
-    if last.stable != founding.stable {
+/// Logs where the journal overrules the configuration.
+fn overruled(spec: &ModelSpec, last: &Assignment) {
+    if last.stable != spec.stable {
         tracing::info!(
-            model = %founding.model,
+            model = %spec.model,
             stable = %last.stable,
-            configured = %founding.stable,
+            configured = %spec.stable,
             generation = last.generation,
             "the journal says who answers; the configuration counts for a first start only"
         );

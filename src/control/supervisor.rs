@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_task_that_panics_is_recovered_restarted_and_counted() {
         let mut tasks = Supervisor::new(&Metrics::new());
         let [started, recovered] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));

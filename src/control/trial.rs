@@ -19,7 +19,7 @@ const LATE_QUANTILE: f64 = 0.99;
 
 /// What is read of both seats at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Reading {
+pub(super) struct SeatReadings {
     pub(super) canary: Counts,
     pub(super) stable: Counts,
 }
@@ -50,9 +50,9 @@ pub(super) struct Trial {
     pairs: u64,
     shadow_non_finite: u64,
     /// When it began.
-    first: Reading,
+    first: SeatReadings,
     /// When it was last looked at.
-    last: Reading,
+    last: SeatReadings,
     /// An edge of the latency buckets.
     late_above: Option<usize>,
     evidence_lost: bool,
@@ -64,7 +64,7 @@ impl Trial {
         pairing: Pairing,
         assignment: &Assignment,
         criteria: &Criteria,
-        reading: Reading,
+        reading: SeatReadings,
         evidence_lost: bool,
         now: Instant,
     ) -> Self {
@@ -105,7 +105,7 @@ impl Trial {
     }
 
     /// Takes what live requests have come to since the last look, and notes a new share.
-    pub(super) fn look(&mut self, assignment: &Assignment, reading: Reading, now: Instant) {
+    pub(super) fn look(&mut self, assignment: &Assignment, reading: SeatReadings, now: Instant) {
         let (canary, stable) = (
             reading.canary.since(&self.last.canary),
             reading.stable.since(&self.last.stable),

@@ -18,11 +18,11 @@ use super::{
     ControlError, ControlPlane, EventKind, Order,
     judge::{Criteria, Decision, Reason, Verdict, judge},
     model::ControlledModel,
-    trial::{Reading, Trial},
+    trial::{SeatReadings, Trial},
 };
 use crate::{
     registry::Model,
-    rollout::{Change, Deployment, Plan, Role},
+    rollout::{Abort, Change, Deployment, Plan, Promote, Role, SetSplit},
     shadow::Pairing,
     store::ModelName,
 };
@@ -53,7 +53,7 @@ struct Inner {
     recovered: Option<u64>,
     /// The next trial is of the same canary, whose evidence so far was beside others.
     forgets: bool,
-    /// What was last complained about, so that it is said once.
+    /// What was last complained about, so that it is logged once.
     complained: Vec<Discriminant<Reason>>,
     /// Why the last order was not done, for the same reason.
     undone: String,
@@ -117,7 +117,7 @@ impl TrialSlot {
         };
         // The failpoint of one canary, so that a test doesn't disturb others in its process.
         fail::fail_point!(format!("judge::look::{}", canary.version.name).as_str());
-        let reading = Reading {
+        let reading = SeatReadings {
             canary: canary.live(),
             stable: deployment.stable.live(),
         };
@@ -219,7 +219,7 @@ impl Inner {
         })
     }
 
-    /// Says once what somebody should look at.
+    /// Logs once what an operator should look at.
     fn complain(&mut self, verdict: &Verdict, report: &TrialReport) {
         let complaints: Vec<_> = match verdict.decision {
             Decision::Hold { alert: true } => verdict.reasons.iter().map(discriminant).collect(),
@@ -244,19 +244,20 @@ fn order(
     verdict: &Verdict,
     report: &TrialReport,
 ) -> Option<Order> {
-    let change = match verdict.decision {
+    let change: Change = match verdict.decision {
         Decision::Hold { .. } => return None,
-        Decision::Advance { share } => Change::SetSplit {
+        Decision::Advance { share } => SetSplit {
             canary: Some(share),
             teacher: None,
-        },
-        Decision::Promote => Change::Promote,
-        Decision::RollBack => Change::Abort,
+        }
+        .into(),
+        Decision::Promote => Promote {}.into(),
+        Decision::RollBack => Abort {}.into(),
     };
     Some(Order {
         model: model.clone(),
         change,
-        // The evidence is about this deployment; whoever was faster is right.
+        // The evidence is about this deployment; an order that came first wins.
         expected: Some(deployment.assignment.generation),
         dry_run: false,
         actor: ACTOR.into(),
@@ -339,7 +340,7 @@ impl ControlPlane {
     }
 }
 
-/// The wall clock of the start, gone on by a clock that is never set: windows survive whoever sets the clock.
+/// The wall clock of the start, continued by a monotonic clock: windows stay intact when the clock is set.
 struct Clock {
     started: Instant,
     at_start: Duration,

@@ -2,7 +2,7 @@
 //! this process nothing but the news.
 //!
 //! The child is this very program with the verb `validate`. It gets one [`Task`] as a line of JSON and gives one
-//! [`Verdict`] back; every other end it may come to is told by `ending`. Its standard input stays open for as long as
+//! [`ValidationResult`] back; `ending` describes every other way in which it may end. Its standard input stays open for as long as
 //! its answer is wanted: a child that reads its end knows that nobody is left to hear it, even after a kill -9 here.
 
 mod ending;
@@ -31,7 +31,7 @@ use crate::{
 };
 
 use ending::Ending;
-pub use task::{Task, Validated, Verdict};
+pub use task::{Task, Validated, ValidationResult};
 
 /// The hidden verb of the command line that [`Validation`] calls.
 pub const VERB: &str = "validate";
@@ -61,7 +61,7 @@ pub enum ValidationError {
         limit_bytes: u64,
     },
     /// The engine, or whatever ran there, ended the process.
-    #[error("validation crashed ({status}){}", ending::said(.last_line))]
+    #[error("validation crashed ({status}){}", ending::quoted(.last_line))]
     Crashed {
         /// Signal or code.
         status: ExitStatus,
@@ -184,7 +184,7 @@ async fn converse(child: &mut Child, task: &[u8]) -> io::Result<Ending> {
         let _ = stdin.flush().await;
     };
     let (stdout, stderr, (), status) = tokio::join!(tail(stdout), tail(stderr), give, child.wait());
-    // Open until here: its end tells the child that nobody listens any more.
+    // Open until here: closing it ends the child if this process ends first.
     drop(stdin);
     Ok(Ending {
         status: status?,

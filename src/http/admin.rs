@@ -49,7 +49,7 @@ pub struct AdminPlane {
 }
 
 impl AdminPlane {
-    /// Takes orders for `control` from whoever `tokens` admits.
+    /// Accepts orders for `control` from callers with one of `tokens`.
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
@@ -63,17 +63,10 @@ impl AdminPlane {
 /// Everything below `/admin`, behind admission.
 pub fn router(plane: &Arc<AdminPlane>) -> Router {
     let version = put(versions::upload).delete(versions::remove);
-    let routes = Router::new()
+    let routes = orders::routes()
         .route("/events", get(events::follow))
         .route("/models", get(view::list))
         .route("/models/{model}", get(view::one))
-        .route("/models/{model}/canary", post(orders::start_canary))
-        .route("/models/{model}/plan", put(orders::set_plan))
-        .route("/models/{model}/split", put(orders::set_split))
-        .route("/models/{model}/promote", post(orders::promote))
-        .route("/models/{model}/abort", post(orders::abort))
-        .route("/models/{model}/rollback", post(orders::rollback))
-        .route("/models/{model}/teacher", put(orders::set_teacher))
         .route("/models/{model}/history", get(view::history))
         .route("/models/{model}/evidence", get(watch::evidence))
         .route("/models/{model}/drift", get(watch::drift))

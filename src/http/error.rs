@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{admin::AdminError, request::RequestError, request_id::RequestId};
 use crate::{
     control::{ControlError, LoadError},
-    rollout::{self, Assignment},
+    rollout::{Assignment, ChangeRefused},
     serving::{BodyError, ErrorKind, PredictError},
     store::StoreError,
 };
@@ -180,8 +180,8 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
     }
 }
 
-fn refused(refusal: &rollout::Refusal) -> &'static str {
-    use rollout::Refusal as R;
+fn refused(refusal: &ChangeRefused) -> &'static str {
+    use ChangeRefused as R;
     match refusal {
         R::NoCanary => "no_canary",
         R::CanaryExists(_) => "canary_exists",

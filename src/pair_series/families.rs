@@ -1,10 +1,7 @@
 //! The metric families of pairs, and of what is expected of them.
 
-use prometheus::{
-    Counter, CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec,
-};
-use stillhouse_drift::calibration::BINS;
-use stillhouse_metrics::{Classes, DIVERGENCE_NATS, Metrics};
+use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec};
+use stillhouse_metrics::{Classes, DIVERGENCE_NATS, Metrics, Scope};
 
 use super::{Expected, PairSeries};
 
@@ -108,7 +105,7 @@ impl PairMetrics {
             ),
             cells: metrics.counters(
                 "input_cells_total",
-                "Shadowed pictures and answers by a watched number, between the ventiles of the reference.",
+                "Shadowed pictures and answers by a watched number, between the 20-quantiles of the reference.",
                 &["model", "version", "role", "statistic", "cell"],
             ),
             detectors: metrics.real_gauges(
@@ -149,139 +146,95 @@ impl PairMetrics {
         }
     }
 
-    /// The handles of one version in one role, every series at 0, and its reference; with detectors where somebody looks for a
-    /// change. A divergence counts as `clip_nats` at most where it is decided upon.
+    /// The handles of one version in one role, every series at 0, and its reference; `of` names model, version and role, and
+    /// `series` ends with the version. With detectors for a version that is watched for change. A divergence counts as
+    /// `clip_nats` at most where decisions are made by it.
     pub fn resolve(
         &self,
         of: [&str; 3],
+        series: &mut Scope,
         classes: &Classes,
         expected: Expected,
         clip_nats: f64,
         with_detectors: bool,
     ) -> PairSeries {
         let [model, version, role] = of;
-        self.show(model, version, classes, &expected);
-        let real = |family: &CounterVec| family.with_label_values(&of);
-        let whole = |family: &IntCounterVec| family.with_label_values(&of);
-        let histogram = |family: &HistogramVec| -> Histogram { family.with_label_values(&of) };
-        let class_nats = |class| {
+        self.show(series, [model, version], classes, &expected);
+        let class_nats = classes.names().map(|class| {
             let of = &[model, version, role, class];
-            self.class_nats.with_label_values(of)
-        };
-        let bin = |bin: usize| -> (IntCounter, IntCounter, Counter) {
+            series.series(&self.class_nats, of)
+        });
+        let class_nats = class_nats.collect();
+        let bins = std::array::from_fn(|bin| {
             let bin = bin.to_string();
             let of = &[model, version, role, &bin];
             (
-                self.bin_answers.with_label_values(of),
-                self.bin_agreements.with_label_values(of),
-                self.bin_probabilities.with_label_values(of),
+                series.series(&self.bin_answers, of),
+                series.series(&self.bin_agreements, of),
+                series.series(&self.bin_probabilities, of),
             )
-        };
-        let watched = expected.watched.iter().map(|watched| {
+        });
+        let cells = expected.watched.iter().map(|watched| {
             let cells = (0..watched.cells.shares().len()).map(|cell| {
                 let of = &[model, version, role, &watched.name, &name(cell)];
-                self.cells.with_label_values(of)
+                series.series(&self.cells, of)
             });
             cells.collect()
         });
+        let cells = cells.collect();
+        let detectors = with_detectors.then(|| {
+            DETECTORS.map(|metric| {
+                let gauge = series.series(&self.detectors, &[model, version, role, metric]);
+                gauge.set(f64::NEG_INFINITY);
+                gauge
+            })
+        });
         PairSeries {
-            divergence: histogram(&self.divergence),
-            squares: real(&self.squares),
-            clipped: real(&self.clipped),
-            clips: whole(&self.clips),
-            at_temperature: histogram(&self.at_temperature),
-            at_temperature_squares: real(&self.at_temperature_squares),
-            agreements: whole(&self.agreements),
-            within_top5: whole(&self.within_top5),
-            class_nats: classes.names().map(class_nats).collect(),
-            bins: std::array::from_fn(bin),
-            cells: watched.collect(),
-            detectors: with_detectors.then(|| {
-                DETECTORS.map(|metric| {
-                    let of = &[model, version, role, metric];
-                    let gauge = self.detectors.with_label_values(of);
-                    gauge.set(f64::NEG_INFINITY);
-                    gauge
-                })
-            }),
+            divergence: series.series(&self.divergence, &of),
+            squares: series.series(&self.squares, &of),
+            clipped: series.series(&self.clipped, &of),
+            clips: series.series(&self.clips, &of),
+            at_temperature: series.series(&self.at_temperature, &of),
+            at_temperature_squares: series.series(&self.at_temperature_squares, &of),
+            agreements: series.series(&self.agreements, &of),
+            within_top5: series.series(&self.within_top5, &of),
+            class_nats,
+            bins,
+            cells,
+            detectors,
             classes: classes.clone(),
             clip_nats,
             expected,
         }
     }
 
-    fn show(&self, model: &str, version: &str, classes: &Classes, expected: &Expected) {
-        let of = &[model, version];
-        let set = |family: &GaugeVec, value: Option<f64>| {
-            if let Some(value) = value {
-                family.with_label_values(of).set(value);
-            }
-        };
+    fn show(&self, series: &mut Scope, of: [&str; 2], classes: &Classes, expected: &Expected) {
+        let [model, version] = of;
         if let Some(reference) = &expected.classes {
             for (class, share) in classes.names().zip(reference.shares()) {
                 let of = &[model, version, class];
-                self.reference_class_ratio.with_label_values(of).set(*share);
+                series.series(&self.reference_class_ratio, of).set(*share);
             }
-            set(&self.reference_samples, Some(expected.samples as f64));
         }
-        set(&self.reference_agreement, expected.agreement);
-        set(&self.reference_divergence, expected.kl_nats);
-        set(&self.reference_clipped, expected.kl_clipped_nats);
+        let samples = expected
+            .classes
+            .is_some()
+            .then_some(expected.samples as f64);
+        for (family, value) in [
+            (&self.reference_samples, samples),
+            (&self.reference_agreement, expected.agreement),
+            (&self.reference_divergence, expected.kl_nats),
+            (&self.reference_clipped, expected.kl_clipped_nats),
+        ] {
+            if let Some(value) = value {
+                series.series(family, &of).set(value);
+            }
+        }
         for watched in &expected.watched {
             for (cell, share) in watched.cells.shares().iter().enumerate() {
                 let of = &[model, version, &watched.name, &name(cell)];
-                self.reference_cell_ratio.with_label_values(of).set(*share);
+                series.series(&self.reference_cell_ratio, of).set(*share);
             }
-        }
-    }
-
-    /// Removes every series of a version that has been unloaded, in one of its roles, and its reference.
-    pub fn forget(&self, of: [&str; 3], classes: &Classes, expected: &Expected) {
-        // What was never made can't be removed: that is no failure.
-        let [model, version, role] = of;
-        for family in [&self.divergence, &self.at_temperature] {
-            let _ = family.remove_label_values(&of);
-        }
-        for family in [&self.squares, &self.clipped, &self.at_temperature_squares] {
-            let _ = family.remove_label_values(&of);
-        }
-        for family in [&self.clips, &self.agreements, &self.within_top5] {
-            let _ = family.remove_label_values(&of);
-        }
-        for class in classes.names() {
-            let _ = self
-                .class_nats
-                .remove_label_values(&[model, version, role, class]);
-            let _ = self
-                .reference_class_ratio
-                .remove_label_values(&[model, version, class]);
-        }
-        for bin in (0..BINS).map(|bin| bin.to_string()) {
-            let of = &[model, version, role, &bin];
-            let _ = self.bin_answers.remove_label_values(of);
-            let _ = self.bin_agreements.remove_label_values(of);
-            let _ = self.bin_probabilities.remove_label_values(of);
-        }
-        for watched in &expected.watched {
-            for cell in (0..watched.cells.shares().len()).map(name) {
-                let of = &[model, version, role, &watched.name, &cell];
-                let _ = self.cells.remove_label_values(of);
-                let of = &[model, version, &watched.name, &cell];
-                let _ = self.reference_cell_ratio.remove_label_values(of);
-            }
-        }
-        for metric in DETECTORS {
-            let _ = self
-                .detectors
-                .remove_label_values(&[model, version, role, metric]);
-        }
-        for family in [
-            &self.reference_samples,
-            &self.reference_agreement,
-            &self.reference_divergence,
-            &self.reference_clipped,
-        ] {
-            let _ = family.remove_label_values(&[model, version]);
         }
     }
 }

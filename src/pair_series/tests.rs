@@ -23,8 +23,9 @@ fn expected() -> Expected {
 fn readings_are_the_counters() {
     let metrics = Metrics::new();
     let families = PairMetrics::new(&metrics);
+    let mut scope = metrics.scope();
     let of = ["toy", "v1", "canary"];
-    let series = families.resolve(of, &classes(), expected(), 2.0, false);
+    let series = families.resolve(of, &mut scope, &classes(), expected(), 2.0, false);
     let mut comparison = Comparison::default();
     let (teacher, student) = ([2.0_f32, 0.0, 0.0], [0.0_f32, 1.0, 0.0]);
     comparison.begin(Scores::Logits(&teacher));
@@ -68,8 +69,9 @@ fn readings_are_the_counters() {
 fn a_version_that_has_gone_leaves_no_series() {
     let metrics = Metrics::new();
     let families = PairMetrics::new(&metrics);
+    let mut scope = metrics.scope();
     let of = ["toy", "v1", "stable"];
-    let series = families.resolve(of, &classes(), expected(), 2.0, true);
+    let series = families.resolve(of, &mut scope, &classes(), expected(), 2.0, true);
     series.show_detectors([0.5, 1.5]);
     assert_eq!(series.detectors(), Some([0.5, 1.5]));
     assert!(
@@ -77,7 +79,7 @@ fn a_version_that_has_gone_leaves_no_series() {
             .expect("text")
             .contains("v1")
     );
-    families.forget(of, &classes(), &expected());
+    drop(scope);
     let text = String::from_utf8(metrics.render()).expect("text");
     assert!(!text.contains("v1"), "{text}");
 }

@@ -1,97 +1,78 @@
 //! What an operator, or the judge, may do to an [`Assignment`]; pure.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     assignment::{Assignment, Share},
     plan::Plan,
+    verb::{Abort, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling, StartCanary, Verb},
 };
 use crate::store::VersionName;
 
-/// One step from an assignment to the next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
-pub enum Change {
-    /// Puts a version on trial, with a share of the traffic; 0 makes it a dark canary.
-    StartCanary {
-        /// The version.
-        version: VersionName,
-        /// Its share.
-        share: Share,
-        /// Who leads it.
-        #[serde(default)]
-        plan: Plan,
-    },
-    /// Gives the canary's way into other hands.
-    SetPlan {
-        /// Whose.
-        plan: Plan,
-    },
-    /// Gives canary and teacher other shares; what is left out stays.
-    SetSplit {
-        /// The canary's.
-        #[serde(default)]
-        canary: Option<Share>,
-        /// The teacher's.
-        #[serde(default)]
-        teacher: Option<Share>,
-    },
-    /// The canary becomes stable; the old stable stays warm as `previous`.
-    Promote,
-    /// Takes the canary out.
-    Abort,
-    /// The previous version, or the one named, becomes stable; the old stable becomes `previous`.
-    Rollback {
-        /// Another version than the previous one.
-        #[serde(default)]
-        to: Option<VersionName>,
-    },
-    /// Fills the teacher's role, or empties it.
-    SetTeacher {
-        /// The version; none empties the role.
-        version: Option<VersionName>,
-    },
+/// The one list of verbs: makes the enum of them, and what is the same for all.
+macro_rules! changes {
+    ($($verb:ident),* $(,)?) => {
+        /// One step from an assignment to the next.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Change {
+            $(
+                #[doc = concat!("See [`", stringify!($verb), "`].")]
+                $verb($verb)
+            ),*
+        }
+
+        /// Every action, as it stands in the audit log and in labels.
+        pub const ACTIONS: &[&str] = &[$($verb::ACTION),*];
+
+        impl Change {
+            /// As it stands in the audit log and in labels.
+            pub fn action(&self) -> &'static str {
+                match self {
+                    $(Self::$verb(_) => $verb::ACTION),*
+                }
+            }
+
+            /// How it is asked for over HTTP and on a terminal.
+            pub fn spelling(&self) -> Spelling {
+                match self {
+                    $(Self::$verb(verb) => verb.spelling()),*
+                }
+            }
+        }
+
+        $(
+            impl From<$verb> for Change {
+                fn from(verb: $verb) -> Self {
+                    Self::$verb(verb)
+                }
+            }
+        )*
+    };
 }
 
-/// Every action, as it stands in the audit log and in labels.
-pub const ACTIONS: [&str; 7] = [
-    "start_canary",
-    "set_plan",
-    "set_split",
-    "promote",
-    "abort",
-    "rollback",
-    "set_teacher",
-];
+changes!(
+    StartCanary,
+    SetPlan,
+    SetSplit,
+    Promote,
+    Abort,
+    Rollback,
+    SetTeacher
+);
 
 impl Change {
-    /// As it stands in the audit log and in labels.
-    pub fn action(&self) -> &'static str {
-        match self {
-            Self::StartCanary { .. } => "start_canary",
-            Self::SetPlan { .. } => "set_plan",
-            Self::SetSplit { .. } => "set_split",
-            Self::Promote => "promote",
-            Self::Abort => "abort",
-            Self::Rollback { .. } => "rollback",
-            Self::SetTeacher { .. } => "set_teacher",
-        }
-    }
-
     /// The version that it brings in by name: it must be loaded first.
     pub fn brings(&self) -> Option<&VersionName> {
         match self {
-            Self::StartCanary { version, .. } => Some(version),
-            Self::Rollback { to } => to.as_ref(),
-            Self::SetTeacher { version } => version.as_ref(),
-            Self::SetPlan { .. } | Self::SetSplit { .. } | Self::Promote | Self::Abort => None,
+            Self::StartCanary(start) => Some(&start.version),
+            Self::Rollback(rollback) => rollback.to.as_ref(),
+            Self::SetTeacher(teacher) => teacher.version.as_ref(),
+            Self::SetPlan(_) | Self::SetSplit(_) | Self::Promote(_) | Self::Abort(_) => None,
         }
     }
 }
 
 /// Why a change can't follow on an assignment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ChangeRefused {
     /// There is nothing on trial.
     #[error("there is no canary; start one first")]
     NoCanary,
@@ -127,46 +108,46 @@ impl Assignment {
     ///
     /// # Errors
     /// A change that doesn't make sense here.
-    pub fn apply(&self, change: &Change) -> Result<Self, Refusal> {
+    pub fn apply(&self, change: &Change) -> Result<Self, ChangeRefused> {
         let mut next = self.clone();
         next.generation += 1;
         match change {
-            Change::StartCanary {
+            Change::StartCanary(StartCanary {
                 version,
                 share,
                 plan,
-            } => {
+            }) => {
                 if let Some(canary) = &self.canary {
-                    return Err(Refusal::CanaryExists(canary.clone()));
+                    return Err(ChangeRefused::CanaryExists(canary.clone()));
                 }
                 self.free(version)?;
                 next.canary = Some(version.clone());
                 next.rollout += 1;
-                next.split.canary = *share;
+                next.split.canary = share.unwrap_or_default();
                 next.plan = *plan;
             }
-            Change::SetPlan { plan } => {
+            Change::SetPlan(SetPlan { plan }) => {
                 if self.canary.is_none() {
-                    return Err(Refusal::NoCanary);
+                    return Err(ChangeRefused::NoCanary);
                 }
                 next.plan = *plan;
             }
-            Change::SetSplit { canary, teacher } => {
+            Change::SetSplit(SetSplit { canary, teacher }) => {
                 next.split.canary = canary.unwrap_or(self.split.canary);
                 next.split.teacher = teacher.unwrap_or(self.split.teacher);
             }
-            Change::Promote => {
-                let canary = next.canary.take().ok_or(Refusal::NoCanary)?;
+            Change::Promote(Promote {}) => {
+                let canary = next.canary.take().ok_or(ChangeRefused::NoCanary)?;
                 next.stabilise(canary);
             }
-            Change::Abort => {
-                next.canary.take().ok_or(Refusal::NoCanary)?;
+            Change::Abort(Abort {}) => {
+                next.canary.take().ok_or(ChangeRefused::NoCanary)?;
                 next.split.canary = Share::default();
                 next.plan = Plan::Manual;
             }
-            Change::Rollback { to } => {
+            Change::Rollback(Rollback { to }) => {
                 let target = to.clone().or_else(|| self.previous.clone());
-                let target = target.ok_or(Refusal::NoPrevious)?;
+                let target = target.ok_or(ChangeRefused::NoPrevious)?;
                 if target == self.stable || self.teacher.as_ref() == Some(&target) {
                     self.free(&target)?;
                 }
@@ -174,13 +155,13 @@ impl Assignment {
                 next.canary = None;
                 next.stabilise(target);
             }
-            Change::SetTeacher { version: None } => {
+            Change::SetTeacher(SetTeacher { version: None }) => {
                 next.teacher = None;
                 next.split.teacher = Share::default();
             }
-            Change::SetTeacher {
+            Change::SetTeacher(SetTeacher {
                 version: Some(version),
-            } => {
+            }) => {
                 if self.teacher.as_ref() != Some(version) {
                     self.free(version)?;
                 }
@@ -193,26 +174,30 @@ impl Assignment {
 
     /// The change that leads back from `next` to this assignment's versions and shares, where one step does.
     pub fn undo(&self, change: &Change) -> Option<Change> {
-        match change {
-            Change::StartCanary { .. } => Some(Change::Abort),
-            Change::SetPlan { .. } => Some(Change::SetPlan { plan: self.plan }),
-            Change::SetSplit { .. } => Some(Change::SetSplit {
+        Some(match change {
+            Change::StartCanary(_) => Abort {}.into(),
+            Change::SetPlan(_) => SetPlan { plan: self.plan }.into(),
+            Change::SetSplit(_) => SetSplit {
                 canary: self.canary.is_some().then_some(self.split.canary),
                 teacher: self.teacher.is_some().then_some(self.split.teacher),
-            }),
-            Change::Promote => Some(Change::Rollback { to: None }),
-            Change::Rollback { .. } => Some(Change::Rollback {
+            }
+            .into(),
+            Change::Promote(_) => Rollback { to: None }.into(),
+            Change::Rollback(_) => Rollback {
                 to: Some(self.stable.clone()),
-            }),
-            Change::Abort => Some(Change::StartCanary {
+            }
+            .into(),
+            Change::Abort(_) => StartCanary {
                 version: self.canary.clone()?,
-                share: self.split.canary,
+                share: Some(self.split.canary),
                 plan: self.plan,
-            }),
-            Change::SetTeacher { .. } => Some(Change::SetTeacher {
+            }
+            .into(),
+            Change::SetTeacher(_) => SetTeacher {
                 version: self.teacher.clone(),
-            }),
-        }
+            }
+            .into(),
+        })
     }
 
     fn stabilise(&mut self, version: VersionName) {
@@ -223,29 +208,29 @@ impl Assignment {
     }
 
     /// Whether a version fills no role yet. `previous` is none: whoever was rolled back may be tried again.
-    fn free(&self, version: &VersionName) -> Result<(), Refusal> {
+    fn free(&self, version: &VersionName) -> Result<(), ChangeRefused> {
         let taken = super::Role::ALL
             .into_iter()
             .find(|role| self.filling(*role) == Some(version));
         match taken {
             None => Ok(()),
-            Some(role) => Err(Refusal::RoleTaken {
+            Some(role) => Err(ChangeRefused::RoleTaken {
                 version: version.clone(),
                 role,
             }),
         }
     }
 
-    fn check_shares(&self) -> Result<(), Refusal> {
+    fn check_shares(&self) -> Result<(), ChangeRefused> {
         let (canary, teacher) = (self.split.canary, self.split.teacher);
         if canary > Share::default() && self.canary.is_none() {
-            return Err(Refusal::NoCanary);
+            return Err(ChangeRefused::NoCanary);
         }
         if teacher > Share::default() && self.teacher.is_none() {
-            return Err(Refusal::NoTeacher);
+            return Err(ChangeRefused::NoTeacher);
         }
         if !self.split.fits() {
-            return Err(Refusal::TooMuch { canary, teacher });
+            return Err(ChangeRefused::TooMuch { canary, teacher });
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::{
 use prometheus::IntCounter;
 
 use super::{Assignment, RequestMetrics, Role, Seat, Split, Task, split, traffic::TrafficMetrics};
-use crate::{drift::sample_ratio, metrics::Classes, store::VersionName, version::Version};
+use crate::{drift::sample_ratio, store::VersionName, version::Version};
 
 /// Keys seen lately, one word each; a repeated key must not count twice in the sample-ratio check.
 const REMEMBERED: usize = 1024;
@@ -53,11 +53,6 @@ impl RolloutMetrics {
             requests: RequestMetrics::new(metrics),
             traffic: TrafficMetrics::new(metrics),
         }
-    }
-
-    /// Removes every series of a version that has been unloaded.
-    pub fn forget(&self, version: &Version, classes: &Classes) {
-        self.requests.forget(version, classes);
     }
 
     /// The families of a model's traffic as a whole.

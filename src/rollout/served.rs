@@ -145,30 +145,38 @@ impl RequestMetrics {
         }
     }
 
-    /// Puts a version in a role, its handles resolved.
+    /// Puts a version in a role, its handles resolved. They end with the version, not with the seat.
     pub fn seat(&self, role: Role, version: Arc<Version>, task: &Task) -> Seat {
         let classes = &task.classes;
+        let expected = version.expected(classes);
+        let mut series = version.series();
         let of = [version.model.as_str(), &version.name, role.as_str()];
-        let by =
-            |family: &IntCounterVec, last| family.with_label_values(&[of[0], of[1], of[2], last]);
+        let mut by =
+            |family: &IntCounterVec, last| series.series(family, &[of[0], of[1], of[2], last]);
         let outcomes = OUTCOMES.map(|(_, outcome)| by(&self.requests, outcome));
         // Stable has nobody to fall back to: series that can't move would only be noise.
         let fallbacks =
             (role != Role::Stable).then(|| FALLBACKS.map(|reason| by(&self.fallbacks, reason)));
-        let duration = self.duration.with_label_values(&of);
         let predictions = classes.names().map(|class| by(&self.predictions, class));
         let predictions = predictions.collect();
-        let top1_probability = self.top1_probability.with_label_values(&of);
-        let entropy = self.entropy.with_label_values(&of);
         let non_finite = Source::ALL.map(|source| by(&self.non_finite, source.as_str()));
+        let duration = series.series(&self.duration, &of);
+        let top1_probability = series.series(&self.top1_probability, &of);
+        let entropy = series.series(&self.entropy, &of);
         // The teacher has nobody to be compared with; stable is watched for as long as it is stable.
         let beside_teacher = (role != Role::Teacher).then(|| {
-            let expected = version.expected(classes);
-            let clip_nats = task.clip_nats;
             let with_detectors = role == Role::Stable;
-            self.pairs
-                .resolve(of, classes, expected, clip_nats, with_detectors)
+            let clip_nats = task.clip_nats;
+            self.pairs.resolve(
+                of,
+                &mut series,
+                classes,
+                expected,
+                clip_nats,
+                with_detectors,
+            )
         });
+        drop(series);
         Seat {
             role,
             version,
@@ -183,38 +191,6 @@ impl RequestMetrics {
             beside_teacher,
             live: Live::new(),
             breaker: Breaker::new(Instant::now()),
-        }
-    }
-
-    /// Removes every series of a version that has been unloaded.
-    pub fn forget(&self, version: &Version, classes: &Classes) {
-        let expected = version.expected(classes);
-        let (model, version) = (version.model.as_str(), version.name.as_str());
-        // What was never made can't be removed: that is no failure.
-        for role in Role::ALL.map(Role::as_str) {
-            self.pairs
-                .forget([model, version, role], classes, &expected);
-            for (_, outcome) in OUTCOMES {
-                let _ = self
-                    .requests
-                    .remove_label_values(&[model, version, role, outcome]);
-            }
-            for reason in FALLBACKS {
-                let _ = self
-                    .fallbacks
-                    .remove_label_values(&[model, version, role, reason]);
-            }
-            for class in classes.names() {
-                let of = &[model, version, role, class];
-                let _ = self.predictions.remove_label_values(of);
-            }
-            for source in Source::ALL.map(Source::as_str) {
-                let of = &[model, version, role, source];
-                let _ = self.non_finite.remove_label_values(of);
-            }
-            for family in [&self.duration, &self.top1_probability, &self.entropy] {
-                let _ = family.remove_label_values(&[model, version, role]);
-            }
         }
     }
 }

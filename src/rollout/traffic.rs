@@ -64,7 +64,7 @@ impl TrafficMetrics {
         match action {
             Some(action) => self.changes.with_label_values(&[model, action]).inc(),
             // A counter that begins with its first event shows no increase.
-            None => ACTIONS.into_iter().for_each(|action| {
+            None => ACTIONS.iter().for_each(|action| {
                 self.changes.with_label_values(&[model, action]);
             }),
         }

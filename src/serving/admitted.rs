@@ -121,8 +121,13 @@ impl Admitted<'_> {
 
     /// What counts only once: the caller where it has a key, else its first input where that is at hand, else the request.
     fn counted_as(&self, inputs: Option<&[PredictInput]>) -> u64 {
-        let of_request =
-            || split::draw(self.model.task.name.as_str(), 0, self.caller.request_id.as_bytes());
+        let of_request = || {
+            split::draw(
+                self.model.task.name.as_str(),
+                0,
+                self.caller.request_id.as_bytes(),
+            )
+        };
         let of_input = || Some(inputs?.first()?.hash());
         let of_caller = self.caller.key_hash(self.model);
         of_caller.or_else(of_input).unwrap_or_else(of_request)

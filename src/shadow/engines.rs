@@ -206,7 +206,7 @@ impl ShadowEngines {
             self.places.push(Place {
                 seat: seat.clone(),
                 engine: None,
-                duration: self.durations.with_label_values(of),
+                duration: version.series().series(&self.durations, of),
             });
             self.places.len() - 1
         })

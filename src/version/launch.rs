@@ -46,6 +46,7 @@ pub type Prepare =
 #[derive(Clone)]
 pub struct Launcher {
     prepare: Prepare,
+    metrics: Metrics,
     batch_metrics: BatchMetrics,
     delivery: Delivery,
     timings: GaugeVec,
@@ -58,6 +59,7 @@ impl Launcher {
     pub fn new(metrics: &Metrics, prepare: Prepare, delivery: Delivery) -> Self {
         Self {
             prepare,
+            metrics: metrics.clone(),
             batch_metrics: BatchMetrics::new(metrics),
             delivery,
             timings: metrics.real_gauges(
@@ -97,6 +99,7 @@ impl Launcher {
         let batching = decide(batch, &warmup, limit, options.intra_threads);
 
         let (model, name) = (files.model, files.version);
+        let mut series = self.metrics.scope();
         // Workers come from this thread and not from the one that examined: they would have its priority for ever.
         let batcher = Batcher::start(
             &blueprint,
@@ -104,8 +107,8 @@ impl Launcher {
             priority,
             &self.delivery,
             &self.batch_metrics,
-            &model,
-            &name,
+            [model.as_str(), name.as_str()],
+            &mut series,
         )
         .map_err(PreflightError::from)?;
 
@@ -120,6 +123,7 @@ impl Launcher {
             normalization,
             blueprint,
             batcher,
+            series: series.into(),
         };
         self.publish(&version);
         tracing::info!(
@@ -132,18 +136,6 @@ impl Launcher {
             "loaded"
         );
         Ok(Arc::new(version))
-    }
-
-    /// Removes every series of a version that has been unloaded.
-    pub fn forget(&self, version: &Version) {
-        let of = [version.model.as_str(), version.name.as_str()];
-        self.batch_metrics.forget(of[0], of[1]);
-        for timing in &version.warmup {
-            let rows = timing.rows.to_string();
-            let _ = self.timings.remove_label_values(&[of[0], of[1], &rows]);
-        }
-        let info = [of[0], of[1], version.sha256_prefix(), &version.engine];
-        let _ = self.versions.remove_label_values(&info);
     }
 
     /// On a thread of its own, since an engine lives and dies on one: the graph, the contract, the golden samples, then the
@@ -183,14 +175,13 @@ impl Launcher {
 
     fn publish(&self, version: &Version) {
         let of = [version.model.as_str(), version.name.as_str()];
+        let mut series = version.series();
         for timing in &version.warmup {
-            self.timings
-                .with_label_values(&[of[0], of[1], &timing.rows.to_string()])
-                .set(timing.seconds);
+            let of = &[of[0], of[1], &timing.rows.to_string()];
+            series.series(&self.timings, of).set(timing.seconds);
         }
-        self.versions
-            .with_label_values(&[of[0], of[1], version.sha256_prefix(), &version.engine])
-            .set(1);
+        let of = &[of[0], of[1], version.sha256_prefix(), &version.engine];
+        series.series(&self.versions, of).set(1);
     }
 }
 

@@ -38,17 +38,17 @@ fn entry(reason: &str) -> Entry {
 fn the_exit_code_says_whether_the_log_holds_and_the_text_names_the_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    let (code, _, told) = verify(folder, &[]);
+    let (code, _, printed) = verify(folder, &[]);
     assert_eq!(code, Some(1));
-    assert!(told.contains("audit.jsonl is missing"), "{told}");
+    assert!(printed.contains("audit.jsonl is missing"), "{printed}");
 
     let (mut journal, _) = Journal::open(folder).expect("opens");
     for reason in ["first", "second", "third"] {
         journal.record(&entry(reason)).expect("recorded");
     }
     // A running server doesn't mind.
-    let (code, good, told) = verify(folder, &[]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, good, printed) = verify(folder, &[]);
+    assert_eq!(code, Some(0), "{printed}");
     assert!(good.starts_with("3 lines"), "{good}");
     let (code, json, _) = verify(folder, &["--json"]);
     assert_eq!(code, Some(0));
@@ -62,11 +62,11 @@ fn the_exit_code_says_whether_the_log_holds_and_the_text_names_the_line() {
     let path = folder.join("audit.jsonl");
     let text = fs::read_to_string(&path).expect("a log");
     fs::write(&path, text.replacen("second", "zecond", 1)).expect("written");
-    let (code, _, told) = verify(folder, &[]);
+    let (code, _, printed) = verify(folder, &[]);
     assert_eq!(code, Some(1));
     assert!(
-        told.contains("audit.jsonl, line 2: it states the hash"),
-        "{told}"
+        printed.contains("audit.jsonl, line 2: it states the hash"),
+        "{printed}"
     );
     let (code, json, _) = verify(folder, &["--json"]);
     assert_eq!(code, Some(1));

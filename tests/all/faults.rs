@@ -115,8 +115,8 @@ async fn tensors_and_json_of_impossible_shape_are_refused_before_they_cost_anyth
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_limit_is_refused_with_and_without_its_length() {
     let server = TestServer::start(|config| config.requests.max_body_bytes = 10_000).await;
-    let told = raw(&server, &[&post("Content-Length: 1000000000000\r\n")]).await;
-    assert!(told.starts_with("HTTP/1.1 413"), "{told}");
+    let answer = raw(&server, &[&post("Content-Length: 1000000000000\r\n")]).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let chunk = format!("2710\r\n{}\r\n", "x".repeat(10_000));
     let head = post("Transfer-Encoding: chunked\r\n");
     let untold = raw(&server, &[&head, chunk.as_bytes(), chunk.as_bytes()]).await;

@@ -24,7 +24,7 @@ async fn server() -> TestServer {
     TestServer::fleet(versions, |_| {}).await
 }
 
-/// A shell's view of the binary: no terminal, and none of the settings of whoever runs the tests.
+/// A shell's view of the binary: no terminal, and none of the settings of the person who runs the tests.
 pub fn command(admin: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
     clean(&mut command);

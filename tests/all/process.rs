@@ -188,7 +188,7 @@ async fn a_second_sigterm_ends_it_now() {
         line.clear();
         assert!(
             log.read_line(&mut line).expect("text") > 0,
-            "the drain is told"
+            "the drain is logged"
         );
     }
     process.signal("TERM");
@@ -223,7 +223,7 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
     process.signal("TERM");
     assert_eq!(process.child.wait().expect("an end").code(), Some(0));
     let _ = load.await.expect("no panic");
-    // Its standard input has ended with its server, whom nobody can tell any more what it finds.
+    // Its standard input has ended with its server: nobody is left to read its result.
     while std::fs::exists(format!("/proc/{child}/exe")).is_ok_and(|there| there) {}
 }
 

@@ -15,7 +15,7 @@ use stillhouse_engine::{EngineError, scripted::Scripted};
 
 use crate::toy::{LABELS, SIDE};
 
-/// An engine that always answers this class, whatever it sees: a version that can be told by its answer.
+/// An engine that always answers this class, whatever it sees: a version that is recognised by its answer.
 pub fn always(class: usize) -> Scripted {
     scripted(move |_, rows| Ok(favour(class, rows)))
 }

@@ -60,7 +60,7 @@ impl TestServer {
     }
 
     /// Serves the model `toy` with a version for each blueprint, the first of them stable. Their files hold only their
-    /// names, by which they are told apart when they are loaded.
+    /// names, by which they are distinguished when they are loaded.
     pub async fn fleet(
         versions: Vec<(&'static str, Scripted)>,
         configure: impl FnOnce(&mut Config),
@@ -277,8 +277,8 @@ impl TestServer {
         }
     }
 
-    /// Waits until what operators are told at a path below the model's satisfies `enough`.
-    pub async fn told(
+    /// Waits until the admin plane's answer at a path below the model's satisfies `enough`.
+    pub async fn admin_view(
         &self,
         path: &str,
         enough: impl Fn(&serde_json::Value) -> bool,
@@ -288,11 +288,11 @@ impl TestServer {
             let path = format!("/admin/models/toy{path}");
             let reply = self.admin("GET", &path, &[], serde_json::Value::Null).await;
             assert_eq!(reply.status, 200, "{}", reply.text);
-            let told = reply.json();
-            if enough(&told) {
-                return told;
+            let view = reply.json();
+            if enough(&view) {
+                return view;
             }
-            assert!(begun.elapsed() < PATIENCE, "after a minute: {told:#}");
+            assert!(begun.elapsed() < PATIENCE, "after a minute: {view:#}");
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -1,4 +1,4 @@
-//! The model of the tests: 4 × 4 gray pixels, told apart by their mean luma.
+//! The model of the tests: 4 × 4 gray pixels, distinguished by their mean luma.
 
 use bytes::Bytes;
 use stillhouse::{

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does Stillhouse do on a GPU what it does on the processor, and as fast as onnxruntime in Python does it there?
+"""Does Stillhouse give the same answers on a GPU as on the processor, and is it as fast as onnxruntime in Python?
 
 Installs ONNX Runtime for the device, pinned, into target/gpu; builds; runs the engine's tests and every golden sample on the
 device; serves and asks about one picture; measures images a second by batch size, ours beside Python's on the same device.
@@ -30,9 +30,9 @@ def arguments():
     parser.add_argument("--device", default="cuda:0", help="cuda:0, tensorrt:0, or cpu for a dry run")
     parser.add_argument("--features", help="cargo's, such as turbojpeg")
     parser.add_argument("--sizes", default="1,2,4,8,16,32,64,128,256", help="batch sizes")
-    parser.add_argument("--seconds", type=float, default=1, help="for each size, way and round")
-    parser.add_argument("--rounds", type=int, default=3, help="in turn, ours and theirs; medians count")
-    parser.add_argument("--model", type=pathlib.Path, action="append", help="a network of yours, besides the shipped ones")
+    parser.add_argument("--seconds", type=float, default=1, help="for each size, method and round")
+    parser.add_argument("--rounds", type=int, default=3, help="alternating ours and theirs; medians are used")
+    parser.add_argument("--model", type=pathlib.Path, action="append", help="another network, in addition to the shipped ones")
     parser.add_argument("--json", action="store_true", help="print the report instead of the table")
     return parser.parse_args()
 
@@ -81,7 +81,7 @@ def main():
         print(json.dumps(report, indent=1))
         return
     print(f"\n{versions} versions reproduce their golden samples on {asked.device}; served by {engine}\n\n{compare.table(compared)}")
-    print("\nimages a second, medians. run: from and to this machine's memory, as ours; bound: input and output stay on the device")
+    print("\nimages per second, medians. run: input and output in host memory, as ours; bound: input and output stay on the device")
     print(f"written to {REPORT.relative_to(ROOT)}")
 
 

@@ -1,4 +1,4 @@
-"""Two measurements side by side. Pure."""
+"""Compares two measurements (pure)."""
 
 import statistics
 
@@ -6,7 +6,7 @@ COLUMNS = ("model", "batch", "ours", "python run", "ours over run", "python boun
 
 
 def rows(model, ours, theirs):
-    """Images a second by batch size, ours with those of Python; both must have measured the same sizes."""
+    """Compares images per second by batch size, ours with Python's; both must have the same sizes."""
     of_theirs = {row["batch"]: row for row in theirs["sizes"]}
     of_ours = {row["batch"]: row["batch"] / row["latency_seconds"] for row in ours["sizes"]}
     if set(of_ours) != set(of_theirs):
@@ -26,7 +26,7 @@ def rows(model, ours, theirs):
 
 
 def medians(rounds):
-    """Of several measurements of the same rows: each figure's median, ratios by round, since what disturbs one disturbs both."""
+    """The medians of several measurements of the same rows; ratios are taken per round, since a disturbance affects both."""
     return [
         {
             name: value if name in ("model", "batch") else statistics.median(row[name] for row in same)

@@ -1,4 +1,4 @@
-"""Is there a GPU that can be used? In words why not, else nothing."""
+"""Is there a usable GPU, and if not, why?"""
 
 import ctypes
 import pathlib
@@ -17,7 +17,7 @@ def can_be_loaded(library):
 
 
 def missing(device, which=shutil.which, exists=pathlib.Path.exists, loads=can_be_loaded):
-    """Why `device` can't be had on this machine; None where it can be tried."""
+    """Why `device` isn't available on this machine; None if it can be tried."""
     if device == "cpu":
         return None
     if not which("nvidia-smi") and not exists(pathlib.Path("/dev/nvidia0")):

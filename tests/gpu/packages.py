@@ -1,4 +1,4 @@
-"""ONNX Runtime from PyPI in a virtual environment of its own: the Python package to compare with, and in it the library for us."""
+"""ONNX Runtime from PyPI in its own virtual environment: the Python package for the comparison, which contains our library."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ ROOT = HERE.parent.parent
 
 
 class Packages:
-    """An environment for one kind of device, made unless it is there as pinned."""
+    """Creates the environment for one kind of device unless it exists with the pinned versions."""
 
     def __init__(self, device):
         kind = "cpu" if device == "cpu" else "cuda"
@@ -34,7 +34,7 @@ class Packages:
         return site
 
     def environment(self):
-        """For programs that are to use this library, and find CUDA's beside it."""
+        """Environment variables for programs that use this library and the CUDA libraries with it."""
         library = self.site() / "onnxruntime/capi"
         cuda = sorted(self.site().glob("nvidia/*/lib"))
         before = os.environ.get("LD_LIBRARY_PATH")

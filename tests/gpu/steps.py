@@ -1,4 +1,4 @@
-"""What is checked, one step after the other; each raises where something is wrong."""
+"""The steps of the check; each raises if something is wrong."""
 
 import json
 import os
@@ -23,16 +23,16 @@ fallback = false
 
 
 class Wrong(AssertionError):
-    """A step has shown that something is."""
+    """A step failed."""
 
 
 def run(command, more=None):
-    """A command that must end well; what it prints, unless it is to be seen."""
+    """Runs a command that must succeed; returns its output unless it is shown."""
     print("+ " + " ".join(str(word) for word in command), file=sys.stderr, flush=True)
     subprocess.run(command, check=True, cwd=ROOT, env=os.environ | (more or {}), stdout=sys.stderr)
 
 
-def told(command):
+def output_of(command):
     print("+ " + " ".join(str(word) for word in command), file=sys.stderr, flush=True)
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
@@ -42,7 +42,7 @@ def told(command):
 
 def build(cargo, features):
     run([cargo, "build", "--release", "--locked", "--bin", "stillhouse", *features])
-    # Without tract, which would be built anew for this choice of packages and takes minutes.
+    # Without tract, which would be built again for this choice of packages and takes minutes.
     example = ["-p", "stillhouse-engine", "--example", "batch_sizes", "--no-default-features", "--features", "ort"]
     run([cargo, "build", "--release", "--locked", *example])
 
@@ -54,9 +54,9 @@ def engines_agree(cargo, features, device):
 
 
 def golden_samples(program, device):
-    """Every golden sample of every shipped version on the device: within the tolerance of what the processor once said."""
+    """Every golden sample of every shipped version on the device, within the tolerance of the processor's recorded outputs."""
     command = [program, "models", "check", "--models", "models", "--engine", "onnxruntime", "--json"]
-    versions = json.loads(told([*command, "--set", f"engine.device={device}"]))
+    versions = json.loads(output_of([*command, "--set", f"engine.device={device}"]))
     bad = [one for one in versions if not one["good"]]
     if bad or not versions:
         raise Wrong(f"golden samples: {json.dumps(bad)[:2000]}")
@@ -64,7 +64,7 @@ def golden_samples(program, device):
 
 
 def one_picture(program, device):
-    """A server on the device, asked about one picture: who answered, and where it runs."""
+    """Sends one picture to a server on the device; returns who answered, and on which engine."""
     import machines
 
     with tempfile.TemporaryDirectory(prefix="stillhouse-gpu-") as folder:
@@ -84,15 +84,15 @@ def one_picture(program, device):
 def ours(model, device, sizes, seconds):
     example = ROOT / "target/release/examples/batch_sizes"
     command = [example, model, "--backend", "onnxruntime", "--device", device, "--json"]
-    return json.loads(told([*command, "--sizes", sizes, "--seconds", str(seconds)]))
+    return json.loads(output_of([*command, "--sizes", sizes, "--seconds", str(seconds)]))
 
 
 def theirs(python, model, device, sizes, seconds):
     command = [python, ROOT / "tests/gpu/theirs.py", model, device, sizes, str(seconds)]
-    return json.loads(told(command))
+    return json.loads(output_of(command))
 
 
 def gpu():
-    """Its name, driver and memory, as its own tool says."""
+    """Name, driver and memory, from nvidia-smi."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-    return told(query).strip().splitlines()
+    return output_of(query).strip().splitlines()

@@ -1,4 +1,4 @@
-"""What can be tested without a GPU: the line that says so, the comparison, and how Python is asked."""
+"""Tests that need no GPU: the message without one, the comparison, and the call of Python."""
 
 import contextlib
 import io
@@ -36,15 +36,15 @@ class Here(unittest.TestCase):
 
 class Skipped(unittest.TestCase):
     def test_it_is_one_line_and_nothing_else_happens(self):
-        said = io.StringIO()
+        output = io.StringIO()
         with (
             mock.patch.object(sys, "argv", ["check.py"]),
             mock.patch.object(here, "missing", return_value="no GPU here (test)"),
             mock.patch.object(packages.Packages, "install", side_effect=AssertionError("must not be reached")),
-            contextlib.redirect_stdout(said),
+            contextlib.redirect_stdout(output),
         ):
             check.main()
-        self.assertEqual(said.getvalue(), "skipped: no GPU here (test)\n")
+        self.assertEqual(output.getvalue(), "skipped: no GPU here (test)\n")
 
 
 OURS = {"sizes": [{"batch": 8, "latency_seconds": 0.002}, {"batch": 1, "latency_seconds": 0.001}]}

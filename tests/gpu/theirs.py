@@ -1,4 +1,4 @@
-"""Images a second of onnxruntime in Python, by batch size; run by the Python of the environment that has it. Prints JSON.
+"""Images per second of onnxruntime in Python, by batch size; run by the Python of its environment. Prints JSON.
 
 Two ways, both with our session options: `run` takes an array from this machine's memory and gives one back, as our engine
 does; `bound` finds its input on the device already and leaves its output there: what copying costs is missing.
@@ -38,9 +38,9 @@ def session(model, device):
     made = onnxruntime.InferenceSession(model, options, providers=providers(device))
     first = providers(device)[0]
     wanted = first if isinstance(first, str) else first[0]
-    # It would go on without, on the processor, and only warn.
+    # onnxruntime would only warn and continue on the processor.
     if made.get_providers()[0] != wanted:
-        raise SystemExit(f"{wanted} can't be had: {made.get_providers()}")
+        raise SystemExit(f"{wanted} isn't available: {made.get_providers()}")
     return made
 
 
@@ -55,7 +55,7 @@ def per_second(run, size, seconds):
 
 
 def bound(of, feed, device):
-    """A run whose input lies on the device already, and whose output stays there until the run is over."""
+    """A run whose input is on the device already, and whose output stays there."""
     kind, _, number = device.partition(":")
     place, number = ("cpu", 0) if kind == "cpu" else ("cuda", int(number or 0))
     binding = of.io_binding()

@@ -1,4 +1,4 @@
-"""Bad requests, each with the refusal that it must get: status, and the code that says why."""
+"""Malformed requests, each with the expected refusal: status and code."""
 
 import gzip
 import json
@@ -9,14 +9,14 @@ from wire import exchange, request
 
 DATA, ADMIN = "data", "admin"
 
-# Of a body in this play; the server's default is 16 MiB.
+# Limit of a body in this test; the server's default is 16 MiB.
 MAX_BODY_BYTES = 400_000
-# A version whose file isn't what its manifest says; whoever prepares the repository puts it there.
+# A version whose file doesn't match its manifest; it is added when the repository is prepared.
 BROKEN_VERSION = "broken"
 
 
 class BadInput(NamedTuple):
-    """A request to one of the two listeners, and what must come of it; no code where the protocol itself is broken."""
+    """A request to one of the two listeners and its expected result; without a code if the request isn't valid HTTP."""
 
     name: str
     door: str
@@ -51,12 +51,12 @@ def of_bodies():
     yield predict("gzip cut off", gzip.compress(bytes(5000))[:-9], 400, "body_encoding_corrupt", "Content-Encoding: gzip")
     yield predict("deflate that is none", b"\1\2\3", 400, "body_encoding_corrupt", "Content-Encoding: deflate")
     yield predict("brotli", b"\1\2\3", 415, "body_encoding_unknown", "Content-Encoding: br")
-    told = request("POST", "/predict", b"", "Content-Length: 1000000000000", length=False)
-    yield BadInput("a terabyte announced", DATA, told, 413, "body_too_large")
+    announced = request("POST", "/predict", b"", "Content-Length: 1000000000000", length=False)
+    yield BadInput("a terabyte announced", DATA, announced, 413, "body_too_large")
     lump = MAX_BODY_BYTES * 3 // 4
     chunks = (f"{lump:x}\r\n".encode() + bytes(lump) + b"\r\n") * 2
-    untold = request("POST", "/predict", chunks, "Transfer-Encoding: chunked", length=False)
-    yield BadInput("too much in chunks", DATA, untold, 413, "body_too_large")
+    unannounced = request("POST", "/predict", chunks, "Transfer-Encoding: chunked", length=False)
+    yield BadInput("too much in chunks", DATA, unannounced, 413, "body_too_large")
     tiny = request("POST", "/predict", b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n", "Transfer-Encoding: chunked", length=False)
     yield BadInput("50 000 tiny chunks", DATA, tiny, 415, "image_format_unsupported")
 
@@ -86,7 +86,7 @@ def of_pictures():
 
 
 def bombs():
-    """Pictures that are answered: what they carry besides a picture is never blown up."""
+    """Valid pictures whose additional compressed data must not be decompressed."""
     profile = bad_pictures.chunk(b"iCCP", b"p\0\0" + bad_pictures.bomb(20))
     text = bad_pictures.chunk(b"zTXt", b"t\0\0" + bad_pictures.bomb(20))
     for name, body in (
@@ -145,7 +145,7 @@ def every():
 
 
 def wrongly_answered(bad, ports):
-    """Sends it; what is wrong with the answer, or None."""
+    """Sends it; returns what is wrong with the response, or None."""
     status, body = exchange(ports[bad.door], bad.sent)
     if status != bad.status:
         return f"{bad.name}: answered with {status} instead of {bad.status}: {body[:300]!r}"

@@ -1,4 +1,4 @@
-"""Pictures that must be refused, or that cost far less than they pretend."""
+"""Pictures that must be refused, or that cost far less than they claim."""
 
 import struct
 import zlib
@@ -20,7 +20,7 @@ def png(width=SIDE, height=SIDE, data=None, *extra):
 
 def wrong_checksum():
     good = bytearray(png())
-    # Within the data's own checksum.
+    # Inside the range of the chunk's checksum.
     good[-14] ^= 0xFF
     return bytes(good)
 

@@ -1,4 +1,4 @@
-"""What tests/watch has already: the server under test, pictures, places."""
+"""Imports from tests/watch: the server under test, pictures, paths."""
 
 import importlib
 import pathlib

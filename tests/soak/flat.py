@@ -1,18 +1,18 @@
-"""Is it flat? Pure: from readings at equal points of the rounds to a verdict, with the numbers that it goes by."""
+"""Decides whether readings at equal points of the rounds are flat, and gives the numbers (pure)."""
 
 import statistics
 from typing import NamedTuple
 
-# What medians of memory may differ by. Single rounds scatter by 3 % (free pages that the C library keeps), medians of two or three
-# hardly less; in a long soak they are of a dozen. What leaks stops at neither.
+# Allowed difference of medians of memory. Single rounds scatter by 3 % (free pages that the C library keeps), medians of two or three
+# hardly less; in a long soak each is of a dozen. A leak exceeds both.
 GROWTH = {"many": 0.05, "few": 0.15}
 MANY_ROUNDS = 18
-# The first third warms up: caches, heaps and buffers find their size.
+# The first third is a warm-up, in which caches, heaps and buffers reach their size.
 LEAST_ROUNDS = 6
 
 
 class Verdict(NamedTuple):
-    """What was looked at, whether it is flat, and why one says so."""
+    """A check, whether it passed, and the reason."""
 
     what: str
     flat: bool
@@ -25,9 +25,9 @@ def thirds(readings):
 
 
 def memory(what, bytes_by_round):
-    """Flat: the median of the last third of the rounds is hardly above that of the second third."""
+    """Memory is flat if the median of the last third of the rounds is hardly above that of the second third."""
     if len(bytes_by_round) < LEAST_ROUNDS:
-        return Verdict(what, False, f"{len(bytes_by_round)} rounds say nothing; {LEAST_ROUNDS} would be the least")
+        return Verdict(what, False, f"{len(bytes_by_round)} rounds are not enough; at least {LEAST_ROUNDS} are needed")
     growth = GROWTH["many" if len(bytes_by_round) >= MANY_ROUNDS else "few"]
     _, second, last = thirds(bytes_by_round)
     before, after = statistics.median(second), statistics.median(last)
@@ -36,7 +36,7 @@ def memory(what, bytes_by_round):
 
 
 def count(what, by_round):
-    """Flat: at no point of rest are there more than at the first."""
+    """A count is flat if no idle point has more than the first."""
     first, most = by_round[0], max(by_round)
     if most <= first:
         return Verdict(what, True, f"{first} after the first round, at most {most} later")
@@ -45,7 +45,7 @@ def count(what, by_round):
 
 
 def per_hour(seconds, values):
-    """Growth an hour: the median of the slopes between all pairs of readings, which single outliers don't move."""
+    """Growth per hour: the median of the slopes between all pairs of readings (Theil-Sen), robust against outliers."""
     points = list(zip(seconds, values, strict=True))
     slopes = [(b[1] - a[1]) / (b[0] - a[0]) for i, a in enumerate(points) for b in points[i + 1 :] if b[0] > a[0]]
     return statistics.median(slopes) * 3600 if slopes else 0.0

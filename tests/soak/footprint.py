@@ -1,4 +1,4 @@
-"""What the server's process holds, and when it is at rest."""
+"""What the server's process holds, and when it is idle."""
 
 import contextlib
 import json
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from borrowed import machines
 
-# Nobody is asked for anything any more: the one connection and request are those of the question itself.
+# Idle: the one connection and request are those of the scrape itself.
 AT_REST = {
     'stillhouse_connections{listener="data"}': 0,
     'stillhouse_connections{listener="admin"}': 1,
     "stillhouse_requests_in_flight": 1,
 }
-# A thread for blocking work ends after 10 s without any.
+# Threads for blocking work end after 10 s without work.
 SETTLED_SECONDS = 12
 PATIENCE_SECONDS = 60
 LOOK_SECONDS = 0.25
@@ -24,7 +24,7 @@ LABEL = re.compile(r'(model|version)="([^"]*)"')
 
 
 class Footprint(NamedTuple):
-    """At one moment. `own_bytes` are those that only this process has, in memory or swapped out."""
+    """The footprint at one moment. `own_bytes` is private memory, resident or swapped out."""
 
     own_bytes: int
     resident_bytes: int
@@ -36,13 +36,13 @@ class Footprint(NamedTuple):
     series: int
 
 
-# What there must never be more of than at the first rest. All series together are told, but not judged: some counters begin
-# with their first event.
+# Counts that must never exceed those of the first idle point. The number of all series is reported but not checked, since
+# some counters start with their first event.
 COUNTS = ("threads", "descriptors", "children", "files", "stale_series")
 
 
 def metrics(server):
-    """Series with their values."""
+    """The series of /metrics with their values."""
     status, text = machines.ask("GET", f"http://127.0.0.1:{server.admin_port}/metrics")
     if status != 200:
         raise machines.Missed(f"/metrics was answered with {status}: {text[:300]}")
@@ -59,11 +59,11 @@ def take(server):
 
     children = 0
     for task in (process / "task").iterdir():
-        # A thread may end while it is looked at.
+        # A thread may end while it is read.
         with contextlib.suppress(OSError):
             children += len((task / "children").read_text().split())
     descriptors = len(os.listdir(process / "fd"))
-    # Only now: asking opens one.
+    # Last, because the request itself opens one.
     seen = metrics(server)
     return Footprint(
         own_bytes=kilobytes("RssAnon") + kilobytes("VmSwap"),
@@ -78,13 +78,13 @@ def take(server):
 
 
 def names_one_that_is_gone(series, models):
-    """Whether a series is about a version that isn't in the repository any more."""
+    """Whether a series belongs to a version that was removed from the repository."""
     of = dict(LABEL.findall(series))
     return "version" in of and not (models / of["model"] / of["version"]).is_dir()
 
 
 def threads_by_name(server):
-    """To say which are too many."""
+    """The names of threads, for messages."""
     names = (pathlib.Path("/proc") / str(server.child.process.pid) / "task").glob("*/comm")
     counted = {}
     for name in names:
@@ -95,7 +95,7 @@ def threads_by_name(server):
 
 
 def quiet(server):
-    """Nothing is connected, in flight or loaded without a role."""
+    """Whether nothing is connected, in flight, or loaded without a role."""
     seen = metrics(server)
     versions = json.loads(server.admin("GET", "/versions")[1])["versions"]
     idle = [one["version"] for one in versions if one["loaded"] and not one["roles"]]
@@ -107,8 +107,8 @@ def counts(footprint):
 
 
 def at_rest(server, first=None):
-    """Waits for rest, then for what ends by itself a while later: until there is no more of anything than at the `first` rest,
-    or, where this is the first, until the counts have stopped to change. What doesn't come to rest is read as it is."""
+    """Waits until the server is idle, and then until no count exceeds that of the `first` idle point, or, for the first one,
+    until the counts stop changing. After a time limit the counts are taken as they are."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not quiet(server) and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)

@@ -1,10 +1,10 @@
-"""A leak made on purpose: somebody who opens connections each round and never lets go. A soak that stays green with it is none."""
+"""A deliberate leak: a client that opens connections each round and never closes them. The soak test must fail with it."""
 
 import socket
 import threading
 
 EACH_ROUND = 3
-# More often than an idle connection is closed.
+# More often than idle connections are closed.
 KEEP_SECONDS = 1
 QUESTION = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -5,8 +5,8 @@ import subprocess
 
 from borrowed import ROOT, machines
 
-# Far from what a server of this play can do, so that whatever fails is no overload; and patient, so that a machine that
-# stands still for a while makes nothing fail.
+# Far below the server's maximum, so that failures aren't overload, and with long timeouts, so that a stall of the machine
+# causes no failures.
 PATIENT = ["--timeout", "60s", "--give-up-after", "60s", "--warmup", "0s"]
 SHAPES = (
     ["--rate", "150", "--connections", "16"],
@@ -16,7 +16,7 @@ SHAPES = (
 
 
 def play(program, port, number, seconds):
-    """All shapes, one after the other; what the load tester says at the end of each. One that says nothing has failed."""
+    """Runs all load shapes one after the other; yields the load tester's reports. Raises if there is no report."""
     return [run(program, port, shape, number, seconds / len(SHAPES)) for shape in SHAPES]
 
 
@@ -32,7 +32,7 @@ def run(program, port, shape, seed, seconds):
 
 
 def wrong(report):
-    """Checks of a report that weren't met, in words."""
+    """The failed checks of a report, as text."""
     reasons = [reason for phase in report["phases"] for reason in phase["reasons"]]
     unmet = [f"{check['what']}: {check['found']}" for check in report["checks"] if not check["ok"]]
     if unmet and reasons:

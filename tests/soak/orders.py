@@ -1,4 +1,5 @@
-"""What operators do in a round: a new version comes in, is tried, promoted, taken back and removed; others come and go.
+"""The admin requests of a round: a new version is uploaded, tested as a canary, promoted, rolled back and deleted; others are
+loaded and unloaded.
 
 Each order is for the generation that is there (If-Match), and must make the next one. A round leaves the model as it found it.
 """
@@ -10,7 +11,7 @@ import time
 
 from borrowed import ROOT, machines
 
-# Between two orders: enough answers for each generation to be seen.
+# Pause between two requests, so that every generation gets answers.
 PACE_SECONDS = 0.02
 
 STABLE, OTHER, SMALL, TEACHER = "s1", "s2", "s1-int8", "teacher-1"
@@ -25,7 +26,7 @@ def archive(version):
 
 
 class Operators:
-    """Who gives the orders, and what they know of the generation."""
+    """A client of the admin API that keeps track of the generation."""
 
     def __init__(self, server):
         self.server = server
@@ -49,8 +50,8 @@ class Operators:
         time.sleep(PACE_SECONDS)
 
     def round(self, number, going_on):
-        """One round of orders; `going_on` says whether the load still runs, so that swapping goes on as long."""
-        # A name of its own: what is kept by a version's name must go with it.
+        """One round of admin requests; swaps continue while `going_on()`, that is while the load runs."""
+        # A new name each round, to find state that is kept per version name.
         new = f"soak-{number}"
         self.ask("PUT", f"/versions/{new}", self.archive, 201)
         self.ask("POST", f"/versions/{new}/load")
@@ -67,7 +68,7 @@ class Operators:
             self.order("POST", "/rollback", to=STABLE)
             if not going_on():
                 break
-        # It must give up its place as the previous version before it can go.
+        # It must stop being the previous version before it can be deleted.
         self.order("POST", "/canary", version=OTHER, share="1%")
         self.order("POST", "/promote")
         self.order("POST", "/rollback")

@@ -1,4 +1,4 @@
-"""A round: load, operators, bad inputs and vanishing clients at once; then rest, and a look at what the server holds."""
+"""A round: load, admin requests, malformed requests and disconnecting clients at once; then idle, and the footprint is measured."""
 
 import concurrent.futures
 import json
@@ -15,7 +15,7 @@ from orders import Operators
 
 
 class Round(NamedTuple):
-    """What came of one."""
+    """The result of a round."""
 
     number: int
     ended_seconds: float
@@ -28,7 +28,7 @@ class Round(NamedTuple):
 
 
 class Play:
-    """What the rounds have in common."""
+    """What the rounds share."""
 
     def __init__(self, server, loadtest):
         self.server, self.loadtest = server, loadtest
@@ -41,7 +41,7 @@ class Play:
         self.first_rest = None
 
     def round(self, number, seconds):
-        """Everything at once, until the load ends and each of the others has done its share."""
+        """Runs everything at once until the load ends and the others have done their part."""
         orders = self.operators.orders
         with concurrent.futures.ThreadPoolExecutor() as side_by_side:
             reports = side_by_side.submit(load.play, self.loadtest, self.server.port, number, seconds)
@@ -66,12 +66,12 @@ class Play:
         )
 
     def refuse(self):
-        """Each bad input once; what was answered wrongly."""
+        """Sends each malformed request once; returns the wrong responses."""
         wrong = (bad_inputs.wrongly_answered(bad, self.ports) for bad in self.bad_inputs)
         return [one for one in wrong if one]
 
     def vanish(self):
-        """Each way to vanish once, the slow ones beside the others; how many, and who found no server."""
+        """Runs each kind of disconnecting client once, slow ones concurrently; returns their number, and those that couldn't connect."""
         lost = []
 
         def one(client):
@@ -90,15 +90,15 @@ class Play:
         return len(vanishing.AT_ONCE) + len(slow) - len(lost), lost
 
     def contradictions(self, seats):
-        """The answers of a run beside the journal and what operators were told."""
-        told = self.server.deployment()["generation"]
+        """Compares the answers of a run with the journal and with the responses to operators."""
+        current = self.server.deployment()["generation"]
         wrong = []
-        if told != self.operators.generation:
-            wrong.append(f"the server is at generation {told}, its operators know of {self.operators.generation}")
-        return wrong + consistent.contradictions(self.journalled(), seats, told)
+        if current != self.operators.generation:
+            wrong.append(f"the server is at generation {current}, its operators know of {self.operators.generation}")
+        return wrong + consistent.contradictions(self.journalled(), seats, current)
 
     def journalled(self):
-        """Who fills which role by generation; the journal's new lines are read."""
+        """The version in each role by generation, including new lines of the journal."""
         with (self.server.folder / "state/audit.jsonl").open() as journal:
             journal.seek(self.read)
             entries = [json.loads(line)["entry"] for line in iter(journal.readline, "")]

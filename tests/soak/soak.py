@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hours of everything at once, in minutes: does the server hold more at the end than at the beginning?
+"""Soak test: does the server hold more resources at the end than at the beginning?
 
 Rounds of well-formed load (by stillhouse-loadtest, which checks every answer) while operators bring versions in, promote,
 roll back and remove them, bad inputs are refused and clients vanish. Between rounds everything comes to rest, and memory,
@@ -26,9 +26,9 @@ import table
 import verdicts
 from borrowed import machines
 
-# Times are short enough for slow clients to be cut within a round, and long enough for honest ones on a busy machine.
+# Timeouts are short enough to disconnect slow clients within a round, and long enough for normal ones on a busy machine.
 SETTINGS = f"""
-# What examines a version gives way to everybody: where others keep the machine busy it takes its time.
+# Checking a version has low priority and takes long on a busy machine.
 [loading]
 unload_after_seconds = 1
 timeout_seconds = 600
@@ -40,7 +40,7 @@ fallback_after_ms = 30000
 rate = 0.5
 cooldown_seconds = 1
 
-# Measured, both would differ from load to load, and with them threads and memory.
+# If measured, both would differ between loads, and with them threads and memory.
 [batch]
 max_batch = 8
 workers = 2
@@ -58,7 +58,7 @@ deadline_ms = 60000
 format = "json"
 """
 
-# Of a round's load: in a long soak most of the time is load, in a short one there must be enough rounds.
+# Duration of a round's load: long in a long soak, short in a short one so that there are enough rounds.
 LOAD_SECONDS = {"long": 42, "short": 9}
 LONG_MINUTES = 10
 
@@ -68,13 +68,13 @@ def arguments():
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--server", help="the program under test (target/debug/stillhouse unless given)")
     parser.add_argument("--loadtest", help="the load tester (beside the server unless given)")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write what was seen into this file")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the readings to this file")
     parser.add_argument("--leak", action="store_true", help="let a client leak connections: the soak must fail")
     return parser.parse_args()
 
 
 def prepared(program, folder):
-    """A server on the shipped models and one that was tampered with."""
+    """A server with the shipped models and a tampered version."""
     server = machines.Server(program, folder, SETTINGS)
     broken = server.models / "fashion" / bad_inputs.BROKEN_VERSION
     shutil.copytree(server.models / "fashion/s2", broken)
@@ -84,7 +84,7 @@ def prepared(program, folder):
 
 
 def play(server, loadtest, minutes, leak):
-    """Rounds until the time is over."""
+    """Runs rounds until the time is over."""
     seen, began = [], time.monotonic()
     seconds = LOAD_SECONDS["long" if minutes >= LONG_MINUTES else "short"]
     with contextlib.ExitStack() as at_the_end:
@@ -104,12 +104,12 @@ def play(server, loadtest, minutes, leak):
 def main():
     asked = arguments()
     if not pathlib.Path("/proc/self/status").is_file():
-        print("skipped: what a process holds is read from /proc, and there is none")
+        print("skipped: there is no /proc, from which the footprint is read")
         return
     program = machines.built_server(asked.server)
     loadtest = pathlib.Path(asked.loadtest or program.parent / "stillhouse-loadtest").resolve()
     if not loadtest.is_file():
-        raise SystemExit(f"no load tester at {loadtest}: build it with `cargo build -p stillhouse-loadtest`, or name it")
+        raise SystemExit(f"no load tester at {loadtest}: build it with `cargo build -p stillhouse-loadtest`, or give its path")
     with tempfile.TemporaryDirectory(prefix="stillhouse-soak-") as folder:
         server = prepared(program, pathlib.Path(folder))
         with machines.stopped_at_the_end(server):

@@ -1,4 +1,4 @@
-"""What is printed and written down."""
+"""The test's output."""
 
 import flat
 
@@ -20,7 +20,7 @@ HEAD = "  ".join(name.rjust(width) for name, width, _ in COLUMNS)
 
 
 def line(one):
-    """A round, as it ends."""
+    """The line of a finished round."""
     text = "  ".join(str(value(one)).rjust(width) for _, width, value in COLUMNS)
     return text + "".join(f"\n       {reason}" for reason in one.wrong[:5])
 
@@ -31,14 +31,14 @@ def verdicts(found):
 
 
 def growth(rounds):
-    """Bytes an hour, of memory of its own, after the first third."""
+    """Growth of private memory in bytes per hour, after the first third."""
     _, second, last = flat.thirds(rounds)
     later = second + last
     return flat.per_hour([one.ended_seconds for one in later], [one.holds.own_bytes for one in later])
 
 
 def summary(rounds):
-    """All rounds in a few lines."""
+    """A summary of all rounds."""
     def total(name):
         return sum(getattr(one, name) for one in rounds)
 
@@ -46,9 +46,9 @@ def summary(rounds):
         f"{total('answers')} answers, {total('orders')} orders, {total('refusals')} bad inputs refused, "
         f"{total('vanished')} clients vanished"
     )
-    # Of a few rounds the slope is noise.
+    # With few rounds the slope is noise.
     if len(rounds) >= flat.MANY_ROUNDS:
-        text += f"\nmemory of its own {growth(rounds) / 1e6:+.1f} MB an hour, by the slopes since the first third"
+        text += f"\nprivate memory {growth(rounds) / 1e6:+.1f} MB per hour, by the slopes since the first third"
     return text
 
 

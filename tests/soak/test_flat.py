@@ -1,4 +1,4 @@
-"""The verdict can fail: on what grows, however slowly, and on nothing else."""
+"""Growth is detected, however slow, and nothing else."""
 
 import random
 import unittest

@@ -1,4 +1,4 @@
-"""Series of versions that are gone are told from those of versions that are there."""
+"""Series of deleted versions are distinguished from those of existing ones."""
 
 import pathlib
 import tempfile

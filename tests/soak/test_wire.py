@@ -1,4 +1,4 @@
-"""What is sent is as bad as it is meant to be, and an answer that isn't the right one is told."""
+"""Malformed requests are sent as intended, and wrong responses are reported."""
 
 import socket
 import threading
@@ -31,7 +31,7 @@ class Door:
 
 
 def answered(answer):
-    """What is wrong when a bad input that must get 400 `no_picture` gets this."""
+    """The problem reported for this response to an input that must get 400 `no_picture`."""
     door = Door(answer)
     bad = bad_inputs.predict("nothing", b"", 400, "no_picture")
     wrong = bad_inputs.wrongly_answered(bad, {bad_inputs.DATA: door.port})
@@ -48,14 +48,14 @@ class Answers(unittest.TestCase):
         self.assertIsNone(answered(http(400, '{"code":"no_picture"}')))
 
     def test_anything_else_is_told(self):
-        for answer, said in (
+        for answer, problem in (
             (http(200, '{"code":"no_picture"}'), "200 instead of 400"),
             (http(500, ""), "500 instead of 400"),
             (http(400, '{"code":"json_invalid"}'), "json_invalid instead of no_picture"),
             (http(400, "no JSON"), "without a code"),
             (b"", "0 instead of 400"),
         ):
-            self.assertIn(said, answered(answer))
+            self.assertIn(problem, answered(answer))
 
     def test_an_answer_is_read_whole(self):
         door = Door(http(200, "x" * 10_000))

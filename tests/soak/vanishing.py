@@ -1,4 +1,4 @@
-"""Clients that go when they shouldn't, or are slow until they are cut. None waits for an answer that it could judge."""
+"""Clients that disconnect early, or are slow until they are disconnected. None checks an answer."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ WHOLE = request("POST", "/predict", PICTURE)
 HEAD = WHOLE[: -len(PICTURE)]
 
 def until_cut(sock):
-    """Reads until the server ends it."""
+    """Reads until the server closes the connection."""
     with contextlib.suppress(*CUT_OFF):
         while sock.recv(65_536):
             pass
@@ -43,7 +43,7 @@ def within_a_chunk(ports):
 
 
 def without_the_answer(ports):
-    """The whole request, and away: the picture may stand in the queue, or be on the network."""
+    """Sends a whole request and disconnects: the picture may be queued or running."""
     for _ in range(20):
         sock = connect(ports["data"])
         sock.sendall(WHOLE)
@@ -58,7 +58,7 @@ def within_the_answer(ports):
 
 
 def within_a_form_of_many(ports):
-    """Fifty pictures that nobody waits for any more."""
+    """Sends fifty pictures and disconnects."""
     part = b'--b\r\nContent-Disposition: form-data; name="i"; filename="i"\r\n\r\n' + PICTURE + b"\r\n"
     form = request("POST", "/predict", part * 50 + b"--b--\r\n", "Content-Type: multipart/form-data; boundary=b")
     sock = connect(ports["data"])
@@ -67,7 +67,7 @@ def within_a_form_of_many(ports):
 
 
 def slow_head(ports):
-    """Says half of its head, then nothing, until it is cut."""
+    """Sends half of a head and then nothing until it is disconnected."""
     with connect(ports["data"]) as sock:
         sock.sendall(HEAD[:40])
         until_cut(sock)
@@ -80,14 +80,14 @@ def slow_body(ports):
 
 
 def idle(ports):
-    """Keeps its connection for a next request that never comes."""
+    """Keeps an idle connection open."""
     with connect(ports["data"]) as sock:
         sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         until_cut(sock)
 
 
 def deaf(ports):
-    """Asks again and again, and reads nothing, until the server gives it up."""
+    """Sends requests without reading responses until the server disconnects it."""
     questions = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
     with connect(ports["data"]) as sock, contextlib.suppress(*CUT_OFF):
         while True:
@@ -109,7 +109,7 @@ def http2_within_the_preface(ports):
 
 
 def http2_within_the_streams(ports):
-    """Twenty requests at a time, bodies begun, and away."""
+    """Starts twenty concurrent requests with incomplete bodies and disconnects."""
     sock = connect(ports["data"])
     streams = range(1, 41, 2)
     sock.sendall(PREFACE + b"".join(frame(1, 4, n, FIELDS) + frame(0, 0, n, PICTURE[:100]) for n in streams))
@@ -117,7 +117,7 @@ def http2_within_the_streams(ports):
 
 
 def http2_rapid_reset(ports):
-    """Each request is taken back at once; the server ends such a connection."""
+    """Resets each request immediately; the server closes such a connection."""
     resets = (frame(1, 4, n, FIELDS) + frame(3, 0, n, (8).to_bytes(4)) for n in range(1, 4001, 2))
     with connect(ports["data"]) as sock:
         with contextlib.suppress(*CUT_OFF):
@@ -128,14 +128,14 @@ def http2_rapid_reset(ports):
 
 
 def within_an_upload(ports):
-    """An operator's line breaks in the middle of an archive: nothing of it may stay."""
+    """Disconnects during an upload, of which nothing may remain."""
     sent = request("PUT", "/admin/models/fashion/versions/broken-off", bytes(100_000))
     with connect(ports["admin"]) as sock:
         sock.sendall(sent[:50_000])
 
 
 def within_a_load(ports):
-    """An operator asks for a version and doesn't wait: the load ends well all the same."""
+    """Requests to load a version and disconnects; the load must still complete."""
     sock = connect(ports["admin"])
     sock.sendall(request("POST", "/admin/models/fashion/versions/s1-int8/load"))
     reset(sock)

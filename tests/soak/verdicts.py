@@ -1,4 +1,4 @@
-"""From the rounds and what the server left behind to verdicts."""
+"""The checks over all rounds, the log and the journal."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ NAMES = {
     "stale_series": "series of versions that are gone",
 }
 
-# Failures of our own; refusals and vanished clients are none.
+# The server's own failures; refusals and disconnected clients don't count.
 FAULTS = (
     'stillhouse_refusals_total{reason="inference_failed"}',
     'stillhouse_refusals_total{reason="inference_panicked"}',
@@ -27,7 +27,7 @@ FAULTS = (
 
 
 def of_rounds(rounds):
-    """Is everything flat, and was every answer right? The first round warms up, and is the measure of what is counted."""
+    """Is everything flat, and was every answer right? The first round is the warm-up and the baseline of counts."""
     wrong = [f"round {one.number}: {reason}" for one in rounds for reason in one.wrong]
     answers = sum(one.answers for one in rounds)
     yield flat.Verdict("every answer is right", not wrong and answers > 0, "; ".join(wrong[:10]) or f"{answers} answers")
@@ -37,7 +37,7 @@ def of_rounds(rounds):
 
 
 def of_metrics(seen):
-    """Does the server itself know of failures?"""
+    """Did the server count failures?"""
     known = {series: seen[series] for series in FAULTS if seen[series]}
     return flat.Verdict("no fault in the metrics", not known, json.dumps(known) if known else f"{len(FAULTS)} kinds, none counted")
 
@@ -49,8 +49,8 @@ def of_log(lines):
 
 
 def of_journal(program, state):
-    """Every line of the audit log, every hash."""
+    """Verifies every line and hash of the audit log."""
     command = [program, "audit", "verify", "--state", state]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
-    return flat.Verdict("the journal holds", done.returncode == 0, said[0])
+    output = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
+    return flat.Verdict("the journal holds", done.returncode == 0, output[0])

@@ -1,14 +1,14 @@
-"""Requests as bytes, so that they can be as wrong, or end as early, as they like."""
+"""Requests as bytes, so that they can be malformed or incomplete."""
 
 import http.client
 import socket
 import struct
 
-# What a server that has refused already does to a client that still writes.
+# What a client that still writes sees after the server has refused and closed.
 CUT_OFF = (BrokenPipeError, ConnectionResetError)
 
 
-# For an answer, however busy the machine is.
+# Timeout of a response, generous for a busy machine.
 PATIENCE_SECONDS = 300
 
 
@@ -17,7 +17,7 @@ def connect(port, seconds=PATIENCE_SECONDS):
 
 
 def request(method, path, body=b"", *headers, length=True):
-    """A request whose connection ends with it; `length=False` leaves it to `headers` to say where the body ends."""
+    """A request with `Connection: close`; with `length=False`, `headers` must define the end of the body."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *headers]
     if length:
         lines.append(f"Content-Length: {len(body)}")
@@ -25,12 +25,12 @@ def request(method, path, body=b"", *headers, length=True):
 
 
 def exchange(port, sent):
-    """Status and body of the answer; status 0 where none came, and why."""
+    """Status and body of the response; status 0 and the reason if there was none."""
     with connect(port) as sock:
         try:
             sock.sendall(sent)
         except CUT_OFF:
-            # The answer may be there all the same.
+            # There may be a response anyway.
             pass
         answer = http.client.HTTPResponse(sock)
         try:
@@ -41,6 +41,6 @@ def exchange(port, sent):
 
 
 def reset(sock):
-    """Hangs up without a good-bye: what is unread or unsent is lost."""
+    """Closes with a reset: unread and unsent data is lost."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()

@@ -1,4 +1,4 @@
-"""After a play: has every query of the dashboards and every rule had data?"""
+"""After the steps: did every query of the dashboards and every rule have data?"""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ def panels_have_data(prometheus):
 
 
 def frames_have_data(prometheus):
-    """Every variable has values, every mark was set."""
+    """Every variable has values, and every annotation occurred."""
     asked, empty = 0, []
     for dashboard in dashboards().values():
         for variable in dashboard["templating"]["list"]:
@@ -39,7 +39,7 @@ def frames_have_data(prometheus):
 
 
 def rules_have_data(prometheus):
-    """Every rule was evaluated without an error, every recorded series was there."""
+    """Every rule was evaluated without an error, and every recorded series had data."""
     asked, empty = 0, []
     for group in prometheus.get("rules")["groups"]:
         for rule in group["rules"]:
@@ -54,7 +54,7 @@ def rules_have_data(prometheus):
 
 
 def commands_exist(program):
-    """Every command that the runbook, an alert or a page names is one of the program's, with its flags."""
+    """Every command in the runbook, an alert or a page exists, with its flags."""
     texts = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("runbook.md", "watching.md")]
     texts += [rule["annotations"]["description"] for rule in rules("alert")]
     named = {line for text in texts for line in re.findall(r"(?:`|^|\s)stillhouse ([a-z][^`\n#]*)", text, re.MULTILINE)}

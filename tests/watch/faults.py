@@ -1,4 +1,4 @@
-"""What happens to a server in real life, one step after the other, and what must be noticed of it."""
+"""The test's steps: each applies traffic or a fault to a server, and expects certain alerts and values."""
 
 import importlib.util
 import itertools
@@ -15,7 +15,7 @@ import pictures
 from machines import Missed, ask, until
 from promql import ROOT
 
-# What traffic of a few dozen pictures can't avoid: they aren't spread as ten thousand are.
+# Alerts that traffic of a few dozen pictures can't avoid, since their distribution differs from the reference's.
 UNAVOIDABLE = {"StillhouseInputDrift"}
 
 # Pictures of which the stable version is less sure are left out of healthy traffic: a few, sent again and again, would be a
@@ -24,7 +24,7 @@ SURE = 0.8
 
 
 class Play:
-    """A server, a Prometheus, and what the steps need of both."""
+    """A server and a Prometheus, with helpers for the steps."""
 
     def __init__(self, server, prometheus):
         self.server, self.prometheus = server, prometheus
@@ -32,7 +32,7 @@ class Play:
         self.healthy, self.seen = [], set()
 
     def expect(self, *alerts, seconds=25, meanwhile=lambda: None):
-        """The alerts fire, all of them, soon; `meanwhile` goes on with what causes them."""
+        """Waits until all of the alerts fire; `meanwhile` keeps causing them."""
 
         def all_fire():
             meanwhile()
@@ -44,10 +44,10 @@ class Play:
         except Missed as missed:
             trial = json.loads(self.server.admin("GET", "/evidence")[1] or "{}").get("on_trial") or {}
             wanting = sorted(set(alerts) - self.seen)
-            raise Missed(f"{missed}: {wanting} don't; the judge says {trial.get('reasons')}") from None
+            raise Missed(f"{missed}: {wanting} don't; the judge's reasons: {trial.get('reasons')}") from None
 
     def value(self, expr):
-        """The one value of a query; 0 where there is none yet."""
+        """The single value of a query; 0 if there is none yet."""
         seen = self.prometheus.now(expr)
         return sum(value for _, value in seen)
 
@@ -57,7 +57,7 @@ class Play:
     def start_canary(self, version, share, plan):
         body = {"version": version, "share": share, "plan": plan, "reason": "live test"}
         self.server.order("POST", "/canary", body)
-        # Counters must be seen at 0, or what comes within the first second is no increase.
+        # Counters must be scraped at 0 first, or events within the first second are no increase.
         seated = f'stillhouse_requests_total{{role="canary", version="{version}"}}'
         until("the canary is scraped", lambda: self.prometheus.now(seated), 15)
 
@@ -66,7 +66,7 @@ class Play:
 
 
 def sample_pictures(play):
-    """A picture of each class, and healthy traffic: of each class as many, all of them such that stable is sure."""
+    """Pictures of each class, and healthy traffic: equally many of each class, all with a confident answer of stable."""
     shifts, rows = list(itertools.product((0, -1, 1), repeat=2)), []
     for path in sorted((ROOT / "samples/fashion").glob("*.png")):
         sample = pictures.read(path.read_bytes())
@@ -83,23 +83,23 @@ def sample_pictures(play):
 
 
 def healthy(play):
-    """Traffic as at validation, one picture in ten of each class: nothing fires but what can't be avoided."""
+    """Traffic as at validation, one picture in ten of each class: only unavoidable alerts fire."""
     play.by_class, play.healthy = sample_pictures(play)
     answers = play.traffic(600)
     if {status for status, _ in answers} != {200}:
         raise Missed(f"healthy traffic was not answered: {answers[:3]}")
     pairs = 'sum(fleet:stillhouse_pairs:increase{window="1h", role="stable"})'
     until("500 pairs", lambda: play.value(pairs) > 500, 30)
-    # Long enough for counts, what follows from them, an alert, and its second of waiting.
+    # Long enough for counts, the rules on them, an alert, and its delay of a second.
     enough = time.time() + 5
     until("all of it is evaluated", lambda: play.prometheus.evaluated() > enough, 20)
     firing = play.prometheus.firing()
     if firing - UNAVOIDABLE:
-        raise Missed(f"healthy traffic must alarm nobody, but {firing} fire")
+        raise Missed(f"no alert may fire for healthy traffic, but {firing} do")
 
 
 def good_canary(play):
-    """A good canary on trial by hand: evidence from every metric, and nothing against it."""
+    """A good canary with a manual plan: evidence from every metric, and nothing against it."""
     play.start_canary("s2", "50%", "manual")
     play.traffic(400)
     by = '{{metric="{}", test="{}"}}'
@@ -107,7 +107,7 @@ def good_canary(play):
         expr = "fleet:stillhouse_evidence:log_e" + by.format(metric, test)
         until(f"evidence of {metric} for {test}", lambda expr=expr: play.prometheus.now(expr), 20)
     if not play.canary():
-        raise Missed("a canary that operators lead must stay")
+        raise Missed("a canary with a manual plan must stay")
 
 
 def draw():
@@ -119,7 +119,7 @@ def draw():
 
 
 def unfair_split(play):
-    """Only callers whose keys the canary answers: nobody can say any more what is compared with whom.
+    """Only callers whose keys belong to the canary, so that the comparison is biased.
 
     The judge then asks for somebody, or, since everything slow is the canary's now, would even roll it back.
     """
@@ -133,7 +133,7 @@ def unfair_split(play):
 
 
 def drifted(play):
-    """Inverted and over-exposed pictures: other answers, other inputs, and a student off its training distribution."""
+    """Inverted and over-exposed pictures: prediction drift, input drift, and a student outside its training distribution."""
     strange = [change(rows) for rows in play.by_class.values() for change in (pictures.inverted, overexposed)]
     bodies = [pictures.write(rows) for rows in strange]
 
@@ -150,7 +150,7 @@ def overexposed(rows):
 
 
 def agrees_with_the_formula(play):
-    """The fleet's KL by the rules is that of the server's counters by the formula, and what the server says itself."""
+    """KL of the rules equals the formula applied to the server's counters, and the server's own report."""
 
     def all_three():
         _, text = ask("GET", f"http://127.0.0.1:{play.server.admin_port}/metrics")
@@ -168,17 +168,17 @@ def agrees_with_the_formula(play):
         (by_server,) = [role["predictions"]["kl_nats"] for role in roles if role["role"] == "stable"]
         return abs(by_rules - kl) < 0.05 * kl and abs(by_rules - by_server) < 0.05 * kl
 
-    until("KL by the rules, by the formula and by the server are one", all_three, 20)
+    until("KL by the rules, by the formula and by the server are equal", all_three, 20)
 
 
 def damaged(play):
-    """Pictures cut off in the middle: the callers' fault, and nobody else's."""
+    """Truncated pictures: an error of the callers."""
     play.server.send([body[: len(body) // 2] for body in play.healthy[:40]])
     until("corrupt pictures are counted", lambda: play.value('stillhouse_refusals_total{reason="image_corrupt"}') == 40, 15)
 
 
 def bad_canaries(play):
-    """Two bad canaries led by the judge: it ends both, and says so."""
+    """Two bad canaries with automatic plans: the judge rolls both back, and an alert fires."""
     ended = 'stillhouse_judge_orders_total{action="abort"}'
     for count, version in enumerate(("bad-overconfident", "bad-blind"), start=1):
         play.start_canary(version, "25%", "automatic")
@@ -187,29 +187,29 @@ def bad_canaries(play):
             if time.monotonic() - began > 40:
                 raise Missed(f"{version} is still canary: {play.server.admin('GET', '/evidence')[1][:2000]}")
             play.traffic(60)
-        # Each by itself: an increase begins with a counter's second value.
+        # One after the other, since an increase starts with a counter's second value.
         until("the end is scraped", lambda count=count: play.value(ended) == count, 15)
     play.expect("StillhouseCanaryRolledBack")
 
 
 def not_numbers(play):
-    """A canary that answers NaN to bright pictures: stable answers for it, and its breaker opens."""
+    """A canary that returns NaN for bright pictures: stable answers instead, and its circuit breaker opens."""
     play.start_canary("bad-nan", "50%", "manual")
     bright = [pictures.write(overexposed(rows)) for rows in play.by_class.values()]
 
     def more():
         answers = play.server.send([play.random.choice(bright) for _ in range(200)])
         if {status for status, _ in answers} != {200}:
-            raise Missed("stable must answer for a canary that can't")
+            raise Missed("stable must answer if the canary fails")
 
-    # Fallbacks are told as a part of what all canaries of the last five minutes were given, and those before it had thousands.
+    # Fallbacks are a share of all requests to canaries in the last five minutes, and earlier canaries had thousands.
     play.expect("StillhouseNonFinite", "StillhouseFallbacks", "StillhouseBreakerOpen", meanwhile=more)
     if play.canary():
         play.server.order("POST", "/abort")
 
 
 def refused_version(play):
-    """A version whose file isn't what its manifest says, ordered twice."""
+    """A version whose file doesn't match its manifest, loaded twice."""
     broken = play.server.models / "fashion/broken"
     shutil.copytree(play.server.models / "fashion/s2", broken)
     network = broken / "model.onnx"
@@ -224,9 +224,9 @@ def refused_version(play):
 
 
 def overload(play):
-    """More at once than the queue holds, then more connections than are allowed."""
+    """More concurrent requests than the queue holds, then more connections than allowed."""
     refused = 0
-    # Bursts go on over several scrapes and evaluations: an increase is seen from one to the next.
+    # Bursts last over several scrapes and evaluations, so that an increase is seen.
     for _ in range(12):
         answers = play.traffic(800, threads=64)
         refused += sum(status == 503 for status, _ in answers)
@@ -246,7 +246,7 @@ def overload(play):
 
 
 def killed(play):
-    """The server is killed with a canary on trial, and comes back without what it knew about it."""
+    """The server is killed during a canary's trial and restarts without its evidence."""
     until("connections are free again", lambda: play.value('stillhouse_connections{listener="data"}') < 20, 15)
     play.start_canary("s2", "50%", "manual")
     play.traffic(60)
@@ -259,10 +259,10 @@ def killed(play):
 
 
 def crash_loop(play):
-    """It dies twice more."""
+    """It is killed twice more."""
     started = "sum(process_start_time_seconds)"
     for _ in range(2):
-        # The start is told in whole seconds, one more or less: two within a second could look like one.
+        # The start time is exported in whole seconds, so two starts within a second could look like one.
         until("it has run for a while", lambda: play.value("min(time() - process_start_time_seconds)") > 4, 20)
         before = play.value(started)
         play.server.stop(signal.SIGKILL)
@@ -272,7 +272,7 @@ def crash_loop(play):
 
 
 def no_teacher(play):
-    """The teacher's role is emptied while a canary waits for pairs."""
+    """The teacher is removed while a canary waits for pairs."""
     play.server.order("PUT", "/teacher", {"version": None})
     play.traffic(60)
     play.expect("StillhouseShadowsStarved", seconds=75)

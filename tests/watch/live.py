@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything at once: the real server under traffic and faults, watched by a real Prometheus with our rules.
+"""The real server under traffic and faults, monitored by a real Prometheus with our rules.
 
 It starts a server on the shipped models (teacher, s1 as stable, every answer shadowed), sends sample pictures and variants
 of them, then does what goes wrong in real life, and after each fault waits for the alerts that it must cause. At the end it
@@ -52,7 +52,7 @@ step_answers = 5
 format = "json"
 """
 
-# What no step causes, with the reason.
+# Alerts that no step causes, with the reason.
 NOT_PROVOKED = {
     "StillhouseNotScraped": "there is always a target",
     "StillhouseShadowsFailing": "takes a teacher that fails but was accepted",
@@ -86,7 +86,7 @@ def main():
                 failed += empty
             alerts = {rule["alert"] for rule in rules("alert")}
             unseen = alerts - play.seen - set(NOT_PROVOKED)
-            failed += [f"{alert} never fired, and isn't said not to" for alert in sorted(unseen)]
+            failed += [f"{alert} never fired and isn't listed as expected not to fire" for alert in sorted(unseen)]
             print(f"{len(play.seen):6} of {len(alerts)}  alerts fired; not provoked: {json.dumps(NOT_PROVOKED)}")
     if failed:
         raise SystemExit("\n".join(failed))

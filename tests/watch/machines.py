@@ -1,4 +1,4 @@
-"""The server under test and the Prometheus that watches it: started on free ports of this machine, stopped at the end."""
+"""Starts the server under test and its Prometheus on free ports, and stops them at the end."""
 
 import contextlib
 import datetime
@@ -21,11 +21,11 @@ from places import PROMETHEUS, ROOT
 
 
 class Missed(AssertionError):
-    """Something that had to come didn't."""
+    """An expected event didn't happen."""
 
 
 def until(what, look, seconds, every=0.2):
-    """Looks again and again until `look` answers with something true."""
+    """Calls `look` repeatedly until it returns something true."""
     deadline = time.monotonic() + seconds
     while True:
         seen = look()
@@ -43,7 +43,7 @@ def free_port():
 
 
 def ask(method, url, body=None, headers=None, seconds=20):
-    """Status and text; a refusal is an answer, too."""
+    """Status and text of the response, also of an error status."""
     request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
     try:
         with urllib.request.urlopen(request, timeout=seconds) as answer:
@@ -55,7 +55,7 @@ def ask(method, url, body=None, headers=None, seconds=20):
 
 
 class Child:
-    """A process of ours, with its output in a file."""
+    """A child process with its output in a file."""
 
     def __init__(self, name, folder, command, **environment):
         self.log = folder / f"{name}.log"
@@ -80,7 +80,7 @@ class Child:
                 self.process.wait()
 
 
-# What every server under test has: free ports, a folder of its own, and somebody in each role that a canary needs.
+# Settings of every server under test: free ports, its own folder, and a version in each role that a canary needs.
 PLACES = """
 [server]
 listen = "127.0.0.1:{port}"
@@ -99,7 +99,7 @@ state_path = "{folder}/state"
 
 
 class Server:
-    """Stillhouse on a copy of the shipped models, so that broken versions can be put beside them. `settings` come after PLACES."""
+    """Stillhouse on a copy of the shipped models, so that broken versions can be added. `settings` come after PLACES."""
 
     def __init__(self, program, folder, settings):
         self.program, self.folder = program, folder
@@ -128,7 +128,7 @@ class Server:
         return ask(method, url, body, {"content-type": "application/json"}, seconds=120)
 
     def order(self, method, path, body=None):
-        """An operator's order; it must be carried out."""
+        """An admin request, which must succeed."""
         status, text = self.admin(method, f"{path}?force=true", body or {})
         if status not in (200, 201):
             raise Missed(f"{method} {path} was answered with {status}: {text}")
@@ -138,7 +138,7 @@ class Server:
         return json.loads(self.admin("GET", "")[1])
 
     def send(self, bodies, threads=4, keys=None, seconds=60):
-        """Each body once, over a few connections; the statuses with the roles that answered."""
+        """Sends each body once, over a few connections; returns statuses and answering roles."""
         waiting, answers, lock = list(enumerate(bodies)), [], threading.Lock()
         waiting.reverse()
         deadline = time.monotonic() + seconds
@@ -173,7 +173,7 @@ class Server:
 
 
 class Prometheus:
-    """Debian's, on a copy of our configuration that looks each second and waits no longer than a second for an alert."""
+    """Debian's Prometheus with a copy of our configuration that scrapes every second and delays alerts by a second."""
 
     def __init__(self, folder, target):
         self.folder, self.port = folder, free_port()
@@ -209,7 +209,7 @@ class Prometheus:
         return json.loads(text)["data"]
 
     def now(self, expr):
-        """Series and their value at this moment."""
+        """Series and their current values."""
         return [(one["metric"], float(one["value"][1])) for one in self.get("query", query=expr)["result"]]
 
     def ever(self, expr):
@@ -219,22 +219,22 @@ class Prometheus:
         return [one["metric"] for one in points if any(finite.match(value) for _, value in one["values"])]
 
     def evaluated(self):
-        """The moment since which every group of rules has been evaluated."""
+        """The time of the least recent evaluation among all rule groups."""
         groups = self.get("rules")["groups"]
         last = (re.sub(r"\.\d+", "", group["lastEvaluation"]) for group in groups)
         return min(datetime.datetime.fromisoformat(moment).timestamp() for moment in last)
 
     def firing(self):
-        """Names of the alerts that fire; each must have found the words for it."""
+        """Names of the firing alerts; their annotations must have been rendered."""
         alerts = self.get("alerts")["alerts"]
         for alert in alerts:
             if re.search(r"<error|<no value>|\{\{", str(alert["annotations"])):
-                raise Missed(f"an alert without words: {alert}")
+                raise Missed(f"an alert without annotations: {alert}")
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
 
 def hurried(text):
-    """Rules and configuration with all waiting cut to a second; no expression is touched."""
+    """Rules and configuration with all delays shortened to a second; expressions are unchanged."""
     waits = r"^( *(?:for|interval|scrape_interval|evaluation_interval|scrape_timeout): ).*$"
     return re.sub(waits, r"\g<1>1s", text, flags=re.MULTILINE)
 
@@ -249,8 +249,8 @@ def stopped_at_the_end(*machines):
 
 
 def built_server(given):
-    """The program under test: the one named, else what cargo has built."""
+    """The program under test: the given one, else cargo's build."""
     for path in [given] if given else [ROOT / "target/debug/stillhouse", ROOT / "target/release/stillhouse"]:
         if path and pathlib.Path(path).is_file():
             return pathlib.Path(path).resolve()
-    raise SystemExit("no server: build it with `cargo build`, or name it")
+    raise SystemExit("no server: build it with `cargo build`, or give its path")

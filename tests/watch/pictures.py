@@ -1,11 +1,11 @@
-"""Gray pictures of 8 bits, read and written by zlib alone, and what becomes of them on the way to a server."""
+"""Gray pictures of 8 bits, read and written with zlib only, and ways to distort them."""
 
 import struct
 import zlib
 
 
 def read(png):
-    """Rows of bytes. Only what the samples are: gray, 8 bits, not interlaced."""
+    """Rows of bytes. Supports only the samples' format: gray, 8 bits, not interlaced."""
     at, header, data = 8, b"", b""
     while at < len(png):
         length, kind = struct.unpack_from(">I4s", png, at)
@@ -29,7 +29,7 @@ def read(png):
 
 
 def predicted(kind, left, above, corner):
-    """By PNG's five filters."""
+    """Reverses PNG's five filters."""
     if kind < 3:
         return (0, left, above)[kind]
     if kind == 3:
@@ -48,7 +48,7 @@ def write(rows):
 
 
 def shifted(rows, right, down):
-    """Moved by a few pixels, the edges filled with black: another picture of the same thing."""
+    """Shifted by a few pixels, with black edges: another picture of the same object."""
     width, black = len(rows[0]), bytes(len(rows[0]))
     moved = [black] * max(down, 0) + list(rows[max(-down, 0) : len(rows) - max(down, 0)]) + [black] * max(-down, 0)
     return [(bytes(max(right, 0)) + row[max(-right, 0) : width - max(right, 0)]).ljust(width, b"\0") for row in moved]

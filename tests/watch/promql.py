@@ -1,4 +1,4 @@
-"""What the tests read out of queries, rules and dashboards."""
+"""Reads queries, rules and dashboards for the tests."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import places
 
 ROOT, PROMETHEUS, DASHBOARDS = places.ROOT, places.PROMETHEUS, places.DASHBOARDS
 
-# A string in a query holds labels' values, which aren't names.
+# Strings in a query are labels' values, not names.
 STRING = re.compile(r'"[^"]*"|\'[^\']*\'')
 NAME = re.compile(r"(?<![\w:$])((?:fleet:|stillhouse:)?(?:stillhouse_|process_)?[a-z][\w:]*)")
 OURS = re.compile(r"^(fleet:|stillhouse:|stillhouse_|process_)")
@@ -21,7 +21,7 @@ def load(path):
 
 
 def names(expr):
-    """The series of ours, and the process's, that a query reads."""
+    """The Stillhouse and process metrics that a query reads."""
     return {name for name in NAME.findall(STRING.sub('""', expr)) if OURS.match(name)}
 
 
@@ -43,7 +43,7 @@ def dashboards():
 
 
 def panels(dashboard):
-    """Panels that ask something."""
+    """Panels with queries."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
@@ -63,7 +63,7 @@ def substituted(expr, rate_interval="1m", window="1h"):
 
 
 def promised_labels(target):
-    """The labels that a query's answer must have: those in its legend; of a table, those that it is grouped by."""
+    """The labels that a query's result must have: those in its legend, or for a table those it is grouped by."""
     if target["format"] == "table":
         grouped = re.match(r"\w+ by \(([\w, ]+)\)", target["expr"])
         return set(grouped[1].split(", ")) if grouped else set()

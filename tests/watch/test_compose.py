@@ -1,4 +1,4 @@
-"""compose.yaml: valid, pinned, private, and in step with what it mounts."""
+"""compose.yaml is valid, pinned, private, and consistent with the files it mounts."""
 
 import pathlib
 import re

@@ -19,19 +19,19 @@ from promql import DASHBOARDS, ROOT, dashboards, load, names, panels, rules, sub
 SOURCE = ROOT / "config/grafana/source"
 ASKED = {"type": "prometheus", "uid": "${datasource}"}
 
-# What Grafana reads from an annotation of Prometheus, but has no place in the SDK's schema.
+# Fields of an annotation that Grafana reads but the SDK's schema lacks.
 BEYOND_THE_SCHEMA = re.compile(r"^/annotations/list\[\d+\]/(step|titleFormat|textFormat|tagKeys)$")
 
-# Rare events are shown as counted: an increase would miss the first of each kind.
+# Rare events are shown as plain counters: an increase would miss the first of each kind.
 COUNTED = {"stillhouse_deployment_changes_total", "stillhouse_judge_orders_total"}
 
-# They belong to no server, or to all.
+# Series without a server.
 WITHOUT_JOB = re.compile(r"^stillhouse:\w+_objective:")
 FLEETWIDE = re.compile(r"^fleet:")
 
 
 def differences(given, came_back, path=""):
-    """What was set and came back otherwise; what the SDK adds of its own doesn't count."""
+    """Fields that changed in the round trip; fields that the SDK adds are ignored."""
     if isinstance(given, dict) and isinstance(came_back, dict):
         for key, value in given.items():
             if key in came_back:
@@ -88,7 +88,7 @@ class Frame(unittest.TestCase):
                 self.assertEqual(variable["label"].lower(), name)
                 self.assertTrue(variable["multi"] and variable["includeAll"])
                 self.assertEqual(variable["allValue"], ".+")
-                # On a change of the time range, too: versions come and go.
+                # Also reloaded on a change of the time range, since versions come and go.
                 self.assertEqual(variable["refresh"], 2)
             used = set(re.findall(r"\$\{?(\w+)", json.dumps([dashboard["panels"], dashboard["annotations"]])))
             used |= set(re.findall(r"\$(\w+)", json.dumps(dashboard["templating"])))
@@ -194,7 +194,7 @@ class Queries(unittest.TestCase):
 
 class Source(unittest.TestCase):
     def test_the_grid_fills_itself(self):
-        """The grid places panels side by side, wraps, and begins each section below the one before."""
+        """The grid places panels next to each other, wraps, and starts each section below the previous one."""
         spec = importlib.util.spec_from_file_location("panels", SOURCE / "panels.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""Nothing is drawn, alerted or documented that the server doesn't export."""
+"""Dashboards, alerts and documentation use only metrics that the server exports."""
 
 import re
 import unittest
@@ -8,7 +8,7 @@ from promql import HISTOGRAM, ROOT, dashboards, names, rules, targets
 SNAPSHOT = ROOT / "tests/all/snapshots/all__predict__metrics_keep_their_names.snap"
 DESCRIBED = ROOT / "docs/watching.md"
 
-# The process's own, by the prometheus crate on Linux.
+# Process metrics of the prometheus crate on Linux.
 PROCESS = {
     "process_cpu_seconds_total",
     "process_max_fds",
@@ -21,13 +21,13 @@ PROCESS = {
 
 
 def snapshot():
-    """Families that a test of the server saw, with their types."""
+    """Metric families in a snapshot of the server's tests, with their types."""
     lines = SNAPSHOT.read_text(encoding="utf-8").splitlines()
     return dict(re.match(r"# TYPE (\S+) (\S+)", line).groups() for line in lines if line.startswith("# TYPE"))
 
 
 def in_source():
-    """Families as the server's source names them: those without a series yet aren't in the snapshot."""
+    """Metric families in the server's source, since families without series aren't in the snapshot."""
     texts = (path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.rs"))
     return {f"stillhouse_{name}" for text in texts for name in re.findall(r'"([a-z][a-z0-9_]+)"', text)}
 
@@ -63,9 +63,9 @@ class Names(unittest.TestCase):
         self.assertEqual(len(table), len(set(table)))
         described = {f"stillhouse_{name}" for name in table}
         self.assertEqual(set(snapshot()) - described, set(), "docs/watching.md has a row for each metric")
-        self.assertEqual(described - self.known, set(), "docs/watching.md describes what isn't there")
+        self.assertEqual(described - self.known, set(), "docs/watching.md describes missing metrics")
         used = {HISTOGRAM.sub("", name) for _, expr in self.read for name in names(expr) if name.startswith("stillhouse_")}
-        self.assertEqual(used - described, set(), "docs/watching.md has a row for what is drawn")
+        self.assertEqual(used - described, set(), "docs/watching.md has a row for each metric used in dashboards")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Rules and alerts of config/prometheus: valid, tested, and each with a page in the runbook."""
+"""Rules and alerts of config/prometheus are valid, tested, and described in the runbook."""
 
 import collections
 import re
@@ -19,18 +19,18 @@ def run(*command):
 
 class Promtool(unittest.TestCase):
     def test_configuration_and_rules_are_valid(self):
-        code, said = run("promtool", "check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml")
-        self.assertEqual(code, 0, said)
+        code, output = run("promtool", "check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml")
+        self.assertEqual(code, 0, output)
 
     def test_rules_do_what_their_tests_say(self):
-        code, said = run("promtool", "test", "rules", *TESTS)
-        self.assertEqual(code, 0, said)
-        self.assertEqual(said.count("SUCCESS"), len(TESTS), said)
+        code, output = run("promtool", "test", "rules", *TESTS)
+        self.assertEqual(code, 0, output)
+        self.assertEqual(output.count("SUCCESS"), len(TESTS), output)
 
     def test_closed_forms_are_current(self):
-        code, said = run(sys.executable, PROMETHEUS / "tests/closed_form.py")
-        self.assertEqual(code, 0, said)
-        self.assertEqual(said, (PROMETHEUS / "tests/closed_form.yml").read_text(), "run closed_form.py anew")
+        code, output = run(sys.executable, PROMETHEUS / "tests/closed_form.py")
+        self.assertEqual(code, 0, output)
+        self.assertEqual(output, (PROMETHEUS / "tests/closed_form.yml").read_text(), "run closed_form.py again")
 
 
 class Recording(unittest.TestCase):
@@ -49,12 +49,12 @@ class Recording(unittest.TestCase):
         by_file = {file: group["rules"] for file, group in groups() if file.startswith("counts-")}
         hour, day = (str(by_file[f"counts-{window}.yml"]) for window in ("1h", "24h"))
         self.assertEqual(re.sub(r"\b1h\b", "24h", hour), day)
-        # What is older than the look-back of five minutes is gone: slower evaluation would leave gaps.
+        # Prometheus ignores samples older than five minutes: slower evaluation would leave gaps.
         intervals = [group.get("interval", "15s") for _, group in groups()]
         self.assertLessEqual(set(intervals), {"15s", "30s", "2m"})
 
     def test_every_rule_has_a_closed_form(self):
-        """Directly, or as the input of one that has: counts and references only pass values on."""
+        """Tested directly, or as the input of a tested rule: counts and references only pass values on."""
         tested = " ".join(
             case["expr"] for case_group in load(PROMETHEUS / "tests/closed_form.yml")["tests"]
             for case in case_group["promql_expr_test"]

@@ -1,7 +1,7 @@
 """The building blocks of the dashboards: queries, panels, and a grid that is filled from left to right.
 
-A panel says what it asks, in which unit the answer is, and in its description how to read it. Its datasource, id, place and
-looks are the same everywhere and are given here.
+A panel has a query, a unit, and a description of how to read it. Its datasource, id, place
+and look are added here.
 """
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}

@@ -1,4 +1,4 @@
-//! Compares manifest and graph: they must agree before anything runs.
+//! Checks that manifest and graph agree, before anything runs.
 
 use stillhouse_engine::{Dim, ElementType, Signature};
 

@@ -1,20 +1,20 @@
-//! What the caller may specify about a network, and how each decision is shown.
+//! Overrides from the caller, and the record of every decision.
 
 use std::{fmt, str::FromStr};
 
 use stillhouse_image::{Color, Filter, Layout, Resize};
 use stillhouse_store::manifest::OutputKind;
 
-/// What the caller knows better than the graph; everything else is decided by [`describe`](super::describe).
+/// Properties given by the caller, which take precedence over the graph; all others are decided by [`describe`](super::describe).
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// Width and height in pixels; needed where the graph takes a flat row that is no square.
+    /// Width and height in pixels; needed if the graph's input is a flat row that isn't a square.
     pub size: Option<(u32, u32)>,
     /// The network's channel order.
     pub color: Option<Color>,
-    /// Where the channels stand.
+    /// Position of the channel dimension.
     pub layout: Option<Layout>,
-    /// How the size is reached.
+    /// How pictures are resized.
     pub resize: Option<Resize>,
     /// With [`Resize::Crop`]: the length in pixels of the shorter side before the crop.
     pub resize_to: Option<u32>,
@@ -22,35 +22,35 @@ pub struct Overrides {
     pub pad: Option<u8>,
     /// The resampling filter.
     pub filter: Option<Filter>,
-    /// Multiplied to bytes first.
+    /// Factor that bytes are multiplied with first.
     pub scale: Option<f32>,
     /// Subtracted second.
     pub mean: Option<Vec<f32>>,
     /// Divided by last.
     pub std: Option<Vec<f32>>,
-    /// The output that holds the scores, where the graph has several.
+    /// The output with the scores, if the graph has several.
     pub output_name: Option<String>,
-    /// What the scores are; checked against what the network answers.
+    /// Kind of the scores; checked against the network's outputs.
     pub output_kind: Option<OutputKind>,
-    /// One line for people.
+    /// One-line description.
     pub description: String,
 }
 
-/// Who decided.
+/// The origin of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The caller.
     Given,
-    /// It stands in the graph.
+    /// The graph.
     Graph,
-    /// It was seen in the network's answers.
+    /// Observed in the network's outputs.
     Observed,
-    /// Nobody: a usual value, to be looked at.
+    /// A common default, which should be reviewed.
     Default,
 }
 
 impl Origin {
-    /// [`Origin::Given`] where something is given.
+    /// [`Origin::Given`] if there is a value.
     pub(super) fn given_or<T>(given: &Option<T>, otherwise: Self) -> Self {
         if given.is_some() {
             Self::Given
@@ -65,9 +65,9 @@ impl Origin {
 pub struct Choice {
     /// The manifest's key.
     pub key: &'static str,
-    /// What was decided.
+    /// The decided value.
     pub value: String,
-    /// By whom.
+    /// Its origin.
     pub origin: Origin,
 }
 
@@ -96,17 +96,17 @@ impl fmt::Display for Choice {
 /// Reads `224x224`, width first.
 ///
 /// # Errors
-/// What would be right.
+/// Invalid text; the message shows the valid form.
 pub fn size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once(['x', 'X', '×']);
     let sides = sides.and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     sides.ok_or_else(|| format!("`{text}` is no size: write WIDTHxHEIGHT in pixels, e.g. 224x224"))
 }
 
-/// Reads `0.5`, `1/255` or several of them with commas between.
+/// Reads `0.5`, `1/255` or a comma-separated list of such numbers.
 ///
 /// # Errors
-/// What would be right.
+/// Invalid text; the message shows the valid form.
 pub fn numbers(text: &str) -> Result<Vec<f32>, String> {
     text.split(',').map(|part| number(part.trim())).collect()
 }
@@ -114,7 +114,7 @@ pub fn numbers(text: &str) -> Result<Vec<f32>, String> {
 /// Reads `0.5` or `1/255`.
 ///
 /// # Errors
-/// What would be right.
+/// Invalid text; the message shows the valid form.
 pub fn number(text: &str) -> Result<f32, String> {
     let float = |text: &str| f64::from_str(text).ok();
     let value = match text.split_once('/') {

@@ -5,7 +5,7 @@ use stillhouse_engine::{Dim, Port};
 use super::{Choice, ImportError, Origin, Overrides};
 use stillhouse_image::{Color, Layout, Resize, Transform};
 
-/// A picture's shape that the graph's input could mean.
+/// A possible interpretation of the graph's input shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Frame {
     layout: Layout,
@@ -14,7 +14,7 @@ struct Frame {
     height: usize,
 }
 
-/// Decides the transform and returns each decision.
+/// Decides the transform and returns the decisions.
 pub(super) fn transform(
     input: &Port,
     overrides: &Overrides,
@@ -33,7 +33,7 @@ pub(super) fn transform(
         .find(|frame| allowed(frame, overrides))
         .ok_or_else(|| refusal(input, overrides))?;
 
-    // A flat row says neither where the channels stand nor how long its lines are.
+    // A flat row has neither the position of the channels nor the width.
     let shape = if row.len() == 1 {
         Origin::Default
     } else {
@@ -63,7 +63,7 @@ pub(super) fn transform(
     Ok((transform, choices))
 }
 
-/// Everything that a row of this shape could be, the likeliest first.
+/// All interpretations of a row of this shape, the likeliest first.
 fn candidates(row: &[usize], overrides: &Overrides) -> Vec<Frame> {
     let nchw = |channels, height, width| Frame {
         layout: Layout::Nchw,
@@ -247,7 +247,7 @@ fn choices(transform: &Transform, overrides: &Overrides, shape: Origin) -> Vec<C
     choices
 }
 
-/// An enum's word in the manifest.
+/// The name of an enum value in the manifest.
 fn word(value: impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
@@ -362,13 +362,13 @@ mod tests {
     }
 
     #[test]
-    fn every_decision_is_told() {
-        let found = |dims: &[usize], overrides: &Overrides| {
+    fn every_decision_is_reported() {
+        let decisions = |dims: &[usize], overrides: &Overrides| {
             let (_, choices) = transform(&port(dims), overrides).unwrap();
             choices.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(
-            found(&[3, 224, 196], &Overrides::default()),
+            decisions(&[3, 224, 196], &Overrides::default()),
             [
                 "transform.color = rgb (default)",
                 "transform.size = 196x224 (graph)",
@@ -388,7 +388,7 @@ mod tests {
             ..Overrides::default()
         };
         assert_eq!(
-            found(&[3072], &overrides),
+            decisions(&[3072], &overrides),
             [
                 "transform.color = rgb (default)",
                 "transform.size = 32x32 (default)",

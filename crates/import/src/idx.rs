@@ -19,7 +19,7 @@ impl Idx {
     /// Reads a file.
     ///
     /// # Errors
-    /// A file that can't be read, or that holds something else than its header says.
+    /// A file that can't be read, or that doesn't match its header.
     pub fn read(path: &Path) -> Result<Self, ImportError> {
         let content = |detail: String| ImportError::Content {
             path: path.display().to_string(),

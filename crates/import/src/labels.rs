@@ -1,11 +1,11 @@
-//! Label files as people have them: ImageNet's own list names two classes `crane` and two `maillot`.
+//! Label files, which may have duplicates: ImageNet's list has two classes `crane` and two `maillot`.
 
 use std::collections::HashMap;
 
 use super::{Choice, Origin};
 use stillhouse_store::Labels;
 
-/// Reads one label a line; duplicate labels get their class number appended, and that is reported as a choice.
+/// Reads one label per line. Duplicate labels get their class number appended, which is reported as a decision.
 ///
 /// # Errors
 /// A line that is empty, or too few lines.
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubled_labels_are_told_apart_by_class() {
+    fn duplicate_labels_get_their_class_number() {
         let (labels, choices) = read_labels("cat\ncrane\ndog\ncrane\n").unwrap();
         assert_eq!(*labels, ["cat", "crane (1)", "dog", "crane (3)"]);
         assert_eq!(choices.len(), 2);

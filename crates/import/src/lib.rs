@@ -1,12 +1,12 @@
-//! Brings a network in: from an ONNX file and its labels to a version, every open question answered by the graph, by
-//! the caller or by a stated default.
+//! Imports a network: makes a version from an ONNX file and its labels. Every property comes from the graph, from the caller,
+//! or is a stated default.
 //!
 //! | module      | holds                                                                   |
 //! |-------------|-------------------------------------------------------------------------|
-//! | `choice`    | what may be overridden, and how each decision is shown                  |
+//! | `choice`    | overrides, and the record of every decision                             |
 //! | `frame`     | the transform that fits a graph's input                                 |
-//! | `labels`    | label files as people have them                                         |
-//! | `pictures`  | golden pictures: the caller's, or drawn ones                            |
+//! | `labels`    | label files                                                             |
+//! | `pictures`  | golden pictures: the caller's, or generated ones                        |
 //! | `outputs`   | files of validation outputs: `.npy`, `.json`, `.csv`                      |
 //! | `validation`| validation pictures: idx files and folders                              |
 //! | `idx`       | the format of MNIST and its relatives                                   |
@@ -37,11 +37,11 @@ pub use choice::{Choice, Origin, Overrides, number, numbers, size};
 pub use labels::read_labels;
 pub use pictures::{drawn, named};
 
-/// Why a network can't be brought in.
+/// Why a network can't be imported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// The graph is not one that is served, or the engine refuses it.
+    /// The graph isn't supported, or the engine refuses it.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// No picture has the shape of the graph's input.
@@ -50,22 +50,22 @@ pub enum ImportError {
     /// Label file and graph disagree.
     #[error("the graph has {classes} classes, {labels} labels are given{hint}")]
     Labels {
-        /// Scores per picture in the graph.
+        /// Number of the graph's scores per picture.
         classes: usize,
         /// Lines in the label file.
         labels: usize,
-        /// What may be the reason.
+        /// A possible reason.
         hint: &'static str,
     },
-    /// A golden picture can't be used, or the network gives something else than scores for it.
+    /// A golden picture can't be used, or the network returns no valid scores for it.
     #[error(transparent)]
     Golden(#[from] GoldenError),
-    /// The caller's word against what the network answers.
+    /// The caller's setting contradicts the network's outputs.
     #[error("--output says {given}, but the network answers {found}: leave it out or correct it")]
     Kind {
-        /// By the caller.
+        /// The caller's value.
         given: &'static str,
-        /// Observed.
+        /// The observed value.
         found: &'static str,
     },
     /// A softmax that was quantised with the rest: neither probabilities nor logits.
@@ -73,15 +73,15 @@ pub enum ImportError {
         "the graph ends in a softmax, but {found}: leave the softmax out of the quantisation, or out of the graph"
     )]
     RoundedSoftmax {
-        /// What was seen.
+        /// The observed values.
         found: String,
     },
-    /// A file that can't be used.
+    /// An unusable file.
     #[error("{path}: {detail}")]
     Content {
         /// The file.
         path: String,
-        /// What is wrong and what would be right.
+        /// The problem, and what would be valid.
         detail: String,
     },
 }
@@ -142,8 +142,8 @@ pub fn describe(
     golden::record(network.as_mut(), &transform, &mut golden)?;
     golden.iter_mut().for_each(tighten);
     if blind(&golden) {
-        let note = "every picture gives the same outputs: they can't distinguish a right transform from a wrong one";
-        choices.push(Choice::new("golden", note, Origin::Observed));
+        let warning = "every picture gives the same outputs: they can't reveal a wrong transform";
+        choices.push(Choice::new("golden", warning, Origin::Observed));
     }
     let element = match signature.input.element {
         ElementType::F32 => Element::F32,

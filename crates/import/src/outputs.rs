@@ -1,4 +1,4 @@
-//! Files of validation outputs, one row a picture: NumPy's `.npy`, `.json` (a list of lists), `.csv` without a header.
+//! Files of validation outputs, one row per picture: NumPy's `.npy`, `.json` (a list of lists), `.csv` without a header.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ impl Outputs {
         Ok(Self { classes, values })
     }
 
-    /// Reads a file; its extension says how.
+    /// Reads a file; its extension gives the format.
     ///
     /// # Errors
     /// A file that can't be read, of another kind, or of another shape than `[pictures, classes]`.
@@ -61,7 +61,7 @@ impl Outputs {
         outputs.map_err(content)
     }
 
-    /// The rows, one a picture.
+    /// The rows, one per picture.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.classes)
     }

@@ -1,4 +1,4 @@
-//! Golden pictures: the caller's files, or drawn ones where there are none.
+//! Golden pictures: the caller's files, or generated ones if there are none.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use stillhouse_image::{Color, Transform};
 
-/// Gives each file a name of its own that a version can keep: `My Cat.jpeg` → `My-Cat`, the second one `My-Cat-2`.
+/// Gives each file a unique name that is valid in a version: `My Cat.jpeg` → `My-Cat`, the second one `My-Cat-2`.
 pub fn named(files: Vec<(String, Bytes)>) -> Vec<(String, Bytes)> {
     let mut taken = HashSet::new();
     let name = |file: String| {
@@ -33,8 +33,8 @@ pub fn named(files: Vec<(String, Bytes)>) -> Vec<(String, Bytes)> {
     names.into_iter().map(name).zip(bytes).collect()
 }
 
-/// Four pictures of the network's own size, the same on every machine and for ever: nobody's photograph, but enough to
-/// distinguish networks, transforms and damaged weights.
+/// Four generated pictures of the network's size, always the same. They aren't realistic, but sufficient to detect another
+/// network, another transform or a damaged weight.
 pub fn drawn(transform: &Transform) -> Vec<(String, Bytes)> {
     let (width, height) = (transform.width, transform.height);
     let mut noise = 0x5711_1105_u64;

@@ -1,4 +1,4 @@
-//! Reference statistics: what was seen at validation, for drift and divergence to be measured against.
+//! Reference statistics from validation, with which drift and divergence are compared.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use stillhouse_image::Statistics;
 use stillhouse_store::manifest::{OutputKind, Reference};
 
 /// Statistics of a student's validation outputs and, where there are a teacher's for the same pictures, of their
-/// distance. Each side may be logits or probabilities, which is seen from the numbers. Divergences are
+/// distance. Each side may be logits or probabilities, which is detected from the numbers. Divergences are
 /// KL(teacher‖student) at T = 1 in nats; `top1_probability`, `margin` (the gap between the two largest log-probabilities,
-/// in nats) and, for logits, `log_sum_exp` get their quantiles.
+/// in nats) and, for logits, `log_sum_exp` get their 20-quantiles.
 ///
 /// # Errors
 /// Matrices of different shapes.
@@ -73,7 +73,7 @@ pub fn measure(student: &Outputs, teacher: Option<&Outputs>) -> Result<Reference
     Ok(reference)
 }
 
-/// The quantiles of what is watched of the pictures themselves, by its name; nothing of no pictures.
+/// The 20-quantiles of the pictures' statistics, by name; empty without pictures.
 pub fn input_ventiles(pictures: &[Statistics]) -> BTreeMap<String, Vec<f64>> {
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (name, value) in pictures.iter().flat_map(Statistics::named) {

@@ -111,7 +111,7 @@ fn files(described: &Described) -> VersionFiles {
 
 /// The reason why `files` are refused, which is the same on every engine.
 fn refusal(files: &VersionFiles) -> String {
-    let found: Vec<String> = every_engine()
+    let messages: Vec<String> = every_engine()
         .iter()
         .map(|engine| {
             preflight(files, engine, &prepare, Priority::Foreground)
@@ -119,8 +119,11 @@ fn refusal(files: &VersionFiles) -> String {
                 .to_string()
         })
         .collect();
-    assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
-    found[0].clone()
+    assert!(
+        messages.iter().all(|one| *one == messages[0]),
+        "{messages:?}"
+    );
+    messages[0].clone()
 }
 
 #[test]
@@ -195,17 +198,17 @@ fn every_shape_is_described_and_reproduced_on_every_engine() {
 
 #[test]
 fn decisions_say_whose_they_are() {
-    let found = |network: &ModelProto, overrides: &Overrides| {
+    let choices_of = |network: &ModelProto, overrides: &Overrides| {
         let described = described(network, overrides).unwrap();
         let choices: Vec<String> = described.choices.iter().map(ToString::to_string).collect();
         choices[choices.len() - 3..].join("; ")
     };
     assert_eq!(
-        found(&logits("N,48"), &Overrides::default()),
+        choices_of(&logits("N,48"), &Overrides::default()),
         "golden = 4 pictures (default); output.name = y (graph); output.kind = logits (observed)"
     );
     assert_eq!(
-        found(&softmax("N,48"), &Overrides::default()),
+        choices_of(&softmax("N,48"), &Overrides::default()),
         "golden = 4 pictures (default); output.name = y (graph); output.kind = probabilities (graph)"
     );
     let given = Overrides {
@@ -214,7 +217,7 @@ fn decisions_say_whose_they_are() {
         ..Overrides::default()
     };
     assert_eq!(
-        found(&softmax("N,48"), &given),
+        choices_of(&softmax("N,48"), &given),
         "golden = 4 pictures (default); output.name = y (given); output.kind = probabilities (given)"
     );
 }
@@ -344,16 +347,16 @@ fn what_does_not_fit_is_refused_with_both_values() {
     );
 }
 
-/// Faults 18: the right file under a manifest that says something else.
+/// Faults 18: the right file with a manifest that contradicts it.
 #[test]
 fn a_manifest_that_contradicts_the_graph_is_refused_with_both_values() {
     let good = files(&described(&logits("N,3,4,4"), &Overrides::default()).unwrap());
     let check = |change: &dyn Fn(&mut Manifest), parts: &[&str]| {
         let mut files = good.clone();
         change(&mut files.manifest);
-        let found = refusal(&files);
+        let message = refusal(&files);
         for part in parts {
-            assert!(found.contains(part), "{found} should say {part}");
+            assert!(message.contains(part), "{message} should contain {part}");
         }
     };
     check(&|m| m.output.classes = 4, &["output.classes", "4", "3"]);
@@ -371,7 +374,7 @@ fn a_manifest_that_contradicts_the_graph_is_refused_with_both_values() {
         &["output.kind", "probabilities", "logits"],
     );
     check(&|m| m.output.name = "z".into(), &["z", "y"]);
-    // What only the samples can detect: another scale, the wrong channel order, the wrong layout in a flat row.
+    // What only the samples reveal: another scale, the wrong channel order, the wrong layout in a flat row.
     check(&|m| m.transform.scale *= 1.1, &["golden sample `drawn-"]);
     check(
         &|m| m.transform.color = Color::Bgr,
@@ -449,7 +452,7 @@ fn what_is_imported_is_read_and_served_again() {
 }
 
 #[test]
-fn a_standalone_model_is_served_from_memory_and_leaves_nothing() {
+fn a_standalone_network_is_served_from_memory_and_leaves_nothing() {
     let standalone = described(&logits("N,48"), &Overrides::default()).unwrap();
     let standalone = standalone
         .into_standalone(Path::new("some/where/My Net_v2.onnx"))
@@ -519,8 +522,8 @@ fn small_outputs_are_held_to_a_small_tolerance() {
 }
 
 #[test]
-fn samples_that_tell_nothing_are_told() {
-    let is_noted = |overrides: &Overrides| {
+fn useless_samples_are_reported() {
+    let reported = |overrides: &Overrides| {
         let choices = described(&logits("N,48"), overrides).unwrap().choices;
         choices.iter().any(|choice| {
             choice
@@ -528,8 +531,8 @@ fn samples_that_tell_nothing_are_told() {
                 .contains("every picture gives the same outputs")
         })
     };
-    assert!(!is_noted(&Overrides::default()));
-    assert!(is_noted(&Overrides {
+    assert!(!reported(&Overrides::default()));
+    assert!(reported(&Overrides {
         std: Some(vec![1e12]),
         mean: Some(vec![1e12]),
         ..Overrides::default()

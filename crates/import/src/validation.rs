@@ -1,4 +1,4 @@
-//! Validation pictures as people have them: an idx file, or a folder of picture files.
+//! Validation pictures from an idx file, or from a folder of picture files.
 
 use std::{
     fs,
@@ -64,7 +64,7 @@ pub fn answer(
 
 type See<'a> = &'a mut dyn FnMut(Pixels, Statistics) -> Result<(), ImportError>;
 
-/// Shows every picture at `path`, as the network sees it; in a folder they come by name, those of folders in it last.
+/// Visits every picture at `path` in the network's size; in a folder sorted by name, subfolders last.
 fn each(path: &Path, transform: &Transform, see: See<'_>) -> Result<(), ImportError> {
     let mut thumbnail = Thumbnail::new();
     let mut show = |picture: Picture| {
@@ -103,7 +103,7 @@ fn each(path: &Path, transform: &Transform, see: See<'_>) -> Result<(), ImportEr
     Ok(())
 }
 
-/// Picture files of a folder, and of the folders in it: one a class, often.
+/// Picture files of a folder and its subfolders, which often are one per class.
 fn files(folder: &Path, deeper: bool) -> Result<Vec<PathBuf>, ImportError> {
     let wrong = |error: std::io::Error| content(folder, error.to_string());
     let entries = fs::read_dir(folder).map_err(wrong)?;

@@ -3,12 +3,16 @@
 //! Each module declares its own families here-by ([`Metrics::counters`] and its siblings) and resolves its handles once;
 //! the hot path only touches atomics.
 
+mod scope;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{
     CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
     TextEncoder, core::Collector,
 };
+
+pub use scope::Scope;
 
 /// What every metric's name begins with.
 const PREFIX: &str = "stillhouse_";
@@ -75,6 +79,7 @@ impl Classes {
 #[derive(Clone)]
 pub struct Metrics {
     families: Arc<Mutex<Vec<Box<dyn Collector>>>>,
+    holders: scope::Holders,
 }
 
 impl Default for Metrics {
@@ -88,10 +93,16 @@ impl Metrics {
     pub fn new() -> Self {
         let metrics = Self {
             families: Arc::default(),
+            holders: Arc::default(),
         };
         #[cfg(target_os = "linux")]
         metrics.register(prometheus::process_collector::ProcessCollector::for_self());
         metrics
+    }
+
+    /// Makes series that end when it is dropped.
+    pub fn scope(&self) -> Scope {
+        Scope::new(self.holders.clone())
     }
 
     /// A family of counters; `help` becomes its documentation.

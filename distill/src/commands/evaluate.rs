@@ -1,4 +1,4 @@
-//! `evaluate`: one network, or two side by side, against labels and a teacher.
+//! `evaluate`: compares one network, or two, with labels and a teacher.
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -10,16 +10,16 @@ use std::{
 };
 use stillhouse_distill::{
     batches::Pixels,
-    compare::{Paired, paired},
+    compare::{PairedComparison, paired},
     config::Config,
     datasets::Splits,
     devices,
-    measure::{likeness, score},
+    measure::{compare_with_teacher, score},
     teacher::{self, Teacher},
-    train::{logits, size},
+    train::logits,
 };
 
-/// Single pictures timed for the latency.
+/// Number of single pictures timed for the latency.
 const TIMED: usize = 200;
 
 #[derive(Debug, Args)]
@@ -32,10 +32,10 @@ pub(crate) struct Arguments {
     /// Set one key of the file (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// For agreement and divergence
+    /// The teacher, for agreement and divergence
     #[arg(long)]
     teacher: Option<PathBuf>,
-    /// A second network: who is right where the other is wrong?
+    /// A second network to compare with: which is right where the other is wrong?
     #[arg(long)]
     beside: Option<PathBuf>,
 }
@@ -45,7 +45,7 @@ impl Arguments {
         let device = devices::parse("cpu")?;
         let config = Config::load(&self.config, &self.set)?;
         let data = Splits::read(&config.data, &config.transform, config.seed)?;
-        let (classes, size) = (data.labels.len(), size(&config));
+        let (classes, size) = (data.labels.len(), config.size());
         let labels = data
             .test
             .labels
@@ -76,7 +76,7 @@ impl Arguments {
             let score = score(&own, classes, labels);
             let like = teacher
                 .as_ref()
-                .map(|(teacher, _)| likeness(teacher, &own, classes));
+                .map(|(teacher, _)| compare_with_teacher(teacher, &own, classes));
             table.add_row([
                 path.display().to_string(),
                 format!("{} of {}", score.errors, score.samples),
@@ -117,7 +117,7 @@ impl Arguments {
         }
         println!("{per_class}");
         if let [(first, _), (second, _)] = all.as_slice() {
-            let Paired {
+            let PairedComparison {
                 first_only,
                 second_only,
                 p_value,

@@ -1,4 +1,4 @@
-//! `export`: from a run to a version.
+//! `export`: writes a run as a version.
 
 use anyhow::Result;
 use clap::Args;
@@ -8,12 +8,12 @@ use stillhouse_distill::{
     datasets::Splits,
     devices,
     onnx::Graph,
-    place::Place,
     run::{self, Run},
     spoil::Spoil,
     teacher::{self, NetworkTeacher},
-    train::{logits, shape, size},
-    version::Draft,
+    train::logits,
+    version::VersionDraft,
+    version_path::VersionPath,
 };
 use stillhouse_store::manifest::Training;
 
@@ -25,13 +25,13 @@ pub(crate) struct Arguments {
     run: PathBuf,
     /// The version to write, as REPOSITORY/MODEL/VERSION, e.g. models/fashion/s1
     version: PathBuf,
-    /// The teacher for agreement and divergence; default: the one that taught. Its ONNX version is faster than its run
+    /// The teacher for agreement and divergence; default: the run's teacher. An exported version is faster than a run
     #[arg(long)]
     teacher: Option<PathBuf>,
-    /// How the manifest names the teacher; default: its path
+    /// Name of the teacher in the manifest; default: its path
     #[arg(long)]
     teacher_name: Option<String>,
-    /// What the manifest says of it; default: the configuration's description
+    /// Description in the manifest; default: the configuration's description
     #[arg(long)]
     description: Option<String>,
     /// Break it for a drill: overconfident=4 (logits times 4) or nan-on-bright=0.05 (NaN for the brightest 5 %)
@@ -44,16 +44,16 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
-        Place::of(&self.version)?.check(self.force)?;
+        VersionPath::of(&self.version)?.check(self.force)?;
         let device = devices::parse("cpu")?;
         let (run, config) = Run::open(&self.run)?;
         let data = Splits::read(&config.data, &config.transform, config.seed)?;
         let classes = data.labels.len();
-        let shape = shape(&config, classes);
+        let shape = config.shape(classes);
         let (network, _) = run.load(run::result(&run)?, &config, shape, &device)?;
         let mut graph = Graph::new();
         let mut output = network.to_graph(&mut graph);
-        let size = size(&config);
+        let size = config.size();
         let mut student =
             NetworkTeacher::new(network, config.transform.clone(), classes, device.clone());
         let mut own = logits(&mut student, &data.test, size)?;
@@ -70,7 +70,7 @@ impl Arguments {
             }
             None => None,
         };
-        let draft = Draft {
+        let draft = VersionDraft {
             description: self
                 .description
                 .clone()

@@ -1,4 +1,4 @@
-//! `plan`: all runs of an experiment, and its table.
+//! `plan`: all runs of an experiment, and its table of results.
 
 use anyhow::Result;
 use clap::Args;
@@ -14,10 +14,10 @@ use stillhouse_distill::{
     datasets::{Dataset, Splits},
     devices,
     measure::{Score, score},
-    plan::{Plan, Planned},
+    plan::{Plan, PlannedRun},
     run::{self, Run},
     teacher::NetworkTeacher,
-    train::{logits, shape, size},
+    train::logits,
 };
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Runs at the same time
     #[arg(long, default_value_t = 1)]
     jobs: usize,
-    /// Threads a run; default: all cores shared evenly
+    /// Threads per run; default: all cores, shared evenly
     #[arg(long)]
     threads: Option<usize>,
     /// Where to train
@@ -105,7 +105,7 @@ fn table(plan: &Plan, out: &Path) -> Result<Table> {
 
 fn after(
     table: &mut Table,
-    planned: &Planned,
+    planned: &PlannedRun,
     class: usize,
     raised: &[usize],
     of_class: &(Vec<usize>, Vec<usize>),
@@ -142,7 +142,7 @@ fn row(title: &str, paper: Option<f64>, errors: &[usize]) -> [String; 4] {
     ]
 }
 
-/// The run's score after its bias was raised by the training pictures, none left out, without their labels.
+/// The run's score after its bias was corrected with all training pictures, without their labels.
 fn unbias(folder: &Path, class: usize) -> Result<Score> {
     let device = devices::parse("cpu")?;
     let (run, config) = Run::open(folder)?;
@@ -155,16 +155,11 @@ fn unbias(folder: &Path, class: usize) -> Result<Score> {
     };
     let data = Splits::read(&whole.data, &whole.transform, whole.seed)?;
     let classes = data.labels.len();
-    let (network, _) = run.load(
-        run::result(&run)?,
-        &config,
-        shape(&config, classes),
-        &device,
-    )?;
+    let (network, _) = run.load(run::result(&run)?, &config, config.shape(classes), &device)?;
     let mut network = NetworkTeacher::new(network, config.transform.clone(), classes, device);
-    let unlabelled = logits(&mut network, &data.train, size(&config))?;
+    let unlabelled = logits(&mut network, &data.train, config.size())?;
     let amount = bias::correction(&unlabelled, classes, class, prior(&data.train, class));
-    let mut test = logits(&mut network, &data.test, size(&config))?;
+    let mut test = logits(&mut network, &data.test, config.size())?;
     bias::raise(&mut test, classes, class, amount);
     Ok(score(
         &test,

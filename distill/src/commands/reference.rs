@@ -1,16 +1,11 @@
-//! `reference`: measures versions that are there already.
+//! `reference`: measures existing versions.
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use stillhouse_distill::{
-    config::Config,
-    datasets::Splits,
-    devices,
-    place::Place,
-    reference::Validation,
-    teacher,
-    train::{logits, size},
+    config::Config, datasets::Splits, devices, reference::Validation, teacher, train::logits,
+    version_path::VersionPath,
 };
 use stillhouse_image::Transform;
 use stillhouse_store::{NewVersion, VersionFiles};
@@ -28,7 +23,7 @@ pub(crate) struct Arguments {
     /// Set one key of the file (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// For agreement and divergence, of every version but itself
+    /// The teacher, for agreement and divergence of the other versions
     #[arg(long)]
     teacher: Option<PathBuf>,
     /// Replace the reference of a version that has one
@@ -46,19 +41,19 @@ impl Arguments {
             self.config.display()
         );
         let places = self.versions.iter().map(|path| {
-            let place = Place::of(path)?;
-            self.fits(&place.read()?, &data.labels, &config.transform, path)?;
-            Ok((place, path))
+            let version_path = VersionPath::of(path)?;
+            self.fits(&version_path.read()?, &data.labels, &config.transform, path)?;
+            Ok((version_path, path))
         });
         let places = places.collect::<Result<Vec<_>>>()?;
         let answers = |path: &Path| -> Result<Vec<f32>> {
             let mut network = teacher::open(path, &config.transform, &devices::parse("cpu")?)?;
-            logits(network.as_mut(), &data.test, size(&config))
+            logits(network.as_mut(), &data.test, config.size())
                 .with_context(|| format!("running {}", path.display()))
         };
         let teacher = self.teacher.as_deref().map(answers).transpose()?;
-        for (place, path) in places {
-            let files = place.read()?;
+        for (version_path, path) in places {
+            let files = version_path.read()?;
             let own = answers(path)?;
             let itself = self
                 .teacher
@@ -89,8 +84,8 @@ impl Arguments {
                 model_bytes: files.model_bytes,
                 golden: files.golden,
             };
-            // Nothing but the reference changes, and that --force was asked about.
-            place.write(&new, true)?;
+            // Only the reference changes, and --force was checked above.
+            version_path.write(&new, true)?;
         }
         Ok(())
     }
@@ -109,14 +104,14 @@ impl Arguments {
         );
         ensure!(
             files.labels[..] == *labels,
-            "{} has the labels {}, {} says {}: the same belong to both",
+            "{} has the labels {}, {} has {}: they must be the same",
             path.display(),
             files.labels.join(", "),
             self.config.display(),
             labels.join(", ")
         );
         let its = &files.manifest.transform;
-        // What is done to numbers is the network's own affair; what is done to pictures has been done already.
+        // Normalisation may differ between networks, but resizing was already applied to the data set.
         let pixels = Transform {
             layout: its.layout,
             scale: its.scale,
@@ -126,7 +121,7 @@ impl Arguments {
         };
         ensure!(
             pixels == *its,
-            "{} brings pictures to size by {its:?}, {} by {transform:?}: the same belongs to both",
+            "{} resizes pictures with {its:?}, {} with {transform:?}: they must be the same",
             path.display(),
             self.config.display()
         );

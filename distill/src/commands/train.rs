@@ -9,7 +9,7 @@ use stillhouse_distill::{
     devices,
     run::Run,
     teacher::{self, Teacher},
-    train::{shape, train},
+    train::train,
 };
 
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ impl Arguments {
         let weights = burn::module::Module::num_params(&network);
         println!(
             "{weights} weights, input {:?}: {}",
-            shape(&config, data.labels.len()).picture,
+            config.shape(data.labels.len()).picture,
             run.folder().display()
         );
         Ok(())

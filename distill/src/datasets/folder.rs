@@ -1,4 +1,4 @@
-//! A folder of pictures: one folder a class, or all in one without labels.
+//! A folder of pictures: one folder per class, or all in one folder without labels.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, transform: &Transform, labels: &[String]) -> Res
     }
     if !files.is_empty() && !known.is_empty() {
         bail!(
-            "{}: pictures lie both in class folders and beside them: labels for all or for none",
+            "{}: there are pictures both in class folders and outside: either all or none must have labels",
             path.display()
         );
     }

@@ -1,4 +1,4 @@
-//! Encoded pictures of any size, decoded by the server's own code, as many at once as there are cores.
+//! Encoded pictures of any size, decoded in parallel by the server's own code.
 
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
@@ -6,23 +6,23 @@ use stillhouse_image::{Limits, Transform, decode};
 
 use super::Dataset;
 
-/// More damaged pictures than this share are a damaged data set.
+/// A data set with a larger share of damaged pictures is refused.
 const DAMAGED_SHARE: f64 = 0.01;
-/// So many damaged pictures are named.
+/// Number of damaged pictures that are listed.
 const NAMED: usize = 10;
 
-/// A picture's file, wherever it lies.
+/// An encoded picture.
 pub(super) struct Encoded {
-    /// For messages.
+    /// Name for messages.
     pub(super) name: String,
     /// Its class, where known.
     pub(super) label: Option<u8>,
 }
 
-/// A picture's planes in the network's size, and the size it came in.
+/// A picture's channels in the network's size, and its original size.
 type Decoded = (Vec<u8>, (u32, u32));
 
-/// Decodes what `bytes` gives for each of `all`. What can't be decoded is skipped, counted and listed.
+/// Decodes the bytes that `bytes` returns for each of `all`. Undecodable pictures are skipped, counted and listed.
 pub(super) fn decode_all(
     all: &[Encoded],
     bytes: impl Fn(usize) -> Result<Vec<u8>> + Sync,
@@ -77,7 +77,7 @@ pub(super) fn decode_all(
     Ok(dataset)
 }
 
-/// From interleaved channels to one plane a channel.
+/// From interleaved channels to one plane per channel.
 fn planes(pixels: &[u8], transform: &Transform) -> Vec<u8> {
     let channels = transform.color.channels();
     (0..channels)

@@ -10,7 +10,7 @@ use burn::{
 };
 use rand::rngs::StdRng;
 
-use super::{CellKind, init};
+use super::{architecture::CellKind, init};
 
 /// A convolution without bias and the batch normalisation after it.
 #[derive(Module, Debug)]
@@ -21,14 +21,14 @@ pub(super) struct ConvNorm {
 
 /// One cell; ReLU is part of it.
 #[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)] // a dozen a network, and burn derives modules without boxes
+#[allow(clippy::large_enum_variant)] // a dozen per network, and burn derives modules without boxes
 pub(super) enum Cell {
     Plain(ConvNorm),
     Residual(Residual),
     Depthwise(Depthwise),
 }
 
-/// Two convolutions beside a shortcut, which is a 1×1 convolution where the sizes differ.
+/// Two convolutions with a shortcut, which is a 1×1 convolution if the sizes differ.
 #[derive(Module, Debug)]
 pub(super) struct Residual {
     pub(super) first: ConvNorm,

@@ -1,4 +1,4 @@
-//! Initial weights drawn here rather than on the device, so that a seed means the same everywhere.
+//! Initial weights, drawn on the host so that a seed gives the same weights on every device.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::rngs::StdRng;

@@ -1,4 +1,4 @@
-//! From weights to a graph: batch normalisation disappears into the convolution before it.
+//! Exports weights to an ONNX graph; batch normalisation is folded into the preceding convolution.
 
 use burn::{nn::Linear, tensor::Tensor};
 

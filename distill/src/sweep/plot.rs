@@ -1,15 +1,15 @@
-//! The sweep as a picture: loss over epochs, one line a trial.
+//! Plots a sweep: loss over epochs, one line per trial.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 use std::path::Path;
 
-use super::Trial;
+use super::trial::Trial;
 
 /// Draws every trial's results; the best one in red.
 ///
 /// # Errors
-/// Whatever the disk says.
+/// I/O errors.
 pub fn draw(path: &Path, trials: &[Trial]) -> Result<()> {
     let wrong = |error: DrawingAreaErrorKind<std::io::Error>| anyhow!("{error}");
     let points = |trial: &Trial| -> Vec<(f64, f64)> {

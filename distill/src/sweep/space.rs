@@ -1,4 +1,4 @@
-//! What is varied: lists of values, or ranges to draw from.
+//! The search space: lists of values, or ranges to draw from.
 
 use anyhow::{Context, Result, bail, ensure};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -55,7 +55,7 @@ impl FromStr for Axis {
 /// Every combination.
 ///
 /// # Errors
-/// A range: it has no end of values.
+/// A range, which can't be enumerated.
 pub fn grid(axes: &[Axis]) -> Result<Vec<Vec<String>>> {
     let mut all = vec![Vec::new()];
     for axis in axes {

@@ -1,4 +1,4 @@
-//! An ONNX file, however it was trained, on the server's own engine.
+//! An ONNX file on the server's own engine, whatever it was trained with.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -8,10 +8,10 @@ use stillhouse_engine::{Backend, Engine, EngineOptions, find_library, prepare};
 use stillhouse_image::{Layout, Transform};
 use stillhouse_store::manifest::Manifest;
 
-use super::Teacher;
+use super::interface::Teacher;
 use crate::batches::Pixels;
 
-/// Rows given to the engine at a time, unless it prefers fewer.
+/// Largest batch of the engine, unless it prefers less.
 const CHUNK: usize = 64;
 
 /// A network on ONNX Runtime where its library is found, otherwise on tract.
@@ -25,7 +25,7 @@ pub struct EngineTeacher {
 }
 
 impl EngineTeacher {
-    /// A bare ONNX file: its tensors are made with `transform`.
+    /// A plain ONNX file, whose input is made with `transform`.
     ///
     /// # Errors
     /// A file that can't be read or that the engine refuses, or an input of another size than the transform's.
@@ -35,10 +35,10 @@ impl EngineTeacher {
             .with_context(|| format!("loading {}", path.display()))
     }
 
-    /// A version's directory: its manifest says how tensors are made.
+    /// A version's directory, whose manifest has the transform.
     ///
     /// # Errors
-    /// As [`EngineTeacher::file`]; bytes that aren't those of the manifest.
+    /// As [`EngineTeacher::file`]; a checksum that differs from the manifest's.
     pub fn version(folder: &Path) -> Result<Self> {
         let text = fs::read_to_string(folder.join("manifest.toml"))?;
         let manifest: Manifest =
@@ -120,7 +120,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// From `[channel][place]` to `[place][channel]`, picture by picture.
+/// From `[channel][pixel]` to `[pixel][channel]`, for each picture.
 fn channels_last(inputs: &mut [f32], transform: &Transform) {
     let channels = transform.color.channels();
     let places = transform.row_len() / channels;

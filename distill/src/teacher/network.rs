@@ -1,16 +1,16 @@
-//! A network trained here, still on its device.
+//! A network trained here, on its training device.
 
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 use stillhouse_image::Transform;
 
-use super::Teacher;
+use super::interface::Teacher;
 use crate::{batches::Pixels, network::Network};
 
-/// Rows given to the device at a time.
+/// Batch size on the device.
 const CHUNK: usize = 500;
 
-/// A network that only answers.
+/// A network used for inference only.
 #[derive(Debug)]
 pub struct NetworkTeacher {
     network: Network,

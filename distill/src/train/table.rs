@@ -1,4 +1,4 @@
-//! What a person sees while it trains.
+//! Progress output while training.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -13,7 +13,7 @@ pub(super) fn bar(steps: usize, done: usize) -> ProgressBar {
     )
 }
 
-/// The head of the table of epochs.
+/// The header of the table of epochs.
 pub(super) fn head(distilled: bool) -> String {
     let like = if distilled {
         "  agreement  KL (nats)"
@@ -23,7 +23,7 @@ pub(super) fn head(distilled: bool) -> String {
     format!("epoch      rate     loss  hold-out  test errors  seconds{like}")
 }
 
-/// One epoch.
+/// The row of one epoch.
 pub(super) fn row(metrics: &EpochMetrics) -> String {
     let mut row = format!(
         "{:5}  {:.2e}  {:7.4}",

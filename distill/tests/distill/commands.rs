@@ -1,4 +1,4 @@
-//! The program as it is typed.
+//! Runs the program's commands.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ pub(crate) fn distill(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-pub(crate) fn said(output: &Output) -> String {
+pub(crate) fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -43,9 +43,9 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
             "seed=3",
         ],
     );
-    assert!(train.status.success(), "{}", said(&train));
+    assert!(train.status.success(), "{}", output_text(&train));
     assert!(
-        said(&train)
+        output_text(&train)
             .contains("540 pictures to learn from, 60 held out, 150 to measure on; 64-16-3")
     );
     for file in [
@@ -68,7 +68,7 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
             "overconfident=4",
         ],
     );
-    assert!(export.status.success(), "{}", said(&export));
+    assert!(export.status.success(), "{}", output_text(&export));
     let evaluate = distill(
         path,
         &[
@@ -81,9 +81,9 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
         ],
     );
     assert!(
-        said(&evaluate).contains("100.00 %"),
+        output_text(&evaluate).contains("100.00 %"),
         "the same labels, whatever the confidence: {}",
-        said(&evaluate)
+        output_text(&evaluate)
     );
 
     let manifest = || fs::read_to_string(path.join("models/tiny/v1/manifest.toml")).unwrap();
@@ -100,7 +100,7 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
             "{name}: {before}"
         );
     }
-    // What the engine answers from the written graph, measured anew, says the same but for the last digits.
+    // The engine's outputs for the exported graph give the same statistics up to rounding.
     let reference = [
         "reference",
         "models/tiny/v1",
@@ -111,17 +111,18 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
     ];
     let kept = distill(path, &reference);
     assert!(
-        !kept.status.success() && said(&kept).contains("has a reference: replace it with --force"),
+        !kept.status.success()
+            && output_text(&kept).contains("has a reference: replace it with --force"),
         "{}",
-        said(&kept)
+        output_text(&kept)
     );
     assert_eq!(manifest(), before);
     let measured = distill(path, &[&reference[..], &["--force"]].concat());
     assert!(
-        said(&measured).contains("150 of 150 pictures answered")
-            && said(&measured).contains("agreement 100.00 %"),
+        output_text(&measured).contains("150 of 150 pictures answered")
+            && output_text(&measured).contains("agreement 100.00 %"),
         "{}",
-        said(&measured)
+        output_text(&measured)
     );
     let after = manifest();
     let inputs = |text: &str| -> Vec<String> {
@@ -134,15 +135,15 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
 
     let again = distill(path, &["train-teacher", "tiny.toml", "--run", "run"]);
     assert!(
-        !again.status.success() && said(&again).contains("--force"),
+        !again.status.success() && output_text(&again).contains("--force"),
         "{}",
-        said(&again)
+        output_text(&again)
     );
     let student = distill(path, &["train-student", "tiny.toml", "--run", "other"]);
     assert!(
-        !student.status.success() && said(&student).contains("[distill]"),
+        !student.status.success() && output_text(&student).contains("[distill]"),
         "{}",
-        said(&student)
+        output_text(&student)
     );
 }
 
@@ -161,13 +162,13 @@ fn a_plan_does_teachers_first_and_says_who_failed() {
     "#;
     fs::write(path.join("plan.toml"), plan).unwrap();
     let done = distill(path, &["plan", "plan.toml", "--out", "all", "--jobs", "2"]);
-    assert!(done.status.success(), "{}", said(&done));
-    let text = said(&done);
+    assert!(done.status.success(), "{}", output_text(&done));
+    let text = output_text(&done);
     assert!(
         text.contains("| the teacher") && text.contains("with the bias of class 1 raised"),
         "{text}"
     );
-    // A second time nothing is left to do.
+    // The second time all runs are finished already.
     let metrics = || {
         fs::metadata(path.join("all/small-2/metrics.jsonl"))
             .unwrap()
@@ -193,7 +194,7 @@ fn a_plan_does_teachers_first_and_says_who_failed() {
         "train.optimizer='sgd'",
     ];
     let failed = distill(path, &wrong);
-    let text = said(&failed);
+    let text = output_text(&failed);
     assert!(
         !failed.status.success() && text.contains("4 of 4 runs failed"),
         "{text}"
@@ -223,7 +224,7 @@ fn a_sweep_ranks_and_survives_what_diverges() {
         ]
         .concat(),
     );
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_text(&output));
     let table = fs::read_to_string(path.join("sweep/sweep.md")).unwrap();
     let rows: Vec<&str> = table.lines().skip(2).collect();
     assert_eq!(rows.len(), 4);

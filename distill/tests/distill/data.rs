@@ -12,15 +12,15 @@ use crate::tiny::{MLP, config, workplace};
 
 /// The same pictures as PNG files in class folders, and as Parquet.
 fn as_files(folder: &Path, data: &Splits, config: &Config) -> std::path::PathBuf {
-    let place = folder.join("files");
+    let folder = folder.join("files");
     for (i, &label) in data.test.labels.as_ref().unwrap().iter().enumerate() {
-        let class = place.join(&data.labels[usize::from(label)]);
+        let class = folder.join(&data.labels[usize::from(label)]);
         fs::create_dir_all(&class).unwrap();
         let png =
             stillhouse_distill::version::png(data.test.picture(i), &config.transform).unwrap();
         fs::write(class.join(format!("{i:03}.png")), png).unwrap();
     }
-    place
+    folder
 }
 
 #[test]
@@ -29,8 +29,8 @@ fn folders_hold_what_idx_files_hold_and_a_little_damage_is_skipped() {
     let path = folder.path();
     let config = config(path, MLP, &[]).unwrap();
     let data = Splits::read(&config.data, &config.transform, 0).unwrap();
-    let place = as_files(path, &data, &config);
-    let read = || Dataset::read(&place, None, &config.transform, &data.labels);
+    let files = as_files(path, &data, &config);
+    let read = || Dataset::read(&files, None, &config.transform, &data.labels);
     let whole = read().unwrap();
     let sorted = |dataset: &Dataset| {
         let labels = dataset.labels.clone().unwrap();
@@ -42,18 +42,18 @@ fn folders_hold_what_idx_files_hold_and_a_little_damage_is_skipped() {
     };
     assert_eq!(sorted(&whole), sorted(&data.test));
 
-    fs::write(place.join("low/999.png"), b"").unwrap();
+    fs::write(files.join("low/999.png"), b"").unwrap();
     assert_eq!(read().unwrap().len(), 150, "one of 151 is below 1 %");
-    fs::write(place.join("high/999.jpg"), b"no picture").unwrap();
+    fs::write(files.join("high/999.jpg"), b"no picture").unwrap();
     let error = read().unwrap_err().to_string();
     assert!(
         error.contains("2 of 152") && error.contains("low/999.png: the file is empty"),
         "{error}"
     );
 
-    fs::remove_file(place.join("low/999.png")).unwrap();
-    fs::remove_file(place.join("high/999.jpg")).unwrap();
-    fs::create_dir(place.join("sideways")).unwrap();
+    fs::remove_file(files.join("low/999.png")).unwrap();
+    fs::remove_file(files.join("high/999.jpg")).unwrap();
+    fs::create_dir(files.join("sideways")).unwrap();
     let error = format!("{:#}", read().unwrap_err());
     assert!(
         error.contains("`sideways` is none of the labels"),
@@ -123,7 +123,7 @@ fn a_data_set_measures_as_a_server_does() {
     let path = folder.path();
     let config = config(path, MLP, &[]).unwrap();
     let data = Splits::read(&config.data, &config.transform, 0).unwrap();
-    let place = as_files(path, &data, &config);
+    let files = as_files(path, &data, &config);
     let sorted = |mut all: Vec<Statistics>| {
         all.sort_by(|a, b| a.luma_mean.total_cmp(&b.luma_mean));
         all
@@ -137,9 +137,9 @@ fn a_data_set_measures_as_a_server_does() {
         ..config.transform.clone()
     };
     for transform in [&config.transform, &colour] {
-        let whole = Dataset::read(&place, None, transform, &data.labels).unwrap();
+        let whole = Dataset::read(&files, None, transform, &data.labels).unwrap();
         let ours = sorted(reference::statistics(&whole, transform));
-        assert_eq!(ours, sorted(survey(&place, transform).unwrap()));
+        assert_eq!(ours, sorted(survey(&files, transform).unwrap()));
         assert!(ours.iter().all(|one| (one.width, one.height) == (8, 8)));
         assert!(ours[0].luma_mean < ours[149].luma_mean);
     }

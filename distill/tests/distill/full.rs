@@ -10,7 +10,7 @@ use std::{
 use stillhouse_distill::run::{BEST, Run};
 
 use crate::{
-    commands::{distill, said, write_config},
+    commands::{distill, output_text, write_config},
     tiny::workplace,
 };
 
@@ -27,7 +27,7 @@ fn within(blocks: u32, folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn fails(output: &Output, parts: &[&str]) {
-    let text = said(output);
+    let text = output_text(output);
     assert!(!output.status.success(), "{text}");
     for part in parts {
         assert!(text.contains(part), "`{part}` is not in {text}");
@@ -53,7 +53,7 @@ fn an_export_is_whole_or_nothing() {
         path,
         &[&train[..], &["--set", "architecture.widths=[64]"]].concat(),
     );
-    assert!(train.status.success(), "{}", said(&train));
+    assert!(train.status.success(), "{}", output_text(&train));
 
     let export = ["export", "run", "models/tiny/v1"];
     let parts = ["writing models/tiny/v1", "model.onnx: File too large"];
@@ -61,7 +61,7 @@ fn an_export_is_whole_or_nothing() {
     assert_eq!(names(&path.join("models")), [""; 0]);
 
     let done = distill(path, &export);
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_text(&done));
     let version = path.join("models/tiny/v1");
     let files = |name: &str| fs::read(version.join(name)).unwrap();
     let before = (files("model.onnx"), files("manifest.toml"));
@@ -71,7 +71,7 @@ fn an_export_is_whole_or_nothing() {
     assert_eq!(names(&path.join("models/tiny")), ["labels.txt", "v1"]);
 
     let done = distill(path, &again);
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_text(&done));
     assert_ne!(files("model.onnx"), before.0);
     assert_eq!(names(&path.join("models/tiny")), ["labels.txt", "v1"]);
 }
@@ -102,7 +102,7 @@ fn a_run_keeps_what_was_whole() {
     assert!(text.ends_with('\n'), "half a line was left");
     assert!(path.join("long").join(BEST).exists());
     let export = distill(path, &["export", "long", "models/tiny/long"]);
-    assert!(export.status.success(), "{}", said(&export));
+    assert!(export.status.success(), "{}", output_text(&export));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_line_that_was_cut_off_with_the_power_is_none() {
     let path = folder.path();
     write_config(path);
     let train = distill(path, &["train-teacher", "tiny.toml", "--run", "run"]);
-    assert!(train.status.success(), "{}", said(&train));
+    assert!(train.status.success(), "{}", output_text(&train));
     let (run, _) = Run::open(&path.join("run")).unwrap();
     let before = run.metrics().unwrap();
     let file = path.join("run/metrics.jsonl");

@@ -6,12 +6,12 @@ use stillhouse_distill::{
     bias,
     datasets::Splits,
     devices,
-    measure::{likeness, score},
+    measure::{compare_with_teacher, score},
     onnx::Graph,
     run::{BEST, LAST, Run},
     teacher::{self, EngineTeacher, NetworkTeacher},
-    train::{logits, shape, size, train},
-    version::Draft,
+    train::{logits, train},
+    version::VersionDraft,
 };
 
 use crate::tiny::{CLASSES, CNN, MLP, answers, config, learn, workplace};
@@ -48,8 +48,8 @@ fn a_student_learns_from_soft_targets_alone() {
     let (data, network) =
         learn(&unlabelled, &path.join("student"), Some(teacher.as_mut())).unwrap();
     let own = answers(&student, &data, network);
-    let theirs = logits(teacher.as_mut(), &data.test, size(&student)).unwrap();
-    let agreement = likeness(&theirs, &own, CLASSES).agreement;
+    let theirs = logits(teacher.as_mut(), &data.test, student.size()).unwrap();
+    let agreement = compare_with_teacher(&theirs, &own, CLASSES).agreement;
     assert!(agreement > 0.9, "{agreement}");
 
     let metrics = Run::open(&path.join("student"))
@@ -73,11 +73,11 @@ fn the_written_graph_answers_as_the_network_does() {
         let path = folder.path();
         let config = config(path, architecture, &["train.epochs=2"]).unwrap();
         let (data, network) = learn(&config, &path.join("run"), None).unwrap();
-        let shape = shape(&config, CLASSES);
+        let shape = config.shape(CLASSES);
         let mut graph = Graph::new();
         let output = network.to_graph(&mut graph);
         let own = answers(&config, &data, network);
-        let draft = Draft {
+        let draft = VersionDraft {
             description: "tiny".to_owned(),
             graph: graph.finish("tiny", shape.picture, CLASSES, &output),
             transform: config.transform.clone(),
@@ -106,7 +106,7 @@ fn the_written_graph_answers_as_the_network_does() {
         );
 
         let mut engine = EngineTeacher::version(&version).unwrap();
-        let theirs = logits(&mut engine, &data.test, size(&config)).unwrap();
+        let theirs = logits(&mut engine, &data.test, config.size()).unwrap();
         let worst = own
             .iter()
             .zip(&theirs)
@@ -144,11 +144,11 @@ fn a_run_that_was_cut_off_ends_as_one_that_was_not() {
     let mut half = whole.clone();
     half.train.epochs = 2;
     learn(&half, &path.join("cut"), None).unwrap();
-    let place = path.join("cut").join(LAST).join("progress.json");
-    let text = fs::read_to_string(&place)
+    let version_path = path.join("cut").join(LAST).join("progress.json");
+    let text = fs::read_to_string(&version_path)
         .unwrap()
         .replace("\"finished\":true", "\"finished\":false");
-    fs::write(&place, text).unwrap();
+    fs::write(&version_path, text).unwrap();
     let device = devices::parse("cpu").unwrap();
     let run = Run::open(&path.join("cut")).unwrap().0;
     let network = train(&whole, &data, None, &device, &run, true).unwrap();
@@ -177,7 +177,7 @@ fn patience_keeps_the_best_network() {
         .collect();
     let device = devices::parse("cpu").unwrap();
     let (best, progress) = run
-        .load(BEST, &config, shape(&config, CLASSES), &device)
+        .load(BEST, &config, config.shape(CLASSES), &device)
         .unwrap();
     let (loss, epoch) = progress.best.unwrap();
     assert_eq!(losses.iter().copied().fold(f64::INFINITY, f64::min), loss);
@@ -275,9 +275,9 @@ fn soft_targets_bring_back_what_was_never_seen() {
     let (data, network) = learn(&student, &path.join("student"), Some(teacher.as_mut())).unwrap();
     let whole = Splits::read(&config(path, MLP, &[]).unwrap().data, &student.transform, 0).unwrap();
     let mut network = NetworkTeacher::new(network, student.transform.clone(), CLASSES, device);
-    let unlabelled = logits(&mut network, &whole.train, size(&student)).unwrap();
+    let unlabelled = logits(&mut network, &whole.train, student.size()).unwrap();
     let raise = bias::correction(&unlabelled, CLASSES, 1, 1.0 / 3.0);
-    let mut test = logits(&mut network, &data.test, size(&student)).unwrap();
+    let mut test = logits(&mut network, &data.test, student.size()).unwrap();
     let labels = data.test.labels.as_deref().unwrap();
     let before = score(&test, CLASSES, labels);
     bias::raise(&mut test, CLASSES, 1, raise);

@@ -10,7 +10,7 @@ use stillhouse_distill::{
     network::Network,
     run::Run,
     teacher::{NetworkTeacher, Teacher},
-    train::{logits, size, train},
+    train::{logits, train},
 };
 
 pub(crate) const SIDE: usize = 8;
@@ -93,5 +93,5 @@ pub(crate) fn learn(
 pub(crate) fn answers(config: &Config, data: &Splits, network: Network) -> Vec<f32> {
     let device = devices::parse("cpu").unwrap();
     let mut network = NetworkTeacher::new(network, config.transform.clone(), CLASSES, device);
-    logits(&mut network, &data.test, size(config)).unwrap()
+    logits(&mut network, &data.test, config.size()).unwrap()
 }

@@ -8,7 +8,9 @@ use std::{
 use anyhow::{bail, ensure};
 use serde_json::json;
 
-use super::{BAD, GOOD, MODEL, STABLE, SURE, house::House, stage::Stage, telling::percent};
+use super::{
+    BAD, GOOD, MODEL, STABLE, SURE, narration::percent, server::DrillServer, stage::Stage,
+};
 use crate::{control::journal, rollout::Role};
 
 /// Sent between two looks at whether the canary is still there.
@@ -20,7 +22,7 @@ const JUDGED_WITHIN: Duration = Duration::from_secs(120);
 impl Stage {
     /// A server with one version.
     pub(super) fn first(&mut self, folder: &Path) -> anyhow::Result<()> {
-        self.telling.step(
+        self.narration.step(
             "One version answers",
             "This is a server of the drill's own, on free ports, with its state in a temporary folder: nothing of yours is \
              touched. Its commands can be typed in another terminal as well, as long as the drill runs.",
@@ -38,10 +40,10 @@ impl Stage {
 
     /// Seen and thrown out.
     pub(super) fn bad_canary(&mut self) -> anyhow::Result<()> {
-        self.telling.step(
+        self.narration.step(
             "A bad canary",
-            "bad-blind never saw a bag or a sandal. It loads, and it passes its own golden samples: nothing but its answers \
-             tells. It gets a tenth of the requests.",
+            "bad-blind never saw a bag or a sandal. It loads, and it passes its own golden samples: only its answers \
+             show it. It gets a tenth of the requests.",
         )?;
         self.change(&[
             "canary", "start", BAD, "--share", "10%", "--reason", "drill",
@@ -54,15 +56,15 @@ impl Stage {
                 tally.requests
             );
         };
-        self.telling.say(&format!(
+        self.narration.say(&format!(
             "\nWhat to see: the canary is right in {} of its answers, stable in {}. Wrong were:",
             percent(canary.right, canary.answers),
             percent(stable.right, stable.answers)
         ));
-        self.telling.mistakes(BAD, canary);
-        self.telling.mistakes(STABLE, stable);
+        self.narration.mistakes(BAD, canary);
+        self.narration.mistakes(STABLE, stable);
 
-        self.telling.step(
+        self.narration.step(
             "Out with it",
             "One step takes the canary out. Stable was never away, and the next request is its own.",
         )?;
@@ -73,9 +75,9 @@ impl Stage {
 
     /// Seen by nobody but the judge.
     pub(super) fn judged_canary(&mut self) -> anyhow::Result<()> {
-        self.telling.step(
+        self.narration.step(
             "A bad canary that nobody looks at",
-            "bad-overconfident gives the labels that s1 gives, and is far too sure of them: no label would tell. It begins \
+            "bad-overconfident gives the labels that s1 gives, and is far too sure of them: the labels alone don't show it. It begins \
              dark, without a share; the judge has every answer of s1 run through it and through the teacher, and compares.",
         )?;
         self.change(&["canary", "start", SURE, "--automatic", "--reason", "drill"])?;
@@ -85,12 +87,12 @@ impl Stage {
             ensure!(
                 began.elapsed() < JUDGED_WITHIN,
                 "the judge hasn't decided after {sent} requests; `stillhouse evidence --admin {}` says what it waits for",
-                self.house.admin
+                self.server.admin
             );
             self.show_variants(VARIANTS)?;
             sent += VARIANTS;
         }
-        self.telling.say(&format!(
+        self.narration.say(&format!(
             "\n{sent} requests and {:.1} s later it is out; none of them failed, and none was answered by it.",
             began.elapsed().as_secs_f64()
         ));
@@ -102,7 +104,7 @@ impl Stage {
 
     /// Promoted and rolled back.
     pub(super) fn good_canary(&mut self) -> anyhow::Result<()> {
-        self.telling.step(
+        self.narration.step(
             "A good canary",
             "s2 is a larger student of the same teacher. The same tenth, the same look.",
         )?;
@@ -112,10 +114,10 @@ impl Stage {
         let tally = self.burst()?;
         self.verb(&["status", MODEL])?;
         if let Some(canary) = tally.of(Role::Canary) {
-            self.telling.mistakes(GOOD, canary);
+            self.narration.mistakes(GOOD, canary);
         }
 
-        self.telling.step(
+        self.narration.step(
             "Promote",
             "s2 becomes stable by one pointer; s1 stays warm as `previous`.",
         )?;
@@ -123,7 +125,7 @@ impl Stage {
         let tally = self.burst()?;
         self.only(&tally, GOOD)?;
 
-        self.telling.step(
+        self.narration.step(
             "Roll back",
             "Somebody calls: something else depends on s1. The way back is one step and loads nothing.",
         )?;
@@ -134,16 +136,16 @@ impl Stage {
 
     /// Killed and back.
     pub(super) fn crash(&mut self, folder: &Path) -> anyhow::Result<()> {
-        self.telling.step(
+        self.narration.step(
             "Crash",
             "kill -9: no farewell, no cleaning up. Every change was on disk before it was served.",
         )?;
         let before = self.assignment()?;
-        let command = format!("kill -9 {}", self.house.id());
-        self.house.kill()?;
+        let command = format!("kill -9 {}", self.server.id());
+        self.server.kill()?;
         let text = "It is dead. The same is started again:";
-        self.telling.shown(&command, &json!(before), text);
-        self.house = House::start(folder)?;
+        self.narration.shown(&command, &json!(before), text);
+        self.server = DrillServer::start(folder)?;
         let after = self.assignment()?;
         ensure!(
             before == after,
@@ -159,8 +161,8 @@ impl Stage {
         let command = format!("stillhouse audit verify --state {}", state.display());
         let text = format!("{} lines, every hash and number holds", verified.lines);
         let answer = json!({ "good": true, "lines": verified.lines, "head": verified.head });
-        self.telling.shown(&command, &answer, &text);
-        self.telling.say(&format!(
+        self.narration.shown(&command, &answer, &text);
+        self.narration.say(&format!(
             "\nThe same generation {}, the same versions.",
             after.generation
         ));

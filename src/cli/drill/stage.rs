@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     MODEL,
-    house::House,
-    telling::Telling,
+    narration::Narration,
+    server::DrillServer,
     traffic::{Tally, Traffic},
 };
 use crate::{cli::operator::Client, http::admin::DeploymentView, rollout::Assignment};
@@ -16,10 +16,10 @@ use crate::{cli::operator::Client, http::admin::DeploymentView, rollout::Assignm
 /// Longer than reading from a server on this machine takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The server, who speaks to it, and who tells of it.
+/// The server, the traffic to it, and the output.
 pub(super) struct Stage {
-    pub(super) telling: Telling,
-    pub(super) house: House,
+    pub(super) narration: Narration,
+    pub(super) server: DrillServer,
     pub(super) traffic: Traffic,
     pub(super) requests: u64,
 }
@@ -29,16 +29,16 @@ impl Stage {
     pub(super) fn started(&mut self, folder: &Path) {
         let config = folder.join("stillhouse.toml");
         let command = format!("stillhouse serve --config {}", config.display());
-        let (data, admin) = (&self.house.data, &self.house.admin);
-        let answer = json!({ "data": data, "admin": admin, "process": self.house.id() });
+        let (data, admin) = (&self.server.data, &self.server.admin);
+        let answer = json!({ "data": data, "admin": admin, "process": self.server.id() });
         let text = format!("it answers at {data}, admin at {admin}");
-        self.telling.shown(&command, &answer, &text);
+        self.narration.shown(&command, &answer, &text);
     }
 
     /// A verb for the drill's server, as a user would type it.
     pub(super) fn verb(&mut self, words: &[&str]) -> anyhow::Result<()> {
-        let admin = self.house.admin.clone();
-        self.telling.run(&[words, &["--admin", &admin]].concat())
+        let admin = self.server.admin.clone();
+        self.narration.run(&[words, &["--admin", &admin]].concat())
     }
 
     /// A verb that changes something: Enter was pressed for it already.
@@ -48,15 +48,15 @@ impl Stage {
 
     /// Sends a burst of requests and shows what the answers say.
     pub(super) fn burst(&mut self) -> anyhow::Result<Tally> {
-        let url = format!("{}/models/{MODEL}/predict", self.house.data);
+        let url = format!("{}/models/{MODEL}/predict", self.server.data);
         let tally = self.traffic.send(&url, self.requests)?;
-        self.telling.traffic(&tally);
+        self.narration.traffic(&tally);
         Ok(tally)
     }
 
     /// Sends so many of the pictures' variants, all of which must be answered.
     pub(super) fn show_variants(&mut self, requests: u64) -> anyhow::Result<()> {
-        let url = format!("{}/models/{MODEL}/predict", self.house.data);
+        let url = format!("{}/models/{MODEL}/predict", self.server.data);
         self.traffic.show_variants(&url, requests)
     }
 
@@ -68,14 +68,14 @@ impl Stage {
             tally.versions(),
             tally.failed
         );
-        self.telling
+        self.narration
             .say(&format!("Every answer is {version}'s; none failed."));
         Ok(())
     }
 
     /// Who fills which role now.
     pub(super) fn assignment(&self) -> anyhow::Result<Assignment> {
-        let client = Client::new(&self.house.admin, PATIENCE)?;
+        let client = Client::new(&self.server.admin, PATIENCE)?;
         let path = format!("/admin/models/{MODEL}");
         Ok(client.get::<DeploymentView>(&path)?.0.assignment)
     }

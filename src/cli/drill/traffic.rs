@@ -71,7 +71,7 @@ pub(super) struct Traffic {
     variants: Vec<Vec<u8>>,
     /// Variants sent so far.
     shown: usize,
-    /// What the first stable version said to each picture.
+    /// The first stable version's answer to each picture.
     first: Vec<Option<String>>,
 }
 

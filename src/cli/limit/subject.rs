@@ -147,10 +147,10 @@ pub(super) fn from_onnx(
     let (labels, choices) = read.map_err(|detail| anyhow!("{}: {detail}", path.display()))?;
     choices.iter().for_each(|choice| eprintln!("  {choice}"));
     let described = network.describe(onnx, &labels, "", engine)?;
-    let guest = described.into_standalone(onnx)?;
-    guest
+    let standalone = described.into_standalone(onnx)?;
+    standalone
         .choices
         .iter()
         .for_each(|choice| eprintln!("  {choice}"));
-    Ok(guest.files)
+    Ok(standalone.files)
 }

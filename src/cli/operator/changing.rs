@@ -49,7 +49,7 @@ pub(in crate::cli) struct Changing {
 }
 
 impl Changing {
-    /// Carries a change out and tells what it did.
+    /// Carries a change out and prints what it did.
     pub(super) fn order(&self, change: &Change, out: &mut dyn Write) -> anyhow::Result<()> {
         let (client, model) = self.target.find()?;
         let generation = match self.generation {
@@ -59,14 +59,14 @@ impl Changing {
                 client.get::<DeploymentView>(&path)?.0.assignment.generation
             }
         };
-        let order = Order {
+        let order = PendingOrder {
             client: &client,
             instruction: Instruction::new(&model, change),
             model,
             generation,
         };
         if self.dry_run {
-            return self.tell(&self.send(&order, true)?, out);
+            return self.show(&self.send(&order, true)?, out);
         }
         if !self.yes && can_ask() {
             let (trial, _) = self.send(&order, true)?;
@@ -75,10 +75,14 @@ impl Changing {
                 bail!("nothing was changed");
             }
         }
-        self.tell(&self.send(&order, false)?, out)
+        self.show(&self.send(&order, false)?, out)
     }
 
-    fn send(&self, order: &Order, dry_run: bool) -> Result<(ChangedView, Value), ClientError> {
+    fn send(
+        &self,
+        order: &PendingOrder,
+        dry_run: bool,
+    ) -> Result<(ChangedView, Value), ClientError> {
         let mut body = order.instruction.body.clone();
         if !self.reason.is_empty() {
             body["reason"] = self.reason.clone().into();
@@ -119,7 +123,7 @@ impl Changing {
         Ok((changed, value))
     }
 
-    fn tell(
+    fn show(
         &self,
         (changed, value): &(ChangedView, Value),
         out: &mut dyn Write,
@@ -135,14 +139,14 @@ impl Changing {
     }
 }
 
-struct Order<'a> {
+struct PendingOrder<'a> {
     client: &'a Client,
     instruction: Instruction,
     model: String,
     generation: u64,
 }
 
-impl Order<'_> {
+impl PendingOrder<'_> {
     /// What was changed after the generation that this order was made for, newest first.
     fn since(&self) -> Result<Vec<crate::control::journal::Line>, ClientError> {
         let path = format!("/admin/models/{}/history", self.model);

@@ -31,7 +31,7 @@ impl Evidence {
 fn text(report: &EvidenceReport) -> String {
     let mut text = String::new();
     match (&report.on_trial, &report.last) {
-        (Some(trial), _) => text += &told(trial),
+        (Some(trial), _) => text += &render_trial(trial),
         (None, Some(last)) => {
             let _ = writeln!(
                 text,
@@ -42,7 +42,7 @@ fn text(report: &EvidenceReport) -> String {
                 time(last.time),
                 last.generation
             );
-            text += &told(&last.trial);
+            text += &render_trial(&last.trial);
         }
         (None, None) => {
             let _ = write!(
@@ -56,7 +56,7 @@ fn text(report: &EvidenceReport) -> String {
     text
 }
 
-fn told(trial: &TrialReport) -> String {
+fn render_trial(trial: &TrialReport) -> String {
     let mut text = format!(
         "{}: canary {} beside {}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n",
         trial.model,

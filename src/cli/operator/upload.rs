@@ -45,7 +45,7 @@ impl Upload {
                 self.version
             );
         }
-        // Whoever isn't let in hears so before the bytes are on their way.
+        // A caller without access is refused before the bytes are sent.
         let mut headers = vec![
             (header::EXPECT, "100-continue".to_owned()),
             (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

@@ -19,7 +19,7 @@ pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join(AUDIT)
 }
 
-/// Opens the file anew for every line: whoever moves it away under a running server finds out with the next one.
+/// Opens the file anew for every line: a file that was moved away under a running server is noticed with the next line.
 #[derive(Debug)]
 pub(super) struct Audit {
     pub(super) folder: PathBuf,
@@ -35,7 +35,7 @@ impl Audit {
     pub(super) fn append(&mut self, link: &Link) -> Result<(), JournalError> {
         let line = format!("{}\n", link.text);
         if let Err(error) = self.write(line.as_bytes()) {
-            // The first error tells more than this one could.
+            // The first error is the more useful one.
             let _ = self.cut();
             return at(&path(&self.folder), Err(error));
         }

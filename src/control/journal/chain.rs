@@ -2,7 +2,7 @@
 //!
 //! A line is `{"hash":"<64 hexadecimal digits>","entry":<entry>}`, in exactly these bytes; the hash is the SHA-256 of the line
 //! before's hash (its 64 digits; zeros before the first) followed by the bytes of `<entry>`. No byte of a line can change
-//! without its hash, its form or its place telling.
+//! without its hash, its form or its place showing it.
 
 use serde::Deserialize;
 

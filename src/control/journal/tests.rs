@@ -78,10 +78,10 @@ fn alone(test: &str, shell: &str) -> bool {
         return true;
     }
     let output = again(test, shell).env(ALONE, test).output().expect("runs");
-    let told = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success() && told.contains("1 passed"),
-        "{told}{}",
+        output.status.success() && printed.contains("1 passed"),
+        "{printed}{}",
         String::from_utf8_lossy(&output.stderr)
     );
     false

@@ -47,7 +47,7 @@ fn at(percent: u16) -> Progress {
 }
 
 /// The decision as a word, and the reasons as a reader gets them.
-fn told(evidence: &Evidence, progress: &Progress) -> (String, Vec<String>) {
+fn decided(evidence: &Evidence, progress: &Progress) -> (String, Vec<String>) {
     let Verdict { decision, reasons } = judge(evidence, progress, &Criteria::default());
     let decision = match decision {
         Decision::Hold { alert: false } => "hold".to_owned(),
@@ -62,7 +62,7 @@ fn told(evidence: &Evidence, progress: &Progress) -> (String, Vec<String>) {
 #[track_caller]
 fn check(evidence: &Evidence, progress: &Progress, decision: &str, reasons: &[&str]) {
     assert_eq!(
-        told(evidence, progress),
+        decided(evidence, progress),
         (
             decision.to_owned(),
             reasons.iter().map(ToString::to_string).collect()
@@ -83,7 +83,7 @@ fn the_ramp_goes_up_step_by_step() {
         check(&good(), &at(now), next, &why);
     }
     // An operator's own share goes on to the next of the ramp.
-    assert_eq!(told(&good(), &at(30)).0, "to 50%");
+    assert_eq!(decided(&good(), &at(30)).0, "to 50%");
     let seen = "canary less stable +0.100 points, between -0.400 and +0.600, in 3000 pairs";
     let nats = "canary less stable +0.001 nats, between -0.004 and +0.006, in 3000 pairs";
     check(
@@ -123,7 +123,7 @@ fn a_step_takes_its_time_its_pairs_and_its_answers() {
         step_answers: 0,
         ..at(0)
     };
-    assert_eq!(told(&good(), &dark).0, "to 1%");
+    assert_eq!(decided(&good(), &dark).0, "to 1%");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn everybody_needs_the_proofs_of_promotion() {
         divergence: compared(-5.0, 2.99),
         ..good()
     };
-    assert_eq!(told(&unproven, &at(25)).0, "to 50%");
+    assert_eq!(decided(&unproven, &at(25)).0, "to 50%");
     for percent in [50, 100] {
         check(
             &unproven,
@@ -189,7 +189,7 @@ fn each_metric_alone_rolls_back() {
         ]
     };
     for (evidence, metric) in with(above).iter().zip(Metric::ALL) {
-        let (decision, reasons) = told(evidence, &at(5));
+        let (decision, reasons) = decided(evidence, &at(5));
         assert_eq!((decision.as_str(), reasons.len()), ("roll back", 1));
         let expected = format!("{metric}: ");
         assert!(reasons[0].starts_with(&expected), "{reasons:?}");
@@ -199,7 +199,7 @@ fn each_metric_alone_rolls_back() {
         );
     }
     for evidence in with(below) {
-        assert_eq!(told(&evidence, &at(5)).0, "to 25%");
+        assert_eq!(decided(&evidence, &at(5)).0, "to 25%");
     }
     check(
         &Evidence {
@@ -253,7 +253,7 @@ fn hard_stops_wait_for_nothing() {
         early_errors: 4,
         ..lost
     };
-    assert_eq!(told(&bearable, &fresh).0, "hold and alert");
+    assert_eq!(decided(&bearable, &fresh).0, "hold and alert");
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn guards_freeze_the_ramp() {
             &[starved],
         );
         for log_e in [6.91, f64::INFINITY, f64::NAN] {
-            let (decision, reasons) = told(
+            let (decision, reasons) = decided(
                 &Evidence {
                     sample_ratio_log_e: log_e,
                     ..good()
@@ -295,7 +295,7 @@ fn guards_freeze_the_ramp() {
         }
     }
     assert_eq!(
-        told(
+        decided(
             &Evidence {
                 sample_ratio_log_e: 6.90,
                 ..good()
@@ -327,9 +327,9 @@ fn the_undecided_are_told_at_their_maximum_age() {
         age: 80 * HOUR,
         ..at(100)
     };
-    let (decision, reasons) = told(&unproven, &old);
+    let (decision, reasons) = decided(&unproven, &old);
     assert_eq!((decision.as_str(), reasons.len()), ("hold and alert", 2));
-    assert_eq!(told(&good(), &old).0, "promote", "decided, if late");
+    assert_eq!(decided(&good(), &old).0, "promote", "decided, if late");
 }
 
 #[test]
@@ -568,18 +568,18 @@ fn live_events_say_nothing_while_the_split_is_broken() {
         latency: events,
         ..good()
     };
-    assert_eq!(told(&honest, &at(5)).0, "roll back");
+    assert_eq!(decided(&honest, &at(5)).0, "roll back");
     for log_e in [7.0, f64::INFINITY, f64::NAN] {
         let broken = Evidence {
             sample_ratio_log_e: log_e,
             ..honest.clone()
         };
-        assert_eq!(told(&broken, &at(5)).0, "hold and alert", "{log_e}");
+        assert_eq!(decided(&broken, &at(5)).0, "hold and alert", "{log_e}");
         // Pairs are drawn alike for every role: they count all the same.
         let worse = Evidence {
             disagreement: compared(9.0, -5.0),
             ..broken
         };
-        assert_eq!(told(&worse, &at(5)).0, "roll back");
+        assert_eq!(decided(&worse, &at(5)).0, "roll back");
     }
 }

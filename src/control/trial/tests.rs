@@ -21,8 +21,8 @@ fn counts(answers: u64, milliseconds: u64, errors: u64) -> Counts {
     Counts::of(answers, Duration::from_millis(milliseconds), errors)
 }
 
-fn reading(canary: Counts, stable: Counts) -> Reading {
-    Reading { canary, stable }
+fn reading(canary: Counts, stable: Counts) -> SeatReadings {
+    SeatReadings { canary, stable }
 }
 
 fn difference(pairing: Pairing) -> Difference {
@@ -34,7 +34,7 @@ fn difference(pairing: Pairing) -> Difference {
     }
 }
 
-fn trial(assignment: &Assignment, first: Reading, now: Instant) -> Trial {
+fn trial(assignment: &Assignment, first: SeatReadings, now: Instant) -> Trial {
     let criteria = Criteria::default();
     Trial::new(Pairing::default(), assignment, &criteria, first, false, now)
 }
@@ -42,7 +42,7 @@ fn trial(assignment: &Assignment, first: Reading, now: Instant) -> Trial {
 #[test]
 fn pairs_of_others_are_nobodys_evidence() {
     let now = Instant::now();
-    let mut trial = trial(&assignment(0, 0), Reading::default(), now);
+    let mut trial = trial(&assignment(0, 0), SeatReadings::default(), now);
     trial.pair(&difference(Pairing::default()));
     trial.pair(&difference(Pairing::of_rollout(7)));
     let evidence = trial.evidence(0.0, false);
@@ -57,7 +57,7 @@ fn pairs_of_others_are_nobodys_evidence() {
 #[test]
 fn a_new_share_begins_a_new_step() {
     let start = Instant::now();
-    let mut trial = trial(&assignment(0, 0), Reading::default(), start);
+    let mut trial = trial(&assignment(0, 0), SeatReadings::default(), start);
     (0..5).for_each(|_| trial.pair(&difference(Pairing::default())));
     let reading = |answers| reading(counts(answers, 1, 0), Counts::default());
     trial.look(&assignment(100, 0), reading(0), start + 10 * SECOND);

@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use super::{Validated, ValidationError, Verdict};
+use super::{Validated, ValidationError, ValidationResult};
 
 const SIGKILL: i32 = 9;
 
@@ -32,11 +32,11 @@ impl Ending {
     pub(super) fn judge(&self, limit_bytes: u64) -> Result<Validated, ValidationError> {
         let verdict = last_line(&self.stdout).and_then(|line| serde_json::from_str(&line).ok());
         match verdict.filter(|_| self.status.success()) {
-            Some(Verdict::Good(validated)) => Ok(validated),
-            Some(Verdict::Refused(reason)) if tells_of_memory(&reason) => {
+            Some(ValidationResult::Good(validated)) => Ok(validated),
+            Some(ValidationResult::Refused(reason)) if tells_of_memory(&reason) => {
                 Err(ValidationError::OutOfMemory { limit_bytes })
             }
-            Some(Verdict::Refused(reason)) => Err(ValidationError::Refused(reason)),
+            Some(ValidationResult::Refused(reason)) => Err(ValidationError::Refused(reason)),
             None => Err(self.crash(limit_bytes)),
         }
     }
@@ -78,8 +78,8 @@ fn printable(text: &str, limit: usize) -> String {
     shown.take(limit).collect()
 }
 
-/// `: ` and what was said, if anything was.
-pub(super) fn said(last_line: &str) -> String {
+/// `: ` and the last line of output, if there was any.
+pub(super) fn quoted(last_line: &str) -> String {
     if last_line.is_empty() {
         return ", without a word".into();
     }
@@ -120,7 +120,7 @@ mod tests {
                 "",
                 "validation crashed (signal: 11 (SIGSEGV)), without a word",
             ),
-            // It said yes and crashed when the engine was freed.
+            // It reported success and crashed when the engine was freed.
             (
                 11,
                 GOOD,

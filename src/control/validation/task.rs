@@ -28,7 +28,7 @@ pub struct Task {
 /// What the child says when it comes to an end of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Verdict {
+pub enum ValidationResult {
     /// It can be served.
     Good(Validated),
     /// It can't; one line that says why.

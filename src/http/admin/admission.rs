@@ -19,7 +19,7 @@ use crate::{
     store::NameError,
 };
 
-/// A wrong token is answered after this long, one caller at a time: ten guesses a second, whoever makes them.
+/// A wrong token is answered after this long, one caller at a time: ten guesses a second from all callers together.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_millis(100);
 
 /// So many wrong tokens may wait for their answer; more hear at once that they are too many. Right ones never wait.
@@ -134,7 +134,7 @@ pub async fn admit(
     Ok(next.run(request).await)
 }
 
-/// That somebody whose name is known wanted more than they may. Wrong tokens are told to the log alone: those who guess
+/// That somebody whose name is known wanted more than they may. Wrong tokens only go to the log: somebody who guesses
 /// must not be able to fill the disk.
 fn denial(actor: &str, request: &Request) -> Entry {
     let (method, path) = (request.method().as_str(), request.uri().path());
@@ -194,7 +194,7 @@ fn same_site(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
     Ok(())
 }
 
-/// Where nobody shows a token, the name under which this server was reached is all that tells a page of another site,
+/// Where nobody shows a token, the name under which this server was reached is all that distinguishes a page of another site,
 /// which had its own name point here, from an operator.
 fn named_as_local(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
     let Some(authority) = authority(headers, uri) else {

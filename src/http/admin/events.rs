@@ -46,7 +46,7 @@ pub async fn follow(
     };
     let subscription = plane.control.events().subscribe(after);
     let subscription = subscription.ok_or(AdminError::TooManyEventStreams)?;
-    let frames = stream::unfold(subscription, async |mut subscription| {
+    let frames = stream::unfold(subscription, |mut subscription| async move {
         let delivery = subscription.next().await?;
         Some((Ok::<_, Infallible>(frame(&delivery)), subscription))
     });

@@ -25,14 +25,14 @@ const REMEMBERED: usize = 1024;
 
 /// What an order was answered.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct StoredResponse {
     /// The deployment's generation, for the ETag.
     pub generation: Option<u64>,
     /// JSON.
     pub body: Bytes,
 }
 
-impl IntoResponse for Answered {
+impl IntoResponse for StoredResponse {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         let headers = response.headers_mut();
@@ -48,7 +48,7 @@ impl IntoResponse for Answered {
     }
 }
 
-type Outcome = Result<Answered, Arc<ApiError>>;
+type Outcome = Result<StoredResponse, Arc<ApiError>>;
 
 struct Kept {
     order: String,
@@ -69,7 +69,7 @@ impl Remembered {
         caller: &str,
         headers: &HeaderMap,
         order: String,
-        carry_out: impl Future<Output = Result<Answered, ApiError>> + Send + 'static,
+        carry_out: impl Future<Output = Result<StoredResponse, ApiError>> + Send + 'static,
     ) -> Response {
         let Some(key) = headers.get(KEY) else {
             return carry_out.await.into_response();
@@ -93,7 +93,7 @@ impl Remembered {
             Ok(answered) => answered.into_response(),
             Err(error) => {
                 // What failed on our side may succeed when it is tried again.
-                if error.row().0.is_server_error() {
+                if error.row().status.is_server_error() {
                     self.forget(&key);
                 }
                 again(error)
@@ -132,7 +132,7 @@ impl Remembered {
 
 /// The same error as an answer of its own, for the layer that logs and counts.
 fn again(error: Arc<ApiError>) -> Response {
-    let mut response = error.row().0.into_response();
+    let mut response = error.row().status.into_response();
     response.extensions_mut().insert(error);
     response
 }
@@ -166,7 +166,7 @@ mod tests {
                 return Err(ApiError::PANICKED);
             }
             let body = Bytes::from_static(b"{}");
-            Ok(Answered {
+            Ok(StoredResponse {
                 generation: Some(2),
                 body,
             })

@@ -4,22 +4,28 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension,
+    Extension, Router,
     body::Body,
     extract::{Path, Query, State, rejection::QueryRejection},
-    http::{HeaderMap, header},
+    handler::Handler,
+    http::{HeaderMap, Method, header},
     response::Response,
+    routing::{MethodFilter, on},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AdminError, AdminPlane, Caller, idempotency::Answered, model, order, view::answer};
+use super::{
+    AdminError, AdminPlane, Caller, idempotency::StoredResponse, model, order, view::answer,
+};
 use crate::{
     control::{Changed, Order},
     http::{error::ApiError, request_id::RequestId},
-    rollout::{Assignment, Change, Plan, Share},
-    store::VersionName,
+    rollout::{
+        Abort, Assignment, Change, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling,
+        StartCanary, Verb,
+    },
 };
 
 /// How an order is to be taken.
@@ -33,98 +39,32 @@ pub struct OrderQuery {
     pub dry_run: bool,
 }
 
-/// `POST .../canary`
+/// A verb's order as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StartCanary {
-    /// The version on trial; loaded if it isn't.
-    #[schema(value_type = String)]
-    version: VersionName,
-    /// Its share: basis points, or percent as in "2.5%"; 0 makes it a dark canary, judged by shadows alone. May be left out
-    /// of an automatic plan, which begins dark.
-    #[serde(default)]
-    #[schema(value_type = Option<u16>)]
-    share: Option<Share>,
-    /// `manual`: operators lead it; `automatic`: the judge does, along the ramp, to promotion or out.
-    #[serde(default)]
-    plan: Plan,
+pub struct WithReason<V> {
+    /// What is to be done.
+    #[serde(flatten)]
+    order: V,
     /// For the audit log.
     #[serde(default)]
     reason: String,
 }
 
-impl StartCanary {
-    fn share(&self) -> Result<Share, AdminError> {
-        match (self.share, self.plan) {
-            (Some(share), _) => Ok(share),
-            (None, Plan::Automatic) => Ok(Share::default()),
-            (None, Plan::Manual) => Err(AdminError::Order(
-                "missing field `share`: 0 makes a dark canary, or let \"plan\": \"automatic\" begin with one".into(),
-            )),
-        }
+impl<V: Verb> WithReason<V> {
+    async fn read(body: Body) -> Result<Self, ApiError> {
+        // Taken out by hand: serde can't refuse unknown fields of what is flattened.
+        let mut fields: Map<String, Value> = order(body).await?;
+        let reason = match fields.remove("reason") {
+            None => String::new(),
+            Some(Value::String(reason)) => reason,
+            Some(_) => return Err(AdminError::Order("reason: it must be text".into()).into()),
+        };
+        let order: V = serde_path_to_error::deserialize(Value::Object(fields))
+            .map_err(|error| AdminError::Order(error.to_string()))?;
+        let checked = order.check();
+        checked.map_err(|missing| AdminError::Order(missing.into()))?;
+        Ok(Self { order, reason })
     }
-}
-
-/// `PUT .../plan`
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SetPlan {
-    /// Who leads the canary from now on.
-    plan: Plan,
-    /// For the audit log.
-    #[serde(default)]
-    reason: String,
-}
-
-/// `PUT .../split`
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SetSplit {
-    /// The canary's share.
-    #[serde(default)]
-    #[schema(value_type = Option<u16>)]
-    canary: Option<Share>,
-    /// The teacher's share.
-    #[serde(default)]
-    #[schema(value_type = Option<u16>)]
-    teacher: Option<Share>,
-    /// For the audit log.
-    #[serde(default)]
-    reason: String,
-}
-
-/// `POST .../promote` and `POST .../abort`
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Plain {
-    /// For the audit log.
-    #[serde(default)]
-    reason: String,
-}
-
-/// `POST .../rollback`
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rollback {
-    /// Another version than the previous one.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    to: Option<VersionName>,
-    /// For the audit log.
-    #[serde(default)]
-    reason: String,
-}
-
-/// `PUT .../teacher`
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SetTeacher {
-    /// The version; null empties the role.
-    #[schema(value_type = Option<String>)]
-    version: Option<VersionName>,
-    /// For the audit log.
-    #[serde(default)]
-    reason: String,
 }
 
 /// An order as a request and as a line to type.
@@ -157,14 +97,16 @@ pub struct ChangedView {
     pub undo: Option<Instruction>,
 }
 
+/// A handler and its documentation; the literals repeat [`Verb::METHOD`] and [`Verb::SEGMENT`], as the documentation is made
+/// of tokens.
 macro_rules! verb {
-    ($(#[$doc:meta])* $verb:ident, $method:ident, $path:literal, $body:ty, |$order:ident| $change:expr) => {
+    ($(#[$doc:meta])* $handler:ident, $verb:ident, $method:ident, $path:literal) => {
         $(#[$doc])*
         #[utoipa::path($method, path = $path, tag = "admin",
             params(("model" = String, Path, description = "The model's name"), OrderQuery,
                 ("If-Match" = Option<String>, Header, description = "The generation that the order is for, in quotes"),
                 ("Idempotency-Key" = Option<String>, Header, description = "The same key is carried out once")),
-            request_body = $body,
+            request_body = WithReason<$verb>,
             responses(
                 (status = 200, description = "Done, or with dry_run what would be", body = ChangedView),
                 (status = 409, description = "It makes no sense on this deployment", body = crate::http::error::Problem, content_type = "application/problem+json"),
@@ -173,7 +115,7 @@ macro_rules! verb {
                 (status = 428, description = "Neither If-Match nor force", body = crate::http::error::Problem, content_type = "application/problem+json"),
                 (status = 503, description = "It could not be written down; nothing was changed", body = crate::http::error::Problem, content_type = "application/problem+json"),
             ))]
-        pub async fn $verb(
+        pub async fn $handler(
             State(plane): State<Arc<AdminPlane>>,
             Path(name): Path<String>,
             query: Result<Query<OrderQuery>, QueryRejection>,
@@ -182,45 +124,63 @@ macro_rules! verb {
             headers: HeaderMap,
             body: Body,
         ) -> Result<Response, ApiError> {
-            let $order: $body = order(body).await?;
-            let reason = $order.reason.clone();
+            let WithReason { order, reason } = WithReason::<$verb>::read(body).await?;
             let sender = Sender { caller, id, headers };
-            carry_out(plane, &name, query, sender, $change, reason).await
+            carry_out(plane, &name, query, sender, order.into(), reason).await
         }
     };
 }
 
 verb!(
     /// Puts a version on trial.
-    start_canary, post, "/admin/models/{model}/canary", StartCanary,
-    |order| Change::StartCanary { share: order.share()?, version: order.version, plan: order.plan }
+    start_canary, StartCanary, post, "/admin/models/{model}/canary"
 );
 verb!(
-    /// Gives the canary's way into other hands.
-    set_plan, put, "/admin/models/{model}/plan", SetPlan, |order| Change::SetPlan { plan: order.plan }
+    /// Says who leads the canary from now on.
+    set_plan, SetPlan, put, "/admin/models/{model}/plan"
 );
 verb!(
     /// Changes the shares.
-    set_split, put, "/admin/models/{model}/split", SetSplit,
-    |order| Change::SetSplit { canary: order.canary, teacher: order.teacher }
+    set_split, SetSplit, put, "/admin/models/{model}/split"
 );
 verb!(
     /// The canary becomes stable.
-    promote, post, "/admin/models/{model}/promote", Plain, |order| Change::Promote
+    promote, Promote, post, "/admin/models/{model}/promote"
 );
 verb!(
     /// The canary goes out.
-    abort, post, "/admin/models/{model}/abort", Plain, |order| Change::Abort
+    abort, Abort, post, "/admin/models/{model}/abort"
 );
 verb!(
     /// The previous version, or another, becomes stable.
-    rollback, post, "/admin/models/{model}/rollback", Rollback, |order| Change::Rollback { to: order.to }
+    rollback, Rollback, post, "/admin/models/{model}/rollback"
 );
 verb!(
     /// Fills or empties the teacher's role.
-    set_teacher, put, "/admin/models/{model}/teacher", SetTeacher,
-    |order| Change::SetTeacher { version: order.version }
+    set_teacher, SetTeacher, put, "/admin/models/{model}/teacher"
 );
+
+/// The routes of all verbs, below `/admin`.
+pub fn routes() -> Router<Arc<AdminPlane>> {
+    let routes = Router::new();
+    let routes = route::<StartCanary, _, _>(routes, start_canary);
+    let routes = route::<SetPlan, _, _>(routes, set_plan);
+    let routes = route::<SetSplit, _, _>(routes, set_split);
+    let routes = route::<Promote, _, _>(routes, promote);
+    let routes = route::<Abort, _, _>(routes, abort);
+    let routes = route::<Rollback, _, _>(routes, rollback);
+    route::<SetTeacher, _, _>(routes, set_teacher)
+}
+
+fn route<V: Verb, H: Handler<T, Arc<AdminPlane>>, T: 'static>(
+    routes: Router<Arc<AdminPlane>>,
+    handler: H,
+) -> Router<Arc<AdminPlane>> {
+    let method = Method::from_bytes(V::METHOD.as_bytes()).expect("a method");
+    let filter = MethodFilter::try_from(method).expect("a method with a filter");
+    let path = format!("/models/{{model}}/{}", V::SEGMENT);
+    routes.route(&path, on(filter, handler))
+}
 
 struct Sender {
     caller: Caller,
@@ -262,7 +222,7 @@ async fn carry_out(
     let control = plane.control.clone();
     let carry_out = async move {
         let (model, dry_run) = (order.model.to_string(), order.dry_run);
-        Ok(told(model, dry_run, control.execute(order).await?))
+        Ok(response(model, dry_run, control.execute(order).await?))
     };
     Ok(plane
         .remembered
@@ -285,7 +245,7 @@ fn expected(headers: &HeaderMap, query: OrderQuery) -> Result<Option<u64>, Admin
     }
 }
 
-fn told(model: String, dry_run: bool, changed: Changed) -> Answered {
+fn response(model: String, dry_run: bool, changed: Changed) -> StoredResponse {
     let view = ChangedView {
         changed: changed.after.generation != changed.before.generation,
         undo: changed.undo.map(|change| Instruction::new(&model, &change)),
@@ -301,77 +261,16 @@ fn told(model: String, dry_run: bool, changed: Changed) -> Answered {
 impl Instruction {
     /// How a change of a model is asked for, over HTTP and on a terminal.
     pub fn new(model: &str, change: &Change) -> Self {
-        let (method, verb, body, command) = match change {
-            Change::StartCanary {
-                version,
-                share,
-                plan: Plan::Manual,
-            } => (
-                "POST",
-                "canary",
-                json!({ "version": version, "share": share }),
-                format!("canary start {version} --share {share}"),
-            ),
-            Change::StartCanary {
-                version,
-                share,
-                plan,
-            } => (
-                "POST",
-                "canary",
-                json!({ "version": version, "share": share, "plan": plan }),
-                format!("canary start {version} --share {share} --{plan}"),
-            ),
-            Change::SetPlan { plan } => (
-                "PUT",
-                "plan",
-                json!({ "plan": plan }),
-                format!("canary plan {plan}"),
-            ),
-            Change::SetSplit { canary, teacher } => {
-                let flag = |name, share: &Option<Share>| {
-                    share
-                        .map(|share| format!(" --{name} {share}"))
-                        .unwrap_or_default()
-                };
-                let mut body = json!({});
-                for (name, share) in [("canary", canary), ("teacher", teacher)] {
-                    if let Some(share) = share {
-                        body[name] = json!(share);
-                    }
-                }
-                (
-                    "PUT",
-                    "split",
-                    body,
-                    format!(
-                        "split{}{}",
-                        flag("canary", canary),
-                        flag("teacher", teacher)
-                    ),
-                )
-            }
-            Change::Promote => ("POST", "promote", json!({}), "promote".to_owned()),
-            Change::Abort => ("POST", "abort", json!({}), "canary abort".to_owned()),
-            Change::Rollback { to: None } => ("POST", "rollback", json!({}), "rollback".to_owned()),
-            Change::Rollback { to: Some(to) } => (
-                "POST",
-                "rollback",
-                json!({ "to": to }),
-                format!("rollback --to {to}"),
-            ),
-            Change::SetTeacher { version } => {
-                let command = version
-                    .as_ref()
-                    .map_or("teacher --none".to_owned(), |version| {
-                        format!("teacher {version}")
-                    });
-                ("PUT", "teacher", json!({ "version": version }), command)
-            }
-        };
+        let Spelling {
+            method,
+            segment,
+            body,
+            command,
+            ..
+        } = change.spelling();
         Self {
             method: method.to_owned(),
-            path: format!("/admin/models/{model}/{verb}"),
+            path: format!("/admin/models/{model}/{segment}"),
             body,
             command: format!("stillhouse {command} --model {model}"),
         }

@@ -62,7 +62,7 @@ pub enum TokenError {
 struct Token {
     access: Access,
     name: String,
-    /// Of the secret: digests have one length, and comparing them tells nothing about a prefix.
+    /// Of the secret: digests have one length, and comparing them reveals nothing about a prefix.
     sha256: [u8; 32],
 }
 

@@ -67,7 +67,7 @@ pub async fn load(
 ) -> Result<Response, ApiError> {
     let (model, version) = (model(&name)?, version(&wanted)?);
     let control = plane.control.clone();
-    // On a task of its own: a load that has begun ends well, whoever waits for it.
+    // On a task of its own: a load that has begun is finished even if the client leaves.
     let load = tokio::spawn(async move { control.load(&model, &version).await });
     let loaded = load.await.map_err(|_| ApiError::PANICKED)??;
     let view = json!({
@@ -129,7 +129,7 @@ pub async fn upload(
                 break;
             }
         };
-        // Closed: the disk side has ended with an error, which is told below.
+        // Closed: the disk side has ended with an error, which is returned below.
         if chunks.send(chunk).await.is_err() {
             // A client that is cut off while it sends never reads why.
             let rest = async { while let Some(Ok(_)) = stream.next().await {} };

@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AdminError, AdminPlane, idempotency::Answered, model};
+use super::{AdminError, AdminPlane, idempotency::StoredResponse, model};
 use crate::{
     control::journal::Line,
     http::{describe, error::ApiError},
@@ -18,7 +18,7 @@ use crate::{
     serving::PredictError,
 };
 
-/// Lines of history unless told otherwise.
+/// Lines of history by default.
 const HISTORY: usize = 20;
 
 /// A role with its share of the traffic.
@@ -70,9 +70,9 @@ impl DeploymentView {
 }
 
 /// JSON with the generation as ETag.
-pub(super) fn answer(generation: Option<u64>, body: &impl Serialize) -> Answered {
+pub(super) fn answer(generation: Option<u64>, body: &impl Serialize) -> StoredResponse {
     let body = serde_json::to_vec(body).expect("plain values");
-    Answered {
+    StoredResponse {
         generation,
         body: body.into(),
     }
@@ -139,7 +139,7 @@ pub struct HistoryView {
 #[utoipa::path(get, path = "/admin/models/{model}/history", tag = "admin",
     params(
         ("model" = String, Path, description = "The model's name"),
-        ("limit" = Option<usize>, Query, description = "Entries at most, 20 unless told otherwise"),
+        ("limit" = Option<usize>, Query, description = "Entries at most; 20 by default"),
     ),
     responses((status = 200, description = "Who changed what, newest first, as in the audit log", body = serde_json::Value)))]
 pub async fn history(

@@ -112,14 +112,14 @@ async fn json_is_the_servers_own_answer_and_bears_the_reason() {
         .args(["--admin", &format!("http://{}/", server.admin)])
         .output()
         .expect("runs");
-    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(told["after"]["split"]["canary"], 250);
-    assert_eq!(told["changed"], true);
+    let printed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(printed["after"]["split"]["canary"], 250);
+    assert_eq!(printed["changed"], true);
     let undo = format!(
         "stillhouse canary abort --model toy --admin http://{}/",
         server.admin
     );
-    assert_eq!(told["undo"]["command"], undo.as_str());
+    assert_eq!(printed["undo"]["command"], undo.as_str());
     let history = json(&server, "history");
     assert_eq!(history["entries"][0]["reason"], "fewer errors on shoes");
 }
@@ -132,9 +132,9 @@ async fn a_dry_run_changes_nothing() {
     for words in ["would be", "v2 10%", "nothing was changed"] {
         assert!(text.contains(words), "{text}");
     }
-    let told = json(&server, "rollback --to v2 --dry-run");
+    let printed = json(&server, "rollback --to v2 --dry-run");
     assert_eq!(
-        (&told["dry_run"], &told["after"]["stable"]),
+        (&printed["dry_run"], &printed["after"]["stable"]),
         (&json!(true), &json!("v2"))
     );
     assert_eq!(server.deployment().await, before);

@@ -40,9 +40,9 @@ async fn a_directory_and_an_archive_become_versions() {
         .args(["-cf", &archive.display().to_string(), "-C", &directory, "."])
         .status();
     assert!(packed.expect("tar").success());
-    let told = json(&server, &format!("upload v5 {}", archive.display()));
+    let printed = json(&server, &format!("upload v5 {}", archive.display()));
     assert_eq!(
-        (&told["version"], &told["size_bytes"]),
+        (&printed["version"], &printed["size_bytes"]),
         (&"v5".into(), &3_000_000.into())
     );
     for name in ["v4", "v5"] {

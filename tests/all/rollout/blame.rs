@@ -46,14 +46,14 @@ async fn all_on_canary(stable: Scripted, canary: Scripted) -> TestServer {
 
 /// What the judge has seen, once it has seen one more answer of the canary than before.
 async fn evidence(server: &TestServer) -> Value {
-    let answers = |told: &Value| told["on_trial"]["step_answers"].as_u64();
+    let answers = |view: &Value| view["on_trial"]["step_answers"].as_u64();
     let before = server
-        .told("/evidence", |told| answers(told).is_some())
+        .admin_view("/evidence", |view| answers(view).is_some())
         .await;
     let good = server.predict(gray_png(SIDE, 9)).await.json();
     assert_eq!(good["role"], "canary", "{good}");
-    let seen = |told: &Value| answers(told) > answers(&before);
-    server.told("/evidence", seen).await["on_trial"].take()
+    let seen = |view: &Value| answers(view) > answers(&before);
+    server.admin_view("/evidence", seen).await["on_trial"].take()
 }
 
 fn counts(evidence: &Value) -> (u64, u64) {
@@ -175,7 +175,7 @@ async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
     });
     let server = all_on_canary(always(0), canary).await;
     server
-        .told("/evidence", |told| !told["on_trial"].is_null())
+        .admin_view("/evidence", |view| !view["on_trial"].is_null())
         .await;
     for n in 0..30 {
         let saved = server.predict(marked(n)).await.json();
@@ -192,10 +192,10 @@ async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
         )
         .await;
     assert_eq!(pinned.status, 200, "{}", pinned.text);
-    let told = server
-        .told("/evidence", |told| told["on_trial"]["early_errors"] != 0)
+    let view = server
+        .admin_view("/evidence", |view| view["on_trial"]["early_errors"] != 0)
         .await;
-    let early = told["on_trial"]["early_errors"].as_u64().expect("a number");
+    let early = view["on_trial"]["early_errors"].as_u64().expect("a number");
     assert!(
         (5..=9).contains(&early),
         "{early} of 30 requests were counted"

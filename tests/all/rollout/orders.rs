@@ -1,6 +1,9 @@
 //! Orders to the admin plane: preconditions, races, retries, dry runs, refusals.
 
 use serde_json::{Value, json};
+use stillhouse::rollout::{
+    Abort, Promote, Rollback, SetPlan, SetSplit, SetTeacher, StartCanary, Verb,
+};
 
 use super::always;
 use crate::{
@@ -34,10 +37,10 @@ async fn an_order_says_what_it_did_and_what_undoes_it() {
         "{}",
         reply.text
     );
-    let told = reply.json();
-    assert_eq!(told["before"]["canary"], Value::Null);
-    assert_eq!(told["after"]["split"], json!({"canary": 250, "teacher": 0}));
-    assert_eq!(told["undo"]["path"], "/admin/models/toy/abort");
+    let view = reply.json();
+    assert_eq!(view["before"]["canary"], Value::Null);
+    assert_eq!(view["after"]["split"], json!({"canary": 250, "teacher": 0}));
+    assert_eq!(view["undo"]["path"], "/admin/models/toy/abort");
 
     let promoted = send(
         &server,
@@ -303,4 +306,29 @@ async fn orders_that_cannot_be_followed_say_why() {
         .await;
     unknown.assert_problem(404, "unknown_model");
     assert_eq!(server.predict(gray_png(SIDE, 7)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_is_documented_under_its_method_and_path() {
+    fn spelt<V: Verb>() -> (&'static str, &'static str) {
+        (V::METHOD, V::SEGMENT)
+    }
+    let server = server().await;
+    let documented = server.get("/openapi.json").await.json();
+    for (method, segment) in [
+        spelt::<StartCanary>(),
+        spelt::<SetPlan>(),
+        spelt::<SetSplit>(),
+        spelt::<Promote>(),
+        spelt::<Abort>(),
+        spelt::<Rollback>(),
+        spelt::<SetTeacher>(),
+    ] {
+        let path = format!("/admin/models/{{model}}/{segment}");
+        let operation = &documented["paths"][&path][method.to_lowercase()];
+        assert!(
+            operation["requestBody"].is_object(),
+            "{method} {path}: {operation}"
+        );
+    }
 }

@@ -29,11 +29,11 @@ async fn begin(server: &TestServer, plan: &str) {
     let reply = server.order("POST", "canary", order).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     server
-        .told("/evidence", |told| !told["on_trial"].is_null())
+        .admin_view("/evidence", |view| !view["on_trial"].is_null())
         .await;
 }
 
-/// Sends pictures until what is told of the deployment satisfies `enough`.
+/// Sends pictures until the deployment satisfies `enough`.
 async fn send_until(server: &TestServer, enough: impl Fn(&Value) -> bool) -> Value {
     let begun = std::time::Instant::now();
     let mut sent = 0;
@@ -62,15 +62,15 @@ async fn a_bad_canary_is_taken_out_by_itself_with_its_evidence() {
     let bad = by_number(|n| usize::from(n % 3 == 0));
     let server = beside_teacher(always(0), vec![("v1", always(0)), ("v2", bad)], |_| {}).await;
     begin(&server, "automatic").await;
-    let deployment = send_until(&server, |told| told["canary"].is_null()).await;
+    let deployment = send_until(&server, |view| view["canary"].is_null()).await;
     assert_eq!(
         (&deployment["stable"], &deployment["generation"]),
         (&json!("v1"), &json!(3))
     );
-    let told = server
-        .told("/evidence", |told| !told["last"].is_null())
+    let view = server
+        .admin_view("/evidence", |view| !view["last"].is_null())
         .await;
-    let last = &told["last"];
+    let last = &view["last"];
     assert_eq!(
         (&last["ending"], &last["trial"]["canary"]),
         (&json!("taken out"), &json!("v2"))
@@ -120,15 +120,15 @@ async fn a_good_canary_is_led_to_promotion() {
     let stable = by_number(|n| usize::from(n % 40 == 0));
     let server = beside_teacher(always(0), vec![("v1", stable), ("v2", good)], hasty).await;
     begin(&server, "automatic").await;
-    let deployment = send_until(&server, |told| told["stable"] == "v2").await;
+    let deployment = send_until(&server, |view| view["stable"] == "v2").await;
     assert_eq!(
         (&deployment["canary"], &deployment["previous"]),
         (&Value::Null, &json!("v1"))
     );
-    let told = server
-        .told("/evidence", |told| !told["last"].is_null())
+    let view = server
+        .admin_view("/evidence", |view| !view["last"].is_null())
         .await;
-    assert_eq!(told["last"]["ending"], "promoted");
+    assert_eq!(view["last"]["ending"], "promoted");
     let actions: Vec<String> = history(&server)
         .await
         .iter()
@@ -146,7 +146,7 @@ async fn a_good_canary_is_led_to_promotion() {
     );
 }
 
-/// Equal labels, wrong confidence: KL alone tells.
+/// Equal labels, wrong confidence: only the KL divergence shows it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overconfident_canary_is_found_by_divergence() {
     let soft = |height: f32| scripted(move |_, rows| Ok([height, 0.0, 0.0].repeat(rows)));
@@ -157,11 +157,11 @@ async fn an_overconfident_canary_is_found_by_divergence() {
     )
     .await;
     begin(&server, "automatic").await;
-    send_until(&server, |told| told["canary"].is_null()).await;
-    let told = server
-        .told("/evidence", |told| !told["last"].is_null())
+    send_until(&server, |view| view["canary"].is_null()).await;
+    let view = server
+        .admin_view("/evidence", |view| !view["last"].is_null())
         .await;
-    let trial = &told["last"]["trial"];
+    let trial = &view["last"]["trial"];
     assert_eq!(trial["metrics"][0]["estimate"], 0.0, "{trial:#}");
     let reasons = trial["reasons"].to_string();
     assert!(
@@ -179,11 +179,11 @@ async fn a_canary_that_answers_nan_is_stopped_at_once() {
     });
     let server = beside_teacher(always(0), vec![("v1", always(0)), ("v2", nan)], |_| {}).await;
     begin(&server, "automatic").await;
-    send_until(&server, |told| told["canary"].is_null()).await;
-    let told = server
-        .told("/evidence", |told| !told["last"].is_null())
+    send_until(&server, |view| view["canary"].is_null()).await;
+    let view = server
+        .admin_view("/evidence", |view| !view["last"].is_null())
         .await;
-    let reasons = told["last"]["trial"]["reasons"].to_string();
+    let reasons = view["last"]["trial"]["reasons"].to_string();
     assert!(reasons.contains("weren't finite"), "{reasons}");
     let series = "stillhouse_non_finite_total{model=\"toy\",role=\"canary\",source=\"shadow\",version=\"v2\"}";
     assert!(server.metric(series).await >= 3.0);
@@ -205,11 +205,11 @@ async fn a_canary_that_errs_live_goes() {
     begin(&server, "automatic").await;
     let reply = server.order("PUT", "split", json!({"canary": "50%"})).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    send_until(&server, |told| told["canary"].is_null()).await;
-    let told = server
-        .told("/evidence", |told| !told["last"].is_null())
+    send_until(&server, |view| view["canary"].is_null()).await;
+    let view = server
+        .admin_view("/evidence", |view| !view["last"].is_null())
         .await;
-    let reasons = told["last"]["trial"]["reasons"].to_string();
+    let reasons = view["last"]["trial"]["reasons"].to_string();
     assert!(
         reasons.contains("of the canary's first 20 answers were errors"),
         "{reasons}"
@@ -224,12 +224,12 @@ async fn advice_is_only_advice() {
     begin(&server, "manual").await;
     send(&server, 0..60).await;
     server.until(PAIRS, 60.0).await;
-    let told = server
-        .told("/evidence", |told| {
-            told["on_trial"]["decision"] == "roll_back"
+    let view = server
+        .admin_view("/evidence", |view| {
+            view["on_trial"]["decision"] == "roll_back"
         })
         .await;
-    assert_eq!(told["on_trial"]["plan"], "manual");
+    assert_eq!(view["on_trial"]["plan"], "manual");
     assert_eq!(server.deployment().await["canary"], "v2");
     let one_hot = |decision: &str| {
         format!("stillhouse_judge_decision{{decision=\"{decision}\",model=\"toy\"}}")
@@ -248,10 +248,10 @@ async fn advice_is_only_advice() {
         reply.json()["undo"]["command"],
         "stillhouse canary plan manual --model toy"
     );
-    let told = server
-        .told("/evidence", |told| !told["last"].is_null())
+    let view = server
+        .admin_view("/evidence", |view| !view["last"].is_null())
         .await;
-    assert_eq!(told["last"]["ending"], "taken out");
+    assert_eq!(view["last"]["ending"], "taken out");
 }
 
 /// What a restart has lost may have been unfavourable: a canary goes no further, but a bad one still goes.
@@ -275,12 +275,12 @@ async fn a_restart_freezes_what_speaks_for_a_canary() {
     assert_eq!(server.deployment().await["plan"], "automatic");
     send(&server, 1..300).await;
     server.until(PAIRS, 299.0).await;
-    let told = server
-        .told("/evidence", |told| {
-            told["on_trial"]["metrics"][0]["observations"].as_u64() >= Some(250)
+    let view = server
+        .admin_view("/evidence", |view| {
+            view["on_trial"]["metrics"][0]["observations"].as_u64() >= Some(250)
         })
         .await;
-    let trial = &told["on_trial"];
+    let trial = &view["on_trial"];
     assert_eq!(
         (&trial["evidence_lost"], &trial["decision"]),
         (&json!(true), &json!("alert"))
@@ -302,7 +302,7 @@ async fn a_restart_freezes_what_speaks_for_a_canary() {
     server.ended().await;
 
     let server = TestServer::fleet_in(folder.path(), versions(2), configure).await;
-    send_until(&server, |told| told["canary"].is_null()).await;
+    send_until(&server, |view| view["canary"].is_null()).await;
     assert_eq!(history(&server).await[0]["actor"], "judge");
 }
 
@@ -315,17 +315,17 @@ async fn another_teacher_begins_another_trial() {
     send(&server, 0..50).await;
     server.until(PAIRS, 50.0).await;
     server
-        .told("/evidence", |told| {
-            told["on_trial"]["metrics"][0]["observations"] == 50
+        .admin_view("/evidence", |view| {
+            view["on_trial"]["metrics"][0]["observations"] == 50
         })
         .await;
     let reply = server
         .order("PUT", "teacher", json!({"version": "u"}))
         .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    let told = server
-        .told("/evidence", |told| told["on_trial"]["teacher"] == "u")
+    let view = server
+        .admin_view("/evidence", |view| view["on_trial"]["teacher"] == "u")
         .await;
-    assert_eq!(told["on_trial"]["metrics"][0]["observations"], 0);
-    assert_eq!(told["on_trial"]["evidence_lost"], true);
+    assert_eq!(view["on_trial"]["metrics"][0]["observations"], 0);
+    assert_eq!(view["on_trial"]["evidence_lost"], true);
 }

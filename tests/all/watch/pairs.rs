@@ -51,7 +51,9 @@ async fn every_answer_is_compared_and_counted_as_it_is() {
     }
     assert!((parts - sum).abs() < 1e-6, "{parts} of {sum}");
 
-    let drift = server.told("/drift", |told| !told["roles"].is_null()).await;
+    let drift = server
+        .admin_view("/drift", |view| !view["roles"].is_null())
+        .await;
     let role = &drift["roles"][0];
     assert_eq!(
         (&role["role"], &role["version"]),
@@ -236,14 +238,14 @@ async fn a_shift_of_the_predictions_names_its_classes() {
     .await;
     // The window begins with the first look at who is seated.
     server
-        .told("/drift", |told| !told["roles"][0].is_null())
+        .admin_view("/drift", |view| !view["roles"][0].is_null())
         .await;
     let first = "stillhouse_detector_log_statistic{metric=\"divergence\",model=\"toy\",role=\"stable\",version=\"v1\"}";
     send(&server, 0..300).await;
     server.until(PAIRS, 300.0).await;
     let drift = server
-        .told("/drift", |told| {
-            told["roles"][0]["predictions"]["observations"] == 300
+        .admin_view("/drift", |view| {
+            view["roles"][0]["predictions"]["observations"] == 300
         })
         .await;
     let role = &drift["roles"][0];
@@ -305,12 +307,12 @@ async fn a_stable_version_that_goes_bad_is_detected() {
     let server = TestServer::fleet_in(folder.path(), versions, everything).await;
     send(&server, 0..200).await;
     server.until(PAIRS, 200.0).await;
-    let alarm = |told: &Value| told["roles"][0]["detectors"][0]["alarm"].clone();
-    let before = server.told("/drift", |_| true).await;
+    let alarm = |view: &Value| view["roles"][0]["detectors"][0]["alarm"].clone();
+    let before = server.admin_view("/drift", |_| true).await;
     assert_eq!(alarm(&before), false);
     send(&server, 200..280).await;
     server.until(PAIRS, 280.0).await;
-    let after = server.told("/drift", |_| true).await;
+    let after = server.admin_view("/drift", |_| true).await;
     assert_eq!(alarm(&after), true, "{after:#}");
 }
 

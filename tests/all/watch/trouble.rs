@@ -79,8 +79,8 @@ async fn a_teacher_that_hangs_starves_the_shadows_and_nobody_else() {
     server.until(&missed("queue_full"), 30.0).await;
     server.until(STARVED, 1.0).await;
     let evidence = server
-        .told("/evidence", |told| {
-            told["on_trial"]["shadows_starved"] == true
+        .admin_view("/evidence", |view| {
+            view["on_trial"]["shadows_starved"] == true
         })
         .await;
     assert_eq!(evidence["on_trial"]["decision"], "alert");
@@ -107,7 +107,7 @@ async fn without_a_teacher_a_canary_is_held() {
         )
         .await;
     let evidence = server
-        .told("/evidence", |told| told["on_trial"]["decision"] == "alert")
+        .admin_view("/evidence", |view| view["on_trial"]["decision"] == "alert")
         .await;
     assert_eq!(evidence["teacher"], Value::Null);
     assert_eq!(server.metric(STARVED).await, 1.0);

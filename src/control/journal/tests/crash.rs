@@ -170,8 +170,8 @@ fn a_line_torn_at_any_byte_is_cut_off_and_told() {
     assert!(after.starts_with(&before));
     for end in before.len() + 1..after.len() {
         fs::write(audit::path(old.path()), &after[..end]).expect("written");
-        let told = verify(old.path()).expect_err("torn").to_string();
-        assert!(told.contains("line 2: it is cut short"), "{told}");
+        let fault = verify(old.path()).expect_err("torn").to_string();
+        assert!(fault.contains("line 2: it is cut short"), "{fault}");
         let (assignment, notes) = reopened(old.path());
         assert_eq!(assignment, Some(nth(1)), "{end}");
         assert!(notes[0].contains("half-written line 2"), "{notes:?}");

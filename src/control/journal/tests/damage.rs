@@ -72,8 +72,8 @@ fn whoever_changes_lines_is_found() {
         let text = log(folder.path());
         let lines: Vec<&str> = text.lines().collect();
         fs::write(audit::path(folder.path()), tamper(&lines)).expect("written");
-        let told = fault(folder.path());
-        assert!(told.contains(expected), "{told} must say {expected}");
+        let found = fault(folder.path());
+        assert!(found.contains(expected), "{found} must say {expected}");
         // The state still says who answers, loudly, and the evidence outlives the next start and change.
         let (mut journal, recovered) = open(folder.path());
         assert_eq!(recovered.assignments["fashion"], nth(2));
@@ -94,8 +94,11 @@ fn a_log_written_anew_does_not_fit_the_state() {
     let folder = three();
     let other = written(&[change("fashion", 1), note("forged"), change("fashion", 2)]);
     fs::copy(audit::path(other.path()), audit::path(folder.path())).expect("copied");
-    let told = fault(folder.path());
-    assert!(told.contains("line 3: it is missing or another"), "{told}");
+    let found = fault(folder.path());
+    assert!(
+        found.contains("line 3: it is missing or another"),
+        "{found}"
+    );
     let (assignment, notes) = reopened(folder.path());
     assert_eq!(assignment, Some(nth(2)));
     assert!(notes[0].contains("another log or was changed"), "{notes:?}");
@@ -112,8 +115,8 @@ fn lines_that_are_lost_leave_a_gap_for_ever() {
         .0
         .record(&change("fashion", 3))
         .expect("recorded");
-    let told = fault(folder.path());
-    assert!(told.contains("line 1: it states the hash"), "{told}");
+    let found = fault(folder.path());
+    assert!(found.contains("line 1: it states the hash"), "{found}");
     let history = history(folder.path(), None, 9).expect("read");
     let seqs: Vec<u64> = history.lines.iter().map(|line| line.seq).collect();
     assert_eq!(seqs, [4, 3]);
@@ -127,8 +130,8 @@ fn a_log_moved_away_under_a_running_server_is_noticed() {
     fs::remove_file(audit::path(folder.path())).expect("removed");
     journal.record(&change("fashion", 3)).expect("recorded");
     drop(journal);
-    let told = fault(folder.path());
-    assert!(told.contains("line 1: it states the hash"), "{told}");
+    let found = fault(folder.path());
+    assert!(found.contains("line 1: it states the hash"), "{found}");
     let history = history(folder.path(), None, 9).expect("read");
     let seqs: Vec<u64> = history.lines.iter().map(|line| line.seq).collect();
     assert_eq!(seqs, [5, 3], "3 is repeated by the state, 4 is lost");
@@ -159,10 +162,10 @@ fn a_state_edited_by_hand_differs() {
     let edited = text.replacen("\"stable\": \"v2\"", "\"stable\": \"v9\"", 1);
     assert_ne!(text, edited);
     fs::write(&state, edited).expect("written");
-    let told = fault(folder.path());
+    let found = fault(folder.path());
     assert!(
-        told.contains("fashion") && told.contains("v9") && told.contains("v2"),
-        "{told}"
+        found.contains("fashion") && found.contains("v9") && found.contains("v2"),
+        "{found}"
     );
 }
 

@@ -11,7 +11,7 @@ use crate::import::Standalone;
 
 /// The network that is served instead of the repository.
 #[derive(Args)]
-pub(super) struct GuestNetwork {
+pub(super) struct StandaloneNetwork {
     /// An ONNX file to serve instead of the repository
     #[arg(requires = "labels")]
     onnx: Option<PathBuf>,
@@ -22,8 +22,8 @@ pub(super) struct GuestNetwork {
     network: Network,
 }
 
-impl GuestNetwork {
-    /// Reads and describes the network, if there is one, and tells how everything was decided.
+impl StandaloneNetwork {
+    /// Reads and describes the network, if there is one, and prints how everything was decided.
     pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Standalone>> {
         let (onnx, labels) = match (&self.onnx, &self.labels) {
             (Some(onnx), Some(labels)) => (onnx, labels),
@@ -32,14 +32,14 @@ impl GuestNetwork {
         };
         println!("{}", onnx.display());
         let labels = read_labels(labels)?;
-        let guest = self
+        let standalone = self
             .network
             .describe(onnx, &labels, "", engine)?
             .into_standalone(onnx)?;
-        guest
+        standalone
             .choices
             .iter()
             .for_each(|choice| println!("  {choice}"));
-        Ok(Some(guest))
+        Ok(Some(standalone))
     }
 }

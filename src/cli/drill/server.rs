@@ -8,7 +8,7 @@ use super::{MODEL, STABLE, TEACHER};
 use crate::{cli::child::Server, config::Config};
 
 /// A running server.
-pub(super) struct House {
+pub(super) struct DrillServer {
     server: Server,
     /// `http://HOST:PORT` of the data plane.
     pub(super) data: String,
@@ -16,9 +16,9 @@ pub(super) struct House {
     pub(super) admin: String,
 }
 
-impl House {
+impl DrillServer {
     /// Writes a configuration of its own into `folder`, so that the user's counts for nothing.
-    pub(super) fn furnish(folder: &Path, models: &Path) -> anyhow::Result<()> {
+    pub(super) fn configure(folder: &Path, models: &Path) -> anyhow::Result<()> {
         let mut config = Config::default();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         (config.server.listen, config.server.admin_listen) = (anywhere, anywhere);
@@ -27,7 +27,7 @@ impl House {
         config.repository.default_model = MODEL.into();
         let model = config.models.entry(MODEL.into()).or_default();
         (model.stable, model.teacher) = (STABLE.into(), TEACHER.into());
-        // Whoever watches a drill wants to see the end of it: every answer is compared.
+        // Every answer is compared, so that the drill ends soon.
         config.shadow.rate = 1.0;
         config.shadow.budget_per_second = 1000.0;
         config.shadow.queue = 1024;
@@ -55,7 +55,7 @@ impl House {
         self.server.id()
     }
 
-    /// `kill -9`, and its burial.
+    /// `kill -9`, and waits for its end.
     pub(super) fn kill(&mut self) -> anyhow::Result<()> {
         self.server.kill()
     }

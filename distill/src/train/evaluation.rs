@@ -1,25 +1,27 @@
-//! What is measured between epochs.
+//! Evaluation between epochs.
 
 use anyhow::Result;
 
-use super::CHUNK;
 use crate::{
     augment::Size,
     batches::Pixels,
     datasets::{Dataset, Splits},
-    loss::Weighing,
+    loss::LossWeights,
     measure,
     run::EpochMetrics,
     teacher::Teacher,
 };
 
-/// The teacher's logits on what measures.
-pub(super) struct Answers {
+/// Number of pictures that a network evaluates at a time.
+pub(super) const CHUNK: usize = 500;
+
+/// The teacher's logits on the hold-out and test pictures.
+pub(super) struct TeacherLogits {
     holdout: Vec<f32>,
     test: Vec<f32>,
 }
 
-impl Answers {
+impl TeacherLogits {
     pub(super) fn new(teacher: &mut dyn Teacher, data: &Splits, size: Size) -> Result<Self> {
         Ok(Self {
             holdout: logits(teacher, &data.holdout, size)?,
@@ -41,36 +43,37 @@ pub fn logits(network: &mut dyn Teacher, dataset: &Dataset, size: Size) -> Resul
     Ok(all)
 }
 
-/// The hold-out against labels and teacher, and the loss that patience looks at.
+/// Scores the hold-out against labels and teacher, and sets the loss used for early stopping.
 pub(super) fn holdout(
     metrics: &mut EpochMetrics,
     student: &mut dyn Teacher,
     data: &Splits,
-    answers: Option<&Answers>,
-    weighing: Weighing,
+    answers: Option<&TeacherLogits>,
+    weights: LossWeights,
     size: Size,
 ) -> Result<()> {
     let logits = logits(student, &data.holdout, size)?;
     let mut loss = 0.0;
     if let Some(labels) = &data.holdout.labels {
         let score = measure::score(&logits, data.labels.len(), labels);
-        loss += (1.0 - weighing.alpha) * score.nll_nats;
+        loss += (1.0 - weights.alpha) * score.nll_nats;
         metrics.holdout = Some(score);
     }
     if let Some(answers) = answers {
-        loss += weighing.alpha
-            * measure::likeness(&answers.holdout, &logits, data.labels.len()).kl_mean_nats;
+        loss += weights.alpha
+            * measure::compare_with_teacher(&answers.holdout, &logits, data.labels.len())
+                .kl_mean_nats;
     }
     metrics.holdout_loss = Some(loss);
     Ok(())
 }
 
-/// The test pictures against labels and teacher.
+/// Scores the test pictures against labels and teacher.
 pub(super) fn test(
     metrics: &mut EpochMetrics,
     student: &mut dyn Teacher,
     data: &Splits,
-    answers: Option<&Answers>,
+    answers: Option<&TeacherLogits>,
     size: Size,
 ) -> Result<()> {
     if data.test.is_empty() {
@@ -82,7 +85,7 @@ pub(super) fn test(
         .labels
         .as_ref()
         .map(|labels| measure::score(&logits, data.labels.len(), labels));
-    metrics.likeness =
-        answers.map(|answers| measure::likeness(&answers.test, &logits, data.labels.len()));
+    metrics.likeness = answers
+        .map(|answers| measure::compare_with_teacher(&answers.test, &logits, data.labels.len()));
     Ok(())
 }

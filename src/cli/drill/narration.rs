@@ -1,4 +1,4 @@
-//! The drill as it is told: to somebody who reads and presses Enter, or as JSON.
+//! The drill's output: text for somebody who reads and presses Enter, or JSON.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -28,13 +28,13 @@ struct Step {
     done: Vec<Value>,
 }
 
-pub(super) struct Telling {
+pub(super) struct Narration {
     json: bool,
     wait: bool,
     steps: Vec<Step>,
 }
 
-impl Telling {
+impl Narration {
     pub(super) fn new(json: bool, yes: bool) -> Self {
         let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
         Self {
@@ -95,7 +95,7 @@ impl Telling {
         Ok(())
     }
 
-    /// Shows what the answers said.
+    /// Shows a summary of the answers.
     pub(super) fn traffic(&mut self, tally: &Tally) {
         let answered = tally.requests - tally.failed;
         let mut table = Table::new();
@@ -105,7 +105,7 @@ impl Telling {
             "answers",
             "share",
             "right",
-            "as s1 said",
+            "as s1 answered",
         ]);
         for (role, versions) in &tally.roles {
             for (version, count) in versions {
@@ -139,7 +139,7 @@ impl Telling {
         }
     }
 
-    /// Ends the telling.
+    /// Ends the narration.
     pub(super) fn end(self) -> anyhow::Result<()> {
         if self.json {
             let ends = self.steps.iter().skip(1).map(|step| step.started);

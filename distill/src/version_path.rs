@@ -1,4 +1,4 @@
-//! Where a version goes: `<repository>/<model>/<version>`.
+//! The path of a version: `<repository>/<model>/<version>`.
 
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -7,19 +7,19 @@ use std::{
 };
 use stillhouse_store::{ModelName, NewVersion, Repository, VersionFiles, VersionName};
 
-/// A version's address, whether it is there or not.
+/// A version's path, whether it exists or not.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct VersionPath {
     root: PathBuf,
     model: ModelName,
     version: VersionName,
 }
 
-impl Place {
-    /// Takes a path apart, whose last two parts are names of a model and a version.
+impl VersionPath {
+    /// Parses a path whose last two parts are the names of a model and a version.
     ///
     /// # Errors
-    /// A path too short, or parts that are no names.
+    /// A path that is too short, or invalid names.
     pub fn of(folder: &Path) -> Result<Self> {
         let parts = || {
             let version = folder.file_name()?.to_str()?;
@@ -28,7 +28,7 @@ impl Place {
         };
         let (root, model, version) = parts().with_context(|| {
             format!(
-                "{} is no place for a version: write REPOSITORY/MODEL/VERSION, e.g. models/fashion/s1",
+                "{} is no path of a version: write REPOSITORY/MODEL/VERSION, e.g. models/fashion/s1",
                 folder.display()
             )
         })?;
@@ -48,7 +48,7 @@ impl Place {
             .join(self.version.as_str())
     }
 
-    /// Reads the version that is there.
+    /// Reads the existing version.
     ///
     /// # Errors
     /// As [`Repository::read`].
@@ -56,10 +56,10 @@ impl Place {
         Ok(Repository::open(&self.root)?.read(&self.model, &self.version)?)
     }
 
-    /// Whether a version may be written: nothing is there, or a version that may be replaced.
+    /// Checks whether a version may be written: the path is free, or has a version that may be replaced.
     ///
     /// # Errors
-    /// Something there that isn't replaced.
+    /// Something at the path that may not be replaced.
     pub fn check(&self, force: bool) -> Result<()> {
         let folder = self.folder();
         let there = folder.symlink_metadata().is_ok();
@@ -70,17 +70,17 @@ impl Place {
         );
         ensure!(
             !there || folder.join("manifest.toml").exists(),
-            "{} is no version, so it isn't replaced",
+            "{} is not a version, so it is not replaced",
             folder.display()
         );
         Ok(())
     }
 
-    /// Writes a version as the server does: complete and durable, or not at all. One that is to be replaced is set aside
-    /// first and put back if the new one can't be written.
+    /// Writes a version as the server does: complete and durable, or not at all. A version to be replaced is renamed first,
+    /// and renamed back if the new one can't be written.
     ///
     /// # Errors
-    /// As [`Place::check`] and [`Repository::write_version`].
+    /// As [`VersionPath::check`] and [`Repository::write_version`].
     pub fn write(&self, new: &NewVersion, force: bool) -> Result<VersionFiles> {
         self.check(force)?;
         let folder = self.folder();
@@ -99,7 +99,7 @@ impl Place {
     }
 }
 
-/// Moves a version to a name beside it that is no version's; it goes when what is returned is dropped.
+/// Renames a version to a temporary folder next to it, which is deleted when the result is dropped.
 fn set_aside(folder: &Path) -> Result<tempfile::TempDir> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     let aside = tempfile::Builder::new()
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_last_two_parts_are_names() {
         let check = |path: &str, expected: Result<&str, &str>| {
-            let found = Place::of(Path::new(path)).map(|place| place.folder());
+            let found = VersionPath::of(Path::new(path)).map(|version_path| version_path.folder());
             match (found, expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, Path::new(expected)),
                 (Err(error), Err(part)) => {
