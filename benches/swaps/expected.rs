@@ -27,7 +27,7 @@ impl Expected {
         let by_version = vec![ask("stable")?, ask("canary")?];
         ensure!(
             by_version[0].1 != by_version[1].1,
-            "the versions can't be told apart"
+            "the versions can't be distinguished"
         );
         Ok(Self {
             by_version,

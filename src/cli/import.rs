@@ -15,6 +15,7 @@ use crate::{
     store::{
         Labels, ModelName, NewVersion, Repository, StoreError, VersionName, manifest::Reference,
     },
+    version::engines,
 };
 use stillhouse_engine::{EngineOptions, Priority, prepare};
 

@@ -26,7 +26,7 @@ pub trait Blueprint: Send + Sync {
     /// Builds an engine; call it on the thread that will own the engine.
     ///
     /// # Errors
-    /// Whatever the back end says against the graph, the device or the memory it needs.
+    /// The back end refuses the graph or the device, or lacks memory.
     fn build(&self, max_batch: usize) -> Result<Box<dyn Engine>, EngineError>;
 }
 
@@ -40,7 +40,7 @@ pub trait Engine {
 
     /// Runs the rows last filled and returns the outputs, row-major `[rows, classes]`.
     ///
-    /// Non-finite values are returned as they are: whoever reads them decides what they mean.
+    /// Non-finite values are returned as they are: the caller decides what they mean.
     ///
     /// # Errors
     /// The back end's own failure, or outputs of another shape than the signature's.

@@ -9,7 +9,7 @@ use std::{
 
 /// Finds ONNX Runtime's shared library.
 ///
-/// Whoever names a place means it: `explicit` (a file, or a folder that holds the library) is looked at alone, then
+/// A place that is named is binding: `explicit` (a file, or a folder that holds the library) is looked at alone, then
 /// `ORT_DYLIB_PATH` likewise. Only where neither is set the usual places follow: beside the running binary,
 /// `onnxruntime/` in the `target` folder that the binary lies in, and `target/onnxruntime/` in the working directory.
 pub fn find_library(explicit: Option<&Path>) -> Option<PathBuf> {

@@ -93,7 +93,7 @@ pub struct EngineOptions {
     pub backend: Backend,
     /// The device; tract knows only the processor.
     pub device: Device,
-    /// Whether a device that can't be had may be replaced by the processor (said in [`crate::Blueprint::describe`]).
+    /// Whether a device that can't be had may be replaced by the processor ([`crate::Blueprint::describe`] then names the processor).
     pub fallback: bool,
     /// Threads inside one run. One is right wherever there are as many workers as cores.
     pub intra_threads: usize,

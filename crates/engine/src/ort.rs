@@ -48,7 +48,7 @@ pub(crate) fn prepare(
         Ok(session) => (session, None),
         Err(failure) if options.device == Device::Cpu => return Err(failure.against_graph()),
         Err(failure) => {
-            // The processor tells a graph that is wrong everywhere from a device that can't be had.
+            // A try on the processor distinguishes an invalid graph from an unavailable device.
             recipe.device = Device::Cpu;
             let session = recipe.session(runtime).map_err(Failure::against_graph)?;
             match options.fallback {

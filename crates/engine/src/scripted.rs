@@ -66,7 +66,7 @@ impl Scripted {
         self.census.clone()
     }
 
-    /// Says that batches beyond this size are not worth forming.
+    /// Declares that batches beyond this size are of no use.
     #[must_use]
     pub fn with_batch_limit(self, limit: usize) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Reads an ONNX graph before any back end does: refuses what must not be served and says what the graph takes and gives.
+//! Reads an ONNX graph before any back end does: refuses what must not be served and returns the graph's signature.
 //!
 //! | module    | holds                                                          |
 //! |-----------|----------------------------------------------------------------|

@@ -34,8 +34,8 @@ pub enum PreflightError {
     Golden(#[from] GoldenError),
 }
 
-/// Loads a version, compares graph and manifest, and reproduces its golden samples, alone and in a batch. Returns what
-/// the engine says of itself.
+/// Loads a version, compares graph and manifest, and reproduces its golden samples, alone and in a batch. Returns the
+/// engine's description of itself.
 ///
 /// # Errors
 /// The first reason not to serve this version on this engine.

@@ -1,4 +1,4 @@
-//! What the first bytes say: the format, whatever the `Content-Type` claims, and the size.
+//! Format and size from the first bytes, whatever the `Content-Type` claims.
 
 use std::fmt;
 
@@ -135,7 +135,7 @@ fn foreign(bytes: &[u8]) -> &'static str {
     text(bytes).unwrap_or("an unknown format")
 }
 
-/// Tells SVG and other markup apart by the first 1024 bytes.
+/// Distinguishes SVG from other markup by the first 1024 bytes.
 fn text(bytes: &[u8]) -> Option<&'static str> {
     let head = &bytes[..bytes.len().min(1024)];
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);

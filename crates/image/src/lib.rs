@@ -4,12 +4,12 @@
 //! bytes --probe--> Header --Limits--> decode --> Picture --Transform::apply--> Pixels --Sample::write--> f32 row
 //! ```
 //!
-//! What is defined: the format is sniffed, whatever the `Content-Type` says; 16-bit
+//! What is defined: the format is sniffed, whatever the `Content-Type` is; 16-bit
 //! samples keep their upper byte; palettes are expanded; alpha is laid over white; gray is Rec. 601 luma, for a JPEG
 //! its own luma channel; CMYK and YCCK are read as Adobe writes them (inverted) and multiplied out without a colour
 //! profile; EXIF orientation is applied in all three formats; colour profiles and gamma are not. Animations, and what
 //! isn't PNG, JPEG or WebP, are refused; so is anything cut off or damaged, as far as the format lets it be known (PNG
-//! has checksums; a JPEG can be wrong inside a scan without anybody being able to tell).
+//! has checksums; damage inside a JPEG's scan can't be detected).
 //!
 //! # Which JPEG decoder, and how large
 //!
@@ -69,7 +69,7 @@ pub use transform::{Color, Filter, Layout, Resize, Transform};
 /// quarter or an eighth of its size ([`Limits::jpeg_reduction`]), so the picture serves this target, not a larger one.
 ///
 /// # Errors
-/// Whatever [`probe`] and the [`Limits`] say, before anything is decoded; then [`ImageError::Corrupt`],
+/// Those of [`probe`] and the [`Limits`], before anything is decoded; then [`ImageError::Corrupt`],
 /// [`ImageError::Unsupported`] or [`ImageError::TooManyScans`].
 pub fn decode(bytes: &[u8], limits: &Limits, target: &Transform) -> Result<Picture, ImageError> {
     limits.check_bytes(bytes.len())?;

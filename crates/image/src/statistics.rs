@@ -100,7 +100,7 @@ impl Statistics {
         }
     }
 
-    /// The numbers by their names in a manifest's reference ventiles.
+    /// The numbers by their names in a manifest's reference quantiles.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
         const CHANNELS: [&str; 3] = ["channel_mean_0", "channel_mean_1", "channel_mean_2"];
         let channels = self

@@ -1,4 +1,4 @@
-//! From a decoded picture to a network's input: the part of a manifest that says how, and the pixels it makes.
+//! From a decoded picture to a network's input: the manifest's `[transform]` table, and the pixels that result.
 
 use serde::{Deserialize, Serialize};
 

@@ -101,7 +101,7 @@ fn frame(kind: &[u8; 4], content: &[u8]) -> Result<Option<(u32, u32)>, ImageErro
 
 /// Kind and content of each chunk of the RIFF container.
 struct Chunks<'a> {
-    /// The container as far as it says that it goes: what follows it is no part of the picture.
+    /// The container up to the length in its header: bytes after it are no part of the picture.
     riff: &'a [u8],
     rest: &'a [u8],
 }

@@ -35,7 +35,7 @@ pub const PROBABILITY: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0
 /// Entropies of an answer, up to ln 1000.
 pub const ENTROPY_NATS: &[f64] = &[0.001, 0.01, 0.03, 0.1, 0.3, 0.7, 1.0, 1.5, 2.3, 4.6, 6.9];
 
-/// What a label says of all classes that have no series of their own.
+/// Label value of all classes that have no series of their own.
 const OTHER: &str = "other";
 
 /// A model's classes as values of a label: so many at most, the rest together, so that series stay bounded.

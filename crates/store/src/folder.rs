@@ -71,7 +71,7 @@ impl Folder {
                 continue;
             };
             let kind = match entry.file_type() {
-                // Some file systems don't say.
+                // Some file systems don't report the type.
                 FileType::Unknown => match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(stat) => FileType::from_raw_mode(stat.st_mode),
                     Err(_) => continue,
@@ -95,8 +95,8 @@ impl Folder {
         readable(&stat, &path, limit_bytes)
     }
 
-    /// What tells whether the file at `path` below this directory is still the same: which it is, its length, and when
-    /// it was written to, in seconds and nanoseconds.
+    /// Identifies the present content of the file at `path` below this directory: inode, length in bytes, and the time of the
+    /// last write in seconds and nanoseconds.
     pub(super) fn stamp(&self, path: &str) -> Result<[u64; 4], StoreError> {
         let (folder, name) = self.parent(path)?;
         let folder = folder.as_ref().unwrap_or(self);

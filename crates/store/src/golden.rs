@@ -96,11 +96,11 @@ mod tests {
             tolerance: 0.25,
         };
         let check = |outputs: &[f32], got: &[f32], expected: Option<&str>| {
-            let said = golden(outputs)
+            let found = golden(outputs)
                 .matches(got)
                 .err()
                 .map(|mismatch| mismatch.to_string());
-            assert_eq!(said.as_deref(), expected, "{got:?} for {outputs:?}");
+            assert_eq!(found.as_deref(), expected, "{got:?} for {outputs:?}");
         };
         check(&[0.5, 0.5], &[0.75, 0.25], None);
         check(

@@ -185,7 +185,7 @@ impl Unpacked {
     }
 }
 
-/// What no hash speaks for isn't kept.
+/// Files without a hash in the manifest aren't kept.
 fn refuse_strangers(files: &BTreeSet<String>, manifest: &Manifest) -> Result<(), StoreError> {
     let samples = manifest.golden.iter();
     let known: BTreeSet<&str> = samples
@@ -202,7 +202,7 @@ fn refuse_strangers(files: &BTreeSet<String>, manifest: &Manifest) -> Result<(),
     }
 }
 
-/// Whether neither it nor anything in it was touched lately; what can't be asked is left alone.
+/// Whether neither the entry nor anything in it was modified lately; `false` where that can't be read.
 fn is_leftover(path: &Path) -> bool {
     let inside = fs::read_dir(path).into_iter().flatten().flatten();
     let mut paths = inside.map(|entry| entry.path()).chain([path.to_path_buf()]);

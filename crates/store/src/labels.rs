@@ -40,7 +40,7 @@ impl Labels {
             }
             if let Some(first) = seen.insert(label.as_str(), line) {
                 return Err(format!(
-                    "`{label}` stands in lines {first} and {line}: labels tell classes apart"
+                    "`{label}` stands in lines {first} and {line}: labels must be distinct"
                 ));
             }
         }
@@ -83,7 +83,7 @@ mod tests {
             ("cat\ndog\n\n", "line 3 is empty: every class needs a label"),
             (
                 "cat\ndog\ncat",
-                "`cat` stands in lines 1 and 3: labels tell classes apart",
+                "`cat` stands in lines 1 and 3: labels must be distinct",
             ),
             (
                 "cat\nd\u{1b}[1mog",

@@ -1,4 +1,4 @@
-//! `manifest.toml`: all that a version says of itself.
+//! `manifest.toml`: the description of a version.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

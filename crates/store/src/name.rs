@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Text that names no model or version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{said}` is no {what} name: write 1 to 64 of a-z, 0-9, `.`, `_`, `-`, the first of them a letter or a digit"
+    "`{given}` is no {what} name: write 1 to 64 of a-z, 0-9, `.`, `_`, `-`, the first of them a letter or a digit"
 )]
 pub struct NameError {
     what: &'static str,
-    said: String,
+    given: String,
 }
 
 /// Whether `name` matches `^[a-z0-9][a-z0-9._-]{0,63}$`.
@@ -46,8 +46,8 @@ macro_rules! name {
                 if is_name(name) {
                     return Ok(Self(name.into()));
                 }
-                let said = name.chars().take(64).flat_map(char::escape_default).collect();
-                Err(NameError { what: $what, said })
+                let given = name.chars().take(64).flat_map(char::escape_default).collect();
+                Err(NameError { what: $what, given })
             }
         }
 

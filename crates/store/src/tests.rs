@@ -116,7 +116,7 @@ impl Stage {
         self.repository.read(&self.model, &self.version)
     }
 
-    /// What reading says after `break_it`, without the temporary path; the version before must have been fine.
+    /// The error of a read after `break_it`, without the temporary path; before, the version must have been valid.
     fn refusal(break_it: impl FnOnce(&Self)) -> String {
         let stage = Self::new();
         stage.read().unwrap();
@@ -453,9 +453,9 @@ fn what_is_no_model_is_not_listed() {
 #[test]
 fn wrong_manifests_are_refused_with_both_values() {
     let check = |from: &str, to: &str, expected: &str| {
-        let said = Stage::refusal(|stage| stage.edit_manifest(from, to));
+        let message = Stage::refusal(|stage| stage.edit_manifest(from, to));
         assert_eq!(
-            said,
+            message,
             format!("pets/v1/manifest.toml{expected}"),
             "{from:?} → {to:?}"
         );
@@ -496,12 +496,12 @@ fn wrong_manifests_are_refused_with_both_values() {
         "%2e%2e",
         "a\\\\b",
     ] {
-        let said = Stage::refusal(|stage| {
+        let message = Stage::refusal(|stage| {
             stage.edit_manifest("name = \"model.onnx\"", &format!("name = \"{name}\""))
         });
         assert!(
-            said.contains("`file.name` is `") && said.is_ascii(),
-            "{name:?}: {said}"
+            message.contains("`file.name` is `") && message.is_ascii(),
+            "{name:?}: {message}"
         );
     }
     for path in [
@@ -603,7 +603,7 @@ fn labels_and_golden_samples_must_fit_the_manifest() {
     );
     assert_eq!(
         labels("a\nb\na\n"),
-        "pets/labels.txt: `a` stands in lines 1 and 3: labels tell classes apart"
+        "pets/labels.txt: `a` stands in lines 1 and 3: labels must be distinct"
     );
     let bytes = Stage::refusal(|stage| {
         fs::write(stage.root.path().join("pets/labels.txt"), b"a\nb\xff").unwrap()

@@ -9,7 +9,7 @@ use super::{
 };
 use stillhouse_strict_toml::suggest;
 
-/// What reference ventiles may be kept of, in the manifest's words.
+/// Numbers whose quantiles `reference.ventiles` may hold, by their names in the manifest.
 pub(super) const WATCHED: [&str; 11] = [
     "luma_mean",
     "luma_std",
@@ -26,7 +26,7 @@ pub(super) const WATCHED: [&str; 11] = [
 
 const MAX_GOLDEN: usize = 100;
 
-/// Says `expected` of `key` unless `good`.
+/// An error about `key` that states what is `expected`, unless `good`.
 fn check(
     good: bool,
     path: &Path,

@@ -1,5 +1,5 @@
-//! Says which versions come and go while the server runs: told by the file system where it can, found by looking again
-//! where it can't (network file systems, exhausted watches). Events only say when to look; what is there is looked at.
+//! Reports versions that appear and disappear while the server runs. Events of the file system trigger a scan; where there
+//! are none (network file systems, exhausted watches) it scans periodically. Only the scan decides what changed.
 
 mod sight;
 
@@ -15,16 +15,16 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use super::{ModelName, Repository, VersionName};
 use sight::Sight;
 
-/// A copy makes an event for each write; after this long without any it is looked at.
+/// Copying a file causes an event for each write; the scan begins after this long without one.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Whoever writes without a pause doesn't keep everybody else's versions from being seen.
+/// Upper bound of that delay, so that continuous writes to one version don't hide the others.
 const LONGEST_BURST: Duration = Duration::from_secs(2);
 
 /// What happened in the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// A version is complete: for the first time, or its files are others than when it was last told.
+    /// A version is complete: for the first time, or its files differ from those last reported.
     Came {
         /// Its model, served or not.
         model: ModelName,
@@ -40,17 +40,17 @@ pub enum Arrival {
     },
 }
 
-/// A thread that looks at a repository until this is dropped.
+/// A thread that watches a repository until this is dropped.
 #[derive(Debug)]
 pub struct Watch {
-    /// None where the file system doesn't tell.
+    /// `None` where the file system provides no events.
     events: Option<RecommendedWatcher>,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     seen: Seen,
 }
 
-/// What a watch has seen, shared with whoever changes the repository in this process.
+/// What a watch has seen, shared with the code that changes the repository in this process.
 #[derive(Clone, Debug)]
 pub struct Seen {
     repository: Repository,
@@ -80,7 +80,8 @@ impl Seen {
 }
 
 impl Watch {
-    /// Tells `notify` of everything that comes and goes from now on, by events and every `poll` (zero: by events alone).
+    /// Calls `notify` for every version that appears or disappears from now on; scans on events and every `poll` (zero: on
+    /// events alone).
     pub fn start(
         repository: Repository,
         poll: Duration,
@@ -168,7 +169,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there was told when it happened.
+            // A panic there was logged when it happened.
             let _ = thread.join();
         }
         // Last: its end closes the channel that the thread listens to.
@@ -178,15 +179,15 @@ impl Drop for Watch {
 
 /// A watcher of everything below the root; what it finds is that something changed.
 fn watcher(repository: &Repository, changed: Sender<()>) -> notify::Result<RecommendedWatcher> {
-    let tell = move |event: notify::Result<Event>| {
-        // Looking is itself an access. An error (events lost, say) is a reason to look.
+    let on_event = move |event: notify::Result<Event>| {
+        // Scanning is itself an access. An error, such as lost events, is a reason to scan.
         if !event.is_ok_and(|event| event.kind.is_access()) {
-            // Full: somebody is about to look anyway.
+            // Full: a scan is pending anyway.
             let _ = changed.try_send(());
         }
     };
     let config = notify::Config::default().with_follow_symlinks(false);
-    let mut watcher = RecommendedWatcher::new(tell, config)?;
+    let mut watcher = RecommendedWatcher::new(on_event, config)?;
     watcher.watch(repository.root(), RecursiveMode::Recursive)?;
     Ok(watcher)
 }

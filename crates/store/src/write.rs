@@ -15,10 +15,10 @@ use super::{
     VersionName, folder::is_safe_path, manifest, read, validate,
 };
 
-/// How everything begins that isn't in its place yet; no version's name does.
+/// Prefix of directories that are still being written; no version's name begins so.
 pub(super) const INCOMING: &str = ".incoming-";
 
-/// How everything begins that is on its way out.
+/// Prefix of directories that are being removed.
 pub(super) const REMOVED: &str = ".removed-";
 
 /// What a version is made of.
@@ -80,7 +80,8 @@ impl VersionFiles {
 }
 
 impl Repository {
-    /// Writes a version beside its final place, synchronises it and renames it there: whoever looks sees all or nothing.
+    /// Writes a version beside its final place, synchronises it and renames it there: a reader sees all of it or
+    /// nothing.
     /// Returns what was written; its `path` is its directory.
     ///
     /// # Errors
@@ -331,7 +332,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     io_at(path, written)
 }
 
-/// Gives a version's complete, durable folder its name: whoever looks sees all or nothing.
+/// Gives a version's complete, durable folder its name: a reader sees all of it or nothing.
 pub(super) fn publish(folder: &Path, path: &Path) -> Result<(), StoreError> {
     // A temporary directory is its maker's alone; a version is read by the server's user.
     io_at(

@@ -6,7 +6,7 @@ use serde::de::{Error, Expected, Unexpected};
 
 use super::{Finding, suggest};
 
-/// What serde says against a value; the place is filled in on the way out, innermost first.
+/// Serde's objection to a value; the place is filled in while the error propagates, innermost first.
 #[derive(Debug)]
 pub(super) struct Fault {
     message: Message,

@@ -1,8 +1,8 @@
-//! Strict TOML: whatever the reading type doesn't know is an error that says where it stands and what was meant.
+//! Strict TOML: a key that the target type doesn't have is an error that names its place and the nearest known key.
 //!
 //! Text becomes a [`Tree`] whose every value remembers its place (a line of a file, an environment variable, a flag);
 //! the tree is read into a serde type, and *all* unknown keys are reported at once, each with the nearest right one.
-//! Types read this way must not use `#[serde(flatten)]`: serde then hides the known keys from whoever reads.
+//! Types read this way must not use `#[serde(flatten)]`: serde then hides the known keys from the deserializer.
 
 mod fault;
 mod reader;

@@ -44,11 +44,11 @@ enum Mode {
 }
 
 fn check(text: &str, expected: &[&str]) {
-    let said = match parse::<Settings>(text, Path::new("s.toml")) {
+    let found = match parse::<Settings>(text, Path::new("s.toml")) {
         Ok(_) => Vec::new(),
         Err(error) => error.findings.iter().map(ToString::to_string).collect(),
     };
-    assert_eq!(said, expected, "for {text:?}");
+    assert_eq!(found, expected, "for {text:?}");
 }
 
 #[test]

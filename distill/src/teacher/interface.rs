@@ -1,7 +1,7 @@
 //! The interface of all teachers.
 
 use anyhow::Result;
-use stillhouse::image::Transform;
+use stillhouse_image::Transform;
 
 use crate::batches::Pixels;
 

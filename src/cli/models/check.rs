@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     golden::preflight,
     store::{StoreError, VersionFiles},
-    version::EngineSettings,
+    version::{EngineSettings, engines},
 };
 
 #[derive(Args)]

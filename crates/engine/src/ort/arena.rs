@@ -4,7 +4,7 @@
 //! by row. Shrinking it after every run costs large batches a third of their throughput, doing without an arena the
 //! same, so it is shrunk once when large batches have ceased, as they do after warm-up and after a rush.
 
-/// So many small batches in a row say that the large ones have ceased.
+/// After this many small batches in a row no more large ones are expected.
 const QUIET_RUNS: u32 = 64;
 
 /// The recent history of a session's batches.

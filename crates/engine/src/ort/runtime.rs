@@ -77,7 +77,7 @@ fn resolve(path: &Path) -> Result<PathBuf, EngineError> {
         .map_err(|error| missing(format!("{}: {error}", path.display())))
 }
 
-/// From the file's name where it tells, otherwise from the branch the library was built from.
+/// From the file's name where that contains it, otherwise from the branch that the library was built from.
 fn version(path: &Path) -> String {
     let name = path
         .file_name()

@@ -166,7 +166,7 @@ fn row_len(port: &Port) -> Option<usize> {
         })
 }
 
-/// The input decides; a number on the output alone binds too, for it tells of a reshape to that many rows.
+/// The input decides; a number on the output alone binds too, since it indicates a reshape to that many rows.
 fn batch(input: &Port, output: &Port) -> Result<Batch, String> {
     let wrong = || {
         format!(

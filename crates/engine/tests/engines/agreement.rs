@@ -17,7 +17,7 @@ fn probabilities(answers: &[f32]) {
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
         assert!(
             row.iter().any(|p| (p - 0.2).abs() > 1e-3),
-            "a uniform row tells nothing: {row:?}"
+            "a uniform row proves nothing: {row:?}"
         );
     }
 }
@@ -160,7 +160,7 @@ fn eight_bits() {
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 0.02, "{row:?}");
         assert!(
             row.iter().any(|p| (p - 0.2).abs() > 0.01),
-            "a uniform row tells nothing: {row:?}"
+            "a uniform row proves nothing: {row:?}"
         );
     }
 }

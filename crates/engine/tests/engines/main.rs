@@ -6,7 +6,7 @@
 //! | `graphs`      | small graphs of every kind that is served, built on the spot       |
 //! | `agreement`   | those graphs, in all batch sizes, on both back ends                |
 //! | `contract`    | what a blueprint and an engine promise their callers               |
-//! | `refusals`    | what can't be had or run, and what is said about it                |
+//! | `refusals`    | what can't be had or run, and the errors                |
 //! | `real_models` | networks that people use                                          |
 
 mod agreement;

@@ -64,7 +64,7 @@ fn arg_max(scores: &[f32]) -> usize {
 }
 
 /// As they come, weights are one constant, and so are the answers: equal to those published beside them.
-/// With noise for weights (but where there are too many) the answers tell more: the back ends must agree on them.
+/// With noise for weights (but where there are too many) the outputs vary more: the back ends must agree on them.
 fn architecture(name: &str, with_noise: bool) {
     let Some(folder) = light_models() else { return };
     let model = Bytes::from(fs::read(folder.join(format!("light_{name}.onnx"))).unwrap());

@@ -1,4 +1,4 @@
-//! What can't be had or run, and what is said about it.
+//! What can't be had or run, and the errors.
 
 use std::path::PathBuf;
 

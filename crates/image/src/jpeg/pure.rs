@@ -12,7 +12,7 @@ use zune_jpeg::JpegDecoder;
 use super::{Frame, Model, Order, ink_on_white};
 use crate::{Color, Format, ImageError, Picture};
 
-/// Decodes to gray or RGB; gray only where the order or the file says so.
+/// Decodes to gray or RGB; gray only where the order or the file demands it.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
     // Both decoders have indexed out of bounds on damaged files in the past: a panic is damage, not an outage.
     catch_unwind(AssertUnwindSafe(|| {

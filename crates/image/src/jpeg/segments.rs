@@ -15,7 +15,7 @@ pub(super) const APP14: u8 = 0xee;
 /// Markers without a length: TEM and the restarts.
 const STANDALONE: [std::ops::RangeInclusive<u8>; 2] = [0x01..=0x01, 0xd0..=0xd7];
 
-/// The segments between SOI and EOI. A scan's coded data must be skipped by whoever saw its SOS.
+/// The segments between SOI and EOI. After an SOS the caller must skip the scan's coded data.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
     /// Bytes passed so far.

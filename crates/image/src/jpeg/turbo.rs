@@ -5,7 +5,7 @@ use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 use super::{Frame, Model, Order, ink_on_white};
 use crate::{Color, Format, ImageError, Picture};
 
-/// Decodes to gray or RGB; gray only where the order or the file says so.
+/// Decodes to gray or RGB; gray only where the order or the file demands it.
 pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
     let corrupt = |error| ImageError::corrupt(Format::Jpeg, reason(&error));
     let format = match frame.model {

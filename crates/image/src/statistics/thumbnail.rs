@@ -16,7 +16,7 @@ pub struct Thumbnail {
     columns: Vec<u32>,
     /// Mean luma of each cell, in rows. Within 32 bits: a mean of bytes has at most 20 bits that matter here.
     cells: Vec<f32>,
-    /// One row's luma, for whoever has to make it first.
+    /// Buffer for the luma of one row, where it has to be computed first.
     row: Vec<u8>,
     /// Sum of luma over the rows of cells that are complete.
     sum: u64,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{difference, expected, fixture, target};
 use crate::{Color, Filter, Limits, Picture, Resize, Transform, decode};
 
-/// A picture whose every pixel tells where it is.
+/// A picture whose every pixel encodes its position.
 fn map(width: u32, height: u32) -> Picture {
     let bytes = (0..height)
         .flat_map(|y| (0..width).map(move |x| (x * 7 + y * 13) as u8))

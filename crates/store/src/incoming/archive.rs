@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::{tarball, unpacking::Unpacking, zipped};
 use crate::StoreError;
 
-/// Where a tar header says that it is one.
+/// Offset of the magic bytes in a tar header.
 const USTAR: std::ops::Range<usize> = 257..262;
 
 /// Unpacks what was written to `archive`.

@@ -248,10 +248,10 @@ fn nothing_leaves_its_folder() {
         let mut wrong = files(&stage, "");
         wrong.insert(0, (name.to_owned(), b"text".to_vec()));
         for archive in [tar(&wrong), gzip(&tar(&wrong)), zip(&wrong)] {
-            let said = refusal(&stage, &archive);
+            let message = refusal(&stage, &archive);
             assert!(
-                said.contains("is no name for a version's file"),
-                "{name}: {said}"
+                message.contains("is no name for a version's file"),
+                "{name}: {message}"
             );
         }
     }
@@ -274,8 +274,11 @@ fn only_ordinary_files_come_in() {
         let mut archive = Vec::new();
         entry(&mut archive, kind, b"golden", b"/etc", b"");
         archive.extend(tar(&files(&stage, "")));
-        let said = refusal(&stage, &archive);
-        assert!(said.contains(&format!("`golden` is {expected}")), "{said}");
+        let message = refusal(&stage, &archive);
+        assert!(
+            message.contains(&format!("`golden` is {expected}")),
+            "{message}"
+        );
     }
     for key in ["size", "GNU.sparse.major", "linkpath"] {
         let mut archive = Vec::new();
@@ -292,18 +295,21 @@ fn only_ordinary_files_come_in() {
             record.as_bytes(),
         );
         archive.extend(tar(&files(&stage, "")));
-        let said = refusal(&stage, &archive);
+        let message = refusal(&stage, &archive);
         assert!(
-            said.contains(&format!("an extended header sets `{key}`")),
-            "{said}"
+            message.contains(&format!("an extended header sets `{key}`")),
+            "{message}"
         );
     }
     let mut linked = ZipWriter::new(Cursor::new(vec![]));
     linked
         .add_symlink("golden", "/etc", SimpleFileOptions::default())
         .unwrap();
-    let said = refusal(&stage, &linked.finish().unwrap().into_inner());
-    assert!(said.contains("`golden` has the Unix mode 120000"), "{said}");
+    let message = refusal(&stage, &linked.finish().unwrap().into_inner());
+    assert!(
+        message.contains("`golden` has the Unix mode 120000"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -369,8 +375,11 @@ fn bombs_end_at_the_limit() {
     let many = (0..513).map(|index| (format!("f{index}"), vec![]));
     let many: Files = many.collect();
     for archive in [tar(&many), zip(&many)] {
-        let said = refusal(&stage, &archive);
-        assert!(said.contains("it has more than 512 entries"), "{said}");
+        let message = refusal(&stage, &archive);
+        assert!(
+            message.contains("it has more than 512 entries"),
+            "{message}"
+        );
     }
     let mut long = Vec::new();
     entry(
@@ -380,8 +389,8 @@ fn bombs_end_at_the_limit() {
         b"",
         &vec![b'a'; 100_000],
     );
-    let said = refusal(&stage, &end(long));
-    assert!(said.contains("larger than 64 KiB"), "{said}");
+    let message = refusal(&stage, &end(long));
+    assert!(message.contains("larger than 64 KiB"), "{message}");
 }
 
 #[test]
@@ -435,21 +444,24 @@ fn damage_inside_is_found() {
             "pets/v2/model.onnx is missing",
         ),
     ] {
-        let said = refusal(&stage, &tar(&files));
-        assert!(said.contains(expected), "{said} should say {expected}");
+        let message = refusal(&stage, &tar(&files));
+        assert!(
+            message.contains(expected),
+            "{message} should say {expected}"
+        );
     }
     let mut stranger = files(&stage, "v2/");
     stranger.push(("v2/notes.md".into(), b"text".to_vec()));
-    let said = refusal(&stage, &zip(&stranger));
+    let message = refusal(&stage, &zip(&stranger));
     assert!(
-        said.contains("it holds `notes.md`, which its manifest.toml doesn't name"),
-        "{said}"
+        message.contains("it holds `notes.md`, which its manifest.toml doesn't name"),
+        "{message}"
     );
     stranger.last_mut().unwrap().0 = "notes.md".into();
-    let said = refusal(&stage, &tar(&stranger));
+    let message = refusal(&stage, &tar(&stranger));
     assert!(
-        said.contains("there is no manifest.toml in it, neither"),
-        "{said}"
+        message.contains("there is no manifest.toml in it, neither"),
+        "{message}"
     );
     for text in [
         &b""[..],
@@ -458,8 +470,8 @@ fn damage_inside_is_found() {
         b"PK\x03\x04no zip",
         &gzip(b"text"),
     ] {
-        let said = refusal(&stage, text);
-        assert!(said.starts_with("the archive is refused: "), "{said}");
+        let message = refusal(&stage, text);
+        assert!(message.starts_with("the archive is refused: "), "{message}");
     }
 }
 

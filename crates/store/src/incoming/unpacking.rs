@@ -114,7 +114,7 @@ impl Unpacking {
         io_at(&target, file.sync_all())
     }
 
-    /// Makes the folders' contents durable and says what came.
+    /// Makes the folders' contents durable and returns the names of what was unpacked.
     pub(super) fn finish(self) -> Result<Names, StoreError> {
         for (folder, kind) in self.taken.values() {
             if *kind == Kind::Folder {

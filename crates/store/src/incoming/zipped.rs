@@ -10,7 +10,7 @@ use super::{
 };
 use crate::StoreError;
 
-/// The bits of a Unix mode that say what a file is; 0 where the packer knew of none.
+/// The file-type bits of a Unix mode; 0 where the packing program stored none.
 const KIND: u32 = 0o170_000;
 const ORDINARY: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;

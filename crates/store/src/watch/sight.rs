@@ -17,12 +17,13 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// Looks again: what came, in natural order, and what went. What can't be read now is as it was.
+    /// Scans again: versions that appeared, in natural order, and those that disappeared. What can't be read now counts as
+    /// unchanged.
     pub(super) fn look(&mut self, repository: &Repository) -> Vec<Arrival> {
         let Ok(models) = repository.models() else {
             return vec![];
         };
-        let mut told = Vec::new();
+        let mut arrivals = Vec::new();
         let gone: Vec<ModelName> = self
             .seen
             .keys()
@@ -35,16 +36,16 @@ impl Sight {
                 model: model.clone(),
                 version,
             });
-            told.extend(gone);
+            arrivals.extend(gone);
         }
         for model in models {
             if let Ok(directories) = repository.directories(&model)
                 && let Ok(folder) = repository.model_folder(&model)
             {
-                self.compare(&model, &folder, directories, &mut told);
+                self.compare(&model, &folder, directories, &mut arrivals);
             }
         }
-        told
+        arrivals
     }
 
     /// Takes note of a version that has just become visible, so that no look reports it.
@@ -70,14 +71,14 @@ impl Sight {
         model: &ModelName,
         folder: &Folder,
         directories: Vec<Directory>,
-        told: &mut Vec<Arrival>,
+        arrivals: &mut Vec<Arrival>,
     ) {
         let seen = self.seen.entry(model.clone()).or_default();
         seen.retain(|version, _| {
             let there = directories.iter().any(|found| found.version == *version);
             if !there {
                 let (model, version) = (model.clone(), version.clone());
-                told.push(Arrival::Gone { model, version });
+                arrivals.push(Arrival::Gone { model, version });
             }
             there
         });
@@ -93,7 +94,7 @@ impl Sight {
             if seen.get(&version) != Some(&fingerprint) {
                 seen.insert(version.clone(), fingerprint);
                 let model = model.clone();
-                told.push(Arrival::Came { model, version });
+                arrivals.push(Arrival::Came { model, version });
             }
         }
     }

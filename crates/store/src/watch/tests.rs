@@ -1,4 +1,4 @@
-//! Arrivals are waited for, never slept for: that something is *not* told shows in what is told next.
+//! No test sleeps: that something is *not* reported is seen from the report that comes next.
 
 use std::{fs, path::Path};
 
@@ -18,28 +18,34 @@ const POLL: Duration = Duration::from_millis(20);
 /// A watched repository with `pets/v1`.
 struct Post {
     stage: Stage,
-    told: Receiver<Arrival>,
+    reports: Receiver<Arrival>,
     watch: Watch,
 }
 
 impl Post {
-    /// One that hears events and never polls, and one that does nothing else.
+    /// One that gets events and never polls, and one that only polls.
     fn both() -> [Self; 2] {
         let post = |start: &dyn Fn(Repository, Sender<Arrival>) -> Watch| {
             let stage = Stage::new();
-            let (tell, told) = crossbeam_channel::unbounded();
-            let watch = start(stage.repository.clone(), tell);
-            Self { stage, told, watch }
+            let (sender, reports) = crossbeam_channel::unbounded();
+            let watch = start(stage.repository.clone(), sender);
+            Self {
+                stage,
+                reports,
+                watch,
+            }
         };
-        let by_events = |repository, tell: Sender<Arrival>| {
+        let by_events = |repository, sender: Sender<Arrival>| {
             let watch = Watch::start(repository, Duration::ZERO, move |arrival| {
-                tell.send(arrival).unwrap();
+                sender.send(arrival).unwrap();
             });
             assert!(watch.events.is_some(), "no events can be had here");
             watch
         };
-        let by_polling = |repository, tell: Sender<Arrival>| {
-            Watch::polling(repository, POLL, move |arrival| tell.send(arrival).unwrap())
+        let by_polling = |repository, sender: Sender<Arrival>| {
+            Watch::polling(repository, POLL, move |arrival| {
+                sender.send(arrival).unwrap()
+            })
         };
         [post(&by_events), post(&by_polling)]
     }
@@ -59,7 +65,7 @@ impl Post {
 
     #[track_caller]
     fn next(&self) -> String {
-        match self.told.recv_timeout(PATIENCE).expect("something is told") {
+        match self.reports.recv_timeout(PATIENCE).expect("a report") {
             Arrival::Came { model, version } => format!("{model}/{version} came"),
             Arrival::Gone { model, version } => format!("{model}/{version} gone"),
         }
@@ -67,7 +73,7 @@ impl Post {
 }
 
 #[test]
-fn what_comes_and_goes_is_told_once() {
+fn each_change_is_reported_once() {
     for post in Post::both() {
         post.write("pets", "v10");
         assert_eq!(post.next(), "pets/v10 came");
@@ -77,14 +83,14 @@ fn what_comes_and_goes_is_told_once() {
         assert_eq!(post.next(), "pets/v10 gone");
         fs::rename(post.path("cars"), post.path("CARS")).unwrap();
         assert_eq!(post.next(), "cars/v1 gone");
-        // Back again, and new to who was told that it went.
+        // Back again, and new after its disappearance was reported.
         fs::rename(post.path("CARS"), post.path("cars")).unwrap();
         assert_eq!(post.next(), "cars/v1 came");
     }
 }
 
 #[test]
-fn a_half_copied_version_is_told_when_it_is_whole() {
+fn a_half_copied_version_is_reported_when_it_is_complete() {
     for post in Post::both() {
         let (from, to) = (post.path("pets/v1"), post.path("pets/v2"));
         fs::create_dir_all(to.join("golden")).unwrap();
@@ -110,7 +116,7 @@ fn a_half_copied_version_is_told_when_it_is_whole() {
 }
 
 #[test]
-fn a_version_whose_files_change_is_told_again() {
+fn a_version_whose_files_change_is_reported_again() {
     for post in Post::both() {
         for (name, bytes) in [
             ("golden/one.png", &b"another picture"[..]),
@@ -121,7 +127,7 @@ fn a_version_whose_files_change_is_told_again() {
             replace(&path, bytes);
             assert_eq!(post.next(), "pets/v1 came", "{name}");
         }
-        // Broken for a while, and then as it was: nothing to tell.
+        // Broken for a while, and then as it was: nothing to report.
         let manifest = post.path("pets/v1/manifest.toml");
         fs::rename(&manifest, post.path("aside")).unwrap();
         post.write("pets", "v2");
@@ -132,7 +138,7 @@ fn a_version_whose_files_change_is_told_again() {
     }
 }
 
-/// By one rename, so that there is no moment at which it is half written and told of twice.
+/// By one rename, so that there is no moment at which it is half written and reported twice.
 fn replace(path: &Path, bytes: &[u8]) {
     let beside = path.with_extension("new");
     fs::write(&beside, bytes).unwrap();
@@ -160,10 +166,14 @@ fn uploads_are_seen_and_never_half() {
 #[test]
 fn dropping_it_ends_its_thread() {
     for post in Post::both() {
-        let Post { stage, told, watch } = post;
+        let Post {
+            stage,
+            reports,
+            watch,
+        } = post;
         drop(watch);
         // The thread held the only sender.
-        let end = told.recv_timeout(PATIENCE);
+        let end = reports.recv_timeout(PATIENCE);
         assert_eq!(end, Err(RecvTimeoutError::Disconnected));
         drop(stage);
     }
