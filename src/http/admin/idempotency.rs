@@ -93,7 +93,7 @@ impl Remembered {
             Ok(answered) => answered.into_response(),
             Err(error) => {
                 // What failed on our side may succeed when it is tried again.
-                if error.row().0.is_server_error() {
+                if error.row().status.is_server_error() {
                     self.forget(&key);
                 }
                 again(error)
@@ -132,7 +132,7 @@ impl Remembered {
 
 /// The same error as an answer of its own, for the layer that logs and counts.
 fn again(error: Arc<ApiError>) -> Response {
-    let mut response = error.row().0.into_response();
+    let mut response = error.row().status.into_response();
     response.extensions_mut().insert(error);
     response
 }
