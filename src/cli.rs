@@ -2,15 +2,14 @@
 
 mod audit;
 mod banner;
-mod caller;
-pub mod child;
+pub mod caller;
 mod drill;
 mod guest;
 mod health;
 mod import;
-pub mod limit;
 mod models;
-mod network;
+mod moved;
+pub mod network;
 mod operator;
 mod serve;
 mod validate;
@@ -18,6 +17,7 @@ mod validate;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use stillhouse_child_server as child;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -37,36 +37,34 @@ struct Cli {
 enum Verb {
     /// Serve the model repository, or one ONNX file.
     Serve(serve::Serve),
-    /// Ask the server of this configuration whether it is ready; exit code 0 says yes.
+    /// Ask the server of this configuration whether it is ready; exit code 0 means that it is.
     Health(health::Health),
-    /// Make a version of an ONNX file.
+    /// Make a version from an ONNX file.
     Import(import::Import),
-    /// Look at the model repository.
+    /// Inspect the model repository.
     #[command(subcommand)]
     Models(models::Models),
-    /// Look at the audit log.
+    /// Inspect the audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
     #[command(flatten)]
     Operator(operator::Operator),
     /// Walk through a rollout in five minutes: a bad canary, a good one, a rollback, a crash
     Drill(drill::Drill),
-    /// Say what a prediction costs at least on this machine, step by step, and what the server spends on it
-    Limit(Box<limit::Limit>),
-    /// Look at the configuration.
+    /// Inspect the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// Serve a constant; `limit`'s own way to measure HTTP alone.
-    #[command(hide = true)]
-    Floor(limit::Floor),
-    /// Try the version that standard input names; the server's own way to do it apart from itself.
+    /// Now the program `stillhouse-limit`.
+    #[command(hide = true, disable_help_flag = true)]
+    Limit(moved::Limit),
+    /// Check the version named on standard input. The server starts this process to keep a failing version out of its own.
     #[command(name = VERB, hide = true)]
     Validate(validate::Validate),
 }
 
 #[derive(Subcommand)]
 enum ConfigVerb {
-    /// Read file, environment and flags, and say what is wrong; prints the result.
+    /// Read the file, the environment and the flags; report what is wrong, or print the result.
     Check {
         #[command(flatten)]
         source: ConfigSource,
@@ -78,7 +76,7 @@ enum ConfigVerb {
 
 /// Where the configuration comes from.
 #[derive(Args)]
-struct ConfigSource {
+pub struct ConfigSource {
     /// The file; without it, config/stillhouse.toml where there is one.
     #[arg(long, short, env = "STILLHOUSE_CONFIG")]
     config: Option<PathBuf>,
@@ -87,9 +85,12 @@ struct ConfigSource {
     sets: Vec<(String, String)>,
 }
 
-/// What answers requests: one thread for two cores unless told otherwise. Networks and large pictures have threads of their
-/// own, and more threads than cores only take turns, at the price of a wake-up each time.
-fn runtime(settings: &ServerSettings) -> std::io::Result<Runtime> {
+/// The async runtime that answers requests: `server.threads` threads, by default one for two cores. Networks and large
+/// pictures have threads of their own; more threads than cores would only take turns, at the price of a wake-up each time.
+///
+/// # Errors
+/// The operating system starts no thread.
+pub fn runtime(settings: &ServerSettings) -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match settings.threads {
         0 => cores.div_ceil(2),
@@ -108,8 +109,11 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl ConfigSource {
-    /// `own` are the flags with names of their own, as key, flag, value; they count for more than `--set`.
-    fn load(&self, own: &[(&str, &str, Option<String>)]) -> Result<Config, ConfigError> {
+    /// `own` are a verb's dedicated flags as (key, flag, value); they take precedence over `--set`.
+    ///
+    /// # Errors
+    /// A file that can't be read, an unknown key, a value out of its range.
+    pub fn load(&self, own: &[(&str, &str, Option<String>)]) -> Result<Config, ConfigError> {
         let sets = self.sets.iter().map(|(key, value)| Setting {
             key: key.clone(),
             value: value.clone(),
@@ -127,10 +131,12 @@ impl ConfigSource {
     }
 }
 
-/// Parses the arguments and runs; errors are told once, here.
+/// Parses the process's arguments, runs the verb and prints its error, if any, to standard error.
+///
+/// It changes no environment variable. ONNX Runtime collects usage data unless
+/// [`forbid_telemetry`](stillhouse_engine::forbid_telemetry) has been called before, which is for the caller to do while the
+/// process has a single thread.
 pub fn main() -> ExitCode {
-    // SAFETY: the program has just begun; this is its only thread.
-    unsafe { stillhouse_engine::forbid_telemetry() };
     let outcome = match Cli::parse().verb {
         Verb::Serve(serve) => serve.run(),
         Verb::Health(health) => health.run(),
@@ -139,25 +145,24 @@ pub fn main() -> ExitCode {
         Verb::Audit(audit) => audit.run(),
         Verb::Operator(verb) => verb.main(),
         Verb::Drill(drill) => drill.run(),
-        Verb::Limit(limit) => limit.run(),
-        Verb::Floor(floor) => floor.run(),
+        Verb::Limit(limit) => Ok(limit.run()),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
         Verb::Validate(validate) => validate.run(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {}", told(&error));
+        eprintln!("error: {}", joined_causes(&error));
         ExitCode::FAILURE
     })
 }
 
-/// An error with its causes, each said once: many already say theirs.
-fn told(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |told, cause| {
+/// Joins the error chain, skipping causes already in the text.
+pub fn joined_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
         let cause = cause.to_string();
-        match (told.is_empty(), told.contains(&cause)) {
+        match (text.is_empty(), text.contains(&cause)) {
             (true, _) => cause,
-            (_, true) => told,
-            _ => format!("{told}: {cause}"),
+            (_, true) => text,
+            _ => format!("{text}: {cause}"),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! `stillhouse audit verify`: whether the audit log is what the server wrote. Needs no running server.
+//! `stillhouse audit verify`: checks that the audit log is what the server wrote. Needs no running server.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use super::ConfigSource;
 use crate::control::journal::{self, JournalError};
 
-/// Look at the audit log.
+/// Inspect the audit log.
 #[derive(Subcommand)]
 pub(super) enum Audit {
-    /// Check every line's hash and number, and whether state.json is where they lead; exit code 1 names the first bad line.
+    /// Check every line's hash and number, and that state.json matches the last one; exit code 1 and the first bad line otherwise.
     Verify(Verify),
 }
 

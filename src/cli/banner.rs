@@ -1,4 +1,4 @@
-//! What `serve` says once it answers: addresses, who is served by what, and one line to try.
+//! What `serve` prints when it is ready: addresses, the deployed versions, and a command to try.
 
 use std::fmt::Write;
 

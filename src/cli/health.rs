@@ -13,10 +13,10 @@ use clap::Args;
 
 use super::ConfigSource;
 
-/// Longer status lines are no answer of ours.
+/// A Stillhouse server's status line is shorter.
 const STATUS_LINE_BYTES: u64 = 256;
 
-/// Ask the server of this configuration whether it is ready; exit code 0 says yes.
+/// Ask the server of this configuration whether it is ready; exit code 0 means that it is.
 #[derive(Args)]
 pub(super) struct Health {
     #[command(flatten)]
@@ -40,7 +40,7 @@ impl Health {
     }
 }
 
-/// A server that listens on all addresses is asked on loopback.
+/// Where a server that listens on this address is reached: on loopback if it listens on all addresses.
 pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// What `health` says of a server that answers so; `None` takes the connection and never answers.
+    /// The outcome of `health` for a server that sends this answer; with `None` it accepts the connection and sends nothing.
     fn asked(answer: Option<&'static str>, timeout: Duration) -> Result<(), String> {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = socket.local_addr().expect("bound");

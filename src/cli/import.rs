@@ -17,7 +17,7 @@ use crate::{
 };
 use stillhouse_engine::{EngineOptions, Haste, prepare};
 
-/// Make a version of an ONNX file: manifest, hash and golden samples.
+/// Make a version from an ONNX file: manifest, hash and golden samples.
 #[derive(Args)]
 #[command(group(ArgGroup::new("validation").args(["reference", "reference_pictures"]).multiple(true)))]
 pub(super) struct Import {
@@ -32,7 +32,7 @@ pub(super) struct Import {
     /// One label a line, class 0 first [default: the model's, if it has versions already]
     #[arg(long)]
     labels: Option<PathBuf>,
-    /// One line for people
+    /// A one-line description
     #[arg(long, default_value = "")]
     description: String,
     #[command(flatten)]
@@ -85,7 +85,7 @@ impl Import {
             .for_each(|choice| println!("  {choice}"));
         new.manifest.reference = self.reference(&new, &engine)?;
 
-        // Nothing is written that the engine which recorded it would refuse.
+        // A version that the recording engine itself would refuse is not written.
         let path = repository
             .root()
             .join(self.model.as_str())
@@ -115,7 +115,7 @@ impl Import {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// What was seen at validation: outputs from a file or from the network, pictures where there are any.
+    /// The reference statistics from validation: outputs from a file or from the network, and pictures if given.
     fn reference(
         &self,
         new: &NewVersion,

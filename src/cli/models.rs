@@ -1,4 +1,4 @@
-//! `stillhouse models`: what stands in the repository, and whether it can be trusted.
+//! `stillhouse models`: lists, shows and checks the versions in the model repository.
 
 mod check;
 mod list;
@@ -15,14 +15,14 @@ use crate::{
     store::{Directory, ModelName, NameError, Repository, VersionName},
 };
 
-/// Look at the model repository.
+/// Inspect the model repository.
 #[derive(Subcommand)]
 pub(super) enum Models {
     /// A table of every version.
     List(list::List),
     /// One version's manifest, its file hashed.
     Show(show::Show),
-    /// Load every version on every engine that is here and reproduce its golden samples.
+    /// Load every version on every available engine and reproduce its golden samples.
     Check(check::Check),
 }
 

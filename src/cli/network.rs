@@ -1,4 +1,4 @@
-//! Flags that say about a network what its graph doesn't.
+//! Flags for what a network's graph doesn't state: preprocessing, outputs, golden samples.
 
 use std::{
     fs,
@@ -17,17 +17,17 @@ use crate::{
     store::{Labels, manifest::OutputKind},
 };
 
-/// What isn't given is read from the graph or, where it doesn't say, decided by default, and told either way.
+/// What isn't given is read from the graph or, where the graph doesn't state it, set to a default; either choice is printed.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "From picture to tensor: x = (byte * scale - mean) / std")]
-pub(super) struct Network {
-    /// The network's picture size in pixels, where the graph takes a flat row
+pub struct Network {
+    /// The network's picture size in pixels, if the graph's input is a flat row
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
     size: Option<(u32, u32)>,
     /// Channel order: gray, rgb or bgr [default: gray or rgb, by the number of channels]
     #[arg(long, value_parser = word::<Color>)]
     color: Option<Color>,
-    /// Where the channels stand: nchw or nhwc [default: as the graph's shape has it]
+    /// The position of the channel axis: nchw or nhwc [default: as the graph's input shape shows]
     #[arg(long, value_parser = word::<Layout>)]
     layout: Option<Layout>,
     /// stretch, fit-pad or crop [default: stretch]
@@ -52,14 +52,14 @@ pub(super) struct Network {
     /// Divided by last; one number or one a channel [default: 1]. torchvision's networks want 0.229,0.224,0.225
     #[arg(long, value_name = "NUMBERS", value_parser = list)]
     std: Option<List>,
-    /// What the scores are: logits or probabilities [default: as the network's answers show]
+    /// What the scores are: logits or probabilities [default: as the network's outputs show]
     #[arg(long, value_name = "KIND", value_parser = word::<OutputKind>, help_heading = "Output")]
     output: Option<OutputKind>,
     /// The graph's output that holds the scores [default: the first suitable one]
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     output_name: Option<String>,
     /// A picture whose outputs are recorded and must be reproduced wherever the version is loaded; may be repeated
-    /// [default: four drawn ones]
+    /// [default: four generated ones]
     #[arg(long, value_name = "PICTURE", help_heading = "Output")]
     golden: Vec<PathBuf>,
 }
@@ -78,8 +78,11 @@ fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 impl Network {
-    /// Reads graph and pictures, decides what is open and records the golden outputs.
-    pub(super) fn describe(
+    /// Reads the graph and the pictures, chooses what the flags leave open, and records the golden outputs.
+    ///
+    /// # Errors
+    /// A file that can't be read, a graph that can't be served, pictures that can't be decoded.
+    pub fn describe(
         &self,
         onnx: &Path,
         labels: &Labels,
@@ -130,7 +133,7 @@ impl Network {
     }
 }
 
-/// Reads a label file; labels that stand there twice are told apart, and told.
+/// Reads a label file. Repeated labels are numbered to make them distinct, and each such change is printed.
 pub(super) fn read_labels(path: &Path) -> anyhow::Result<Labels> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let (labels, choices) =

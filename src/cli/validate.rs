@@ -17,10 +17,10 @@ use crate::{
     store::Repository,
 };
 
-/// More than an task has, and less than anybody would have to wait for.
+/// Longer than any task, and still bounded.
 const MAX_TASK_BYTES: u64 = 64 << 10;
 
-/// However they are escaped, the server keeps the whole line.
+/// Even if every character is escaped, the line stays within what the server reads.
 const MAX_REASON_CHARS: usize = 1000;
 
 #[derive(Args)]
@@ -28,7 +28,7 @@ pub(super) struct Validate;
 
 impl Validate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        // Read from the environment only where the tests' build has them.
+        // Failpoints exist in the tests' build only.
         let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
         let mut line = String::new();
         io::stdin()
@@ -39,7 +39,7 @@ impl Validate {
             serde_json::from_str(&line).context("`validate` is called by the server alone")?;
         end_with_the_caller(|| std::process::abort());
         confine(&task)?;
-        // Its last line is what the server repeats; the usual advice about backtraces would be in its place.
+        // The server reports the last line of standard error, which must be the panic and not the advice about backtraces.
         std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
         fail::fail_point!("validate::begin");
 
@@ -55,7 +55,7 @@ impl Validate {
 fn validate(task: &Task) -> anyhow::Result<Validated> {
     let engine = task.engine.resolve()?;
     let repository = Repository::open(&task.repository)?;
-    // Whoever called has lowered this process's priority before it began; the rests are its own to take.
+    // The caller has lowered this process's priority before it began; the pauses between pieces are taken here.
     let haste = Haste::BesideTraffic;
     let files = haste.piece(|| repository.read(&task.model, &task.version))?;
     Ok(Validated {
@@ -64,7 +64,7 @@ fn validate(task: &Task) -> anyhow::Result<Validated> {
     })
 }
 
-/// Nothing that happens here may be felt by who answers requests, and no core is written: it would hold what they sent.
+/// Limits memory, so that the server isn't affected, and disables core dumps, which would hold the golden samples.
 fn confine(task: &Task) -> anyhow::Result<()> {
     let at_most = |bytes| Rlimit {
         current: Some(bytes),

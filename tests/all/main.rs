@@ -5,7 +5,6 @@ mod drill;
 mod engines;
 mod faults;
 mod instructions;
-mod limit;
 mod operator;
 mod pictures;
 mod predict;

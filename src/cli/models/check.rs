@@ -19,14 +19,14 @@ use crate::{
 pub(in crate::cli) struct Check {
     /// Only these: MODEL or MODEL/VERSION
     target: Option<Target>,
-    /// Only this engine: onnxruntime or tract [default: every one that is here]
+    /// Only this engine: onnxruntime or tract [default: all that are available]
     #[arg(long)]
     engine: Option<Backend>,
     #[command(flatten)]
     source: Source,
 }
 
-/// What was looked at, an engine or the files, and what was found.
+/// What was checked, an engine or the files, and the outcome.
 struct Verdict {
     checked: String,
     found: Result<String, String>,
@@ -58,8 +58,8 @@ impl Check {
                 let checks: Vec<Value> = verdicts.iter().map(Verdict::to_json).collect();
                 rows.push(json!({"model": model, "version": version, "good": is_good(&verdicts), "checks": checks}));
             } else {
-                let told: Vec<String> = verdicts.iter().map(Verdict::to_text).collect();
-                println!("{model}/{version}: {}", told.join("; "));
+                let texts: Vec<String> = verdicts.iter().map(Verdict::to_text).collect();
+                println!("{model}/{version}: {}", texts.join("; "));
             }
         }
         if self.source.json {

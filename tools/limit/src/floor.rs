@@ -1,13 +1,13 @@
-//! `stillhouse floor`: the server's listener, routes and layers with a constant for an answer. Hidden, since only `limit`
-//! starts it.
+//! `stillhouse-limit floor`: the server's listener, routes and layers with a constant as the answer. Only this program itself
+//! starts it, to measure HTTP without predictions.
 
 use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::Args;
+use clap::Parser;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{
+use stillhouse::{
     cli::{ConfigSource, caller::end_with_the_caller, runtime},
     http::{
         DataPlane,
@@ -19,9 +19,9 @@ use crate::{
     rollout::RolloutMetrics,
 };
 
-/// Serve a constant.
-#[derive(Args)]
-pub(in crate::cli) struct Floor {
+/// Serve a constant answer.
+#[derive(Parser)]
+pub(super) struct Floor {
     /// The body of every answer
     #[arg(long)]
     answer: String,
@@ -34,10 +34,11 @@ pub(in crate::cli) struct Floor {
 
 impl Floor {
     /// Serves until standard input ends.
-    pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         stillhouse_engine::limit_heaps();
         let config = self.source.load(&[])?;
-        let constant = Constant::new(self.answer, &self.server_timing).context("no header")?;
+        let constant = Constant::new(self.answer, &self.server_timing)
+            .context("--server-timing is no header value")?;
         runtime(&config.server)?.block_on(async {
             let metrics = Metrics::new();
             let traffic = RolloutMetrics::new(&metrics).traffic().clone();

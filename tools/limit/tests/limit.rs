@@ -1,18 +1,49 @@
-//! `stillhouse limit`: its figures add up, and what it can't do it says with the next command.
+//! `stillhouse-limit`: its figures add up, and its errors name the next command.
 
-use std::{fs, path::Path, process::Output};
+// Shared with the server's tests, which use more of it.
+#[allow(dead_code)]
+#[path = "../../../tests/all/toy.rs"]
+mod toy;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
 
 use serde_json::Value;
 
-use crate::{
-    engines::backends,
-    operator::command,
-    toy::{LABELS, SIDE, golden, gray_png, network, write},
-};
+use stillhouse_engine::Backend;
+use toy::{LABELS, SIDE, golden, gray_png, network, write};
+
+/// The program without the settings of the user who runs the tests.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse-limit"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STILLHOUSE") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .stdin(Stdio::null())
+        .current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// The engines that can run here.
+fn backends() -> Vec<Backend> {
+    let available = |backend: &&Backend| {
+        **backend != Backend::Ort || stillhouse_engine::find_library(None).is_some()
+    };
+    Backend::compiled_in()
+        .iter()
+        .filter(available)
+        .copied()
+        .collect()
+}
 
 fn limit(models: &Path, arguments: &[&str]) -> Output {
-    command("127.0.0.1:1")
-        .arg("limit")
+    command()
         .args(arguments)
         .arg("--models")
         .arg(models)
@@ -24,7 +55,7 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value}"))
 }
 
-/// As short as it can be: the sums are what is looked at, not the figures.
+/// Short: the sums are checked, not the figures.
 const SHORT: [&str; 7] = [
     "--seconds",
     "0.3",
@@ -84,7 +115,7 @@ fn the_steps_add_up_on_every_engine() {
 }
 
 #[test]
-fn an_onnx_file_and_a_picture_of_ones_own() {
+fn an_onnx_file_and_a_picture_from_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let (onnx, labels, picture) = (
         folder.path().join("net.onnx"),
@@ -98,11 +129,7 @@ fn an_onnx_file_and_a_picture_of_ones_own() {
     let (onnx, labels, picture) = (path(&onnx), path(&labels), path(&picture));
     let own = [&*onnx, "--labels", &labels, "--picture", &picture];
     let arguments = [&own[..], &SHORT[..6]].concat();
-    let output = command("127.0.0.1:1")
-        .arg("limit")
-        .args(arguments)
-        .output()
-        .expect("runs");
+    let output = command().args(arguments).output().expect("runs");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
@@ -118,28 +145,28 @@ fn an_onnx_file_and_a_picture_of_ones_own() {
 }
 
 #[test]
-fn what_it_cannot_do_it_says_with_the_next_command() {
+fn errors_name_the_next_command() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), golden());
     let no_picture = folder.path().join("toy/labels.txt").display().to_string();
     for (arguments, words) in [
         (
             &["toy/v9"][..],
-            &["no version v9, only v1", "next: stillhouse limit toy/v1"][..],
+            &["no version v9, only v1", "next: stillhouse-limit toy/v1"][..],
         ),
         (&["tea/v1"], &["next: stillhouse models list"]),
         (
             &["net.onnx"],
             &[
                 "needs its labels",
-                "next: stillhouse limit net.onnx --labels",
+                "next: stillhouse-limit net.onnx --labels",
             ],
         ),
         (
             &["toy/v1", "--connections", "2000"],
             &[
                 "max_connections = 1024",
-                "next: stillhouse limit toy/v1 --connections 2000 --set connections.max_connections=2000",
+                "next: stillhouse-limit toy/v1 --connections 2000 --set connections.max_connections=2000",
             ],
         ),
         (

@@ -1,12 +1,12 @@
-//! `stillhouse limit` of a 784-800-800-10 MLP with random weights and a 28 × 28 PNG, and what one lone caller waits.
+//! `stillhouse-limit` of a 784-800-800-10 MLP with random weights and a 28 × 28 PNG, and the latency of a single caller.
 //!
-//! `cargo bench --bench figures [-- --engine tract] [--seconds 4] [--rounds 3] [--connections 64] [--json]`
+//! `cargo bench -p stillhouse-limit --features turbojpeg [-- --engine tract] [--seconds 4] [--rounds 3] [--connections 64] [--json]`
 //!
 //! Everything alternates in one run; read the ratios, not the microseconds.
 
 #[path = "figures/network.rs"]
 mod network;
-#[path = "path/network.rs"]
+#[path = "../../../benches/path/network.rs"]
 mod version;
 
 use std::{
@@ -16,18 +16,12 @@ use std::{
 
 use clap::Parser;
 use serde_json::json;
-use stillhouse::{
-    cli::limit::{
-        self,
-        house::House,
-        load::{self, Load},
-        rounds::Extent,
-        subject::Subject,
-        waterfall::median,
-    },
-    config::Config,
-};
+use stillhouse::config::Config;
+use stillhouse_child_server::load::{self, Load};
 use stillhouse_engine::{Backend, Blueprint, EngineError};
+use stillhouse_limit::{
+    report_of, rounds::Extent, servers::MeasuredServers, subject::Subject, waterfall::median,
+};
 
 #[derive(Parser)]
 struct Flags {
@@ -63,20 +57,20 @@ fn main() -> anyhow::Result<()> {
     config.engine.backend = flags.engine.to_string();
     let blueprint = stillhouse_engine::prepare(&onnx, &config.engine.resolve()?)?;
 
-    let program = Path::new(env!("CARGO_BIN_EXE_stillhouse"));
-    let house = House::start(program, &config, &subject)?;
-    let idle_rss = house.server.rss_bytes()?;
+    let program = Path::new(env!("CARGO_BIN_EXE_stillhouse-limit"));
+    let servers = MeasuredServers::start(program, &config, &subject)?;
+    let idle_rss = servers.server.rss_bytes()?;
     let time = Duration::from_secs_f64(flags.seconds);
     let extent = Extent {
         connections: flags.connections,
         time,
         rounds: flags.rounds,
     };
-    let report = limit::report_of(&house, &config, &subject, &extent)?;
+    let report = report_of(&servers, &config, &subject, &extent)?;
     let request = load::request("/predict", "image/png", &subject.picture);
     let lone = || -> anyhow::Result<(f64, Load)> {
         let engine = engine_p50_us(&*blueprint)?;
-        let load = load::run(&house.server, &request, 1, time, None, &|_| Ok(()))?;
+        let load = load::run(&servers.server, &request, 1, time, None, &|_| Ok(()))?;
         Ok((engine, load))
     };
     let lone = (0..flags.rounds).map(|_| lone());
@@ -85,9 +79,9 @@ fn main() -> anyhow::Result<()> {
         "engine_p50_us_at_batch_1": median(lone.iter().map(|(engine, _)| *engine)),
         "idle_p50_us": median(lone.iter().map(|(_, load)| load.p50_us)),
         "idle_added_us": median(lone.iter().map(|(engine, load)| load.p50_us - engine)),
-        "ready_ms": house.ready.as_secs_f64() * 1e3,
+        "ready_ms": servers.ready.as_secs_f64() * 1e3,
         "rss_mb_idle": idle_rss as f64 / 1e6,
-        "rss_mb_after_load": house.server.rss_bytes()? as f64 / 1e6,
+        "rss_mb_after_load": servers.server.rss_bytes()? as f64 / 1e6,
     });
     if flags.json {
         println!("{}", json!({ "limit": report, "lone_caller": figures }));

@@ -1,57 +1,57 @@
-//! What was found, for programs and for people.
+//! The results, as JSON and as a table.
 
 use std::fmt::{self, Display, Formatter};
 
 use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
+use stillhouse_child_server::load::Load;
 
-use super::{
-    house::Serving,
-    load::Load,
+use crate::{
     rounds::{Extent, Round},
+    servers::Serving,
     subject::Subject,
     waterfall::{Waterfall, at_batch, median},
 };
 
-/// Columns of the drawn waterfall.
+/// Width of the waterfall in columns.
 const WIDTH: f64 = 32.0;
 
-/// The kernel keeps so many bytes of a thread's name.
+/// Linux cuts thread names to this length.
 const THREAD_NAME_BYTES: usize = 15;
 
 /// Everything that was measured; medians over the rounds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Of the version.
+    /// Model name.
     pub model: String,
-    /// Of the version.
+    /// Version name.
     pub version: String,
-    /// Engine, device and batch handling in words.
+    /// Engine and device, for people.
     pub engine: String,
     /// Cores of this machine.
     pub cores: usize,
-    /// Kept connections.
+    /// Kept-alive connections.
     pub connections: usize,
-    /// Of each load.
+    /// Duration of each load.
     pub seconds: f64,
-    /// Alternations.
+    /// Number of rounds.
     pub rounds: usize,
-    /// What was sent.
+    /// The picture that was sent.
     pub picture: PictureView,
-    /// The steps, and what they leave.
+    /// The steps, their sum, and the gap to the server.
     #[serde(flatten)]
     pub waterfall: Waterfall,
-    /// The same ratio in each round: how far they lie apart says how quiet the machine was.
+    /// `server_over_limit` of each round; their spread shows how quiet the machine was.
     pub server_over_limit_rounds: Vec<f64>,
-    /// The same by who does it.
+    /// Costs by group of threads.
     pub threads: Vec<Threads>,
-    /// CPU-µs of a picture by batch size.
+    /// CPU-µs per picture, by batch size.
     pub inference: Vec<Inference>,
-    /// Pictures in a batch, as the server reached it.
+    /// Mean batch size of the server under load, in pictures.
     pub mean_batch: f64,
-    /// Pictures in a batch at most.
+    /// Largest batch that the server forms, in pictures.
     pub max_batch: usize,
-    /// Engines side by side.
+    /// Engines that run concurrently.
     pub workers: usize,
     /// The server under load.
     pub server: LoadView,
@@ -62,52 +62,52 @@ pub struct Report {
 /// The picture that was sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PictureView {
-    /// Where it comes from.
+    /// Where it comes from, for people.
     pub origin: String,
     /// PNG, JPEG or WebP.
     pub format: String,
-    /// In pixels.
+    /// Width in pixels.
     pub width: u32,
-    /// In pixels.
+    /// Height in pixels.
     pub height: u32,
-    /// Of the file.
+    /// Size of the file in bytes.
     pub bytes: usize,
 }
 
-/// A part of the server's threads.
+/// Costs of one group of the server's threads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Threads {
-    /// Which.
+    /// Which threads, and their steps.
     pub threads: &'static str,
-    /// What the steps that are theirs cost.
+    /// Sum of their steps, in CPU-µs per request.
     pub limit_cpu_us: f64,
-    /// What they spend on a request.
+    /// Measured in the server, in CPU-µs per request.
     pub server_cpu_us: f64,
 }
 
-/// One batch size.
+/// Cost of one batch size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inference {
     /// Pictures in the batch.
     pub rows: usize,
-    /// Of one picture.
+    /// CPU-µs per picture.
     pub cpu_us: f64,
 }
 
-/// What a load showed.
+/// Medians over the loads of one server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoadView {
-    /// Answers a second.
+    /// Answers per second.
     pub per_second: f64,
-    /// Of a request, all of it.
+    /// CPU-µs per request.
     pub cpu_us: f64,
-    /// Of a request, in the kernel.
+    /// The part of `cpu_us` in the kernel.
     pub system_us: f64,
-    /// How often one of its threads went to sleep, per request.
+    /// Voluntary context switches of the server's threads, per request.
     pub sleeps: f64,
-    /// Half of the answers took no longer.
+    /// Median latency in µs.
     pub p50_us: f64,
-    /// Of a hundred answers one took longer.
+    /// 99th percentile of latency in µs.
     pub p99_us: f64,
 }
 
@@ -125,7 +125,7 @@ impl LoadView {
     }
 }
 
-/// The steps' CPU-µs, medians over some rounds.
+/// The steps' CPU-µs, each the median over some rounds.
 struct Steps {
     floor: f64,
     decode: f64,
@@ -142,12 +142,12 @@ impl Steps {
         let mean_batch = of(&|round| round.server.mean_batch);
         Self {
             floor: of(&|round| round.floor.cpu_us),
-            decode: of(&|round| round.alone.decode),
-            resize: of(&|round| round.alone.resize),
-            floats: of(&|round| round.alone.floats),
+            decode: of(&|round| round.steps.decode),
+            resize: of(&|round| round.steps.resize),
+            floats: of(&|round| round.steps.floats),
             inference: at_batch(&inference(rounds), mean_batch),
-            softmax: of(&|round| round.alone.softmax),
-            json: of(&|round| round.alone.json),
+            softmax: of(&|round| round.steps.softmax),
+            json: of(&|round| round.steps.json),
         }
     }
 
@@ -168,16 +168,16 @@ impl Steps {
 fn inference(rounds: &[&Round]) -> Vec<(usize, f64)> {
     let sizes = rounds
         .first()
-        .map_or(&[][..], |round| &round.alone.inference);
+        .map_or(&[][..], |round| &round.steps.inference);
     let of = |(index, &(rows, _)): (usize, &(usize, f64))| {
-        let each = rounds.iter().map(|round| round.alone.inference[index].1);
+        let each = rounds.iter().map(|round| round.steps.inference[index].1);
         (rows, median(each))
     };
     sizes.iter().enumerate().map(of).collect()
 }
 
 impl Report {
-    /// Of rounds, at least one.
+    /// Summarises `rounds`, of which there is at least one.
     ///
     /// # Errors
     /// None for a picture that has been decoded once.
@@ -253,7 +253,7 @@ impl Report {
     }
 }
 
-/// What a request costs the threads that run engines: they are called `<version>/<number>`.
+/// CPU-µs per request in the threads that run engines; they are named `<version>/<number>`.
 fn in_workers(load: &Load, subject: &Subject) -> f64 {
     let name = format!("{}/", subject.files.version);
     let name = &name[..name.len().min(THREAD_NAME_BYTES)];
@@ -352,13 +352,13 @@ impl Report {
     }
 }
 
-/// A bar that begins behind what came before it, both as parts of the whole; nothing for what is negative.
+/// A bar from `begin` on, both given as fractions of the whole width; empty if `length` is negative.
 fn bar(begin: f64, length: f64) -> String {
     let column = |part: f64| (WIDTH * part.clamp(0.0, 1.0)).round() as usize;
     let (from, to) = (column(begin), column(begin + length.max(0.0)));
     match (length > 0.0, to > from) {
         (true, true) => " ".repeat(from) + &"█".repeat(to - from),
-        // Too small for a column of its own.
+        // Shorter than one column.
         (true, false) => " ".repeat(from) + "▏",
         (false, _) => String::new(),
     }
@@ -369,7 +369,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_stand_one_behind_the_other() {
+    fn bars_begin_where_the_previous_one_ends() {
         assert_eq!(bar(0.0, 1.0), "█".repeat(32));
         assert_eq!(bar(0.5, 0.25), " ".repeat(16) + &"█".repeat(8));
         assert_eq!(bar(0.5, 0.001), " ".repeat(16) + "▏");

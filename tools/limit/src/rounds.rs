@@ -1,34 +1,37 @@
-//! The measurement: steps, floor and server in turns, so that what else the machine does falls on all of them.
+//! The measurement: steps, HTTP floor and server in turns, so that other load on the machine affects all of them alike.
 
 use std::time::Duration;
 
-use super::{
-    alone::{Alone, Steps},
-    house::House,
+use stillhouse_child_server::{
+    Server,
     load::{self, Load},
+};
+
+use crate::{
     progress::Progress,
+    servers::MeasuredServers,
+    steps::{StepCosts, Steps},
     subject::Subject,
 };
-use crate::cli::child::Server;
 
-/// Of every step in every round; shorter runs scatter, longer ones only take longer.
+/// Time for every step in every round; shorter runs scatter, longer ones aren't more accurate.
 const SLICE: Duration = Duration::from_millis(60);
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extent {
-    /// Kept connections, each with one request on its way.
+    /// Kept-alive connections, each with one request at a time.
     pub connections: usize,
-    /// Of each load.
+    /// Duration of each load.
     pub time: Duration,
-    /// Alternations.
+    /// Number of rounds.
     pub rounds: usize,
 }
 
-/// One alternation.
+/// One round.
 pub struct Round {
-    /// The steps in process.
-    pub alone: Alone,
+    /// The steps in this process.
+    pub steps: StepCosts,
     /// The floor under load.
     pub floor: Load,
     /// The server under load.
@@ -38,9 +41,9 @@ pub struct Round {
 /// Measures as many rounds as `extent` says.
 ///
 /// # Errors
-/// The first that any of them meets.
+/// The first failure of a step or a load.
 pub fn measure(
-    house: &House,
+    servers: &MeasuredServers,
     subject: &Subject,
     steps: &mut Steps,
     extent: &Extent,
@@ -56,13 +59,13 @@ pub fn measure(
     };
     let round = |index| {
         say(index, "each step alone");
-        let alone = steps.measure(SLICE)?;
+        let costs = steps.measure(SLICE)?;
         say(index, "HTTP alone under load");
-        let floor = load(&house.floor)?;
+        let floor = load(&servers.floor)?;
         say(index, "the server under load");
-        let server = load(&house.server)?;
+        let server = load(&servers.server)?;
         Ok(Round {
-            alone,
+            steps: costs,
             floor,
             server,
         })

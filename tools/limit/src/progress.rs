@@ -1,19 +1,19 @@
-//! A line that says how far it is, on a terminal.
+//! A progress bar on the terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 
 const WIDTH: usize = 30;
 
-/// Steps done of all, on standard error; silent where that is no terminal.
-pub struct Progress {
+/// Progress in steps, printed to standard error if that is a terminal.
+pub(crate) struct Progress {
     done: usize,
     all: usize,
     shown: bool,
 }
 
 impl Progress {
-    /// Nothing done of so many steps.
-    pub fn new(all: usize) -> Self {
+    /// Starts with none of `all` steps done.
+    pub(crate) fn new(all: usize) -> Self {
         Self {
             done: 0,
             all,
@@ -21,10 +21,10 @@ impl Progress {
         }
     }
 
-    /// Says what is done next.
-    pub fn next(&mut self, what: &str) {
+    /// Shows the step that begins now.
+    pub(crate) fn next(&mut self, what: &str) {
         if self.shown {
-            // Whoever reads no longer doesn't keep the figures from being taken.
+            // A closed terminal must not end the measurement.
             let _ = write!(stderr(), "\r\x1b[K{}", line(self.done, self.all, what));
             let _ = stderr().flush();
         }

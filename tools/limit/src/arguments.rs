@@ -1,19 +1,4 @@
-//! `stillhouse limit`: what a prediction costs at least on this machine, beside what the server spends on it.
-//!
-//! Every step is measured with the server's own functions: decoding to JSON in this process, HTTP by a server of the same
-//! routes and layers that answers a constant, then the real server with the same picture under the same load. Both servers
-//! are processes of their own, whose CPU time the kernel tells; the client's isn't in it.
-
-pub mod alone;
-mod clock;
-mod floor;
-pub mod house;
-pub mod load;
-mod progress;
-pub mod report;
-pub mod rounds;
-pub mod subject;
-pub mod waterfall;
+//! The command line.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,35 +7,37 @@ use std::{
 };
 
 use anyhow::ensure;
-use clap::Args;
+use clap::Parser;
 
-use super::{ConfigSource, network::Network};
-use crate::config::Config;
-use alone::Steps;
-pub(super) use floor::Floor;
-use house::House;
-use report::Report;
-use rounds::Extent;
-use subject::Subject;
+use stillhouse::{
+    cli::{ConfigSource, network::Network},
+    config::Config,
+};
+use stillhouse_limit::{
+    report,
+    rounds::Extent,
+    subject::{self, Subject},
+};
 
-/// Say what a prediction costs at least on this machine, step by step, and what the server spends on it.
-#[derive(Args)]
-pub(super) struct Limit {
+/// Measures what a prediction costs at least on this machine, step by step, and what the server spends on it.
+#[derive(Parser)]
+#[command(name = "stillhouse-limit", version, arg_required_else_help = true)]
+pub(super) struct Arguments {
     /// MODEL/VERSION of the repository, MODEL where it has one version, or an ONNX file as `serve` takes it
     target: String,
-    /// Of an ONNX file: its labels, one a line, class 0 first
+    /// With an ONNX file: its labels, one per line, class 0 first
     #[arg(long)]
     labels: Option<PathBuf>,
-    /// Connections, each with one request on its way
+    /// Connections, each with one request at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     /// Seconds of each load
     #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
-    /// Alternations of steps, floor and server; medians are told
+    /// Rounds of steps, HTTP floor and server in turns; medians over them are reported
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// What is sent [default: the version's first golden sample]
+    /// The picture that is sent [default: the version's first golden sample]
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
     /// Print JSON
@@ -75,13 +62,13 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Limit {
+impl Arguments {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         stillhouse_engine::limit_heaps();
         if cfg!(debug_assertions) {
             eprintln!(
-                "warning: this binary was built for debugging, its figures say nothing of a server\n\
-                 next: cargo run --release --bin stillhouse -- limit {}",
+                "warning: this is a debug build; its figures say nothing about a release\n\
+                 next: cargo run --release -p stillhouse-limit -- {}",
                 self.target
             );
         }
@@ -94,7 +81,7 @@ impl Limit {
         ensure!(
             usize::from(self.connections) <= most,
             "--connections {} is more than connections.max_connections = {most}\n\
-             next: stillhouse limit {} --connections {0} --set connections.max_connections={0}",
+             next: stillhouse-limit {} --connections {0} --set connections.max_connections={0}",
             self.connections,
             self.target
         );
@@ -130,42 +117,4 @@ impl Limit {
         };
         Subject::new(files, self.picture.as_deref(), &config.image)
     }
-}
-
-/// Starts both servers from the binary `program`, measures and tells.
-///
-/// # Errors
-/// A server that doesn't start, a network that fails, an answer that isn't one.
-pub fn report(
-    program: &Path,
-    config: &Config,
-    subject: &Subject,
-    extent: &Extent,
-) -> anyhow::Result<Report> {
-    let house = House::start(program, config, subject)?;
-    report_of(&house, config, subject, extent)
-}
-
-/// The same with servers that run already.
-///
-/// # Errors
-/// As [`report()`].
-pub fn report_of(
-    house: &House,
-    config: &Config,
-    subject: &Subject,
-    extent: &Extent,
-) -> anyhow::Result<Report> {
-    let own = config.models.get(subject.files.model.as_str());
-    let engine = own.and_then(|own| own.engine.as_ref());
-    let options = engine.unwrap_or(&config.engine).resolve()?;
-    let mut steps = Steps::new(
-        subject,
-        &options,
-        config.image.clone(),
-        house.serving.sizes.clone(),
-        house.sighted.clone(),
-    )?;
-    let rounds = rounds::measure(house, subject, &mut steps, extent)?;
-    Report::new(subject, &house.serving, extent, &rounds)
 }

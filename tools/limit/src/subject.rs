@@ -1,11 +1,11 @@
-//! What is measured: a version's files and a picture for it.
+//! What is measured: a version's files and a picture.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 
-use crate::{
+use stillhouse::{
     cli::network::Network,
     config::Config,
     image::{self, Format, Limits},
@@ -19,17 +19,17 @@ use stillhouse_engine::EngineOptions;
 pub struct Subject {
     /// The version.
     pub files: VersionFiles,
-    /// A file in one of the formats that are read.
+    /// A PNG, JPEG or WebP file.
     pub picture: Bytes,
-    /// For people: where the picture comes from.
+    /// Where the picture comes from, for people.
     pub picture_origin: String,
 }
 
 impl Subject {
-    /// Puts a picture to a version: the one in `given`, else the first of its golden samples, else a drawn one.
+    /// Chooses the picture: the file `given`, else the version's first golden sample, else a generated one.
     ///
     /// # Errors
-    /// A file that can't be read, or that the server would refuse.
+    /// The file can't be read, or the server would refuse the picture.
     pub fn new(files: VersionFiles, given: Option<&Path>, limits: &Limits) -> anyhow::Result<Self> {
         let (picture, picture_origin) = match (given, files.golden.first()) {
             (Some(path), _) => {
@@ -42,7 +42,7 @@ impl Subject {
             }
             (None, None) => {
                 let (name, picture) = import::drawn(&files.manifest.transform).swap_remove(0);
-                (picture, format!("drawn: {name}"))
+                (picture, format!("generated: {name}"))
             }
         };
         image::decode(&picture, limits, &files.manifest.transform).map_err(|error| {
@@ -78,7 +78,7 @@ impl Subject {
         })
     }
 
-    /// The same as what a repository is made of.
+    /// The version in the form that a repository writes.
     pub fn new_version(&self) -> NewVersion {
         NewVersion {
             manifest: self.files.manifest.clone(),
@@ -89,10 +89,13 @@ impl Subject {
     }
 }
 
-/// A version of the repository; without a name, the one that the configuration or the repository leaves no doubt about.
-pub(super) fn from_repository(config: &Config, target: &str) -> anyhow::Result<VersionFiles> {
+/// Reads `model/version` from the repository, or `model` if the configuration names its stable version or it has only one.
+///
+/// # Errors
+/// No such version, several without a choice, or one that can't be read; each with the next command.
+pub fn from_repository(config: &Config, target: &str) -> anyhow::Result<VersionFiles> {
     let repository = Repository::open(&config.repository.path)
-        .context("next: say where the models are with --models FOLDER")?;
+        .context("next: name the folder of the models with --models FOLDER")?;
     let (model, version) = match target.split_once('/') {
         Some((model, version)) => (model, Some(version)),
         None => (target, None),
@@ -110,7 +113,7 @@ pub(super) fn from_repository(config: &Config, target: &str) -> anyhow::Result<V
         (None, _, [only]) => only.clone(),
         (None, _, []) => bail!("{model} has no complete version\nnext: stillhouse models list"),
         (None, _, [first, ..]) => bail!(
-            "{model} has the versions {listed}: which one?\nnext: stillhouse limit {model}/{first}"
+            "{model} has the versions {listed}: which one?\nnext: stillhouse-limit {model}/{first}"
         ),
     };
     repository
@@ -120,7 +123,7 @@ pub(super) fn from_repository(config: &Config, target: &str) -> anyhow::Result<V
                 let next = versions
                     .first()
                     .map_or("stillhouse models list".to_owned(), |first| {
-                        format!("stillhouse limit {model}/{first}")
+                        format!("stillhouse-limit {model}/{first}")
                     });
                 anyhow!("{model} has no version {version}, only {listed}\nnext: {next}")
             }
@@ -128,9 +131,12 @@ pub(super) fn from_repository(config: &Config, target: &str) -> anyhow::Result<V
         })
 }
 
-/// An ONNX file as `serve` takes it. How every question was decided is told on standard error: standard output belongs to
-/// the figures.
-pub(super) fn from_onnx(
+/// An ONNX file as `serve` takes it. The choices made for it are printed to standard error, because standard output is for the
+/// results.
+///
+/// # Errors
+/// Files that can't be read, or a network that can't be served.
+pub fn from_onnx(
     onnx: &Path,
     labels: Option<&Path>,
     network: &Network,
@@ -138,7 +144,7 @@ pub(super) fn from_onnx(
 ) -> anyhow::Result<VersionFiles> {
     let path = labels.with_context(|| {
         format!(
-            "an ONNX file needs its labels, one a line\nnext: stillhouse limit {} --labels labels.txt",
+            "an ONNX file needs its labels, one a line\nnext: stillhouse-limit {} --labels labels.txt",
             onnx.display()
         )
     })?;

@@ -1,4 +1,4 @@
-//! The servers that are measured, each in a process of its own: the real one with this version alone, and the floor.
+//! The servers that are measured, each in a child process: the real one serving this version alone, and the HTTP floor.
 
 use std::{
     fs,
@@ -10,27 +10,27 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use tempfile::TempDir;
-
-use super::{alone::Sighted, subject::Subject};
-use crate::{
-    cli::child::Server,
+use stillhouse::{
     config::Config,
     http::{admin::AdminSettings, answer::Timings},
     store::Repository,
 };
+use stillhouse_child_server::Server;
+use tempfile::TempDir;
 
-/// Both servers, and what the real one says of itself.
-pub struct House {
+use crate::{steps::ObservedAnswer, subject::Subject};
+
+/// Both servers, and how the real one describes itself.
+pub struct MeasuredServers {
     /// `stillhouse serve`.
     pub server: Server,
-    /// The same routes and layers with a constant for an answer.
+    /// The same routes and layers with a constant as the answer.
     pub floor: Server,
-    /// One of the server's answers, which is the floor's constant.
-    pub sighted: Sighted,
-    /// What the server serves with.
+    /// One of the server's answers, which is also the constant that the floor sends.
+    pub observed: ObservedAnswer,
+    /// The server's engine, batch size and workers.
     pub serving: Serving,
-    /// From the server's start to its banner.
+    /// Time from the server's start to its banner.
     pub ready: Duration,
     _folder: TempDir,
 }
@@ -38,26 +38,26 @@ pub struct House {
 /// How the server runs this version.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serving {
-    /// Engine, device and batch handling in words.
+    /// Engine and device, for people.
     pub engine: String,
-    /// Pictures a batch at most.
+    /// Largest batch that it forms, in pictures.
     pub max_batch: usize,
-    /// Engines side by side.
+    /// Engines that run concurrently.
     pub workers: usize,
-    /// The batch sizes that it measured when the version was loaded, and the largest that it forms.
+    /// Batch sizes that it measured when the version was loaded, 1 and `max_batch` included, ascending.
     pub sizes: Vec<usize>,
 }
 
-impl House {
-    /// Starts both, from the binary `program`, with the settings of `config` but for what would touch anybody else's:
-    /// free ports, a repository and state of their own, no tokens, no teacher.
+impl MeasuredServers {
+    /// Starts both as children that run `program`, with the settings of `config` except for what would interfere with other
+    /// servers: they have free ports, a repository and state folder of their own, no tokens, no teacher.
     ///
     /// # Errors
-    /// One doesn't start, or doesn't answer the picture.
+    /// A server doesn't start, or doesn't answer the picture with 200.
     pub fn start(program: &Path, config: &Config, subject: &Subject) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("stillhouse-limit-")?;
         let file = folder.path().join("stillhouse.toml");
-        let settings = furnish(folder.path(), config, subject)?;
+        let settings = isolated_config(folder.path(), config, subject)?;
         fs::write(&file, toml::to_string(&settings)?)?;
 
         let mut serve = Command::new(program);
@@ -76,7 +76,7 @@ impl House {
         let floor = Server::start(floor, &folder.path().join("floor.log"))?;
         Ok(Self {
             serving: serving(&server, subject)?,
-            sighted: sighted(&answer)?,
+            observed: observed(&answer)?,
             server,
             floor,
             ready,
@@ -85,16 +85,17 @@ impl House {
     }
 }
 
-fn furnish(folder: &Path, config: &Config, subject: &Subject) -> anyhow::Result<Config> {
+/// The configuration of both servers; the version is written to a repository below `folder`.
+fn isolated_config(folder: &Path, config: &Config, subject: &Subject) -> anyhow::Result<Config> {
     let (model, version) = (&subject.files.model, &subject.files.version);
     let models = folder.join("models");
     Repository::create(&models)?.write_version(model, version, &subject.new_version())?;
-    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut own = config.models.get(model.as_str()).cloned();
     let table = own.get_or_insert_default();
     (table.stable, table.teacher) = (version.to_string(), String::new());
     let mut config = config.clone();
-    (config.server.listen, config.server.admin_listen) = (anywhere, anywhere);
+    (config.server.listen, config.server.admin_listen) = (any_port, any_port);
     config.control.state_path = folder.join("state");
     config.repository.path = models;
     config.repository.default_model = model.to_string();
@@ -131,11 +132,11 @@ fn ask(server: &Server, subject: &Subject) -> anyhow::Result<(String, String)> {
     }
 }
 
-fn sighted(answer: &str) -> anyhow::Result<Sighted> {
+fn observed(answer: &str) -> anyhow::Result<ObservedAnswer> {
     let answer: Value = serde_json::from_str(answer)?;
     let seconds = |name: &str| answer["timings"][name].as_f64().context("timings");
     let text = |name: &str| answer[name].as_str().context("an answer");
-    Ok(Sighted {
+    Ok(ObservedAnswer {
         request_id: text("request_id")?.to_owned(),
         top_k: answer["predictions"]
             .as_array()

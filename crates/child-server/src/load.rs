@@ -1,4 +1,5 @@
-//! A closed loop over kept connections, on one thread: as cheap as a generator beside its server can be.
+//! A closed-loop load generator over kept-alive connections. It runs on one thread, to take as little as possible from the
+//! server beside it.
 
 use std::{
     collections::BTreeMap,
@@ -11,30 +12,30 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::cli::child::Server;
+use crate::Server;
 
-/// What one load showed.
+/// Results of one load.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// Answers a second.
+    /// Answers per second.
     pub per_second: f64,
     /// The server's CPU time, user and system, per request.
     pub cpu_us: f64,
     /// The part of it in the kernel.
     pub system_us: f64,
-    /// It by the names of the server's threads.
+    /// `cpu_us` by the names of the server's threads.
     pub cpu_us_by_thread: BTreeMap<String, f64>,
-    /// How often one of the server's threads went to sleep, per request.
+    /// Voluntary context switches of the server's threads, per request.
     pub sleeps: f64,
-    /// Half of the answers took no longer.
+    /// Median latency in µs.
     pub p50_us: f64,
-    /// Of a hundred answers one took longer.
+    /// 99th percentile of latency in µs.
     pub p99_us: f64,
-    /// From the server's own metrics; NaN where it has none.
+    /// Mean batch size in rows, from the server's own metrics; NaN if it has no admin plane.
     pub mean_batch: f64,
 }
 
-/// One request's bytes.
+/// The bytes of one HTTP/1.1 request.
 pub fn request(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
@@ -43,17 +44,17 @@ pub fn request(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Whether an answer's body is right; the first that isn't ends the load.
+/// Checks an answer's body; the first error ends the load.
 pub type Check<'a> = &'a dyn Fn(&[u8]) -> anyhow::Result<()>;
 
-/// Requests a second over all connections; none is as many as are answered.
+/// Requests per second over all connections; `None` sends the next one as soon as an answer has come.
 pub type Pace = Option<f64>;
 
-/// Warms for a quarter of `time`, then measures for `time`. With a pace, latency counts from when a request was due, so that
-/// a server that stands still can't hide behind requests that were never sent.
+/// Warms up for a quarter of `time`, then measures for `time`. With a pace, latency counts from when a request was due, so that
+/// a stalled server isn't flattered by requests that were sent late.
 ///
 /// # Errors
-/// The server closes a connection, answers anything but 200, or what `check` refuses.
+/// The server closes a connection or answers with another status than 200, or `check` fails.
 pub fn run(
     server: &Server,
     request: &[u8],
@@ -62,17 +63,17 @@ pub fn run(
     pace: Pace,
     check: Check,
 ) -> anyhow::Result<Load> {
-    let gap = pace.map(|per_second| Duration::from_secs_f64(connections as f64 / per_second));
+    let interval = pace.map(|per_second| Duration::from_secs_f64(connections as f64 / per_second));
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(async {
-            repeat(server, request, connections, time / 4, gap, check).await?;
-            let (batches, before) = (server.batches()?, server.spent()?);
+            repeat(server, request, connections, time / 4, interval, check).await?;
+            let (batches, before) = (server.batches()?, server.cpu_time()?);
             let begun = Instant::now();
-            let mut latencies = repeat(server, request, connections, time, gap, check).await?;
+            let mut latencies = repeat(server, request, connections, time, interval, check).await?;
             let wall = begun.elapsed().as_secs_f64();
-            let spent = server.spent()?.since(&before);
+            let spent = server.cpu_time()?.since(&before);
             let after = server.batches()?;
             ensure!(!latencies.is_empty(), "nothing was answered in {time:?}");
             let requests = latencies.len() as f64;
@@ -104,15 +105,17 @@ async fn repeat(
     request: &[u8],
     connections: usize,
     time: Duration,
-    gap: Option<Duration>,
+    interval: Option<Duration>,
     check: Check<'_>,
 ) -> anyhow::Result<Vec<Duration>> {
     let begin = Instant::now();
     let end = begin + time;
     let loops = (0..connections).map(|index| {
-        // Evenly spread, or all would ask at once.
-        let first = gap.map_or(begin, |gap| begin + gap * index as u32 / connections as u32);
-        connection(server, request, first, end, gap, check)
+        // Evenly spread, or all would send at once.
+        let first = interval.map_or(begin, |interval| {
+            begin + interval * index as u32 / connections as u32
+        });
+        connection(server, request, first, end, interval, check)
     });
     let all = futures_util::future::try_join_all(loops).await?;
     Ok(all.concat())
@@ -123,7 +126,7 @@ async fn connection(
     request: &[u8],
     mut due: Instant,
     end: Instant,
-    gap: Option<Duration>,
+    interval: Option<Duration>,
     check: Check<'_>,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(server.address).await?;
@@ -131,12 +134,12 @@ async fn connection(
     let mut latencies = Vec::new();
     let mut answer = vec![0; 16 * 1024];
     while Instant::now() < end {
-        let started = match gap {
+        let started = match interval {
             None => Instant::now(),
-            Some(gap) => {
+            Some(interval) => {
                 tokio::time::sleep_until(due.into()).await;
                 let started = due;
-                due += gap;
+                due += interval;
                 started
             }
         };
@@ -156,7 +159,7 @@ async fn connection(
     Ok(latencies)
 }
 
-/// The body of an answer that has come whole.
+/// The body of an answer, once it is complete.
 fn body(answer: &[u8]) -> anyhow::Result<Option<&[u8]>> {
     let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);

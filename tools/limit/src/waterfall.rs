@@ -1,17 +1,17 @@
-//! From measured rounds to one waterfall: medians, sums, the gap. Pure.
+//! Medians, sums, and the gap between the steps and the server. Pure.
 
 use serde::Serialize;
 
 /// One step of a prediction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
-    /// In words.
+    /// Its name, for people.
     pub step: String,
-    /// CPU-µs of one request.
+    /// CPU-µs per request.
     pub cpu_us: f64,
-    /// Of what the server spends.
+    /// Fraction of what the server spends.
     pub share: f64,
-    /// This and all steps before it.
+    /// CPU-µs of this step and all before it.
     pub sum_us: f64,
 }
 
@@ -20,18 +20,18 @@ pub struct Step {
 pub struct Waterfall {
     /// In the order of a request.
     pub steps: Vec<Step>,
-    /// Their sum.
+    /// Sum of the steps, in CPU-µs per request.
     pub limit_cpu_us: f64,
-    /// What the server spends.
+    /// Measured in the server, in CPU-µs per request.
     pub server_cpu_us: f64,
-    /// The one less the other.
+    /// `server_cpu_us - limit_cpu_us`.
     pub gap_cpu_us: f64,
-    /// The one over the other.
+    /// `server_cpu_us / limit_cpu_us`.
     pub server_over_limit: f64,
 }
 
 impl Waterfall {
-    /// Of steps with their CPU-µs.
+    /// From pairs of a step's name and its CPU-µs.
     pub fn new(steps: Vec<(String, f64)>, server_cpu_us: f64) -> Self {
         let mut sum_us = 0.0;
         let step = |(step, cpu_us): (String, f64)| {
@@ -54,7 +54,7 @@ impl Waterfall {
     }
 }
 
-/// The middle one, or the mean of the two in the middle; NaN of none.
+/// The median; the mean of the middle two for an even number of values, NaN for none.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -65,8 +65,9 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// CPU-µs of a picture at a mean batch size, from those at measured sizes (ascending). Between two sizes a batch's whole
-/// run is taken to grow evenly with its rows: then the mean over batches of several sizes depends on their mean alone.
+/// CPU-µs per picture at a mean batch size, from `(rows, CPU-µs per picture)` at measured sizes (ascending). Between two
+/// sizes the cost of a whole batch is interpolated linearly in its rows: then the mean over batches of mixed sizes depends on
+/// their mean size alone.
 pub fn at_batch(measured: &[(usize, f64)], mean: f64) -> f64 {
     let run = |&(rows, each): &(usize, f64)| (rows as f64, rows as f64 * each);
     let above = measured.iter().position(|&(rows, _)| rows as f64 >= mean);

@@ -1,4 +1,4 @@
-//! A server in a process of its own, and what the kernel says of it.
+//! The child process, and the kernel's figures about it.
 
 use std::{
     collections::BTreeMap,
@@ -14,26 +14,26 @@ use anyhow::{Context, bail};
 /// Lines of the child's log that are shown when it ends too soon.
 const LOG_LINES: usize = 20;
 
-/// A running server; it ends with this value.
+/// A running server; dropping this value ends it.
 pub struct Server {
     child: Child,
-    /// Its end is the child's, where it was started with `--end-with-stdin`.
+    /// Closing it ends a child that was started with `--end-with-stdin`.
     _stdin: ChildStdin,
-    /// Kept open: whoever prints into a closed pipe dies of it.
+    /// Kept open, because the child would fail when it prints into a closed pipe.
     _stdout: BufReader<ChildStdout>,
-    /// Of the data plane.
+    /// Address of the data plane.
     pub address: SocketAddr,
-    /// Of the admin plane, where it has one.
+    /// Address of the admin plane, if it has one.
     pub admin: Option<SocketAddr>,
 }
 
 impl Server {
-    /// Starts `command`, its log in the file `log`, and waits until its banner says that it answers.
+    /// Starts `command` with standard error in the file `log`, and waits for its banner, which a server prints when it is ready.
     ///
     /// # Errors
-    /// It can't be started or ends before it answers; then the end of its log is in the error.
+    /// It can't be started, or it ends before its banner; then the error has the end of its log.
     pub fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
-        // Neither settings nor tokens of the user's own server reach this one.
+        // Settings and tokens of the user's own server must not reach this one.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("STILLHOUSE_") {
                 command.env_remove(name);
@@ -52,7 +52,7 @@ impl Server {
         while !banner.contains("  curl ") {
             if stdout.read_line(&mut banner)? == 0 {
                 let _ = child.wait();
-                bail!("the server ended before it answered:\n{}", tail(log));
+                bail!("the server ended before it was ready:\n{}", tail(log));
             }
         }
         let Some(address) = address(&banner, "predictions") else {
@@ -69,22 +69,22 @@ impl Server {
         })
     }
 
-    /// The number for `kill`.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// `kill -9`, and its burial.
+    /// Kills the process (SIGKILL) and reaps it.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system can't.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Resident memory.
+    /// Resident memory in bytes.
     ///
     /// # Errors
     /// The process has ended, or this isn't Linux.
@@ -93,34 +93,34 @@ impl Server {
         Ok(kilobytes * 1024)
     }
 
-    /// What it has spent so far.
+    /// CPU time so far.
     ///
     /// # Errors
     /// The process has ended, or this isn't Linux.
-    pub fn spent(&self) -> anyhow::Result<Spent> {
+    pub fn cpu_time(&self) -> anyhow::Result<CpuTime> {
         let (_, user, system) = ticks(&self.proc("stat")?)?;
-        let mut spent = Spent {
+        let mut time = CpuTime {
             user_seconds: user,
             system_seconds: system,
-            ..Spent::default()
+            ..CpuTime::default()
         };
         for task in fs::read_dir(format!("/proc/{}/task", self.id()))? {
             let task = task?.path();
             let read = |file: &str| fs::read_to_string(task.join(file));
-            // A thread may end while it is looked at; what it had spent stays in the sum of the process.
+            // A thread may end meanwhile; its CPU time stays in the sum of the process.
             let (Ok(stat), Ok(status)) = (read("stat"), read("status")) else {
                 continue;
             };
             let (name, user, system) = ticks(&stat)?;
-            // In nanoseconds, where the kernel was built to tell; `stat` counts in hundredths of a second.
+            // In nanoseconds, if the kernel was built with schedstat; `stat` counts in hundredths of a second.
             let finer = read("schedstat").ok().and_then(|text| nanoseconds(&text));
-            *spent.by_thread.entry(name).or_default() += finer.unwrap_or(user + system);
-            spent.sleeps += number(&status, "voluntary_ctxt_switches:")?;
+            *time.by_thread.entry(name).or_default() += finer.unwrap_or(user + system);
+            time.sleeps += number(&status, "voluntary_ctxt_switches:")?;
         }
-        Ok(spent)
+        Ok(time)
     }
 
-    /// Rows and batches so far, by its own metrics; none of a server without an admin plane.
+    /// Rows and batches so far, from its own metrics; NaN for a server without an admin plane.
     ///
     /// # Errors
     /// The admin plane doesn't answer.
@@ -155,26 +155,26 @@ impl Drop for Server {
     }
 }
 
-/// What a process has spent, or spent in between.
+/// CPU time of a process since its start, or between two readings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spent {
+pub struct CpuTime {
     /// CPU time outside the kernel.
     pub user_seconds: f64,
     /// CPU time in the kernel.
     pub system_seconds: f64,
-    /// How often a thread went to sleep: each needs somebody to wake it.
+    /// Voluntary context switches: how often a thread went to sleep.
     pub sleeps: u64,
-    /// CPU time by the threads' names, of threads that are there.
+    /// CPU seconds by thread name, of the threads that still run.
     pub by_thread: BTreeMap<String, f64>,
 }
 
-impl Spent {
-    /// All CPU time.
+impl CpuTime {
+    /// All CPU time in seconds.
     pub fn seconds(&self) -> f64 {
         self.user_seconds + self.system_seconds
     }
 
-    /// What was spent since.
+    /// The difference to an earlier reading.
     pub fn since(&self, before: &Self) -> Self {
         let thread = |(name, seconds): (&String, &f64)| {
             let before = before.by_thread.get(name).unwrap_or(&0.0);
@@ -189,26 +189,26 @@ impl Spent {
     }
 }
 
-/// The name, and seconds of user and system time, of a `stat` file of the kernel.
+/// Name, user seconds and system seconds from the text of `/proc/<pid>/stat`.
 fn ticks(stat: &str) -> anyhow::Result<(String, f64, f64)> {
     // The name in parentheses may hold anything; what follows the last one is numbers.
     let (head, fields) = stat.rsplit_once(')').context("stat")?;
     let (_, name) = head.split_once('(').context("stat")?;
     let seconds = |index: usize| -> anyhow::Result<f64> {
         let field = fields.split_whitespace().nth(index).context("stat")?;
-        // 100 ticks a second on every Linux of the last twenty years (USER_HZ).
+        // 100 ticks a second (USER_HZ) on every supported architecture.
         Ok(field.parse::<f64>()? / 100.0)
     };
     Ok((name.to_owned(), seconds(11)?, seconds(12)?))
 }
 
-/// Seconds of CPU time, of a `schedstat` file of the kernel; none where it doesn't count them.
+/// CPU seconds from the text of a `schedstat` file; `None` if the kernel doesn't count them.
 fn nanoseconds(schedstat: &str) -> Option<f64> {
     let nanoseconds: f64 = schedstat.split_whitespace().next()?.parse().ok()?;
     (nanoseconds > 0.0).then_some(nanoseconds * 1e-9)
 }
 
-/// The number behind `word` in a `status` file of the kernel.
+/// The number after `word` in the text of a `status` file.
 fn number(status: &str, word: &str) -> anyhow::Result<u64> {
     let mut lines = status.lines();
     let rest = lines.find_map(|line| line.strip_prefix(word));
@@ -262,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_is_a_difference() {
-        let spent = |user_seconds, sleeps, threads: &[(&str, f64)]| Spent {
+    fn cpu_time_between_two_readings_is_a_difference() {
+        let reading = |user_seconds, sleeps, threads: &[(&str, f64)]| CpuTime {
             user_seconds,
             system_seconds: 1.0,
             sleeps,
@@ -272,8 +272,8 @@ mod tests {
                 .map(|(name, seconds)| ((*name).to_owned(), *seconds))
                 .collect(),
         };
-        let before = spent(1.0, 5, &[("a", 1.0), ("gone", 1.0)]);
-        let since = spent(4.0, 9, &[("a", 3.0), ("new", 0.5)]).since(&before);
+        let before = reading(1.0, 5, &[("a", 1.0), ("gone", 1.0)]);
+        let since = reading(4.0, 9, &[("a", 3.0), ("new", 0.5)]).since(&before);
         assert_eq!(since.seconds(), 3.0);
         assert_eq!(since.sleeps, 4);
         let threads: Vec<_> = since.by_thread.into_iter().collect();

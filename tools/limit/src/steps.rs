@@ -1,4 +1,4 @@
-//! The steps of a prediction, each alone in this process: the server's own functions on its own picture.
+//! The steps of a prediction, each measured alone in this process: the server's own functions on the same picture.
 
 use std::{convert::Infallible, hint::black_box, sync::Arc, time::Duration};
 
@@ -6,11 +6,11 @@ use anyhow::Context;
 use bytes::Bytes;
 use stillhouse_engine::{Blueprint, Engine, EngineOptions, Sample};
 
-use super::{
+use crate::{
     clock::{cpu_us, cpu_us_of},
     subject::Subject,
 };
-use crate::{
+use stillhouse::{
     http::answer::{Origin, Single, Timings, respond, top},
     image::{self, Input, Limits, Normalization, Picture},
     rollout::Role,
@@ -19,7 +19,7 @@ use crate::{
 
 /// What one picture costs in each step, in CPU-µs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Alone {
+pub struct StepCosts {
     /// From the file's bytes to its pixels.
     pub decode: f64,
     /// From its pixels to the network's.
@@ -34,18 +34,18 @@ pub struct Alone {
     pub json: f64,
 }
 
-/// What one answer looked like, so that the same can be written here.
+/// The variable parts of one answer, so that one of the same size is written here.
 #[derive(Clone, Debug)]
-pub struct Sighted {
-    /// Of the request.
+pub struct ObservedAnswer {
+    /// The request's id.
     pub request_id: String,
-    /// How many classes it named.
+    /// Number of predictions in it.
     pub top_k: usize,
     /// Its timings.
     pub timings: Timings,
 }
 
-/// Everything that the steps need, ready.
+/// The prepared inputs of all steps.
 pub struct Steps<'a> {
     subject: &'a Subject,
     limits: Limits,
@@ -54,20 +54,20 @@ pub struct Steps<'a> {
     engine: Box<dyn Engine>,
     sizes: Vec<usize>,
     scores: Vec<f32>,
-    answer: Sighted,
+    answer: ObservedAnswer,
 }
 
 impl<'a> Steps<'a> {
-    /// Decodes the picture, builds an engine for the largest of `sizes` and asks it once.
+    /// Decodes the picture, builds an engine for the largest of `sizes` and runs it once.
     ///
     /// # Errors
-    /// The picture's or the engine's.
+    /// The picture can't be decoded, or the engine fails.
     pub fn new(
         subject: &'a Subject,
         options: &EngineOptions,
         limits: Limits,
         sizes: Vec<usize>,
-        answer: Sighted,
+        answer: ObservedAnswer,
     ) -> anyhow::Result<Self> {
         let manifest = &subject.files.manifest;
         let options = EngineOptions {
@@ -101,14 +101,14 @@ impl<'a> Steps<'a> {
     /// Measures every step once, for about `time` each.
     ///
     /// # Errors
-    /// The engine's, or scores that aren't finite.
-    pub fn measure(&mut self, time: Duration) -> anyhow::Result<Alone> {
+    /// The engine fails, or the scores aren't finite.
+    pub fn measure(&mut self, time: Duration) -> anyhow::Result<StepCosts> {
         let sizes = self.sizes.clone();
         let inference = sizes
             .into_iter()
             .map(|rows| anyhow::Ok((rows, self.inference(rows, time)?)));
         let inference = inference.collect::<anyhow::Result<_>>()?;
-        Ok(Alone {
+        Ok(StepCosts {
             decode: self.decode(time)?,
             resize: self.resize(time),
             floats: self.floats(time),

@@ -1,13 +1,13 @@
-//! CPU time of this process, all its threads together: an engine may use several.
+//! CPU time of this process: the sum over all its threads, because an engine may use several.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// So many items are handed out at a time where each has to be prepared; more would only leave the caches.
+/// Items prepared ahead of each timed batch; more would not fit into the caches.
 const PREPARED: usize = 64;
 
-/// Runs shorter than this are timed several at once, or the clock would be what is measured.
+/// Shorter runs are timed several at once, because reading the clock would dominate otherwise.
 const SHORTEST: Duration = Duration::from_micros(500);
 
 fn cpu_seconds() -> f64 {
@@ -15,11 +15,11 @@ fn cpu_seconds() -> f64 {
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }
 
-/// CPU-µs of one `work`, repeated for `time` after a quarter of it to warm.
+/// CPU-µs of one `work`, repeated for `time` after a quarter of that to warm up.
 ///
 /// # Errors
-/// The first of `work`'s.
-pub fn cpu_us<E>(time: Duration, mut work: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
+/// The first error of `work`.
+pub(crate) fn cpu_us<E>(time: Duration, mut work: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
     let mut at_once = 1;
     let mut measure = |time: Duration| -> Result<f64, E> {
         let (begun, cpu, mut runs) = (Instant::now(), cpu_seconds(), 0);
@@ -42,12 +42,12 @@ pub fn cpu_us<E>(time: Duration, mut work: impl FnMut() -> Result<(), E>) -> Res
     measure(time)
 }
 
-/// The same for work that consumes what `prepare` makes, whose own time doesn't count.
-pub fn cpu_us_of<T>(time: Duration, prepare: impl FnMut() -> T, work: impl FnMut(T)) -> f64 {
+/// As [`cpu_us`], for work that consumes a value; the time of `prepare`, which makes it, doesn't count.
+pub(crate) fn cpu_us_of<T>(time: Duration, prepare: impl FnMut() -> T, work: impl FnMut(T)) -> f64 {
     spent_on(cpu_seconds, time, prepare, work) * 1e6
 }
 
-/// Seconds of `clock` that one `work` takes.
+/// Mean seconds of `clock` per `work`.
 fn spent_on<T>(
     clock: impl Fn() -> f64,
     time: Duration,
