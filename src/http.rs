@@ -7,6 +7,8 @@ mod describe;
 mod docs;
 pub mod error;
 pub mod floor;
+#[doc(hidden)]
+pub mod fuzzing;
 mod layers;
 pub mod listener;
 mod observe;

@@ -66,6 +66,7 @@ fn names_in_the_other_crates_say_something_too() {
         "loadtest",
         "crates/child-server",
         "tools/limit",
+        "fuzz",
     ]
     .iter()
     .flat_map(|member| files(&root().join(member).join("src")))

@@ -1,0 +1,3 @@
+//! The parsers of request bodies, for `fuzz/`.
+
+pub use super::request::{Subject, Subjects, json, subjects};
