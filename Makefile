@@ -20,12 +20,12 @@ JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo
 
 # In this order: what fails fastest comes first.
 PHASES := check-format check-files check-scripts check-msrv check-deny check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch \
-    test-soak
+    test-fuzz test-soak
 
 MINUTES ?= 30
 DEVICE ?= cuda:0
 
-.PHONY: help serve test soak gpu-check bench instructions fmt clean $(PHASES)
+.PHONY: help serve test soak fuzz gpu-check bench instructions fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -51,6 +51,9 @@ soak: ## Load, swaps, bad inputs and vanishing clients for MINUTES=30: is what t
 	$(CARGO) build --release --locked --bin stillhouse $(TURBO)
 	$(CARGO) build --release --locked -p stillhouse-loadtest
 	$(PYTHON) -B tests/soak/soak.py --minutes $(MINUTES) --server target/release/stillhouse --json target/soak.json
+
+fuzz: ## Fuzz every parser that strangers reach for MINUTES=30 each, two at a time (fuzz/README.md)
+	fuzz/run $$(( $(MINUTES) * 60 ))
 
 gpu-check: ## On a GPU (DEVICE=cuda:0): its answers against the processor's, images a second against Python's; DEVICE=cpu rehearses
 	@CARGO="$(CARGO)" $(PYTHON) -B tests/gpu/check.py --device $(DEVICE) $(TURBO)
@@ -135,6 +138,9 @@ test-watch: ## - the server under traffic and faults, watched by a real Promethe
 	@if [ -n "$(WATCH)" ]; then set -x; \
 	$(CARGO) test --workspace --locked $(TURBO) --no-run; $(WATCH) tests/watch/live.py target/debug/stillhouse; \
 	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
+
+test-fuzz: ## - every parser that strangers reach, fuzzed for a minute (needs a C++ compiler)
+	@if command -v c++ >/dev/null; then set -x; fuzz/run 60; else echo "skipped: no C++ compiler here (apt-get install g++)"; fi
 
 test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
 	$(CARGO) test --workspace --locked $(TURBO) --no-run

@@ -38,7 +38,7 @@ use std::{
 
 use clap::Parser;
 use serde_json::json;
-use stillhouse::cli::limit::load::{self, Load};
+use stillhouse_child_server::load::{self, Load};
 use stillhouse_engine::Backend;
 
 use expected::Expected;

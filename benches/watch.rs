@@ -20,7 +20,7 @@ use std::{path::Path, time::Duration};
 use anyhow::Context;
 use clap::Parser;
 use serde_json::json;
-use stillhouse::cli::limit::load::{self, Load};
+use stillhouse_child_server::load::{self, Load};
 use stillhouse_engine::Backend;
 
 use pair::Counting;

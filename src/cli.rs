@@ -2,14 +2,13 @@
 
 mod audit;
 mod banner;
-mod caller;
-pub mod child;
+pub mod caller;
 mod drill;
 mod health;
 mod import;
-pub mod limit;
 mod models;
-mod network;
+mod moved;
+pub mod network;
 mod operator;
 mod serve;
 mod standalone;
@@ -18,6 +17,7 @@ mod validate;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use stillhouse_child_server as child;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -51,14 +51,12 @@ enum Verb {
     Operator(operator::Operator),
     /// Walk through a rollout in five minutes: a bad canary, a good one, a rollback, a crash
     Drill(drill::Drill),
-    /// Say what a prediction costs at least on this machine, step by step, and what the server spends on it
-    Limit(Box<limit::Limit>),
     /// Inspect the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// Serve a constant; `limit`'s own way to measure HTTP alone.
-    #[command(hide = true)]
-    Floor(limit::Floor),
+    /// Now the program `stillhouse-limit`.
+    #[command(hide = true, disable_help_flag = true)]
+    Limit(moved::Limit),
     /// Check the version named on standard input. The server starts this process to keep a failing version out of its own.
     #[command(name = VERB, hide = true)]
     Validate(validate::Validate),
@@ -78,7 +76,7 @@ enum ConfigVerb {
 
 /// Where the configuration comes from.
 #[derive(Args)]
-struct ConfigSource {
+pub struct ConfigSource {
     /// The file; without it, config/stillhouse.toml where there is one.
     #[arg(long, short, env = "STILLHOUSE_CONFIG")]
     config: Option<PathBuf>,
@@ -89,7 +87,10 @@ struct ConfigSource {
 
 /// The async runtime that answers requests: `server.threads` threads, by default one for two cores. Networks and large
 /// pictures have threads of their own; more threads than cores would only take turns, at the price of a wake-up each time.
-fn runtime(settings: &ServerSettings) -> std::io::Result<Runtime> {
+///
+/// # Errors
+/// The operating system starts no thread.
+pub fn runtime(settings: &ServerSettings) -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match settings.threads {
         0 => cores.div_ceil(2),
@@ -109,7 +110,10 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 impl ConfigSource {
     /// `own` are a verb's dedicated flags as (key, flag, value); they take precedence over `--set`.
-    fn load(&self, own: &[(&str, &str, Option<String>)]) -> Result<Config, ConfigError> {
+    ///
+    /// # Errors
+    /// A file that can't be read, an unknown key, a value out of its range.
+    pub fn load(&self, own: &[(&str, &str, Option<String>)]) -> Result<Config, ConfigError> {
         let sets = self.sets.iter().map(|(key, value)| Setting {
             key: key.clone(),
             value: value.clone(),
@@ -141,8 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Audit(audit) => audit.run(),
         Verb::Operator(verb) => verb.main(),
         Verb::Drill(drill) => drill.run(),
-        Verb::Limit(limit) => limit.run(),
-        Verb::Floor(floor) => floor.run(),
+        Verb::Limit(limit) => Ok(limit.run()),
         Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
         Verb::Validate(validate) => validate.run(),
     };
@@ -153,7 +156,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Joins the error chain, skipping causes already in the text.
-fn joined_causes(error: &anyhow::Error) -> String {
+pub fn joined_causes(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |text, cause| {
         let cause = cause.to_string();
         match (text.is_empty(), text.contains(&cause)) {

@@ -9,6 +9,8 @@ mod docs;
 mod drain;
 pub mod error;
 pub mod floor;
+#[doc(hidden)]
+pub mod fuzzing;
 mod layers;
 pub mod listener;
 mod observe;

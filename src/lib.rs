@@ -21,6 +21,7 @@
 //! | 1     | [`drift`]               | `crates/drift`       | divergences, calibration, sequential tests: pure                |
 //! | 1     | [`metrics`]             | `crates/metrics`     | the registry of metrics                                         |
 //! | 1     | [`strict`]              | `crates/strict-toml` | TOML whose unknown keys are errors                              |
+//! | 1     | `child_server`          | `crates/child-server`| a server in a child process, for the drill, tools and benchmarks |
 //! | 0     | `engine`                | `crates/engine`      | ONNX Runtime and tract behind one trait                         |
 //!
 //! A room names only floors below its own, never a neighbour. The rooms below `crates/` are crates of their own, so there the

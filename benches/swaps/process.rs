@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-pub use stillhouse::cli::child::Server;
+pub use stillhouse_child_server::Server;
 use stillhouse_engine::Backend;
 
 /// Starts it on free ports and waits until it says that it answers.

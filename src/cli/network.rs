@@ -20,7 +20,7 @@ use crate::{
 /// What isn't given is read from the graph or, where the graph doesn't state it, set to a default; either choice is printed.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "From picture to tensor: x = (byte * scale - mean) / std")]
-pub(super) struct Network {
+pub struct Network {
     /// The network's picture size in pixels, if the graph's input is a flat row
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
     size: Option<(u32, u32)>,
@@ -79,7 +79,10 @@ fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 
 impl Network {
     /// Reads the graph and the pictures, chooses what the flags leave open, and records the golden outputs.
-    pub(super) fn describe(
+    ///
+    /// # Errors
+    /// A file that can't be read, a graph that can't be served, pictures that can't be decoded.
+    pub fn describe(
         &self,
         onnx: &Path,
         labels: &Labels,

@@ -32,7 +32,7 @@ pub(super) struct Serve {
     /// `cpu`, `cuda:0`, `tensorrt:0`.
     #[arg(long)]
     device: Option<String>,
-    /// End when standard input does: for those who start a server for themselves alone.
+    /// End when standard input ends: for a program that starts a server for its own use.
     #[arg(long, hide = true)]
     end_with_stdin: bool,
 }
@@ -74,7 +74,7 @@ impl Serve {
     }
 }
 
-/// Ends at the first SIGTERM or SIGINT; a second one ends the process at once.
+/// Completes at the first SIGTERM or SIGINT; a second one ends the process immediately.
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

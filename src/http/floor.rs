@@ -1,4 +1,5 @@
-//! What HTTP costs before anything is predicted: the same routes, layers and body, a constant for an answer.
+//! A server without predictions, to measure what HTTP alone costs: the same routes, layers and body reading, and a constant
+//! answer. Used by `tools/limit`.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use super::{
     request::PredictQuery,
 };
 
-/// What every prediction is answered with.
+/// The answer to every prediction.
 #[derive(Clone, Debug)]
 pub struct Constant {
     body: Bytes,
@@ -27,7 +28,7 @@ pub struct Constant {
 }
 
 impl Constant {
-    /// A body with its `server-timing`; none where that is no header's value.
+    /// A body and its `server-timing` header; `None` if that is no valid header value.
     pub fn new(body: impl Into<Bytes>, server_timing: &str) -> Option<Self> {
         Some(Self {
             body: body.into(),
@@ -36,9 +37,9 @@ impl Constant {
     }
 }
 
-/// [`data_router`](super::data_router) with a constant for every prediction.
+/// [`data_router`](super::data_router) with a constant answer to every prediction.
 pub fn router(plane: &Arc<DataPlane>, constant: Constant) -> Router {
-    // Taken apart as for a prediction: what that costs is HTTP's.
+    // The request is parsed as for a prediction, because that is part of HTTP's cost.
     let answer = async move |State(plane): State<Arc<DataPlane>>,
                              request: Request|
                 -> Result<Response, ApiError> {

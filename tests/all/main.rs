@@ -6,7 +6,6 @@ mod drill;
 mod engines;
 mod faults;
 mod instructions;
-mod limit;
 mod operator;
 mod pictures;
 mod predict;
