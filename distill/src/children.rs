@@ -39,7 +39,7 @@ pub struct Pool {
 }
 
 #[derive(Default)]
-struct JobStates {
+struct JobBoard {
     taken: HashSet<usize>,
     running: usize,
     done: HashSet<PathBuf>,
@@ -52,7 +52,7 @@ impl Pool {
     /// # Errors
     /// The runs that failed, after all others have ended.
     pub fn run(&self, jobs: &[Job]) -> Result<()> {
-        let board = Mutex::new(JobStates::default());
+        let board = Mutex::new(JobBoard::default());
         let changed = Condvar::new();
         thread::scope(|scope| {
             for _ in 0..self.workers.clamp(1, jobs.len().max(1)) {
@@ -74,7 +74,7 @@ impl Pool {
         Ok(())
     }
 
-    fn work(&self, jobs: &[Job], board: &Mutex<JobStates>, changed: &Condvar) {
+    fn work(&self, jobs: &[Job], board: &Mutex<JobBoard>, changed: &Condvar) {
         let mut lock = board.lock().unwrap_or_else(PoisonError::into_inner);
         while lock.taken.len() < jobs.len() {
             let ready = |job: &Job| {
@@ -112,7 +112,7 @@ impl Pool {
     }
 
     /// Ends when nothing runs and nothing can start: the remaining jobs wait for a teacher that failed or is missing.
-    fn give_up(&self, jobs: &[Job], board: &mut JobStates) {
+    fn give_up(&self, jobs: &[Job], board: &mut JobBoard) {
         for (i, job) in jobs.iter().enumerate() {
             if board.taken.insert(i) {
                 let teacher = job.after.as_deref().unwrap_or(&job.folder).display();

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     client::{Http1, Target, request_bytes},
     clock::Clock,
-    run_state::RunState,
+    run_progress::RunProgress,
     scenario::{AdminRequest, Precondition},
 };
 
@@ -83,14 +83,14 @@ impl AdminClient {
         &self,
         requests: &[(Duration, AdminRequest)],
         clock: Clock,
-        run_state: &RunState,
+        run_progress: &RunProgress,
     ) -> anyhow::Result<Vec<RequestReport>> {
         self.on_runtime(async |connection| {
             let mut done = Vec::new();
             'requests: for (at, request) in requests {
                 let at_ns = at.as_nanos() as u64;
                 while clock.now_ns() < at_ns {
-                    if run_state.stop.load(Relaxed) {
+                    if run_progress.stop.load(Relaxed) {
                         break 'requests;
                     }
                     let wait = Duration::from_nanos(at_ns.saturating_sub(clock.now_ns()));

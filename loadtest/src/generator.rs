@@ -18,7 +18,7 @@ use crate::{
     consistency::{ConsistencyCheck, Contradiction},
     plan::Plan,
     progress,
-    run_state::{RunState, RunningThread},
+    run_progress::{RunProgress, RunningThread},
     tally::Tally,
 };
 
@@ -49,10 +49,10 @@ pub struct GeneratorUsage {
 pub fn run<T: Send>(
     job: &Job,
     plan: &Plan,
-    concurrently: impl FnOnce(Clock, &RunState) -> T + Send,
+    concurrently: impl FnOnce(Clock, &RunProgress) -> T + Send,
 ) -> anyhow::Result<(RunResult, T)> {
     plan.check()?;
-    let run_state = &RunState::default();
+    let run_progress = &RunProgress::default();
     let threads = job.threads.clamp(1, job.connections);
     threads::scope(|scope| {
         let mut running = Vec::new();
@@ -62,12 +62,12 @@ pub fn run<T: Send>(
             let part = thread::Part {
                 job,
                 plan,
-                run_state,
+                run_progress,
                 index,
                 threads,
             };
             let ready_sender = ready_sender.clone();
-            let running_thread = RunningThread::new(run_state);
+            let running_thread = RunningThread::new(run_progress);
             let thread = scope.spawn(move || {
                 let _running_thread = running_thread;
                 thread::run(&part, &ready_sender, &started)
@@ -85,10 +85,10 @@ pub fn run<T: Send>(
         for (_, start) in &running {
             start.send(clock)?;
         }
-        let concurrently = scope.spawn(move || concurrently(clock, run_state));
-        let interrupted = progress::watch(plan.duration(), clock, run_state)?;
+        let concurrently = scope.spawn(move || concurrently(clock, run_progress));
+        let interrupted = progress::watch(plan.duration(), clock, run_progress)?;
         let cpu_seconds = cpu_seconds() - cpu;
-        run_state.stop.store(true, Relaxed);
+        run_progress.stop.store(true, Relaxed);
         let concurrent_result = concurrently.join().expect("threads don't panic");
         let mut parts = Vec::new();
         for (thread, _) in running {

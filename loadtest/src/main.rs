@@ -8,7 +8,7 @@
 //! | `find_max`, `search` | the highest rate that meets an objective; which rate to try next (pure) |
 //! | `preflight` | one request before the load starts |
 //! | `report`, `expect`, `text_table` | the report as table, JSON and plot; the run's expectations (pure); table style |
-//! | `generator`, `run_state` | threads and connections, recording each response; what they share during a run |
+//! | `generator`, `run_progress` | threads and connections, recording each response; what they share during a run |
 //! | `plan` | phases, when requests are due (pure), what an idle connection does next (pure) |
 //! | `client` | HTTP/1.1 written by hand, HTTP/2 by hyper |
 //! | `tally`, `answer`, `consistency` | counts and histograms; parsing an answer; whether answers contradict each other |
@@ -29,7 +29,7 @@ mod preflight;
 mod progress;
 mod quantity;
 mod report;
-mod run_state;
+mod run_progress;
 mod scenario;
 mod search;
 mod tally;

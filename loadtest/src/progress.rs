@@ -9,13 +9,13 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{clock::Clock, run_state::RunState};
+use crate::{clock::Clock, run_progress::RunProgress};
 
 /// Often enough to look alive, rarely enough to cost nothing.
 const REFRESH: Duration = Duration::from_millis(250);
 
-/// Shows progress until all threads have ended. Returns whether Ctrl-C was pressed, which also sets `run_state.stop`.
-pub fn watch(duration: Duration, clock: Clock, run_state: &RunState) -> anyhow::Result<bool> {
+/// Shows progress until all threads have ended. Returns whether Ctrl-C was pressed, which also sets `run_progress.stop`.
+pub fn watch(duration: Duration, clock: Clock, run_progress: &RunProgress) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -25,17 +25,17 @@ pub fn watch(duration: Duration, clock: Clock, run_state: &RunState) -> anyhow::
         let mut pressed = signal(SignalKind::interrupt())?;
         let mut interrupted = false;
         let mut last = (0, 0);
-        while run_state.running.load(Relaxed) > 0 {
+        while run_progress.running.load(Relaxed) > 0 {
             tokio::select! {
                 Some(()) = pressed.recv() => {
                     interrupted = true;
-                    run_state.stop.store(true, Relaxed);
+                    run_progress.stop.store(true, Relaxed);
                 }
-                () = run_state.ended.notified() => {}
+                () = run_progress.ended.notified() => {}
                 () = tokio::time::sleep(REFRESH) => {}
             }
             if !bar.is_hidden() {
-                show(&bar, clock, run_state, &mut last);
+                show(&bar, clock, run_progress, &mut last);
             }
         }
         anyhow::Ok(interrupted)
@@ -56,16 +56,16 @@ fn bar(duration: Duration) -> ProgressBar {
 }
 
 /// `last` holds the time of the last update in nanoseconds and the number of answers then.
-fn show(bar: &ProgressBar, clock: Clock, run_state: &RunState, last: &mut (u64, u64)) {
+fn show(bar: &ProgressBar, clock: Clock, run_progress: &RunProgress, last: &mut (u64, u64)) {
     let (now_ns, count) = (clock.now_ns(), |counter: &AtomicU64| counter.load(Relaxed));
-    let answered = count(&run_state.answered);
+    let answered = count(&run_progress.answered);
     let per_second = (answered - last.1) as f64 / ((now_ns - last.0).max(1) as f64 * 1e-9);
     *last = (now_ns, answered);
     bar.set_position(now_ns / 1_000_000);
     bar.set_message(format!(
         "{:.1} s, {per_second:.0} answers/s, {answered} answered, {} refused, {} failed",
         now_ns as f64 * 1e-9,
-        count(&run_state.refused),
-        count(&run_state.failed)
+        count(&run_progress.refused),
+        count(&run_progress.failed)
     ));
 }

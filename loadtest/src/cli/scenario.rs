@@ -83,8 +83,8 @@ impl PlayArgs {
             return Err(failed.error.context("before the run"));
         }
         let cpu = admin_client.metric("process_cpu_seconds_total");
-        let result = generator::run(&job, &plan, |clock, run_state| {
-            admin_client.send_at_times(&requests.during, clock, run_state)
+        let result = generator::run(&job, &plan, |clock, run_progress| {
+            admin_client.send_at_times(&requests.during, clock, run_progress)
         });
         let cpu = cpu.zip(admin_client.metric("process_cpu_seconds_total"));
         // Restore the server even if the run failed.

@@ -8,23 +8,23 @@ use crate::{
     client::RequestError,
     consistency::ConsistencyCheck,
     plan::{Arrival, Plan},
-    run_state::RunState,
+    run_progress::RunProgress,
     tally::{Outcome, Tally},
 };
 
 /// One thread's results so far.
 pub struct Recorder<'a> {
     job: &'a Job,
-    run_state: &'a RunState,
+    run_progress: &'a RunProgress,
     pub tally: Tally,
     pub consistency: ConsistencyCheck,
 }
 
 impl<'a> Recorder<'a> {
-    pub fn new(job: &'a Job, plan: &Plan, run_state: &'a RunState) -> Self {
+    pub fn new(job: &'a Job, plan: &Plan, run_progress: &'a RunProgress) -> Self {
         Self {
             job,
-            run_state,
+            run_progress,
             tally: Tally::new(plan.phases.len(), plan.duration()),
             consistency: ConsistencyCheck::default(),
         }
@@ -40,9 +40,9 @@ impl<'a> Recorder<'a> {
     ) {
         let outcome = self.outcome(arrival.phase, picture, done_ns, answered);
         let counter = match outcome {
-            Outcome::Answered => &self.run_state.answered,
-            Outcome::Refused => &self.run_state.refused,
-            Outcome::Failed => &self.run_state.failed,
+            Outcome::Answered => &self.run_progress.answered,
+            Outcome::Refused => &self.run_progress.refused,
+            Outcome::Failed => &self.run_progress.failed,
         };
         counter.fetch_add(1, Relaxed);
         self.tally
@@ -51,7 +51,7 @@ impl<'a> Recorder<'a> {
 
     /// Records a request that no connection became free for in time.
     pub fn given_up(&mut self, arrival: Arrival, now_ns: u64) {
-        self.run_state.failed.fetch_add(1, Relaxed);
+        self.run_progress.failed.fetch_add(1, Relaxed);
         self.tally.given_up(arrival.phase, arrival.due_ns, now_ns);
     }
 

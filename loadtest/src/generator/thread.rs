@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, Timer},
     consistency::ConsistencyCheck,
     plan::{Arrival, Dispatcher, Load, NextStep, Plan},
-    run_state::RunState,
+    run_progress::RunProgress,
     tally::Tally,
 };
 
@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Part<'a> {
     pub job: &'a Job,
     pub plan: &'a Plan,
-    pub run_state: &'a RunState,
+    pub run_progress: &'a RunProgress,
     pub index: usize,
     pub threads: usize,
 }
@@ -49,7 +49,7 @@ pub struct ThreadResult {
 }
 
 /// What the tasks of a thread share. Only the timer is held across an await.
-struct ThreadState<'a> {
+struct ThreadRun<'a> {
     part: &'a Part<'a>,
     clock: Clock,
     dispatcher: RefCell<Dispatcher>,
@@ -110,11 +110,11 @@ async fn drive(
     clock: Clock,
     connections: Vec<(usize, Connection)>,
 ) -> anyhow::Result<ThreadResult> {
-    let state = ThreadState {
+    let state = ThreadRun {
         part,
         clock,
         dispatcher: RefCell::new(Dispatcher::new(part.plan, part.index, part.threads)),
-        recorder: RefCell::new(Recorder::new(part.job, part.plan, part.run_state)),
+        recorder: RefCell::new(Recorder::new(part.job, part.plan, part.run_progress)),
         next_picture: Cell::new(part.index),
         timer: Mutex::new(Timer::new()?),
     };
@@ -158,7 +158,7 @@ async fn drive(
     })
 }
 
-impl ThreadState<'_> {
+impl ThreadRun<'_> {
     /// Sends requests on one connection until none will be due any more.
     async fn serve(&self, number: usize, mut connection: Connection) -> io::Result<()> {
         let job = self.part.job;
@@ -222,7 +222,7 @@ impl ThreadState<'_> {
     async fn heartbeat(&self) -> io::Result<()> {
         let timer = Timer::new()?;
         let mut due_ns = HEARTBEAT_NS;
-        while !self.part.run_state.stop.load(Relaxed) {
+        while !self.part.run_progress.stop.load(Relaxed) {
             timer.until(self.clock, due_ns).await?;
             let now_ns = self.clock.now_ns();
             let phase = self.dispatcher.borrow_mut().phase_at(now_ns);

@@ -80,7 +80,7 @@ async fn tokens_open_what_they_say() {
         server
             .metrics()
             .await
-            .contains("reason=\"unauthorized\"} 8")
+            .contains("reason=\"unauthorized\"} 9")
     );
 }
 
