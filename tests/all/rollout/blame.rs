@@ -43,7 +43,7 @@ async fn all_on_canary(stable: Scripted, canary: Scripted) -> TestServer {
     assert_eq!(reply.status, 200, "{}", reply.text);
     // From here on everything is counted.
     server
-        .told("/evidence", |told| !told["on_trial"].is_null())
+        .admin_view("/evidence", |view| !view["on_trial"].is_null())
         .await;
     server
 }

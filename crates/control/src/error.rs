@@ -1,0 +1,73 @@
+//! Why an order was not carried out.
+
+use crate::{journal::JournalError, load::LoadError};
+use stillhouse_core::rollout::{Assignment, ChangeRefused, NotLoaded};
+use stillhouse_store::{StoreError, VersionName};
+
+/// Each says what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No model of this name.
+    #[error("there is no model of this name; GET /admin/models lists them")]
+    UnknownModel,
+    /// No version of this name.
+    #[error("{model} has no version {version}; it has {there}")]
+    UnknownVersion {
+        /// The model.
+        model: String,
+        /// As asked for.
+        version: VersionName,
+        /// What there is.
+        there: String,
+    },
+    /// Somebody else was faster.
+    #[error("the deployment is of generation {}, not {expected}: look at it and decide anew", current.generation)]
+    Stale {
+        /// What the order was made for.
+        expected: u64,
+        /// What is there now.
+        current: Box<Assignment>,
+    },
+    /// The change makes no sense on this deployment.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefused),
+    /// It was unloaded between the order and its execution.
+    #[error("{0}; load it first")]
+    NotLoaded(NotLoaded),
+    /// The version can't be trusted.
+    #[error("{version} was not loaded: {source}")]
+    Load {
+        /// Which.
+        version: VersionName,
+        /// Why.
+        source: LoadError,
+    },
+    /// The change could not be written down, and hence was not made.
+    #[error("nothing was changed, as the change could not be written down: {0}")]
+    Journal(#[from] JournalError),
+    /// The repository's refusal.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was written down, and then the repository refused it.
+    #[error("{action} was written down but not done: {source}")]
+    NotDone {
+        /// As it stands in the audit log.
+        action: String,
+        /// The repository's refusal.
+        source: StoreError,
+    },
+    /// A version that answers can't be removed.
+    #[error("{version} is in use as {role}")]
+    InUse {
+        /// The version.
+        version: VersionName,
+        /// `previous` is in use as well.
+        role: &'static str,
+    },
+    /// A single file is served.
+    #[error("this server serves one file that stands in no repository; import it to have versions")]
+    NoRepository,
+    /// A bug of ours.
+    #[error("a task of the control plane panicked")]
+    Panicked,
+}

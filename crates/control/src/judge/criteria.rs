@@ -1,0 +1,201 @@
+//! What a canary is judged by: margins, error rates, the ramp.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Metric;
+use stillhouse_core::rollout::{FIRST, Share};
+use stillhouse_drift::sequential::{Paired, Thinning};
+
+/// A table of the configuration; every value has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Criteria {
+    /// How much more often than stable the canary may disagree with the teacher; 0.01 is one answer in a hundred.
+    pub disagreement_margin: f64,
+    /// How much further from the teacher than stable's its answers may be on average.
+    pub divergence_margin_nats: f64,
+    /// The most that one answer's divergence counts.
+    pub divergence_clip_nats: f64,
+    /// How many times stable's rate of errors, and of late answers, the canary's may be.
+    pub event_margin_ratio: f64,
+    /// The chance that a canary within all margins is ever rolled back by evidence; the metrics share it.
+    pub roll_back_alpha: f64,
+    /// The chance that a canary beyond a margin is ever promoted.
+    pub promotion_alpha: f64,
+    /// Observations after which the roll-back test begins another run.
+    pub restart_every: u64,
+    /// Answers that aren't finite after which nothing more is waited for.
+    pub stop_non_finite: u64,
+    /// Errors among the first `early_answers` answers after which nothing more is waited for.
+    pub stop_early_errors: u64,
+    /// How many answers are the first.
+    pub early_answers: u64,
+    /// The e-value against the configured split above which the ramp is frozen.
+    pub sample_ratio_alarm: f64,
+    /// The canary's shares, in order; 0 is dark: judged by shadows alone.
+    pub ramp: Vec<Share>,
+    /// How long a share is kept before the next.
+    pub soak_seconds: u64,
+    /// Pairs that each step must see.
+    pub step_pairs: u64,
+    /// Answers that the canary must give in each step in which it has a share.
+    pub step_answers: u64,
+    /// Pairs that promotion needs in all.
+    pub promotion_pairs: u64,
+    /// How long a canary may stay undecided; then the ramp stops and somebody is called.
+    pub maximum_age_seconds: u64,
+}
+
+impl Default for Criteria {
+    fn default() -> Self {
+        let share = |basis_points| Share::new(basis_points).unwrap_or(Share::ALL);
+        Self {
+            disagreement_margin: 0.01,
+            divergence_margin_nats: 0.02,
+            divergence_clip_nats: 2.0,
+            event_margin_ratio: 1.5,
+            roll_back_alpha: 0.01,
+            promotion_alpha: 0.05,
+            restart_every: 1000,
+            stop_non_finite: 3,
+            stop_early_errors: 5,
+            early_answers: 20,
+            sample_ratio_alarm: 1000.0,
+            ramp: [0, 100, 500, 2500, 5000, 10_000].map(share).to_vec(),
+            soak_seconds: 600,
+            step_pairs: 100,
+            step_answers: 20,
+            promotion_pairs: 500,
+            maximum_age_seconds: 3 * 24 * 3600,
+        }
+    }
+}
+
+/// Criteria that can't be judged by.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`{key}` is {value}: {expected}")]
+pub struct CriteriaError {
+    /// Which value.
+    pub key: &'static str,
+    /// What it is.
+    pub value: String,
+    /// What it must be.
+    pub expected: &'static str,
+}
+
+impl Criteria {
+    /// Checks once what the tests and the ramp rely on.
+    ///
+    /// # Errors
+    /// The first value that is out of its range.
+    pub fn check(&self) -> Result<(), CriteriaError> {
+        let inside = |value: f64, low: f64, high: f64| low < value && value < high;
+        let (margin, clip) = (self.divergence_margin_nats, self.divergence_clip_nats);
+        let ramp = format!(
+            "{:?}",
+            self.ramp.iter().map(Share::to_string).collect::<Vec<_>>()
+        );
+        let rises = !self.ramp.is_empty() && self.ramp.is_sorted_by(|a, b| a < b);
+        let rules: [(bool, &'static str, String, &'static str); 9] = [
+            (
+                inside(self.disagreement_margin, 0.0, 1.0),
+                "disagreement_margin",
+                self.disagreement_margin.to_string(),
+                "a part between 0 and 1 belongs here",
+            ),
+            (
+                inside(clip, 0.0, f64::INFINITY),
+                "divergence_clip_nats",
+                clip.to_string(),
+                "nats above 0 belong here",
+            ),
+            (
+                inside(margin, 0.0, clip),
+                "divergence_margin_nats",
+                margin.to_string(),
+                "nats between 0 and `divergence_clip_nats` belong here",
+            ),
+            (
+                self.event_margin_ratio >= 1.0 && self.event_margin_ratio.is_finite(),
+                "event_margin_ratio",
+                self.event_margin_ratio.to_string(),
+                "a ratio of 1 or more belongs here",
+            ),
+            (
+                inside(self.roll_back_alpha, 0.0, 1.0),
+                "roll_back_alpha",
+                self.roll_back_alpha.to_string(),
+                "a chance between 0 and 1 belongs here",
+            ),
+            (
+                inside(self.promotion_alpha, 0.0, 1.0),
+                "promotion_alpha",
+                self.promotion_alpha.to_string(),
+                "a chance between 0 and 1 belongs here",
+            ),
+            (
+                self.restart_every > 0,
+                "restart_every",
+                self.restart_every.to_string(),
+                "at least 1 belongs here",
+            ),
+            (
+                self.early_answers <= FIRST.into(),
+                "early_answers",
+                self.early_answers.to_string(),
+                "at most 64 belong here: so many are remembered one by one",
+            ),
+            (rises, "ramp", ramp, "shares that rise belong here"),
+        ];
+        let broken = rules.into_iter().find(|(holds, ..)| !holds);
+        match broken {
+            Some((_, key, value, expected)) => Err(CriteriaError {
+                key,
+                value,
+                expected,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The tests of disagreement, which is counted in answers.
+    pub fn disagreement(&self) -> Paired {
+        Paired::new(self.disagreement_margin, Some(self.restart_every))
+    }
+
+    /// The tests of divergence, whose differences are parts of the clip.
+    pub fn divergence(&self) -> Paired {
+        let margin = self.divergence_margin_nats / self.divergence_clip_nats;
+        Paired::new(margin, Some(self.restart_every))
+    }
+
+    /// The test of errors, and that of late answers.
+    pub fn events(&self) -> Thinning {
+        Thinning::new(self.event_margin_ratio)
+    }
+
+    /// ln of the e-value that rolls back: whichever metric reaches it, so they share the chance of doing so wrongly.
+    pub fn roll_back_log_e(&self) -> f64 {
+        (Metric::ALL.len() as f64 / self.roll_back_alpha).ln()
+    }
+
+    /// ln of the e-value that promotes: each metric must reach it, so nothing is shared.
+    pub fn promotion_log_e(&self) -> f64 {
+        -self.promotion_alpha.ln()
+    }
+
+    /// The share after this one; none at the end of the ramp.
+    pub fn next_share(&self, share: Share) -> Option<Share> {
+        self.ramp.iter().copied().find(|next| *next > share)
+    }
+
+    pub(super) fn soak(&self) -> Duration {
+        Duration::from_secs(self.soak_seconds)
+    }
+
+    pub(super) fn maximum_age(&self) -> Duration {
+        Duration::from_secs(self.maximum_age_seconds)
+    }
+}

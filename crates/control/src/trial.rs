@@ -1,0 +1,212 @@
+//! One canary on trial: everything that pairs and live requests have shown of it so far, as the judge reads it.
+//!
+//! Pure: readings and times are arguments.
+
+use std::time::Instant;
+
+use super::judge::{Criteria, Events, Evidence, Progress};
+use stillhouse_core::{
+    rollout::{Assignment, Counts, Role, Share},
+    shadow::{Difference, Pairing},
+};
+use stillhouse_drift::sequential::{Paired, Thinning};
+
+/// Answers of stable before its 99th percentile says anything about latency.
+const ANSWERS_FOR_LATENCY: u64 = 200;
+
+/// The quantile of stable's latencies above which an answer is late.
+const LATE_QUANTILE: f64 = 0.99;
+
+/// What is read of both seats at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct SeatReadings {
+    pub(super) canary: Counts,
+    pub(super) stable: Counts,
+}
+
+/// A step of the ramp.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    share: Share,
+    since: Instant,
+    pairs: u64,
+    answers: u64,
+}
+
+/// The evidence of one canary.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) pairing: Pairing,
+    /// The deployment's when it was last looked at.
+    generation: u64,
+    begun: Instant,
+    step: Step,
+    disagreement: Paired,
+    divergence: Paired,
+    errors: Thinning,
+    latency: Thinning,
+    clip_nats: f64,
+    early_answers: u64,
+    pairs: u64,
+    shadow_non_finite: u64,
+    /// When it began.
+    first: SeatReadings,
+    /// When it was last looked at.
+    last: SeatReadings,
+    /// An edge of the latency buckets.
+    late_above: Option<usize>,
+    evidence_lost: bool,
+}
+
+impl Trial {
+    /// Begins; `evidence_lost` where an earlier process has seen this canary, too.
+    pub(super) fn new(
+        pairing: Pairing,
+        assignment: &Assignment,
+        criteria: &Criteria,
+        reading: SeatReadings,
+        evidence_lost: bool,
+        now: Instant,
+    ) -> Self {
+        Self {
+            pairing,
+            generation: assignment.generation,
+            begun: now,
+            step: Step::new(assignment, now, 0, 0),
+            disagreement: criteria.disagreement(),
+            divergence: criteria.divergence(),
+            errors: criteria.events(),
+            latency: criteria.events(),
+            clip_nats: criteria.divergence_clip_nats,
+            early_answers: criteria.early_answers,
+            pairs: 0,
+            shadow_non_finite: 0,
+            late_above: late_above(&reading.stable),
+            first: reading.clone(),
+            last: reading,
+            evidence_lost,
+        }
+    }
+
+    /// Notes that some of the evidence is missing.
+    pub(super) fn lose_evidence(&mut self) {
+        self.evidence_lost = true;
+    }
+
+    /// One more pair, if it is of this trial.
+    pub(super) fn pair(&mut self, difference: &Difference) {
+        if difference.pairing != self.pairing {
+            return;
+        }
+        self.pairs += 1;
+        self.disagreement.observe(difference.disagreement);
+        self.divergence.observe(difference.divergence);
+        self.shadow_non_finite += u64::from(difference.non_finite);
+    }
+
+    /// Takes what live requests have come to since the last look, and notes a new share.
+    pub(super) fn look(&mut self, assignment: &Assignment, reading: SeatReadings, now: Instant) {
+        let (canary, stable) = (
+            reading.canary.since(&self.last.canary),
+            reading.stable.since(&self.last.stable),
+        );
+        let part = canary_part(assignment);
+        // An event weighs by the share that it happened at. Of those around a change it isn't known: with the old share, a
+        // canary that has just been given everything would be blamed for every late answer.
+        if self.generation == assignment.generation {
+            self.errors.observe_many(canary.errors, stable.errors, part);
+            if let Some(edge) = self.late_above {
+                let late = (canary.slower_than(edge), stable.slower_than(edge));
+                self.latency.observe_many(late.0, late.1, part);
+            }
+        }
+        self.generation = assignment.generation;
+        self.late_above = self.late_above.or_else(|| late_above(&reading.stable));
+        self.last = reading;
+        if self.step.share != assignment.split.canary {
+            self.step = Step::new(assignment, now, self.pairs, self.answers());
+        }
+    }
+
+    /// All there is.
+    pub(super) fn evidence(&self, sample_ratio_log_e: f64, shadows_starved: bool) -> Evidence {
+        let live = self.last.canary.since(&self.first.canary);
+        Evidence {
+            disagreement: self.disagreement.compared(1.0),
+            divergence: self.divergence.compared(self.clip_nats),
+            errors: Events::from(&self.errors),
+            latency: Events::from(&self.latency),
+            non_finite: self.shadow_non_finite + live.non_finite,
+            early_errors: live.errors_among_first(self.early_answers),
+            sample_ratio_log_e,
+            shadows_starved,
+            evidence_lost: self.evidence_lost,
+        }
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self, now: Instant) -> Progress {
+        Progress {
+            share: self.step.share,
+            soaked: now.saturating_duration_since(self.step.since),
+            step_pairs: self.pairs - self.step.pairs,
+            step_answers: self.answers() - self.step.answers,
+            age: now.saturating_duration_since(self.begun),
+        }
+    }
+
+    /// Above how many seconds an answer is late, if that is known yet.
+    pub(super) fn late_above_seconds(&self) -> Option<f64> {
+        Some(stillhouse_metrics::LATENCY_SECONDS[self.late_above?])
+    }
+
+    /// The tests of pairs, for their wealth by stake: of disagreement, of divergence.
+    pub(super) fn paired(&self) -> [&Paired; 2] {
+        [&self.disagreement, &self.divergence]
+    }
+
+    /// The tests of live requests: of errors, of late answers.
+    pub(super) fn events(&self) -> [&Thinning; 2] {
+        [&self.errors, &self.latency]
+    }
+
+    /// Whether anything at all is known, which another trial of the same canary would forget.
+    pub(super) fn has_evidence(&self) -> bool {
+        self.evidence_lost || self.pairs > 0 || self.answers() > 0
+    }
+
+    fn answers(&self) -> u64 {
+        self.last.canary.since(&self.first.canary).answers()
+    }
+}
+
+impl Step {
+    fn new(assignment: &Assignment, now: Instant, pairs: u64, answers: u64) -> Self {
+        Self {
+            share: assignment.split.canary,
+            since: now,
+            pairs,
+            answers,
+        }
+    }
+}
+
+/// The canary's part of the requests that it or stable answers; events of the teacher's say nothing.
+fn canary_part(assignment: &Assignment) -> f64 {
+    let [canary, stable] =
+        [Role::Canary, Role::Stable].map(|role| assignment.split.of(role).ratio());
+    if canary > 0.0 {
+        canary / (canary + stable)
+    } else {
+        0.0
+    }
+}
+
+fn late_above(stable: &Counts) -> Option<usize> {
+    (stable.answers() >= ANSWERS_FOR_LATENCY)
+        .then(|| stable.edge_above(LATE_QUANTILE))
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use super::*;
+use stillhouse_core::rollout::Split;
+use stillhouse_drift::sequential::Thinning;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn assignment(canary: u16, teacher: u16) -> Assignment {
+    let share = |points| Share::new(points).expect("a share");
+    Assignment {
+        split: Split {
+            canary: share(canary),
+            teacher: share(teacher),
+        },
+        ..Assignment::first("v1".parse().expect("a name"))
+    }
+}
+
+/// So many answers of this latency, and so many errors.
+fn counts(answers: u64, milliseconds: u64, errors: u64) -> Counts {
+    Counts::of(answers, Duration::from_millis(milliseconds), errors)
+}
+
+fn reading(canary: Counts, stable: Counts) -> SeatReadings {
+    SeatReadings { canary, stable }
+}
+
+fn difference(pairing: Pairing) -> Difference {
+    Difference {
+        pairing,
+        disagreement: 1.0,
+        divergence: 0.5,
+        non_finite: true,
+    }
+}
+
+fn trial(assignment: &Assignment, first: SeatReadings, now: Instant) -> Trial {
+    let criteria = Criteria::default();
+    Trial::new(Pairing::default(), assignment, &criteria, first, false, now)
+}
+
+#[test]
+fn pairs_of_others_are_nobodys_evidence() {
+    let now = Instant::now();
+    let mut trial = trial(&assignment(0, 0), SeatReadings::default(), now);
+    trial.pair(&difference(Pairing::default()));
+    trial.pair(&difference(Pairing::of_rollout(7)));
+    let evidence = trial.evidence(0.0, false);
+    assert_eq!(
+        (evidence.disagreement.observations, evidence.non_finite),
+        (1, 1)
+    );
+    // In nats, not in parts of the clip.
+    assert_eq!(evidence.divergence.mean, 1.0);
+}
+
+#[test]
+fn a_new_share_begins_a_new_step() {
+    let start = Instant::now();
+    let mut trial = trial(&assignment(0, 0), SeatReadings::default(), start);
+    (0..5).for_each(|_| trial.pair(&difference(Pairing::default())));
+    let reading = |answers| reading(counts(answers, 1, 0), Counts::default());
+    trial.look(&assignment(100, 0), reading(0), start + 10 * SECOND);
+    trial.pair(&difference(Pairing::default()));
+    trial.look(&assignment(100, 0), reading(3), start + 15 * SECOND);
+    let progress = trial.progress(start + 25 * SECOND);
+    assert_eq!(progress.share, Share::new(100).expect("a share"));
+    assert_eq!((progress.soaked, progress.age), (15 * SECOND, 25 * SECOND));
+    assert_eq!((progress.step_pairs, progress.step_answers), (1, 3));
+}
+
+/// What others have done before it began is not the canary's, and events count with the share they happened at.
+#[test]
+fn events_are_those_since_it_began() {
+    let now = Instant::now();
+    let before = reading(counts(50, 1, 40), counts(900, 1, 7));
+    let mut trial = trial(&assignment(1000, 500), before.clone(), now);
+    let mut expected = Thinning::new(1.5);
+    // A tenth of all is 10/95 of what the teacher leaves.
+    expected.observe_many(3, 2, 0.1 / 0.95);
+    trial.look(
+        &assignment(1000, 500),
+        reading(counts(60, 1, 43), counts(950, 1, 9)),
+        now,
+    );
+    let evidence = trial.evidence(0.0, false);
+    assert_eq!((evidence.errors.canary, evidence.errors.stable), (3, 2));
+    assert!((evidence.errors.log_e - expected.log_e()).abs() < 1e-12);
+    assert_eq!(
+        evidence.early_errors, 0,
+        "the first requests of the seat were others'"
+    );
+}
+
+/// Everything was just given to the canary: that every late answer is its own says nothing.
+#[test]
+fn events_around_a_change_of_the_shares_say_nothing() {
+    let now = Instant::now();
+    let half = assignment(5000, 0);
+    let all = Assignment {
+        generation: 2,
+        ..assignment(10_000, 0)
+    };
+    let stable = || counts(300, 1, 0);
+    let mut trial = trial(&half, reading(counts(0, 1, 0), stable()), now);
+    trial.look(&all, reading(counts(90, 40, 30), stable()), now);
+    let evidence = trial.evidence(0.0, false);
+    assert_eq!((evidence.errors.log_e, evidence.latency.log_e), (0.0, 0.0));
+    assert_eq!(trial.progress(now).step_answers, 0);
+}
+
+#[test]
+fn an_answer_is_late_beyond_what_stable_hardly_ever_takes() {
+    let now = Instant::now();
+    let share = assignment(5000, 0);
+    let mut trial = trial(&share, reading(counts(0, 1, 0), counts(199, 1, 0)), now);
+    assert_eq!(trial.late_above_seconds(), None, "too few to know");
+    trial.look(&share, reading(counts(10, 40, 0), counts(200, 1, 0)), now);
+    assert_eq!(trial.late_above_seconds(), Some(0.001));
+    assert_eq!(trial.evidence(0.0, false).latency, Events::default());
+    trial.look(&share, reading(counts(15, 40, 0), counts(260, 1, 0)), now);
+    let latency = trial.evidence(0.0, false).latency;
+    assert_eq!((latency.canary, latency.stable), (5, 0));
+    assert!(latency.log_e > 0.0);
+}

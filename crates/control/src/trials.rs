@@ -1,0 +1,361 @@
+//! Canaries on trial: evidence gathered, judged every half second, and where the plan is automatic, the verdict ordered.
+//!
+//! A verdict is an [`Order`] like an operator's: same checks, same journal, with the evidence in the audit line.
+
+mod measures;
+mod report;
+
+use std::{
+    mem::{Discriminant, discriminant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use jiff::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+use super::{
+    ControlError, ControlPlane, EventKind, Order,
+    judge::{Criteria, Decision, Reason, Verdict, judge},
+    model::ControlledModel,
+    trial::{SeatReadings, Trial},
+};
+use stillhouse_core::{
+    registry::Model,
+    rollout::{Abort, Change, Deployment, Plan, Promote, Role, SetSplit},
+    shadow::Pairing,
+};
+use stillhouse_store::ModelName;
+
+pub use measures::JudgeMetrics;
+pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthReport};
+
+/// How often the judge looks; its tests don't mind being looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Between two events about the evidence of one trial, at least.
+const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
+
+/// As it stands in the audit log.
+pub const ACTOR: &str = "judge";
+
+/// The place of one model's trial: empty without a canary.
+pub(super) struct TrialSlot {
+    criteria: Criteria,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    case: Option<Case>,
+    last: Option<EndedReport>,
+    /// The rollout that an earlier process has begun.
+    recovered: Option<u64>,
+    /// The next trial is of the same canary, whose evidence so far was beside others.
+    forgets: bool,
+    /// What was last complained about, so that it is logged once.
+    complained: Vec<Discriminant<Reason>>,
+    /// Why the last order was not done, for the same reason.
+    undone: String,
+    /// What was last published as an event, and when.
+    published: Option<(Instant, TrialReport)>,
+}
+
+/// What a look at a trial asks for.
+#[derive(Default)]
+struct LookResult {
+    /// To be carried out.
+    order: Option<Order>,
+    /// To be published.
+    evidence: Option<TrialReport>,
+}
+
+/// A canary on trial.
+struct Case {
+    /// Keeps the seats that the trial's pairing means.
+    deployment: Arc<Deployment>,
+    trial: Trial,
+    report: TrialReport,
+}
+
+impl TrialSlot {
+    /// `recovered` is the rollout whose canary an earlier process has seen.
+    pub(super) fn new(criteria: Criteria, recovered: Option<u64>) -> Self {
+        let inner = Inner {
+            recovered,
+            ..Inner::default()
+        };
+        Self {
+            criteria,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Marks what is known of the canary of `deployment` as incomplete.
+    fn lose_evidence(&self, deployment: &Deployment) {
+        let mut inner = self.inner();
+        match &mut inner.case {
+            Some(case) => case.trial.lose_evidence(),
+            None => inner.forgets = deployment.canary.is_some(),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gathers what has come, and judges. What is returned shall be done.
+    fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
+        let deployment = model.slot.load_full();
+        let starved = model.shadow.is_starved(&deployment, now);
+        let mut inner = self.inner();
+        let pairing = Pairing::of(&deployment);
+        inner.settle(&deployment, metrics);
+        let Some(canary) = &deployment.canary else {
+            model.shadow.differences().for_each(drop);
+            return LookResult::default();
+        };
+        // The failpoint of one canary, so that a test doesn't disturb others in its process.
+        fail::fail_point!(format!("judge::look::{}", canary.version.name).as_str());
+        let reading = SeatReadings {
+            canary: canary.live(),
+            stable: deployment.stable.live(),
+        };
+        let assignment = &deployment.assignment;
+        let mut trial = match inner.case.take() {
+            Some(case) => case.trial,
+            None => {
+                let recovered = inner.recovered == Some(assignment.rollout);
+                let lost = std::mem::take(&mut inner.forgets) || recovered;
+                Trial::new(
+                    pairing,
+                    assignment,
+                    &self.criteria,
+                    reading.clone(),
+                    lost,
+                    now,
+                )
+            }
+        };
+        model
+            .shadow
+            .differences()
+            .for_each(|difference| trial.pair(&difference));
+        trial.look(assignment, reading, now);
+        let known = trial.evidence(deployment.sample_ratio_log_e(), starved);
+        let progress = trial.progress(now);
+        let verdict = judge(&known, &progress, &self.criteria);
+        let report = TrialReport::new(
+            &deployment,
+            &trial,
+            &known,
+            &progress,
+            &verdict,
+            &self.criteria,
+        );
+        metrics.show(&report, &trial, &verdict);
+        inner.complain(&verdict, &report);
+        let evidence = inner.news(&report, now);
+        let order = (assignment.plan == Plan::Automatic)
+            .then(|| order(&model.task.name, &deployment, &verdict, &report))
+            .flatten();
+        inner.case = Some(Case {
+            deployment,
+            trial,
+            report,
+        });
+        LookResult { order, evidence }
+    }
+
+    /// What is known of who is on trial now, and what was known of the one before.
+    fn report(
+        &self,
+        deployment: &Deployment,
+        metrics: &JudgeMetrics,
+    ) -> (Option<TrialReport>, Option<EndedReport>) {
+        let mut inner = self.inner();
+        // Between two looks the canary may have gone.
+        inner.settle(deployment, metrics);
+        let report = inner.case.as_ref().map(|case| case.report.clone());
+        (report, inner.last.clone())
+    }
+}
+
+impl Inner {
+    /// Ends the case where somebody else is on trial now, or the same canary beside others.
+    fn settle(&mut self, next: &Deployment, metrics: &JudgeMetrics) {
+        let pairing = Pairing::of(next);
+        let Some(case) = self.case.take_if(|case| case.trial.pairing != pairing) else {
+            return;
+        };
+        metrics.forget(&case.report);
+        self.complained.clear();
+        self.undone.clear();
+        self.published = None;
+        let before = &case.deployment.assignment;
+        let same =
+            next.assignment.canary == before.canary && next.assignment.rollout == before.rollout;
+        if same {
+            self.forgets = case.trial.has_evidence();
+            return;
+        }
+        let promoted = Some(&next.assignment.stable) == before.canary.as_ref();
+        self.last = Some(EndedReport {
+            time: Timestamp::now(),
+            generation: next.assignment.generation,
+            ending: if promoted { "promoted" } else { "taken out" }.into(),
+            trial: case.report,
+        });
+    }
+
+    /// The report, if it says something new and the last one was published long enough ago.
+    fn news(&mut self, report: &TrialReport, now: Instant) -> Option<TrialReport> {
+        let is_news = self.published.as_ref().is_none_or(|(at, last)| {
+            now.saturating_duration_since(*at) >= EVIDENCE_PAUSE && !last.says_the_same_as(report)
+        });
+        is_news.then(|| {
+            self.published = Some((now, report.clone()));
+            report.clone()
+        })
+    }
+
+    /// Logs once what an operator should look at.
+    fn complain(&mut self, verdict: &Verdict, report: &TrialReport) {
+        let complaints: Vec<_> = match verdict.decision {
+            Decision::Hold { alert: true } => verdict.reasons.iter().map(discriminant).collect(),
+            _ => vec![],
+        };
+        if complaints.iter().any(|new| !self.complained.contains(new)) {
+            tracing::warn!(
+                model = report.model,
+                canary = report.canary,
+                reasons = report.reasons.join("; "),
+                "a canary needs somebody to look"
+            );
+        }
+        self.complained = complaints;
+    }
+}
+
+/// What a verdict asks for.
+fn order(
+    model: &ModelName,
+    deployment: &Deployment,
+    verdict: &Verdict,
+    report: &TrialReport,
+) -> Option<Order> {
+    let change: Change = match verdict.decision {
+        Decision::Hold { .. } => return None,
+        Decision::Advance { share } => SetSplit {
+            canary: Some(share),
+            teacher: None,
+        }
+        .into(),
+        Decision::Promote => Promote {}.into(),
+        Decision::RollBack => Abort {}.into(),
+    };
+    Some(Order {
+        model: model.clone(),
+        change,
+        // The evidence is about this deployment; an order that came first wins.
+        expected: Some(deployment.assignment.generation),
+        dry_run: false,
+        actor: ACTOR.into(),
+        reason: report.reasons.join("; "),
+        request_id: String::new(),
+        detail: serde_json::to_value(report).ok(),
+    })
+}
+
+impl ControlPlane {
+    /// Judges the canaries on trial, for ever.
+    pub(super) async fn run_judge(self: Arc<Self>) {
+        let clock = Clock::new();
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for model in self.models.values() {
+                self.look(model, &clock).await;
+            }
+        }
+    }
+
+    /// Marks the evidence of every canary on trial as lost: a judge that panicked may have dropped some of it.
+    pub(super) fn lose_evidence(&self) {
+        for ControlledModel { served, trial, .. } in self.models.values() {
+            trial.lose_evidence(&served.slot.load());
+        }
+    }
+
+    /// What is known about a model's canary, and about its last.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn evidence(&self, name: &ModelName) -> Result<EvidenceReport, ControlError> {
+        let model = self.model(name)?;
+        let deployment = model.served.slot.load_full();
+        let (on_trial, last) = model.trial.report(&deployment, &self.judging);
+        Ok(EvidenceReport {
+            model: name.to_string(),
+            generation: deployment.assignment.generation,
+            stable: deployment.assignment.stable.to_string(),
+            teacher: deployment
+                .assignment
+                .filling(Role::Teacher)
+                .map(ToString::to_string),
+            on_trial,
+            last,
+        })
+    }
+
+    async fn look(self: &Arc<Self>, model: &ControlledModel, clock: &Clock) {
+        let ControlledModel { served, trial, .. } = model;
+        let name = &served.task.name;
+        served
+            .shadow
+            .turn(&served.slot.load_full(), clock.since_epoch());
+        let LookResult { order, evidence } = trial.look(served, &self.judging, Instant::now());
+        if let Some(report) = evidence {
+            let report = Box::new(report);
+            self.events.publish(name, EventKind::Evidence { report });
+        }
+        let Some(order) = order else {
+            return;
+        };
+        let action = order.change.action();
+        match self.execute(order).await {
+            Ok(_) => self.judging.ordered(name, action),
+            // An operator was faster: the next look sees what is there then.
+            Err(ControlError::Stale { .. }) => {}
+            Err(error) => {
+                let text = error.to_string();
+                let mut inner = trial.inner();
+                if inner.undone != text {
+                    tracing::warn!(model = %name, action, %error, "what the judge ordered was not done");
+                    inner.undone = text;
+                }
+            }
+        }
+    }
+}
+
+/// The wall clock of the start, continued by a monotonic clock: windows stay intact when the clock is set.
+struct Clock {
+    started: Instant,
+    at_start: Duration,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            started: Instant::now(),
+            at_start: since_epoch.unwrap_or_default(),
+        }
+    }
+
+    fn since_epoch(&self) -> Duration {
+        self.at_start + self.started.elapsed()
+    }
+}

@@ -1,0 +1,220 @@
+//! Evidence and verdicts as Prometheus sees them.
+
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
+
+use super::{
+    super::{
+        judge::{Criteria, Metric, Verdict},
+        trial::Trial,
+    },
+    report::{TrialReport, word},
+};
+use stillhouse_drift::sequential::STAKES;
+use stillhouse_metrics::Metrics;
+
+const DECISIONS: [&str; 5] = ["hold", "alert", "advance", "promote", "roll_back"];
+/// What a verdict may order.
+const ACTIONS: [&str; 3] = ["set_split", "promote", "abort"];
+const TESTS: [&str; 2] = ["roll_back", "promotion"];
+
+/// The metric families of the judge.
+#[derive(Clone)]
+pub struct JudgeMetrics {
+    log_wealth: GaugeVec,
+    log_e: GaugeVec,
+    mean_difference: GaugeVec,
+    observations: IntGaugeVec,
+    lost: IntGaugeVec,
+    decision: IntGaugeVec,
+    orders: IntCounterVec,
+    age: GaugeVec,
+    soak: GaugeVec,
+    budgets: [GaugeVec; 6],
+}
+
+impl JudgeMetrics {
+    /// Registers the families.
+    pub fn new(metrics: &Metrics) -> Self {
+        const OF_METRIC: &[&str] = &["model", "version", "metric"];
+        let budget = |name: &str, help: &str| metrics.real_gauges(name, help, &["model"]);
+        Self {
+            log_wealth: metrics.real_gauges(
+                "evidence_log_wealth",
+                "Logarithm of the wealth of one stake of a test of the canary; replicas add up by stake, then the mean of their exponentials counts.",
+                &["model", "version", "metric", "test", "stake"],
+            ),
+            log_e: metrics.real_gauges(
+                "evidence_log_e",
+                "Logarithm of the e-value of a test of the canary, by this replica alone.",
+                &["model", "version", "metric", "test"],
+            ),
+            mean_difference: metrics.real_gauges(
+                "evidence_mean_difference",
+                "Canary less stable: share of answers for disagreement, nats for divergence.",
+                OF_METRIC,
+            ),
+            observations: metrics.gauges(
+                "evidence_observations",
+                "Pairs, or events of live requests, that a metric of the canary rests on.",
+                OF_METRIC,
+            ),
+            lost: metrics.gauges(
+                "evidence_lost",
+                "1 where a restart has lost evidence about the canary.",
+                &["model"],
+            ),
+            decision: metrics.gauges(
+                "judge_decision",
+                "1 for what the judge says of the canary now.",
+                &["model", "decision"],
+            ),
+            orders: metrics.counters(
+                "judge_orders_total",
+                "What the judge has ordered and was done.",
+                &["model", "action"],
+            ),
+            age: metrics.real_gauges(
+                "rollout_age_seconds",
+                "Since the canary is on trial in this process.",
+                &["model"],
+            ),
+            soak: metrics.real_gauges(
+                "rollout_soak_seconds",
+                "Since the canary has its present share.",
+                &["model"],
+            ),
+            budgets: [
+                budget(
+                    "judge_disagreement_margin_ratio",
+                    "How much more often than stable a canary may disagree with the teacher.",
+                ),
+                budget(
+                    "judge_divergence_margin_nats",
+                    "How much further than stable a canary may be from the teacher.",
+                ),
+                budget(
+                    "judge_divergence_clip_nats",
+                    "The most that one answer's divergence counts.",
+                ),
+                budget(
+                    "judge_roll_back_log_e",
+                    "Logarithm of the e-value that rolls a canary back.",
+                ),
+                budget(
+                    "judge_promotion_log_e",
+                    "Logarithm of the e-value that every metric must reach for a promotion.",
+                ),
+                budget(
+                    "judge_sample_ratio_alarm_log_e",
+                    "Above it sample_ratio_log_e freezes the ramp.",
+                ),
+            ],
+        }
+    }
+
+    /// Shows what a model's canaries are judged by.
+    pub fn announce(&self, model: &str, criteria: &Criteria) {
+        let values = [
+            criteria.disagreement_margin,
+            criteria.divergence_margin_nats,
+            criteria.divergence_clip_nats,
+            criteria.roll_back_log_e(),
+            criteria.promotion_log_e(),
+            criteria.sample_ratio_alarm.ln(),
+        ];
+        for (family, value) in self.budgets.iter().zip(values) {
+            family.with_label_values(&[model]).set(value);
+        }
+        // A counter that begins with its first event shows no increase.
+        for action in ACTIONS {
+            self.orders.with_label_values(&[model, action]);
+        }
+    }
+
+    /// Something was ordered and done.
+    pub(super) fn ordered(&self, model: &str, action: &str) {
+        self.orders.with_label_values(&[model, action]).inc();
+    }
+
+    /// Shows a trial as it stands.
+    pub(super) fn show(&self, report: &TrialReport, trial: &Trial, verdict: &Verdict) {
+        let (model, version) = (report.model.as_str(), report.canary.as_str());
+        for metric in &report.metrics {
+            let of = &[model, version, &metric.metric];
+            self.observations
+                .with_label_values(of)
+                .set(metric.observations as i64);
+            if let (Some(estimate), Some(_)) = (metric.estimate, &metric.promotion) {
+                self.mean_difference.with_label_values(of).set(estimate);
+            }
+            let tests = [Some(metric.roll_back), metric.promotion];
+            for (test, wealth) in TESTS.iter().zip(tests) {
+                if let Some(wealth) = wealth {
+                    let of = &[model, version, &metric.metric, test];
+                    self.log_e.with_label_values(of).set(wealth.log_e);
+                }
+            }
+        }
+        let wealth = |metric: Metric, test: &str, stakes: [f64; STAKES]| {
+            for (stake, log) in stakes.iter().enumerate() {
+                let of = &[
+                    model,
+                    version,
+                    &metric.to_string(),
+                    test,
+                    &stake.to_string(),
+                ];
+                self.log_wealth.with_label_values(of).set(*log);
+            }
+        };
+        for (metric, paired) in Metric::ALL.into_iter().zip(trial.paired()) {
+            wealth(metric, TESTS[0], paired.roll_back().log_wealth());
+            wealth(metric, TESTS[1], paired.promotion().log_wealth());
+        }
+        for (metric, events) in [Metric::Errors, Metric::Latency]
+            .into_iter()
+            .zip(trial.events())
+        {
+            wealth(metric, TESTS[0], events.log_wealth());
+        }
+        for decision in DECISIONS {
+            let is_it = decision == word(&verdict.decision);
+            self.decision
+                .with_label_values(&[model, decision])
+                .set(is_it.into());
+        }
+        self.lost
+            .with_label_values(&[model])
+            .set(report.evidence_lost.into());
+        self.age.with_label_values(&[model]).set(report.age_seconds);
+        self.soak
+            .with_label_values(&[model])
+            .set(report.soaked_seconds);
+    }
+
+    /// Removes every series of a trial that is over.
+    pub(super) fn forget(&self, report: &TrialReport) {
+        let (model, version) = (report.model.as_str(), report.canary.as_str());
+        for metric in Metric::ALL.map(|metric| metric.to_string()) {
+            let of = &[model, version, &metric];
+            let _ = self.observations.remove_label_values(of);
+            let _ = self.mean_difference.remove_label_values(of);
+            for test in TESTS {
+                let _ = self
+                    .log_e
+                    .remove_label_values(&[model, version, &metric, test]);
+                for stake in (0..STAKES).map(|stake| stake.to_string()) {
+                    let of = &[model, version, &metric, test, &stake];
+                    let _ = self.log_wealth.remove_label_values(of);
+                }
+            }
+        }
+        for decision in DECISIONS {
+            let _ = self.decision.remove_label_values(&[model, decision]);
+        }
+        let _ = self.lost.remove_label_values(&[model]);
+        for family in [&self.age, &self.soak] {
+            let _ = family.remove_label_values(&[model]);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What is known of a canary, as people and programs read it: each metric beside what would decide.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::{
+    judge::{Criteria, Decision, Events, Evidence, Metric, Progress, Verdict},
+    trial::Trial,
+};
+use stillhouse_core::rollout::{Deployment, Plan, Role, Share};
+use stillhouse_drift::sequential::Compared;
+
+/// Wealth of a test beside what it needs, as natural logarithms.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WealthReport {
+    /// ln of the e-value.
+    pub log_e: f64,
+    /// ln of the e-value that decides.
+    pub needed_log_e: f64,
+}
+
+/// One metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MetricReport {
+    /// `disagreement`, `divergence`, `errors` or `latency`.
+    pub metric: String,
+    /// Of estimate, interval and margin: `share`, `nats`, or `ratio` of the rates.
+    pub unit: String,
+    /// Pairs, or events of both.
+    pub observations: u64,
+    /// Canary less stable; of live events, how many times stable's rate the canary's is.
+    pub estimate: Option<f64>,
+    /// 95 %, however often one looks.
+    pub interval: Option<[f64; 2]>,
+    /// What the canary may be worse by.
+    pub margin: f64,
+    /// Against "within the margin".
+    pub roll_back: WealthReport,
+    /// Against "beyond the margin"; live events have no say in a promotion.
+    pub promotion: Option<WealthReport>,
+}
+
+/// A canary on trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrialReport {
+    /// The model.
+    pub model: String,
+    /// Whose evidence it is.
+    pub canary: String,
+    /// With whom it is compared.
+    pub stable: String,
+    /// What both are compared with.
+    pub teacher: Option<String>,
+    /// Who leads it.
+    pub plan: Plan,
+    /// Its share in basis points.
+    #[schema(value_type = u16)]
+    pub share: Share,
+    /// Since when it has that share.
+    pub soaked_seconds: f64,
+    /// Since when it is canary.
+    pub age_seconds: f64,
+    /// Pairs at this share.
+    pub step_pairs: u64,
+    /// Live answers at this share.
+    pub step_answers: u64,
+    /// Each metric.
+    pub metrics: Vec<MetricReport>,
+    /// Answers that weren't finite.
+    pub non_finite: u64,
+    /// Errors among its first answers.
+    pub early_errors: u64,
+    /// Above how many seconds an answer is late; not known yet where stable hasn't answered enough.
+    pub late_above_seconds: Option<f64>,
+    /// ln of the evidence against the configured split.
+    pub sample_ratio_log_e: Option<f64>,
+    /// Whether pairs fail to come.
+    pub shadows_starved: bool,
+    /// Whether a restart lost evidence.
+    pub evidence_lost: bool,
+    /// `hold`, `alert`, `advance`, `promote` or `roll_back`.
+    pub decision: String,
+    /// Why, in words; the weightiest first.
+    pub reasons: Vec<String>,
+}
+
+/// A trial that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EndedReport {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+    /// The generation that ended it.
+    pub generation: u64,
+    /// `promoted` or `taken out`.
+    pub ending: String,
+    /// What was known then.
+    pub trial: TrialReport,
+}
+
+/// All about a model's canaries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceReport {
+    /// The model.
+    pub model: String,
+    /// The deployment's generation.
+    pub generation: u64,
+    /// Who answers.
+    pub stable: String,
+    /// Who knows better.
+    pub teacher: Option<String>,
+    /// The canary, if there is one.
+    pub on_trial: Option<TrialReport>,
+    /// The one before it, as long as this process lives; the audit log has them all.
+    pub last: Option<EndedReport>,
+}
+
+impl TrialReport {
+    pub(super) fn new(
+        deployment: &Deployment,
+        trial: &Trial,
+        evidence: &Evidence,
+        progress: &Progress,
+        verdict: &Verdict,
+        criteria: &Criteria,
+    ) -> Self {
+        let assignment = &deployment.assignment;
+        let name = |role| assignment.filling(role).map(ToString::to_string);
+        let paired = |metric: Metric, compared: &Compared, margin| {
+            let seen = compared.observations > 0;
+            MetricReport {
+                metric: metric.to_string(),
+                unit: if metric == Metric::Divergence {
+                    "nats"
+                } else {
+                    "share"
+                }
+                .into(),
+                observations: compared.observations,
+                estimate: seen.then_some(compared.mean),
+                interval: seen.then_some(compared.interval),
+                margin,
+                roll_back: WealthReport {
+                    log_e: compared.roll_back_log_e,
+                    needed_log_e: criteria.roll_back_log_e(),
+                },
+                promotion: Some(WealthReport {
+                    log_e: compared.promotion_log_e,
+                    needed_log_e: criteria.promotion_log_e(),
+                }),
+            }
+        };
+        let live = |metric: Metric, events: &Events| {
+            let part = assignment.split.of(Role::Canary).ratio();
+            let rest = assignment.split.of(Role::Stable).ratio();
+            let ratio = (events.canary as f64 / part) / (events.stable as f64 / rest);
+            MetricReport {
+                metric: metric.to_string(),
+                unit: "ratio".into(),
+                observations: events.canary + events.stable,
+                // Rates of the present share; without events of both there is none.
+                estimate: Some(ratio).filter(|ratio| ratio.is_finite()),
+                interval: None,
+                margin: criteria.event_margin_ratio,
+                roll_back: WealthReport {
+                    log_e: events.log_e,
+                    needed_log_e: criteria.roll_back_log_e(),
+                },
+                promotion: None,
+            }
+        };
+        Self {
+            model: deployment.stable.version.model.to_string(),
+            canary: name(Role::Canary).unwrap_or_default(),
+            stable: assignment.stable.to_string(),
+            teacher: name(Role::Teacher),
+            plan: assignment.plan,
+            share: progress.share,
+            soaked_seconds: rounded(progress.soaked),
+            age_seconds: rounded(progress.age),
+            step_pairs: progress.step_pairs,
+            step_answers: progress.step_answers,
+            metrics: vec![
+                paired(
+                    Metric::Disagreement,
+                    &evidence.disagreement,
+                    criteria.disagreement_margin,
+                ),
+                paired(
+                    Metric::Divergence,
+                    &evidence.divergence,
+                    criteria.divergence_margin_nats,
+                ),
+                live(Metric::Errors, &evidence.errors),
+                live(Metric::Latency, &evidence.latency),
+            ],
+            non_finite: evidence.non_finite,
+            early_errors: evidence.early_errors,
+            late_above_seconds: trial.late_above_seconds(),
+            // Infinite where a role without a share got requests: JSON has no word for that.
+            sample_ratio_log_e: Some(evidence.sample_ratio_log_e).filter(|log_e| log_e.is_finite()),
+            shadows_starved: evidence.shadows_starved,
+            evidence_lost: evidence.evidence_lost,
+            decision: word(&verdict.decision).into(),
+            reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl TrialReport {
+    /// Whether another report differs in nothing but the time that has passed.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let later = Self {
+            soaked_seconds: other.soaked_seconds,
+            age_seconds: other.age_seconds,
+            ..self.clone()
+        };
+        later == *other
+    }
+}
+
+/// As it stands in labels and answers.
+pub(super) fn word(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Hold { alert: false } => "hold",
+        Decision::Hold { alert: true } => "alert",
+        Decision::Advance { .. } => "advance",
+        Decision::Promote => "promote",
+        Decision::RollBack => "roll_back",
+    }
+}
+
+/// To milliseconds: nobody reads further.
+fn rounded(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
+}

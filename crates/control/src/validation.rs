@@ -1,0 +1,207 @@
+//! A version tried in a process of its own before it may enter this one: what crashes, hangs or eats memory there costs
+//! this process nothing but the news.
+//!
+//! The child is this very program with the verb `validate`. It gets one [`Task`] as a line of JSON and gives one
+//! [`ValidationResult`] back; `ending` describes every other way in which it may end. Its standard input stays open for as long as
+//! its answer is wanted: a child that reads its end knows that nobody is left to hear it, even after a kill -9 here.
+
+mod ending;
+mod task;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+    runtime::Handle,
+    sync::oneshot,
+    time::timeout,
+};
+
+use super::LoadingSettings;
+use stillhouse_core::version::EngineSettings;
+use stillhouse_store::{ModelName, VersionName};
+
+use ending::Ending;
+pub use task::{Task, Validated, ValidationResult};
+
+/// The hidden verb of the command line that [`Validation`] calls.
+pub const VERB: &str = "validate";
+
+/// How much is kept of either stream of the child, its last bytes; the rest is read and forgotten.
+const KEPT_BYTES: usize = 16 << 10;
+
+/// How long a killed child is waited for: one that hangs in the kernel is left to it.
+const BURIAL: Duration = Duration::from_secs(5);
+
+/// Why a version may not enter.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidationError {
+    /// It was tried, and is not what it should be.
+    #[error("{0}")]
+    Refused(String),
+    /// It was still at it.
+    #[error("validation was stopped after {seconds} s (loading.timeout_seconds)")]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+    /// It wanted more memory than it may have.
+    #[error("validation needed more than {limit_bytes} bytes of memory (loading.memory_bytes)")]
+    OutOfMemory {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The engine, or whatever ran there, ended the process.
+    #[error("validation crashed ({status}){}", ending::quoted(.last_line))]
+    Crashed {
+        /// Signal or code.
+        status: ExitStatus,
+        /// The last line of its standard error, cut; may be empty.
+        last_line: String,
+    },
+    /// There was no process.
+    #[error("validation can't be started: {0}")]
+    Spawn(#[source] io::Error),
+}
+
+/// Tries versions.
+#[derive(Clone, Debug)]
+pub struct Validation {
+    program: PathBuf,
+    environment: Vec<(String, String)>,
+    timeout_seconds: u64,
+    memory_bytes: u64,
+}
+
+impl Validation {
+    /// `program` is this very program, [`std::env::current_exe`] outside tests.
+    pub fn new(program: PathBuf, settings: &LoadingSettings) -> Self {
+        Self {
+            program,
+            environment: vec![],
+            timeout_seconds: settings.timeout_seconds,
+            memory_bytes: settings.memory_bytes,
+        }
+    }
+
+    /// Adds a variable to the child's environment, which is this one's without `STILLHOUSE_*`: what a network's bytes
+    /// may get hold of must not find the operators' tokens.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Tries one version; takes as long as reading, loading and running it takes. Dropping the future kills the child.
+    ///
+    /// # Errors
+    /// Each way in which it isn't good.
+    pub async fn check(
+        &self,
+        repository: &Path,
+        model: &ModelName,
+        version: &VersionName,
+        engine: &EngineSettings,
+    ) -> Result<Validated, ValidationError> {
+        let task = Task {
+            repository: repository.into(),
+            model: model.clone(),
+            version: version.clone(),
+            engine: engine.clone(),
+            memory_bytes: self.memory_bytes,
+        };
+        let mut line = serde_json::to_vec(&task)
+            .map_err(|error| ValidationError::Spawn(io::Error::other(error)))?;
+        line.push(b'\n');
+        let mut child = start(self.command())
+            .await
+            .map_err(ValidationError::Spawn)?;
+        let deadline = Duration::from_secs(self.timeout_seconds);
+        match timeout(deadline, converse(&mut child, &line)).await {
+            Ok(ending) => ending
+                .map_err(ValidationError::Spawn)?
+                .judge(self.memory_bytes),
+            Err(_) => {
+                let _ = timeout(BURIAL, child.kill()).await;
+                Err(ValidationError::TimedOut {
+                    seconds: self.timeout_seconds,
+                })
+            }
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("STILLHOUSE_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .arg(VERB)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// Starts the child from a thread that gives way: the child then does so from its first instruction on, and no thread that
+/// answers is stopped while the kernel replaces one program by the other.
+async fn start(mut command: Command) -> io::Result<Child> {
+    let runtime = Handle::current();
+    let (started, child) = oneshot::channel();
+    thread::Builder::new().spawn(move || {
+        stillhouse_engine::give_way();
+        let _inside = runtime.enter();
+        // Where nobody waits for it any more, it is dropped, which kills it.
+        let _ = started.send(command.spawn());
+    })?;
+    let lost = |_| io::Error::other("the thread that starts it has died");
+    child.await.map_err(lost)?
+}
+
+/// Gives the task and hears the child out.
+async fn converse(child: &mut Child, task: &[u8]) -> io::Result<Ending> {
+    let gone = || io::Error::other("a stream of the child is missing");
+    let mut stdin = child.stdin.take().ok_or_else(gone)?;
+    let stdout = child.stdout.take().ok_or_else(gone)?;
+    let stderr = child.stderr.take().ok_or_else(gone)?;
+    let give = async {
+        // A child that doesn't take it says why by its end.
+        let _ = stdin.write_all(task).await;
+        let _ = stdin.flush().await;
+    };
+    let (stdout, stderr, (), status) = tokio::join!(tail(stdout), tail(stderr), give, child.wait());
+    // Open until here: closing it ends the child if this process ends first.
+    drop(stdin);
+    Ok(Ending {
+        status: status?,
+        stdout: stdout?,
+        stderr: stderr?,
+    })
+}
+
+/// Reads to the end and keeps the last [`KEPT_BYTES`].
+async fn tail(mut stream: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let read = stream.read(&mut chunk).await?;
+        if read == 0 {
+            return Ok(kept);
+        }
+        kept.extend_from_slice(&chunk[..read]);
+        let surplus = kept.len().saturating_sub(KEPT_BYTES);
+        kept.drain(..surplus);
+    }
+}

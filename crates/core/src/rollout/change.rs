@@ -1,0 +1,240 @@
+//! What an operator, or the judge, may do to an [`Assignment`]; pure.
+
+use super::{
+    assignment::{Assignment, Share},
+    plan::Plan,
+    verb::{Abort, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling, StartCanary, Verb},
+};
+use stillhouse_store::VersionName;
+
+/// The one list of verbs: makes the enum of them, and what is the same for all.
+macro_rules! changes {
+    ($($verb:ident),* $(,)?) => {
+        /// One step from an assignment to the next.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Change {
+            $(
+                #[doc = concat!("See [`", stringify!($verb), "`].")]
+                $verb($verb)
+            ),*
+        }
+
+        /// Every action, as it stands in the audit log and in labels.
+        pub const ACTIONS: &[&str] = &[$($verb::ACTION),*];
+
+        impl Change {
+            /// As it stands in the audit log and in labels.
+            pub fn action(&self) -> &'static str {
+                match self {
+                    $(Self::$verb(_) => $verb::ACTION),*
+                }
+            }
+
+            /// How it is asked for over HTTP and on a terminal.
+            pub fn spelling(&self) -> Spelling {
+                match self {
+                    $(Self::$verb(verb) => verb.spelling()),*
+                }
+            }
+        }
+
+        $(
+            impl From<$verb> for Change {
+                fn from(verb: $verb) -> Self {
+                    Self::$verb(verb)
+                }
+            }
+        )*
+    };
+}
+
+changes!(
+    StartCanary,
+    SetPlan,
+    SetSplit,
+    Promote,
+    Abort,
+    Rollback,
+    SetTeacher
+);
+
+impl Change {
+    /// The version that it brings in by name: it must be loaded first.
+    pub fn brings(&self) -> Option<&VersionName> {
+        match self {
+            Self::StartCanary(start) => Some(&start.version),
+            Self::Rollback(rollback) => rollback.to.as_ref(),
+            Self::SetTeacher(teacher) => teacher.version.as_ref(),
+            Self::SetPlan(_) | Self::SetSplit(_) | Self::Promote(_) | Self::Abort(_) => None,
+        }
+    }
+}
+
+/// Why a change can't follow on an assignment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeRefused {
+    /// There is nothing on trial.
+    #[error("there is no canary; start one first")]
+    NoCanary,
+    /// One trial at a time.
+    #[error("{0} is the canary already; promote or abort it first, or change its share")]
+    CanaryExists(VersionName),
+    /// There is no way back.
+    #[error("there is no previous version; name the one to go back to")]
+    NoPrevious,
+    /// A share for nobody.
+    #[error("there is no teacher to give a share to")]
+    NoTeacher,
+    /// One version can't be compared with itself.
+    #[error("{version} is the {role} already")]
+    RoleTaken {
+        /// The version named.
+        version: VersionName,
+        /// What it is.
+        role: super::Role,
+    },
+    /// More than everything.
+    #[error("canary {canary} and teacher {teacher} are more than 100% together")]
+    TooMuch {
+        /// The canary's share.
+        canary: Share,
+        /// The teacher's share.
+        teacher: Share,
+    },
+}
+
+impl Assignment {
+    /// The next assignment. It equals this one but for the generation where nothing was to be done.
+    ///
+    /// # Errors
+    /// A change that doesn't make sense here.
+    pub fn apply(&self, change: &Change) -> Result<Self, ChangeRefused> {
+        let mut next = self.clone();
+        next.generation += 1;
+        match change {
+            Change::StartCanary(StartCanary {
+                version,
+                share,
+                plan,
+            }) => {
+                if let Some(canary) = &self.canary {
+                    return Err(ChangeRefused::CanaryExists(canary.clone()));
+                }
+                self.free(version)?;
+                next.canary = Some(version.clone());
+                next.rollout += 1;
+                next.split.canary = share.unwrap_or_default();
+                next.plan = *plan;
+            }
+            Change::SetPlan(SetPlan { plan }) => {
+                if self.canary.is_none() {
+                    return Err(ChangeRefused::NoCanary);
+                }
+                next.plan = *plan;
+            }
+            Change::SetSplit(SetSplit { canary, teacher }) => {
+                next.split.canary = canary.unwrap_or(self.split.canary);
+                next.split.teacher = teacher.unwrap_or(self.split.teacher);
+            }
+            Change::Promote(Promote {}) => {
+                let canary = next.canary.take().ok_or(ChangeRefused::NoCanary)?;
+                next.stabilise(canary);
+            }
+            Change::Abort(Abort {}) => {
+                next.canary.take().ok_or(ChangeRefused::NoCanary)?;
+                next.split.canary = Share::default();
+                next.plan = Plan::Manual;
+            }
+            Change::Rollback(Rollback { to }) => {
+                let target = to.clone().or_else(|| self.previous.clone());
+                let target = target.ok_or(ChangeRefused::NoPrevious)?;
+                if target == self.stable || self.teacher.as_ref() == Some(&target) {
+                    self.free(&target)?;
+                }
+                // Whoever rolls back wants no experiment on top of the old version.
+                next.canary = None;
+                next.stabilise(target);
+            }
+            Change::SetTeacher(SetTeacher { version: None }) => {
+                next.teacher = None;
+                next.split.teacher = Share::default();
+            }
+            Change::SetTeacher(SetTeacher {
+                version: Some(version),
+            }) => {
+                if self.teacher.as_ref() != Some(version) {
+                    self.free(version)?;
+                }
+                next.teacher = Some(version.clone());
+            }
+        }
+        next.check_shares()?;
+        Ok(next)
+    }
+
+    /// The change that leads back from `next` to this assignment's versions and shares, where one step does.
+    pub fn undo(&self, change: &Change) -> Option<Change> {
+        Some(match change {
+            Change::StartCanary(_) => Abort {}.into(),
+            Change::SetPlan(_) => SetPlan { plan: self.plan }.into(),
+            Change::SetSplit(_) => SetSplit {
+                canary: self.canary.is_some().then_some(self.split.canary),
+                teacher: self.teacher.is_some().then_some(self.split.teacher),
+            }
+            .into(),
+            Change::Promote(_) => Rollback { to: None }.into(),
+            Change::Rollback(_) => Rollback {
+                to: Some(self.stable.clone()),
+            }
+            .into(),
+            Change::Abort(_) => StartCanary {
+                version: self.canary.clone()?,
+                share: Some(self.split.canary),
+                plan: self.plan,
+            }
+            .into(),
+            Change::SetTeacher(_) => SetTeacher {
+                version: self.teacher.clone(),
+            }
+            .into(),
+        })
+    }
+
+    fn stabilise(&mut self, version: VersionName) {
+        let old = std::mem::replace(&mut self.stable, version);
+        self.previous = Some(old);
+        self.split.canary = Share::default();
+        self.plan = Plan::Manual;
+    }
+
+    /// Whether a version fills no role yet. `previous` is none: whoever was rolled back may be tried again.
+    fn free(&self, version: &VersionName) -> Result<(), ChangeRefused> {
+        let taken = super::Role::ALL
+            .into_iter()
+            .find(|role| self.filling(*role) == Some(version));
+        match taken {
+            None => Ok(()),
+            Some(role) => Err(ChangeRefused::RoleTaken {
+                version: version.clone(),
+                role,
+            }),
+        }
+    }
+
+    fn check_shares(&self) -> Result<(), ChangeRefused> {
+        let (canary, teacher) = (self.split.canary, self.split.teacher);
+        if canary > Share::default() && self.canary.is_none() {
+            return Err(ChangeRefused::NoCanary);
+        }
+        if teacher > Share::default() && self.teacher.is_none() {
+            return Err(ChangeRefused::NoTeacher);
+        }
+        if !self.split.fits() {
+            return Err(ChangeRefused::TooMuch { canary, teacher });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

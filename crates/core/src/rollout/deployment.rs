@@ -1,0 +1,155 @@
+//! An assignment with the running versions in its seats.
+
+use std::{
+    array,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use prometheus::IntCounter;
+
+use super::{Assignment, RequestMetrics, Role, Seat, Split, Task, split, traffic::TrafficMetrics};
+use crate::version::Version;
+use stillhouse_drift::sample_ratio;
+use stillhouse_store::VersionName;
+
+/// Keys seen lately, one word each; a repeated key must not count twice in the sample-ratio check.
+const REMEMBERED: usize = 1024;
+
+/// Which running version fills which role. Never changed in place: every change makes the next generation.
+pub struct Deployment {
+    /// Generation, names and split.
+    pub assignment: Assignment,
+    /// Answers what the others don't.
+    pub stable: Arc<Seat>,
+    /// On trial.
+    pub canary: Option<Arc<Seat>>,
+    /// The large network that taught the others.
+    pub teacher: Option<Arc<Seat>>,
+    /// The last stable version, kept warm: a rollback needs nothing but the pointer.
+    pub previous: Option<Arc<Version>>,
+    task: Task,
+    routed: [IntCounter; 3],
+    drawn: [AtomicU64; 3],
+    lately: Box<[AtomicU64]>,
+}
+
+/// A version that an assignment names and that isn't loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not loaded")]
+pub struct NotLoaded(pub VersionName);
+
+/// The metrics that a deployment writes to.
+#[derive(Clone)]
+pub struct RolloutMetrics {
+    requests: RequestMetrics,
+    traffic: TrafficMetrics,
+}
+
+impl RolloutMetrics {
+    /// Registers the families.
+    pub fn new(metrics: &stillhouse_metrics::Metrics) -> Self {
+        Self {
+            requests: RequestMetrics::new(metrics),
+            traffic: TrafficMetrics::new(metrics),
+        }
+    }
+
+    /// The families of a model's traffic as a whole.
+    pub fn traffic(&self) -> &TrafficMetrics {
+        &self.traffic
+    }
+}
+
+impl Deployment {
+    /// Seats the versions of an assignment. A seat of `before` with the same version and role stays the same seat, and
+    /// with it what its breaker knows.
+    ///
+    /// # Errors
+    /// A version that `loaded` doesn't know.
+    pub fn new(
+        task: &Task,
+        assignment: Assignment,
+        before: Option<&Self>,
+        loaded: impl Fn(&VersionName) -> Option<Arc<Version>>,
+        metrics: &RolloutMetrics,
+    ) -> Result<Self, NotLoaded> {
+        let find = |name: &VersionName| loaded(name).ok_or_else(|| NotLoaded(name.clone()));
+        let seat = |role: Role| -> Result<Option<Arc<Seat>>, NotLoaded> {
+            let Some(name) = assignment.filling(role) else {
+                return Ok(None);
+            };
+            let version = find(name)?;
+            let same = before
+                .and_then(|before| before.seat(role))
+                .filter(|seat| Arc::ptr_eq(&seat.version, &version));
+            Ok(Some(match same {
+                Some(seat) => seat.clone(),
+                None => Arc::new(metrics.requests.seat(role, version, task)),
+            }))
+        };
+        Ok(Self {
+            stable: seat(Role::Stable)?.ok_or_else(|| NotLoaded(assignment.stable.clone()))?,
+            canary: seat(Role::Canary)?,
+            teacher: seat(Role::Teacher)?,
+            previous: assignment.previous.as_ref().map(find).transpose()?,
+            task: task.clone(),
+            routed: metrics.traffic.routed(&task.name),
+            drawn: Default::default(),
+            lately: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
+            assignment,
+        })
+    }
+
+    /// The seat that answers a routing key.
+    pub fn route(&self, key: &[u8]) -> &Arc<Seat> {
+        let Assignment { split, rollout, .. } = self.assignment;
+        if split == Split::default() {
+            self.routed[Role::Stable as usize].inc();
+            return &self.stable;
+        }
+        let u = split::draw(&self.task.name, rollout, key);
+        let role = split::role(split, u);
+        self.routed[role as usize].inc();
+        // The low bits choose the place, as the high ones have chosen the role.
+        if self.lately[u as usize % REMEMBERED].swap(u, Relaxed) != u {
+            self.drawn[role as usize].fetch_add(1, Relaxed);
+        }
+        // A share without its seat can't be made by `Assignment::apply`; if it were, stable answers.
+        self.seat(role).unwrap_or(&self.stable)
+    }
+
+    /// The most nats that one answer's divergence counts where it is decided upon.
+    pub fn clip_nats(&self) -> f64 {
+        self.task.clip_nats
+    }
+
+    /// Requests that the split gave to a role, repeated keys counted once.
+    pub fn drawn(&self, role: Role) -> u64 {
+        self.drawn[role as usize].load(Relaxed)
+    }
+
+    /// The logarithm of the evidence that the roles don't get their shares; 0 and below says nothing, above
+    /// ln 1000 something between the callers and the split is broken.
+    pub fn sample_ratio_log_e(&self) -> f64 {
+        let counts: [u64; 3] = array::from_fn(|role| self.drawn[role].load(Relaxed));
+        let shares = Role::ALL.map(|role| self.assignment.split.of(role).ratio());
+        sample_ratio::log_e_value(&counts, &shares)
+    }
+
+    /// The seat of a role, where it is filled.
+    pub fn seat(&self, role: Role) -> Option<&Arc<Seat>> {
+        match role {
+            Role::Stable => Some(&self.stable),
+            Role::Canary => self.canary.as_ref(),
+            Role::Teacher => self.teacher.as_ref(),
+        }
+    }
+
+    /// Every filled seat.
+    pub fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
+        Role::ALL.into_iter().filter_map(|role| self.seat(role))
+    }
+}

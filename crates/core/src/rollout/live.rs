@@ -1,0 +1,211 @@
+//! What live requests came to in a seat, for whoever judges it: numbers that only grow, read now and then.
+
+use std::{
+    array,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use stillhouse_metrics::LATENCY_SECONDS;
+
+/// Latencies are counted between the edges of [`LATENCY_SECONDS`], and beyond the last.
+const PLACES: usize = LATENCY_SECONDS.len() + 1;
+
+/// The first requests of a seat are remembered one by one.
+pub const FIRST: u32 = 64;
+
+/// Failing callers that are remembered; each counts once.
+const REMEMBERED: usize = 256;
+
+/// The counters; an answered request touches two of them.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// By latency.
+    answers: [AtomicU64; PLACES],
+    errors: AtomicU64,
+    non_finite: AtomicU64,
+    /// How many of the first there have been.
+    first: AtomicU64,
+    /// A bit for each of the first that was an error.
+    first_errors: AtomicU64,
+    /// The callers that failed lately, by their lowest bits.
+    failing: Box<[AtomicU64]>,
+}
+
+/// A reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    by_latency: [u64; PLACES],
+    /// Requests that the version failed, whoever answered instead.
+    pub errors: u64,
+    /// Answers that weren't finite.
+    pub non_finite: u64,
+    first_errors: u64,
+}
+
+impl Live {
+    pub(super) fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            answers: array::from_fn(|_| zero()),
+            errors: zero(),
+            non_finite: zero(),
+            first: zero(),
+            first_errors: zero(),
+            failing: (0..REMEMBERED).map(|_| zero()).collect(),
+        }
+    }
+
+    pub(super) fn answered(&self, took: Duration) {
+        let took = took.as_secs_f64();
+        let place = LATENCY_SECONDS.partition_point(|edge| took > *edge);
+        self.answers[place].fetch_add(1, Relaxed);
+        self.first();
+    }
+
+    /// Counts a failed request, unless the same caller's was the last that fell on its place: whoever repeats one request
+    /// says no more than once.
+    pub(super) fn failed(&self, caller: u64, is_non_finite: bool) {
+        let place = &self.failing[caller as usize % REMEMBERED];
+        // 0 stands for an empty place.
+        if place.swap(caller.max(1), Relaxed) == caller.max(1) {
+            return;
+        }
+        self.errors.fetch_add(1, Relaxed);
+        self.non_finite.fetch_add(is_non_finite.into(), Relaxed);
+        if let Some(place) = self.first() {
+            self.first_errors.fetch_or(1 << place, Relaxed);
+        }
+    }
+
+    /// Which of the first this is.
+    fn first(&self) -> Option<u64> {
+        // Read first: after a moment of traffic this is all it costs.
+        if self.first.load(Relaxed) >= u64::from(FIRST) {
+            return None;
+        }
+        Some(self.first.fetch_add(1, Relaxed)).filter(|place| *place < u64::from(FIRST))
+    }
+
+    pub(super) fn read(&self) -> Counts {
+        Counts {
+            by_latency: array::from_fn(|place| self.answers[place].load(Relaxed)),
+            errors: self.errors.load(Relaxed),
+            non_finite: self.non_finite.load(Relaxed),
+            first_errors: self.first_errors.load(Relaxed),
+        }
+    }
+}
+
+impl Counts {
+    /// So many answers that took so long, and so many errors, none of them among the first: for tests of what reads counts.
+    pub fn of(answers: u64, took: Duration, errors: u64) -> Self {
+        let mut counts = Self {
+            errors,
+            ..Self::default()
+        };
+        let took = took.as_secs_f64();
+        let place = LATENCY_SECONDS.partition_point(|edge| took > *edge);
+        counts.by_latency[place] = answers;
+        counts
+    }
+}
+
+impl Counts {
+    /// Requests answered.
+    pub fn answers(&self) -> u64 {
+        self.by_latency.iter().sum()
+    }
+
+    /// Errors among the first so many requests, of which 64 are remembered.
+    pub fn errors_among_first(&self, requests: u64) -> u64 {
+        let mask = match requests {
+            0..64 => (1 << requests) - 1,
+            _ => u64::MAX,
+        };
+        u64::from((self.first_errors & mask).count_ones())
+    }
+
+    /// Answers that took longer than an edge of [`LATENCY_SECONDS`].
+    pub fn slower_than(&self, edge: usize) -> u64 {
+        self.by_latency[edge + 1..].iter().sum()
+    }
+
+    /// The edge just above the quantile of the latencies; none where it is beyond the last, or nothing was answered.
+    pub fn edge_above(&self, quantile: f64) -> Option<usize> {
+        let answers = self.answers();
+        let within = (quantile * answers as f64).ceil() as u64;
+        let mut sum = 0;
+        let place = self.by_latency.iter().position(|count| {
+            sum += count;
+            sum >= within
+        });
+        place.filter(|place| answers > 0 && *place < LATENCY_SECONDS.len())
+    }
+
+    /// What was counted since an earlier reading of the same seat; the first requests stay what they were.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            by_latency: array::from_fn(|place| self.by_latency[place] - earlier.by_latency[place]),
+            errors: self.errors - earlier.errors,
+            non_finite: self.non_finite - earlier.non_finite,
+            first_errors: self.first_errors,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_and_their_edges() {
+        let live = Live::new();
+        assert_eq!(live.read().edge_above(0.99), None);
+        for _ in 0..99 {
+            live.answered(Duration::from_micros(150));
+        }
+        live.answered(Duration::from_millis(40));
+        let counts = live.read();
+        let edge = counts.edge_above(0.99).expect("answers");
+        assert_eq!(LATENCY_SECONDS[edge], 0.0002);
+        assert_eq!((counts.answers(), counts.slower_than(edge)), (100, 1));
+        let high = counts.edge_above(1.0).expect("answers");
+        assert_eq!((LATENCY_SECONDS[high], counts.slower_than(high)), (0.05, 0));
+        for _ in 0..100 {
+            live.answered(Duration::from_secs(60));
+        }
+        assert_eq!(live.read().edge_above(0.99), None, "beyond every edge");
+        assert_eq!(live.read().since(&counts).slower_than(edge), 100);
+    }
+
+    #[test]
+    fn the_first_are_remembered_one_by_one() {
+        let live = Live::new();
+        for request in 0..100 {
+            match request % 3 {
+                0 => live.failed(request, false),
+                _ => live.answered(Duration::ZERO),
+            }
+        }
+        let counts = live.read();
+        assert_eq!(counts.errors, 34);
+        for (requests, errors) in [(0, 0), (1, 1), (3, 1), (20, 7), (64, 22), (1000, 22)] {
+            assert_eq!(counts.errors_among_first(requests), errors, "{requests}");
+        }
+    }
+
+    #[test]
+    fn a_caller_that_repeats_a_failing_request_counts_once() {
+        let live = Live::new();
+        for _ in 0..1000 {
+            live.failed(7, true);
+            live.failed(0, false);
+        }
+        live.failed(8, false);
+        let counts = live.read();
+        assert_eq!((counts.errors, counts.non_finite), (3, 1));
+        assert_eq!(counts.errors_among_first(20), 3);
+    }
+}

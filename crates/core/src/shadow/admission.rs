@@ -1,0 +1,76 @@
+//! Which of the drawn answers are compared: one a caller or picture and cool-down, and no more than the teacher's budget.
+
+use std::{hash::Hasher, time::Duration};
+
+use siphasher::sip::SipHasher13;
+
+use super::{Miss, Sample, ShadowSettings};
+use crate::rollout::Role;
+use stillhouse_drift::cooldown::Cooldown;
+use stillhouse_image::Input;
+
+/// Runs that may come at once after a pause, as seconds of the budget.
+const BURST_SECONDS: f64 = 1.0;
+
+/// Pure but for its memory: time is an argument.
+pub(super) struct Admission {
+    cooldown: Cooldown,
+    per_second: f64,
+    left: f64,
+    asked_at: Duration,
+}
+
+impl Admission {
+    pub(super) fn new(settings: &ShadowSettings) -> Self {
+        let interval = Duration::from_secs(settings.cooldown_seconds);
+        Self {
+            cooldown: Cooldown::new(interval, settings.cooldown_keys),
+            per_second: settings.budget_per_second,
+            // The first run must not wait for the purse to fill.
+            left: (settings.budget_per_second * BURST_SECONDS).max(1.0),
+            asked_at: Duration::ZERO,
+        }
+    }
+
+    /// `now` is on a clock that never goes back.
+    ///
+    /// # Errors
+    /// Why the sample is dropped.
+    pub(super) fn admit(&mut self, sample: &Sample, now: Duration) -> Result<(), Miss> {
+        // The budget first: what it refuses must not cool a key down.
+        let runs = sample.role != Role::Teacher;
+        if runs && !self.affords(now) {
+            return Err(Miss::Budget);
+        }
+        if !self.cooldown.admits(key(sample), now) {
+            return Err(Miss::Cooldown);
+        }
+        if runs {
+            self.left -= 1.0;
+        }
+        Ok(())
+    }
+
+    fn affords(&mut self, now: Duration) -> bool {
+        let most = (self.per_second * BURST_SECONDS).max(1.0);
+        let earned = now.saturating_sub(self.asked_at).as_secs_f64() * self.per_second;
+        self.left = (self.left + earned).min(most);
+        self.asked_at = now;
+        self.left >= 1.0
+    }
+}
+
+/// The caller where it is known; otherwise the picture itself, so that a replay counts once all the same.
+fn key(sample: &Sample) -> u64 {
+    let mut hasher = SipHasher13::new();
+    match (&sample.caller, &sample.input) {
+        (Some(caller), _) => return *caller,
+        (None, Input::Pixels { pixels, .. }) => hasher.write(pixels.bytes()),
+        (None, Input::Numbers(numbers)) => {
+            for number in numbers {
+                hasher.write(&number.to_le_bytes());
+            }
+        }
+    }
+    hasher.finish()
+}

@@ -1,0 +1,77 @@
+//! Detects that the stable version has become worse than at its validation.
+
+use std::sync::Arc;
+
+use super::DriftSettings;
+use crate::rollout::Seat;
+use stillhouse_drift::{comparison::PairMeasure, sequential::Detector};
+
+/// How much worse than at validation may be, as a share of the answers and of the clip: what a canary was allowed.
+const ALLOWANCE: f64 = 0.01;
+
+/// Both detectors of one stable seat; none where its manifest doesn't say what is to be expected.
+pub(super) struct Detectors {
+    seat: Arc<Seat>,
+    pair: Option<[Detector; 2]>,
+    clip_nats: f64,
+    alarm_log: f64,
+    alarmed: bool,
+}
+
+impl Detectors {
+    pub(super) fn new(seat: Arc<Seat>, clip_nats: f64, settings: &DriftSettings) -> Self {
+        let series = seat.beside_teacher();
+        let detector = |expected: f64| {
+            let margin = (expected + ALLOWANCE).clamp(ALLOWANCE, 1.0 - ALLOWANCE);
+            Detector::new(0.0, 1.0, margin)
+        };
+        let pair = series.and_then(|series| {
+            let disagreement = 1.0 - series.expected().agreement?;
+            let divergence = series.expected().kl_clipped_nats? / clip_nats;
+            let known = [disagreement, divergence]
+                .iter()
+                .all(|part| part.is_finite());
+            known.then(|| [disagreement, divergence].map(detector))
+        });
+        Self {
+            seat,
+            pair,
+            clip_nats,
+            alarm_log: settings.alarm_log(),
+            alarmed: false,
+        }
+    }
+
+    pub(super) fn is_of(&self, seat: &Arc<Seat>) -> bool {
+        Arc::ptr_eq(&self.seat, seat)
+    }
+
+    /// One more pair; `None` for an answer that failed or isn't finite.
+    pub(super) fn observe(&mut self, measure: Option<&PairMeasure>) {
+        let Some([disagreement, divergence]) = &mut self.pair else {
+            return;
+        };
+        disagreement.observe(f64::from(!measure.is_some_and(|measure| measure.agrees)));
+        let nats = measure.map_or(self.clip_nats, |measure| {
+            measure.kl_nats.min(self.clip_nats)
+        });
+        divergence.observe(nats / self.clip_nats);
+        let logs = [disagreement.log_statistic(), divergence.log_statistic()];
+        if let Some(series) = self.seat.beside_teacher() {
+            series.show_detectors(logs);
+        }
+        let alarm = logs.iter().any(|log| *log >= self.alarm_log);
+        if alarm && !self.alarmed {
+            let version = &self.seat.version;
+            tracing::warn!(
+                model = %version.model,
+                version = %version.name,
+                disagreement_log = logs[0],
+                divergence_log = logs[1],
+                alarm_log = self.alarm_log,
+                "stable no longer answers as it did at validation; `stillhouse drift` says where"
+            );
+        }
+        self.alarmed = alarm;
+    }
+}

@@ -1,0 +1,214 @@
+//! The shadow thread's own engines, one for each version that is compared.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use prometheus::{Histogram, HistogramVec};
+use stillhouse_engine::{Engine, Priority};
+
+use super::{Miss, Sample};
+use crate::{
+    rollout::{Deployment, Seat},
+    version::Version,
+};
+use stillhouse_image::Limits;
+
+/// Rows of one run at most, if the version's own batches aren't smaller.
+pub(super) const ROWS: usize = 16;
+
+/// The version's own measured batch size suits shadows too; larger batches would only occupy a core's caches for longer.
+fn most_rows(version: &Version) -> usize {
+    let best = version.batching.policy.max_batch;
+    ROWS.min(best).min(version.batch_limit()).max(1)
+}
+
+/// What became of one picture on one version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    /// There are scores.
+    Answered,
+    /// The engine failed.
+    Failed,
+    /// This version can't read the picture.
+    Lost(Miss),
+}
+
+/// One version's answers to a batch; its buffers are reused.
+#[derive(Default)]
+pub(super) struct Answers {
+    classes: usize,
+    scores: Vec<f32>,
+    runs: Vec<Run>,
+}
+
+impl Answers {
+    /// Begins a batch; the samples that this seat has answered live are answered already.
+    pub(super) fn begin(&mut self, seat: &Seat, samples: &[Sample]) {
+        self.classes = seat.version.manifest.output.classes;
+        self.scores.clear();
+        self.scores.resize(samples.len() * self.classes, 0.0);
+        self.runs.clear();
+        self.runs.resize(samples.len(), Run::Failed);
+        for (index, sample) in samples.iter().enumerate() {
+            if sample.role == seat.role {
+                self.answered(index, &sample.scores);
+            }
+        }
+    }
+
+    pub(super) fn run(&self, index: usize) -> Run {
+        self.runs[index]
+    }
+
+    pub(super) fn scores(&self, index: usize) -> &[f32] {
+        &self.scores[index * self.classes..][..self.classes]
+    }
+
+    fn answered(&mut self, index: usize, scores: &[f32]) {
+        if scores.len() == self.classes {
+            self.scores[index * self.classes..][..self.classes].copy_from_slice(scores);
+            self.runs[index] = Run::Answered;
+        }
+    }
+}
+
+struct Place {
+    seat: Arc<Seat>,
+    engine: Option<Box<dyn Engine>>,
+    duration: Histogram,
+}
+
+/// Built, run and dropped on this thread.
+pub(super) struct ShadowEngines {
+    places: Vec<Place>,
+    limits: Limits,
+    durations: HistogramVec,
+    priority: Priority,
+    /// Places in the batch of what is to be run.
+    wanted: Vec<usize>,
+}
+
+impl ShadowEngines {
+    pub(super) fn new(limits: Limits, durations: HistogramVec, priority: Priority) -> Self {
+        Self {
+            places: Vec::new(),
+            limits,
+            durations,
+            priority,
+            wanted: Vec::with_capacity(ROWS),
+        }
+    }
+
+    /// Drops the engines of versions that fill no role.
+    pub(super) fn keep(&mut self, deployment: &Deployment) {
+        let seated = |place: &Place| {
+            let mut seats = deployment.seats();
+            seats.any(|seat| Arc::ptr_eq(&place.seat.version, &seat.version))
+        };
+        self.places.retain(seated);
+    }
+
+    /// Runs a version on every sample that it hasn't answered and that `goes_on` wants; `pause` comes before each run.
+    pub(super) fn run(
+        &mut self,
+        seat: &Arc<Seat>,
+        samples: &[Sample],
+        goes_on: impl Fn(usize) -> bool,
+        pause: impl Fn(),
+        answers: &mut Answers,
+    ) {
+        let mut wanted = std::mem::take(&mut self.wanted);
+        wanted.clear();
+        let open = |index: &usize| answers.run(*index) != Run::Answered && goes_on(*index);
+        wanted.extend((0..samples.len()).filter(open));
+        for rows in wanted.chunks(most_rows(&seat.version)) {
+            pause();
+            self.run_batch(seat, samples, rows, answers);
+            // One picture that an engine fails on must not take the answers of the others with it.
+            let failed =
+                |answers: &Answers| rows.iter().all(|row| answers.run(*row) == Run::Failed);
+            if rows.len() > 1 && failed(answers) {
+                for row in rows {
+                    self.run_batch(seat, samples, std::slice::from_ref(row), answers);
+                }
+            }
+        }
+        self.wanted = wanted;
+    }
+
+    /// One run, and beside traffic a rest after it.
+    fn run_batch(
+        &mut self,
+        seat: &Arc<Seat>,
+        samples: &[Sample],
+        rows: &[usize],
+        answers: &mut Answers,
+    ) {
+        let priority = self.priority;
+        priority.run(|| self.run_now(seat, samples, rows, answers));
+    }
+
+    fn run_now(
+        &mut self,
+        seat: &Arc<Seat>,
+        samples: &[Sample],
+        rows: &[usize],
+        answers: &mut Answers,
+    ) {
+        let place = self.place(seat);
+        let place = &mut self.places[place];
+        let limits = &self.limits;
+        let begun = Instant::now();
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            let engine = match &mut place.engine {
+                Some(engine) => engine,
+                none => {
+                    let most = most_rows(&seat.version);
+                    none.insert(seat.version.engine(most).ok()?)
+                }
+            };
+            let input = engine.input(rows.len());
+            let row_len = input.len() / rows.len();
+            for (row, room) in rows.iter().zip(input.chunks_exact_mut(row_len)) {
+                if let Err(why) = samples[*row].write(&seat.version, limits, room) {
+                    answers.runs[*row] = Run::Lost(why);
+                    room.fill(0.0);
+                }
+            }
+            let scores = engine.run(rows.len()).ok()?;
+            let classes = answers.classes;
+            (scores.len() == rows.len() * classes).then_some(())?;
+            for (row, scores) in rows.iter().zip(scores.chunks_exact(classes)) {
+                if !matches!(answers.runs[*row], Run::Lost(_)) {
+                    answers.answered(*row, scores);
+                }
+            }
+            Some(())
+        }));
+        if run.is_err() {
+            // An engine that panicked is not used again; dropping it may panic as well.
+            let broken = place.engine.take();
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+        }
+        place.duration.observe(begun.elapsed().as_secs_f64());
+    }
+
+    /// A version has one engine here, whatever its role.
+    fn place(&mut self, seat: &Arc<Seat>) -> usize {
+        let mut places = self.places.iter();
+        let known = places.position(|place| Arc::ptr_eq(&place.seat.version, &seat.version));
+        known.unwrap_or_else(|| {
+            let version = &seat.version;
+            let of = &[version.model.as_str(), version.name.as_str()];
+            self.places.push(Place {
+                seat: seat.clone(),
+                engine: None,
+                duration: version.series().series(&self.durations, of),
+            });
+            self.places.len() - 1
+        })
+    }
+}

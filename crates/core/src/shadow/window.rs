@@ -1,0 +1,55 @@
+//! The last hour of every seat that is compared with the teacher.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::rollout::{Deployment, Seat};
+use stillhouse_drift::{ring::Ring, tally::Tally};
+
+/// What the last hour says of a seat.
+pub(super) struct Window {
+    /// Whose.
+    pub(super) seat: Arc<Seat>,
+    /// What was counted.
+    pub(super) tally: Tally,
+}
+
+/// The readings that windows are measured from; requests never touch them.
+#[derive(Default)]
+pub(super) struct Windows {
+    seats: Vec<(Arc<Seat>, Ring<Tally>)>,
+}
+
+impl Windows {
+    /// Begins windows for new seats and ends those of seats that are gone.
+    pub(super) fn turn(&mut self, deployment: &Deployment, since_epoch: Duration) {
+        let seated = |seat: &Arc<Seat>| deployment.seats().any(|other| Arc::ptr_eq(seat, other));
+        self.seats.retain(|(seat, _)| seated(seat));
+        for (seat, ring) in &mut self.seats {
+            ring.turn(since_epoch, || read(seat).unwrap_or_default());
+        }
+        for seat in deployment.seats() {
+            let known = self.seats.iter().any(|(known, _)| Arc::ptr_eq(known, seat));
+            if let (false, Some(tally)) = (known, read(seat)) {
+                self.seats
+                    .push((seat.clone(), Ring::new(since_epoch, tally)));
+            }
+        }
+    }
+
+    pub(super) fn read(&self, deployment: &Deployment) -> Vec<Window> {
+        let window = |seat: &Arc<Seat>| {
+            let mut known = self.seats.iter();
+            // A seat of a moment ago has no window yet, and nothing in it.
+            let ring = known.find(|(known, _)| Arc::ptr_eq(known, seat));
+            let now = read(seat)?;
+            let tally = ring.map_or_else(|| now.since(&now), |(_, ring)| now.since(ring.oldest()));
+            let seat = seat.clone();
+            Some(Window { seat, tally })
+        };
+        deployment.seats().filter_map(window).collect()
+    }
+}
+
+fn read(seat: &Seat) -> Option<Tally> {
+    Some(seat.beside_teacher()?.read(seat.predictions()))
+}

@@ -1,0 +1,35 @@
+//! From a manifest's reference to what live traffic is measured against.
+
+use super::Version;
+use crate::pair_series::{Expected, Watched};
+use stillhouse_drift::marginal::Reference;
+use stillhouse_metrics::Classes;
+use stillhouse_store::manifest::OutputKind;
+
+impl Version {
+    /// What was seen of this version at validation; nothing, where its manifest has no reference.
+    pub fn expected(&self, classes: &Classes) -> Expected {
+        let Some(reference) = &self.manifest.reference else {
+            return Expected::default();
+        };
+        let counted = reference.samples > 0
+            && reference.class_ratios.len() == self.manifest.output.classes
+            && reference.class_ratios.len() >= 2;
+        let mut watched = Expected::watch(&reference.ventiles);
+        // Of probabilities it is 0 whatever they are.
+        if self.manifest.output.kind == OutputKind::Probabilities {
+            watched.retain(|Watched { name, .. }| name != "log_sum_exp");
+        }
+        Expected {
+            classes: counted.then(|| {
+                let shares = classes.gather(&reference.class_ratios);
+                Reference::new(&shares, reference.samples)
+            }),
+            samples: reference.samples,
+            agreement: reference.agreement,
+            kl_nats: reference.kl_mean_nats,
+            kl_clipped_nats: reference.kl_clipped_mean_nats,
+            watched,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Operators' verbs: read what is deployed, change it, see who changed what.
+
+mod admission;
+pub(super) mod events;
+mod idempotency;
+pub(super) mod orders;
+mod tokens;
+pub(super) mod versions;
+pub(super) mod view;
+pub(super) mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post, put},
+};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::{body, error::ApiError};
+use admission::Guesses;
+use idempotency::Remembered;
+use stillhouse_control::{ControlError, ControlPlane};
+use stillhouse_store::{ModelName, VersionName};
+
+pub use admission::{AdminError, Caller};
+pub use idempotency::KEY;
+pub use orders::{ChangedView, Instruction};
+pub use tokens::{AdminSettings, TokenError, Tokens};
+pub use versions::VersionList;
+pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView};
+pub use watch::DriftView;
+
+/// An order in JSON is a few names and numbers.
+const MAX_ORDER_BYTES: usize = 64 << 10;
+const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the handlers see.
+pub struct AdminPlane {
+    control: Arc<ControlPlane>,
+    tokens: Tokens,
+    guesses: Guesses,
+    remembered: Remembered,
+}
+
+impl AdminPlane {
+    /// Accepts orders for `control` from callers with one of `tokens`.
+    pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
+        Self {
+            control,
+            tokens,
+            guesses: Guesses::default(),
+            remembered: Remembered::default(),
+        }
+    }
+}
+
+/// Everything below `/admin`, behind admission.
+pub fn router(plane: &Arc<AdminPlane>) -> Router {
+    let version = put(versions::upload).delete(versions::remove);
+    let routes = orders::routes()
+        .route("/events", get(events::follow))
+        .route("/models", get(view::list))
+        .route("/models/{model}", get(view::one))
+        .route("/models/{model}/history", get(view::history))
+        .route("/models/{model}/evidence", get(watch::evidence))
+        .route("/models/{model}/drift", get(watch::drift))
+        .route("/models/{model}/versions", get(versions::list))
+        .route("/models/{model}/versions/{version}", version)
+        .route(
+            "/models/{model}/versions/{version}/load",
+            post(versions::load),
+        )
+        .layer(DefaultBodyLimit::disable())
+        .with_state(plane.clone());
+    let admission = middleware::from_fn_with_state(plane.clone(), admission::admit);
+    Router::new().nest("/admin", routes.layer(admission))
+}
+
+/// A model's name from a path; what can't be a name is as unknown as what isn't there.
+fn model(name: &str) -> Result<ModelName, ApiError> {
+    name.parse().map_err(|_| ControlError::UnknownModel.into())
+}
+
+fn version(name: &str) -> Result<VersionName, ApiError> {
+    Ok(name.parse().map_err(AdminError::Name)?)
+}
+
+/// Reads an order; an empty body stands for one without words.
+async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiError> {
+    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, |_| Ok(())).await?;
+    let bytes = if bytes.is_empty() {
+        Bytes::from_static(b"{}")
+    } else {
+        bytes
+    };
+    let read = &mut serde_json::Deserializer::from_slice(&bytes);
+    let order = serde_path_to_error::deserialize(&mut *read)
+        .map_err(|error| AdminError::Order(error.to_string()))?;
+    read.end()
+        .map_err(|error| AdminError::Order(error.to_string()))?;
+    Ok(order)
+}

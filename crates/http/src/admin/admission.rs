@@ -1,0 +1,285 @@
+//! Who is let in: same site, right token, enough access.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, Uri, header, uri::Authority},
+    middleware::Next,
+    response::Response,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::{AdminPlane, tokens::Access};
+use crate::{error::ApiError, request_id::RequestId};
+use stillhouse_control::journal::Entry;
+use stillhouse_store::NameError;
+
+/// A wrong token is answered after this long, one caller at a time: ten guesses a second from all callers together.
+const WRONG_TOKEN_DELAY: Duration = Duration::from_millis(100);
+
+/// So many wrong tokens may wait for their answer; more hear at once that they are too many. Right ones never wait.
+const WRONG_TOKENS_WAITING: usize = 16;
+
+/// Those who wait to hear that their token is wrong.
+pub(super) struct Guesses {
+    answering: Semaphore,
+    waiting: Semaphore,
+}
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self {
+            answering: Semaphore::new(1),
+            waiting: Semaphore::new(WRONG_TOKENS_WAITING),
+        }
+    }
+}
+
+impl Guesses {
+    async fn refuse(&self) -> AdminError {
+        let Ok(_waiting) = self.waiting.try_acquire() else {
+            return AdminError::TooManyGuesses;
+        };
+        let _answering = self.answering.acquire().await;
+        tokio::time::sleep(WRONG_TOKEN_DELAY).await;
+        AdminError::Unauthorized
+    }
+}
+
+/// What keeps an operator from an answer, besides what the control plane says.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// No token, or a wrong one.
+    #[error("send a token: `Authorization: Bearer SECRET`")]
+    Unauthorized,
+    /// Guessing.
+    #[error("too many wrong tokens; try again later")]
+    TooManyGuesses,
+    /// A viewer who wants to change something.
+    #[error("this token may read; changing something takes an operator's")]
+    ReadOnly,
+    /// A page of another site sent it.
+    #[error("this request comes from a page of another site ({0}), which may not speak for you")]
+    CrossSite(String),
+    /// Without tokens, only those who name this machine are let in: a page could make any name point here.
+    #[error("without tokens this server is reached as localhost or by its address, not as {0}")]
+    ForeignHost(String),
+    /// Neither `If-Match` nor `force`.
+    #[error(
+        "say which generation this order is for: `If-Match: \"N\"` with the ETag of GET /admin/models/{{model}}, or ?force=true"
+    )]
+    NoPrecondition,
+    /// An `If-Match` that is none of ours.
+    #[error("If-Match must be a generation in quotes, such as \"3\"")]
+    Precondition,
+    /// An order that can't be read.
+    #[error("the order can't be read: {0}")]
+    Order(String),
+    /// A query that can't be read.
+    #[error("query: {0}")]
+    Query(String),
+    /// A version's name that is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The same key for another order.
+    #[error("this Idempotency-Key has been used for another order; take a new one")]
+    KeyReused,
+    /// As many follow the events as may.
+    #[error("too many event streams are open; close one, or try again later")]
+    TooManyEventStreams,
+    /// Not the number of an event.
+    #[error("Last-Event-ID must be the number of an event, such as 1764278400000")]
+    EventId,
+    /// A key that is no key.
+    #[error("an Idempotency-Key has 1 to 128 printable ASCII characters")]
+    Key,
+}
+
+/// Who sent a request, as the audit log names them.
+#[derive(Clone, Debug)]
+pub struct Caller(pub String);
+
+/// Before every handler below `/admin`.
+pub async fn admit(
+    State(plane): State<Arc<AdminPlane>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let headers = request.headers();
+    same_site(headers, request.uri())?;
+    let caller = if plane.tokens.is_empty() {
+        named_as_local(headers, request.uri())?;
+        "anonymous".to_owned()
+    } else {
+        let Some((name, access)) = bearer(headers).and_then(|secret| plane.tokens.find(secret))
+        else {
+            let path = request.uri().path().to_owned();
+            tracing::warn!(method = %request.method(), path, "a wrong token, or none");
+            return Err(plane.guesses.refuse().await.into());
+        };
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !reads && access < Access::Operator {
+            let entry = denial(name, &request);
+            write_down(&plane, entry).await;
+            return Err(AdminError::ReadOnly.into());
+        }
+        name.to_owned()
+    };
+    request.extensions_mut().insert(Caller(caller));
+    Ok(next.run(request).await)
+}
+
+/// That somebody whose name is known wanted more than they may. Wrong tokens only go to the log: somebody who guesses
+/// must not be able to fill the disk.
+fn denial(actor: &str, request: &Request) -> Entry {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let id = request.extensions().get::<RequestId>();
+    tracing::warn!(actor, method, path, "a viewer wants to change something");
+    Entry {
+        time: Timestamp::now(),
+        actor: actor.to_owned(),
+        action: "denied".into(),
+        model: None,
+        reason: String::new(),
+        request_id: id.map_or_else(String::new, |id| id.as_str().to_owned()),
+        from: None,
+        to: None,
+        detail: Some(json!({ "method": method, "path": path })),
+    }
+}
+
+async fn write_down(plane: &AdminPlane, entry: Entry) {
+    let control = plane.control.clone();
+    let noted = tokio::task::spawn_blocking(move || control.note(&entry)).await;
+    if let Ok(Err(error)) = noted {
+        tracing::error!(%error, "a denied change could not be written down");
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, secret) = value.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| secret.trim_ascii())
+}
+
+/// Browsers say where a request comes from; other clients say nothing.
+fn same_site(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+    };
+    let cross = |origin: &str| AdminError::CrossSite(origin.chars().take(100).collect());
+    if let Some(site) = text("sec-fetch-site")
+        && !matches!(&*site, "same-origin" | "none")
+    {
+        return Err(cross(&text("origin").unwrap_or(site)));
+    }
+    if let Some(origin) = text("origin") {
+        let from: Option<Authority> = origin
+            .parse::<Uri>()
+            .ok()
+            .and_then(|uri| uri.authority().cloned());
+        if from.is_none() || from != authority(headers, uri) {
+            return Err(cross(&origin));
+        }
+    }
+    Ok(())
+}
+
+/// Where nobody shows a token, the name under which this server was reached is all that distinguishes a page of another site,
+/// which had its own name point here, from an operator.
+fn named_as_local(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
+    let Some(authority) = authority(headers, uri) else {
+        return Ok(());
+    };
+    let host = authority.host().trim_matches(['[', ']']);
+    let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok();
+    local
+        .then_some(())
+        .ok_or_else(|| AdminError::ForeignHost(host.chars().take(100).collect()))
+}
+
+/// HTTP/1.1 says it in a header, HTTP/2 in the request's target.
+fn authority(headers: &HeaderMap, uri: &Uri) -> Option<Authority> {
+    let header = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok()?.parse().ok());
+    header.or_else(|| uri.authority().cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (
+                name.parse().expect("a name"),
+                value.parse().expect("a value"),
+            )
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_refused() {
+        let uri = Uri::from_static("/admin/models");
+        let host = ("host", "127.0.0.1:8081");
+        for (pairs, good) in [
+            (vec![host], true),
+            (vec![host, ("origin", "http://127.0.0.1:8081")], true),
+            (vec![host, ("sec-fetch-site", "same-origin")], true),
+            (vec![host, ("sec-fetch-site", "none")], true),
+            (vec![host, ("sec-fetch-site", "cross-site")], false),
+            (vec![host, ("sec-fetch-site", "same-site")], false),
+            (vec![host, ("origin", "http://evil.example")], false),
+            (vec![host, ("origin", "http://127.0.0.1:9999")], false),
+            (vec![host, ("origin", "null")], false),
+            (vec![("origin", "http://127.0.0.1:8081")], false),
+        ] {
+            assert_eq!(same_site(&headers(&pairs), &uri).is_ok(), good, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn without_tokens_only_local_names_are_taken() {
+        let uri = Uri::from_static("/admin/models");
+        for (host, good) in [
+            ("localhost:8081", true),
+            ("127.0.0.1:8081", true),
+            ("[::1]:8081", true),
+            ("10.0.0.7", true),
+            ("rebound.example:8081", false),
+            ("localhost.evil.example", false),
+        ] {
+            assert_eq!(
+                named_as_local(&headers(&[("host", host)]), &uri).is_ok(),
+                good,
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_is_what_follows_the_scheme() {
+        for (value, found) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("Bearer", None),
+            ("abc", None),
+        ] {
+            assert_eq!(
+                bearer(&headers(&[("authorization", value)])),
+                found.map(str::as_bytes),
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! `/models`: what is served, its labels, and what it wants to be sent.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{DataPlane, error::ApiError};
+use stillhouse_core::{
+    registry::Model,
+    rollout::{Role, Seat},
+    version::warmup::BatchTiming,
+};
+use stillhouse_image::Transform;
+
+/// One role of a model.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RoleView {
+    /// The role.
+    pub role: Role,
+    /// The version that fills it.
+    pub version: String,
+    /// SHA-256 of the network's file.
+    pub sha256: String,
+    /// Engine, device and batch handling in words.
+    pub engine: String,
+    /// Pictures a batch at most.
+    pub max_batch: usize,
+    /// Engines side by side.
+    pub workers: usize,
+    /// What batches cost when the version was loaded.
+    pub warmup: Vec<BatchTiming>,
+}
+
+/// One line of the list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelView {
+    /// The name.
+    pub model: String,
+    /// Whether `/predict` means this model.
+    pub default: bool,
+    /// How many classes it tells apart.
+    pub classes: usize,
+    /// The deployment's generation.
+    pub generation: u64,
+    /// Who fills which role.
+    pub roles: Vec<RoleView>,
+}
+
+/// What the stable version wants to be sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InputView {
+    /// Formats that are read.
+    pub formats: [&'static str; 3],
+    /// How a picture becomes the network's input.
+    pub transform: Transform,
+    /// The shape of nested numbers, which are fed as they are; `[height, width]` or one flat list will also do.
+    pub tensor_shape: Vec<usize>,
+    /// Bytes of a body at most.
+    pub max_body_bytes: usize,
+    /// Pictures in a request at most.
+    pub max_images: usize,
+}
+
+/// All about one model.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub model: ModelView,
+    /// One name a class, in the order of their numbers.
+    pub labels: Vec<String>,
+    /// The input contract.
+    pub input: InputView,
+}
+
+/// The list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelList {
+    /// By name.
+    pub models: Vec<ModelView>,
+}
+
+/// `GET /models`
+#[utoipa::path(get, path = "/models", tag = "models", responses((status = 200, description = "What is served", body = ModelList)))]
+pub async fn list(State(plane): State<Arc<DataPlane>>) -> Json<ModelList> {
+    let models = plane.registry().iter().map(|model| view(&plane, model));
+    Json(ModelList {
+        models: models.collect(),
+    })
+}
+
+/// `GET /models/{model}`
+#[utoipa::path(get, path = "/models/{model}", tag = "models",
+    params(("model" = String, Path, description = "The model's name")),
+    responses(
+        (status = 200, description = "Labels and input contract", body = ModelDetail),
+        (status = 404, description = "No such model", body = super::error::Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn one(
+    State(plane): State<Arc<DataPlane>>,
+    Path(name): Path<String>,
+) -> Result<Json<ModelDetail>, ApiError> {
+    let model = plane.serving.model(&name)?;
+    let deployment = model.slot.load();
+    let settings = plane.serving.settings();
+    let transform = deployment.stable.version.manifest.transform.clone();
+    Ok(Json(ModelDetail {
+        model: view(&plane, model),
+        labels: model.labels.to_vec(),
+        input: InputView {
+            formats: ["image/png", "image/jpeg", "image/webp"],
+            tensor_shape: transform.tensor_shape(),
+            transform,
+            max_body_bytes: settings.max_body_bytes,
+            max_images: settings.max_images,
+        },
+    }))
+}
+
+fn view(plane: &DataPlane, model: &Model) -> ModelView {
+    let deployment = model.slot.load();
+    let is_default = |default: &Model| default.task.name == model.task.name;
+    ModelView {
+        model: model.task.name.to_string(),
+        default: plane.registry().default_model().is_some_and(is_default),
+        classes: model.labels.len(),
+        generation: deployment.assignment.generation,
+        roles: deployment.seats().map(|seat| role(seat)).collect(),
+    }
+}
+
+/// What is known of a seat.
+pub(super) fn role(seat: &Seat) -> RoleView {
+    let version = &seat.version;
+    RoleView {
+        role: seat.role,
+        version: version.name.to_string(),
+        sha256: version.manifest.file.sha256.clone(),
+        engine: version.engine.clone(),
+        max_batch: version.batching.policy.max_batch,
+        workers: version.batching.workers,
+        warmup: version.warmup.clone(),
+    }
+}

@@ -1,0 +1,250 @@
+//! Errors of the HTTP front and of the admin plane: their status, code and words. Bodies are RFC 9457 problem details.
+//!
+//! What a failed prediction means stands in one table for all protocols, [`ErrorKind`].
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{admin::AdminError, request::RequestError, request_id::RequestId};
+use stillhouse_control::{ControlError, LoadError};
+use stillhouse_core::rollout::{Assignment, ChangeRefused};
+use stillhouse_serving::{BodyError, ErrorKind, PredictError};
+use stillhouse_store::StoreError;
+
+/// Seconds after which a refused client may try again: a full queue of any network that can be served at all is empty
+/// by then.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// Everything that can keep an HTTP request from its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The path leads nowhere.
+    #[error("there is nothing at this path; GET /docs lists what there is")]
+    NoRoute,
+    /// The path exists, the method doesn't.
+    #[error("this path does not take {0}; see the Allow header")]
+    Method(String),
+    /// An operator isn't let in, or sent what can't be read.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// An order was not carried out.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The query, a header or the form of the body can't be followed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The prediction failed; its own table says what that means.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        PredictError::from(error).into()
+    }
+}
+
+/// What an error means in HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The status.
+    pub status: StatusCode,
+    /// For programs and counters.
+    pub code: &'static str,
+}
+
+impl From<ErrorKind> for Row {
+    fn from(kind: ErrorKind) -> Self {
+        Self {
+            status: StatusCode::from_u16(kind.http_status())
+                .expect("the table has statuses of HTTP"),
+            code: kind.code(),
+        }
+    }
+}
+
+impl ApiError {
+    /// A task panicked.
+    pub const PANICKED: Self = Self::Predict(PredictError::Panicked);
+
+    /// Status and code: the table of what isn't a prediction; those have [`ErrorKind`]'s.
+    pub fn row(&self) -> Row {
+        use StatusCode as S;
+        let (status, code) = match self {
+            Self::Predict(error) => return error.kind().into(),
+            Self::NoRoute => (S::NOT_FOUND, "no_route"),
+            Self::Method(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Request(error) => (S::BAD_REQUEST, error.code()),
+            Self::Admin(error) => admin(error),
+            Self::Control(error) => control(error),
+        };
+        Row { status, code }
+    }
+
+    /// Writes it to the log, where it is handled: our failures as errors, refusals for those who debug a client.
+    pub fn log(&self, id: &RequestId) {
+        if let Self::Predict(error) = self {
+            return error.log(id.as_str());
+        }
+        let Row { status, code } = self.row();
+        // The text may hold what a client wrote: Debug escapes line ends and control characters.
+        let error = format!("{:?}", self.to_string());
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(request_id = id.as_str(), code, error, "request failed");
+        } else {
+            tracing::debug!(request_id = id.as_str(), code, error, "request refused");
+        }
+    }
+
+    /// What the client reads.
+    pub fn problem(&self, request_id: &str) -> Problem {
+        let Row { status, code } = self.row();
+        let detail = match self {
+            Self::Predict(error) => error.public_detail(),
+            other => other.to_string(),
+        };
+        let current = match self {
+            Self::Control(ControlError::Stale { current, .. }) => Some((**current).clone()),
+            _ => None,
+        };
+        Problem {
+            current,
+            r#type: format!("urn:stillhouse:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            error: detail.clone(),
+            detail,
+            code: code.to_owned(),
+            request_id: request_id.to_owned(),
+        }
+    }
+
+    /// The body of this server's own API: [`Problem`], as `application/problem+json`.
+    pub fn write_problem(&self, id: &RequestId) -> (HeaderValue, Body) {
+        let problem = self.problem(id.as_str());
+        let json = serde_json::to_vec(&problem).expect("strings and a number");
+        (
+            HeaderValue::from_static("application/problem+json"),
+            json.into(),
+        )
+    }
+}
+
+fn admin(error: &AdminError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        AdminError::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+        AdminError::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too_many_wrong_tokens"),
+        AdminError::ReadOnly => (S::FORBIDDEN, "viewer_may_not_change"),
+        AdminError::CrossSite(_) => (S::FORBIDDEN, "cross_site"),
+        AdminError::ForeignHost(_) => (S::FORBIDDEN, "foreign_host"),
+        AdminError::NoPrecondition => (S::PRECONDITION_REQUIRED, "precondition_required"),
+        AdminError::Precondition => (S::BAD_REQUEST, "if_match_invalid"),
+        AdminError::Order(_) => (S::UNPROCESSABLE_ENTITY, "order_invalid"),
+        AdminError::Query(_) => (S::BAD_REQUEST, "query_invalid"),
+        AdminError::Name(_) => (S::UNPROCESSABLE_ENTITY, "name_invalid"),
+        AdminError::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        AdminError::TooManyEventStreams => (S::SERVICE_UNAVAILABLE, "too_many_event_streams"),
+        AdminError::EventId => (S::BAD_REQUEST, "last_event_id_invalid"),
+        AdminError::Key => (S::BAD_REQUEST, "idempotency_key_invalid"),
+    }
+}
+
+fn control(error: &ControlError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        ControlError::UnknownModel => (S::NOT_FOUND, "unknown_model"),
+        ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
+        ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
+        ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
+        ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
+        ControlError::Load { source, .. } => match source {
+            LoadError::Store(error) => store(error),
+            LoadError::Validation(_) => (S::UNPROCESSABLE_ENTITY, "version_failed_validation"),
+            LoadError::Launch(_) => (S::UNPROCESSABLE_ENTITY, "version_refused"),
+            LoadError::Replaced => (S::CONFLICT, "version_changed_while_loading"),
+            LoadError::Panicked => (S::UNPROCESSABLE_ENTITY, "engine_panicked_while_loading"),
+        },
+        ControlError::Journal(_) => (S::SERVICE_UNAVAILABLE, "journal_unwritable"),
+        ControlError::Store(error) | ControlError::NotDone { source: error, .. } => store(error),
+        ControlError::InUse { .. } => (S::CONFLICT, "version_in_use"),
+        ControlError::NoRepository => (S::CONFLICT, "no_repository"),
+        ControlError::Panicked => (S::INTERNAL_SERVER_ERROR, "panicked"),
+    }
+}
+
+fn refused(refusal: &ChangeRefused) -> &'static str {
+    use ChangeRefused as R;
+    match refusal {
+        R::NoCanary => "no_canary",
+        R::CanaryExists(_) => "canary_exists",
+        R::NoPrevious => "no_previous",
+        R::NoTeacher => "no_teacher",
+        R::RoleTaken { .. } => "version_fills_a_role",
+        R::TooMuch { .. } => "shares_exceed_everything",
+    }
+}
+
+/// What is wrong with a repository is the operator's to mend, except where the disk fails.
+fn store(error: &StoreError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        StoreError::Exists { .. } => (S::CONFLICT, "version_exists"),
+        StoreError::Missing { .. } => (S::NOT_FOUND, "version_missing"),
+        StoreError::TooLarge { .. } | StoreError::ArchiveTooLarge { .. } => {
+            (S::PAYLOAD_TOO_LARGE, "version_too_large")
+        }
+        StoreError::Io { .. } => (S::SERVICE_UNAVAILABLE, "repository_unusable"),
+        _ => (S::UNPROCESSABLE_ENTITY, "version_invalid"),
+    }
+}
+
+/// RFC 9457 problem details; `error` repeats `detail` for clients of the Open Inference Protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// A URI for this kind of problem.
+    #[schema(example = "urn:stillhouse:problem:queue_full")]
+    pub r#type: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong and what would be right.
+    pub detail: String,
+    /// Stable, for programs; the same word counts it in `stillhouse_refusals_total`.
+    pub code: String,
+    /// The request's id, as in the log.
+    pub request_id: String,
+    /// The same as `detail`.
+    pub error: String,
+    /// With 412: the deployment that is there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Assignment>,
+}
+
+impl IntoResponse for ApiError {
+    /// Leaves the error in the response for the module `layers`, which knows the request's id and the front, and logs and
+    /// counts the error, once.
+    fn into_response(self) -> Response {
+        let status = self.row().status;
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if matches!(self, Self::Admin(AdminError::Unauthorized)) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self, Self::Predict(PredictError::Body(_))) {
+            // What is left of the body may be more than is drained.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.extensions_mut().insert(std::sync::Arc::new(self));
+        response
+    }
+}

@@ -1,0 +1,119 @@
+//! The two routers: the data plane that answers the traffic, and the admin plane for those who run it.
+
+pub mod admin;
+pub mod answer;
+mod body;
+mod caller;
+mod describe;
+mod docs;
+mod drain;
+pub mod error;
+pub mod floor;
+#[doc(hidden)]
+pub mod fuzzing;
+mod layers;
+pub mod listener;
+mod observe;
+mod predict;
+mod request;
+mod request_id;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    http::Method,
+    middleware,
+    routing::{MethodRouter, get, post},
+};
+
+use admin::AdminPlane;
+use error::ApiError;
+use layers::{HttpMetrics, Surroundings};
+use stillhouse_core::{registry::Registry, rollout::TrafficMetrics};
+use stillhouse_metrics::Metrics;
+use stillhouse_serving::Serving;
+
+/// What the handlers of the data plane see.
+pub struct DataPlane {
+    serving: Serving,
+    metrics: Metrics,
+    traffic: TrafficMetrics,
+    http_metrics: HttpMetrics,
+    ready: AtomicBool,
+}
+
+impl DataPlane {
+    /// Registers the metrics of HTTP; not ready until [`DataPlane::set_ready`] says so.
+    pub fn new(serving: Serving, metrics: Metrics, traffic: TrafficMetrics) -> Self {
+        Self {
+            serving,
+            http_metrics: HttpMetrics::new(&metrics),
+            metrics,
+            traffic,
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// What `/readyz` answers.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// The models of this server.
+    pub fn registry(&self) -> &Registry {
+        self.serving.registry()
+    }
+}
+
+/// Everything the traffic can reach.
+pub fn data_router(plane: &Arc<DataPlane>) -> Router {
+    data_routes(
+        plane,
+        post(predict::default_model),
+        post(predict::named_model),
+    )
+}
+
+type Predictor = MethodRouter<Arc<DataPlane>>;
+
+fn data_routes(plane: &Arc<DataPlane>, default_model: Predictor, named: Predictor) -> Router {
+    let routes = Router::new()
+        .route("/predict", default_model)
+        .route("/models", get(describe::list))
+        .route("/models/{model}", get(describe::one))
+        .route("/models/{model}/predict", named)
+        .route("/livez", get(observe::livez))
+        .route("/readyz", get(observe::readyz))
+        .with_state(plane.clone())
+        .merge(docs::router());
+    surrounded(routes, plane)
+}
+
+/// What only those who run the server should reach.
+pub fn admin_router(plane: &Arc<DataPlane>, admin: &Arc<AdminPlane>) -> Router {
+    let routes = Router::new()
+        .route("/livez", get(observe::livez))
+        .route("/readyz", get(observe::readyz))
+        .route("/metrics", get(observe::metrics))
+        .with_state(plane.clone())
+        .merge(admin::router(admin));
+    surrounded(routes, plane)
+}
+
+fn surrounded(routes: Router, plane: &Arc<DataPlane>) -> Router {
+    let surroundings = Surroundings {
+        metrics: plane.http_metrics.clone(),
+        write_error: ApiError::write_problem,
+    };
+    routes
+        .fallback(async || ApiError::NoRoute)
+        .method_not_allowed_fallback(async |method: Method| ApiError::Method(method.to_string()))
+        .layer(middleware::from_fn_with_state(
+            surroundings,
+            layers::surround,
+        ))
+}

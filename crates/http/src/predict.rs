@@ -1,0 +1,208 @@
+//! `POST /predict`: an HTTP request translated for [`serving`](stillhouse_serving), and its prediction translated back.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::Response,
+};
+use bytes::Bytes;
+
+use super::{
+    DataPlane,
+    answer::{Item, Multiple, Origin, Single, respond, top},
+    body, caller,
+    error::ApiError,
+    request::{self, Inputs, PredictQuery, RequestError},
+    request_id::RequestId,
+};
+use stillhouse_core::registry::Model;
+use stillhouse_serving::{
+    Admitted, BodyError, Caller, Intake, Options, PredictError, PredictInput, Row, body::Encoding,
+};
+
+/// JSON beyond this size is parsed off the async threads.
+const INLINE_JSON_BYTES: usize = 256 * 1024;
+
+/// `POST /predict`
+#[utoipa::path(
+    post, path = "/predict", tag = "predict", params(PredictQuery),
+    request_body(content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (serde_json::Value = "application/json"), (Vec<u8> = "multipart/form-data")),
+        description = "A picture's bytes; or multipart/form-data with one picture a part; or {\"instances\": [{\"b64\": \"...\"} or nested numbers]}."),
+    responses(
+        (status = 200, description = "The prediction; for several pictures, `results` in their order", body = Single<'static>),
+        (status = 400, description = "The request can't be followed", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or pixels", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "No picture format that is read here", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The picture is corrupt", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The queue is full, or too many bytes are in flight; see Retry-After", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 504, description = "The deadline passed", body = super::error::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn default_model(
+    State(plane): State<Arc<DataPlane>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    predict(&plane, plane.serving.default_model()?, request).await
+}
+
+/// `POST /models/{model}/predict`
+#[utoipa::path(
+    post, path = "/models/{model}/predict", tag = "predict",
+    params(("model" = String, Path, description = "The model's name"), PredictQuery),
+    request_body(content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (serde_json::Value = "application/json"), (Vec<u8> = "multipart/form-data")),
+        description = "As for /predict."),
+    responses(
+        (status = 200, description = "The prediction; for several pictures, `results` in their order", body = Multiple<'static>),
+        (status = "default", description = "As for /predict; 404 for an unknown model", body = super::error::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn named_model(
+    State(plane): State<Arc<DataPlane>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    predict(&plane, plane.serving.model(&name)?, request).await
+}
+
+/// Takes the request apart by itself: extractors would copy each header.
+async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let (id, headers) = (RequestId::given(&head.extensions), &head.headers);
+    let top_k = PredictQuery::of(&head.uri)?.top_k(model.labels.len())?;
+    let caller = Caller {
+        request_id: id.as_str(),
+        key: caller::key(&model.routing, headers),
+        role: caller::role(headers)?,
+    };
+    let mut admitted = plane
+        .serving
+        .admit(model, caller, &options(&head, &body)?)?;
+    let bytes = read_body(plane, &mut admitted.intake, headers, body).await?;
+    match inputs(plane, &mut admitted.intake, headers, bytes).await? {
+        Inputs::One(input) => {
+            let mut predicted = admitted.predict(vec![input]).await?;
+            let row = predicted.rows.pop().expect("a row for each input")?;
+            let timings = row.timings.into();
+            let answer = Single {
+                origin: Origin::new(id.as_str(), &predicted),
+                predictions: top(&row.probabilities, &model.labels, top_k),
+                timings,
+            };
+            Ok(respond(&answer, StatusCode::OK, Some(&timings)))
+        }
+        Inputs::Many(inputs) => many(plane, model, admitted, inputs, id, top_k).await,
+    }
+}
+
+/// How the request wants to be answered, as its head says.
+///
+/// # Errors
+/// A deadline that is no number.
+pub fn options(head: &Parts, body: &Body) -> Result<Options, RequestError> {
+    Ok(Options {
+        received: Instant::now(),
+        timeout: caller::timeout(&head.headers)?,
+        announced_bytes: body::announced_bytes(body),
+    })
+}
+
+/// The body within its limits, its encoding undone.
+///
+/// # Errors
+/// Too long, too slow, broken, in an unknown encoding, or over the budget of all.
+pub async fn read_body(
+    plane: &DataPlane,
+    intake: &mut Intake<'_>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, ApiError> {
+    let settings = plane.serving.settings();
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let encoding = Encoding::parse(encoding.map(|value| value.as_bytes()))?;
+    let (until, passed) = intake.deadline();
+    let left = until.saturating_duration_since(Instant::now());
+    let time = settings.body_timeout().min(left);
+    let reserve = |bytes| intake.reserve(bytes);
+    let read = body::read(body, settings.max_body_bytes, time, reserve).await;
+    let bytes = read.map_err(|error| match error {
+        PredictError::Body(BodyError::Slow { .. }) if time == left => passed,
+        error => error,
+    })?;
+    Ok(intake.decompress(encoding, bytes).await?)
+}
+
+async fn inputs(
+    plane: &DataPlane,
+    intake: &mut Intake<'_>,
+    headers: &HeaderMap,
+    bytes: Bytes,
+) -> Result<Inputs, ApiError> {
+    let limit = plane.serving.settings().max_images;
+    if !request::looks_like_json(headers, &bytes) {
+        return request::inputs(headers, bytes, limit).await;
+    }
+    // What is read out of JSON takes at most four bytes for two of text, a digit and a comma.
+    intake.reserve(2 * bytes.len())?;
+    match bytes.len() > INLINE_JSON_BYTES {
+        true => intake.run(move || request::json(&bytes, limit)).await?,
+        false => request::json(&bytes, limit),
+    }
+}
+
+/// Several inputs: each has its own answer or error, in their order.
+async fn many(
+    plane: &DataPlane,
+    model: &Model,
+    admitted: Admitted<'_>,
+    inputs: Vec<Result<PredictInput, RequestError>>,
+    id: &RequestId,
+    top_k: usize,
+) -> Result<Response, ApiError> {
+    let mut readable = Vec::with_capacity(inputs.len());
+    let errors: Vec<Option<RequestError>> = inputs
+        .into_iter()
+        .map(|input| input.map(|input| readable.push(input)).err())
+        .collect();
+    let mut predicted = admitted.predict(readable).await?;
+    let mut rows = std::mem::take(&mut predicted.rows).into_iter();
+    let mut status = None;
+    let item = |error: Option<RequestError>| {
+        let row = match error {
+            Some(error) => Err(ApiError::from(error)),
+            None => rows
+                .next()
+                .expect("a row for each input")
+                .map_err(ApiError::from),
+        };
+        // Where nothing could be answered, balancers and clients that read only the status must see it.
+        let own = row
+            .as_ref()
+            .map_or_else(|error| error.row().status, |_| StatusCode::OK);
+        status = match status {
+            Some(first) if own != StatusCode::OK => Some(first),
+            _ => Some(own),
+        };
+        match row {
+            Ok(Row {
+                probabilities,
+                timings,
+            }) => Item::Answered {
+                predictions: top(&probabilities, &model.labels, top_k),
+                timings: timings.into(),
+            },
+            Err(error) => {
+                plane.http_metrics.refused(error.row().code);
+                error.log(id);
+                let error = error.problem(id.as_str());
+                Item::Refused { error }
+            }
+        }
+    };
+    let results = errors.into_iter().map(item).collect();
+    let origin = Origin::new(id.as_str(), &predicted);
+    let answer = Multiple { origin, results };
+    Ok(respond(&answer, status.unwrap_or(StatusCode::OK), None))
+}

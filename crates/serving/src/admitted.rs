@@ -1,0 +1,135 @@
+//! A request that was admitted by its head, and its inputs predicted.
+
+use std::time::Instant;
+
+use super::{
+    Intake, Options, PredictError, PredictInput, Prediction, Row, Serving, evidence,
+    routing::{self, Route},
+    version_call::VersionCall,
+};
+use stillhouse_core::{
+    registry::Model,
+    rollout::{Role, split},
+};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The request's id.
+    pub request_id: &'a str,
+    /// What keeps a caller with one role, and counts it once; none where configuration or request have nothing.
+    pub key: Option<&'a [u8]>,
+    /// The role that the caller wants to hear, where it may choose.
+    pub role: Option<Role>,
+}
+
+/// A request whose head was accepted.
+pub struct Admitted<'a> {
+    /// Takes in its body.
+    pub intake: Intake<'a>,
+    model: &'a Model,
+    caller: Caller<'a>,
+}
+
+impl Serving {
+    /// Accepts a request by its head, before its body is read.
+    ///
+    /// # Errors
+    /// Its role isn't there, every queue that could take it is full, and as [`Serving::begin`].
+    pub fn admit<'a>(
+        &'a self,
+        model: &'a Model,
+        caller: Caller<'a>,
+        options: &Options,
+    ) -> Result<Admitted<'a>, PredictError> {
+        let intake = self.begin(options)?;
+        routing::check_room(&model.slot.load(), model, &caller)?;
+        Ok(Admitted {
+            intake,
+            model,
+            caller,
+        })
+    }
+}
+
+impl Admitted<'_> {
+    /// Predicts every input, which may be none, with one version of the deployment of this moment.
+    ///
+    /// # Errors
+    /// What concerns the whole request; of a single input, its own error is in its row.
+    pub async fn predict(self, inputs: Vec<PredictInput>) -> Result<Prediction, PredictError> {
+        let deployment = self.model.slot.load_full();
+        let route = routing::choose(&deployment, self.model, &self.caller)?;
+        let stable = VersionCall {
+            serving: self.intake.serving,
+            model: self.model,
+            deployment: &deployment,
+            seat: &deployment.stable,
+            caller: &self.caller,
+            pinned: route.pinned,
+            deadline: self.intake.deadline,
+            time: (self.intake.serving.settings.deadline(), 1.0),
+        };
+        let call = VersionCall {
+            seat: route.seat,
+            ..stable
+        };
+        let (role, instead_of, rows) = match route.has_fallback() {
+            true => self.with_fallback(call, stable, &route, inputs).await,
+            false => {
+                let rows = call.rows(inputs).await;
+                if !route.pinned {
+                    evidence::of_answer(route.seat, &rows, self.counted_as(None));
+                }
+                (route.seat.role, None, rows)
+            }
+        };
+        Ok(Prediction {
+            deployment,
+            role,
+            instead_of,
+            rows,
+        })
+    }
+
+    /// A version that stable stands behind may fail at its own cost, not at the caller's.
+    async fn with_fallback(
+        &self,
+        call: VersionCall<'_>,
+        stable: VersionCall<'_>,
+        route: &Route<'_>,
+        inputs: Vec<PredictInput>,
+    ) -> (Role, Option<Role>, Vec<Result<Row, PredictError>>) {
+        let seat = route.seat;
+        if !seat.is_worth_asking(Instant::now()) {
+            return (Role::Stable, Some(seat.role), stable.rows(inputs).await);
+        }
+        let time = self.intake.serving.time_before_fallback(self.model);
+        let rows = VersionCall { time, ..call }.rows(inputs.clone()).await;
+        let mut errors = rows.iter().filter_map(|row| row.as_ref().err());
+        let Some(error) = errors.find(|error| error.outcome().is_worth_a_fallback()) else {
+            evidence::of_answer(seat, &rows, self.counted_as(None));
+            return (seat.role, None, rows);
+        };
+        seat.fell_back(error.outcome().as_str());
+        error.log(self.caller.request_id);
+        let caller = self.counted_as(Some(&inputs));
+        let by_stable = stable.rows(inputs).await;
+        evidence::of_fallback(seat, &rows, &by_stable, caller);
+        (Role::Stable, Some(seat.role), by_stable)
+    }
+
+    /// What counts only once: the caller where it has a key, else its first input where that is at hand, else the request.
+    fn counted_as(&self, inputs: Option<&[PredictInput]>) -> u64 {
+        let of_request = || {
+            split::draw(
+                self.model.task.name.as_str(),
+                0,
+                self.caller.request_id.as_bytes(),
+            )
+        };
+        let of_input = || Some(inputs?.first()?.hash());
+        let of_caller = self.caller.key_hash(self.model);
+        of_caller.or_else(of_input).unwrap_or_else(of_request)
+    }
+}

@@ -1,0 +1,155 @@
+//! What can be wrong with a request's body in any protocol, and its compression undone within limits.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+
+use super::{PredictError, Reservation};
+
+/// Why a body could not be read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More bytes than allowed, announced or received.
+    #[error("the body is larger than {limit_bytes} bytes (requests.max_body_bytes)")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// More bytes than allowed once decompressed.
+    #[error("the body inflates to more than {limit_bytes} bytes (requests.max_body_bytes)")]
+    Inflated {
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// Not complete in time.
+    #[error("the body was not complete within {limit_seconds} s (requests.body_timeout_seconds)")]
+    Slow {
+        /// The limit.
+        limit_seconds: u64,
+    },
+    /// The connection or its framing broke.
+    #[error("the body ended before it was complete")]
+    Broken,
+    /// Not what its Content-Encoding says.
+    #[error("the body is not valid {encoding}, which its Content-Encoding says")]
+    CorruptEncoding {
+        /// `gzip` or `deflate`.
+        encoding: &'static str,
+    },
+    /// An encoding that isn't known here.
+    #[error("Content-Encoding must be gzip, deflate or identity")]
+    UnknownEncoding,
+}
+
+/// How a body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Identity,
+    /// gzip, one member or several.
+    Gzip,
+    /// zlib, which HTTP calls deflate.
+    Deflate,
+}
+
+/// Decompressed bytes are reserved and kept in steps of this size.
+const STEP_BYTES: usize = 64 << 10;
+
+impl Encoding {
+    /// From the value of a Content-Encoding; absent means identity.
+    ///
+    /// # Errors
+    /// [`BodyError::UnknownEncoding`], also for two encodings in a row.
+    pub fn parse(value: Option<&[u8]>) -> Result<Self, BodyError> {
+        match value.unwrap_or(b"identity").to_ascii_lowercase().as_slice() {
+            b"identity" | b"" => Ok(Self::Identity),
+            b"gzip" | b"x-gzip" => Ok(Self::Gzip),
+            b"deflate" => Ok(Self::Deflate),
+            _ => Err(BodyError::UnknownEncoding),
+        }
+    }
+
+    /// Undoes it, up to `limit` bytes, each reserved before it is kept.
+    ///
+    /// # Errors
+    /// Too long once undone, not in this encoding, or [`PredictError::BytesInFlight`].
+    pub(super) fn undo(
+        self,
+        bytes: Bytes,
+        limit: usize,
+        reservation: &mut Reservation,
+    ) -> Result<Bytes, PredictError> {
+        match self {
+            Self::Identity => Ok(bytes),
+            Self::Gzip => inflate(MultiGzDecoder::new(&bytes[..]), limit, "gzip", reservation),
+            Self::Deflate => inflate(ZlibDecoder::new(&bytes[..]), limit, "deflate", reservation),
+        }
+    }
+}
+
+fn inflate(
+    mut decoder: impl Read,
+    limit: usize,
+    encoding: &'static str,
+    reservation: &mut Reservation,
+) -> Result<Bytes, PredictError> {
+    let mut out = Vec::new();
+    loop {
+        let mut step = decoder.by_ref().take(STEP_BYTES as u64);
+        let read = step
+            .read_to_end(&mut out)
+            .map_err(|_| BodyError::CorruptEncoding { encoding })?;
+        if out.len() > limit {
+            return Err(BodyError::Inflated { limit_bytes: limit }.into());
+        }
+        if read == 0 {
+            return Ok(out.into());
+        }
+        reservation.grow(read)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::Arc};
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+    use crate::budget::ByteBudget;
+
+    fn gzip(bytes: &[u8]) -> Bytes {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory").into()
+    }
+
+    #[test]
+    fn inflating_stops_at_the_limit_and_at_the_budget() {
+        let zeros = vec![0; 1 << 20];
+        let packed = gzip(&zeros);
+        let undo = |limit, budget| {
+            let budget = Arc::new(ByteBudget::new(budget));
+            let mut reservation = budget.open(0).expect("nothing");
+            let undone = Encoding::Gzip.undo(packed.clone(), limit, &mut reservation);
+            (undone, budget.used())
+        };
+        let (undone, used) = undo(1 << 20, 1 << 20);
+        assert_eq!((undone.expect("it fits").len(), used), (1 << 20, 1 << 20));
+        let (too_long, used) = undo(100_000, 1 << 20);
+        assert!(matches!(
+            too_long,
+            Err(PredictError::Body(BodyError::Inflated {
+                limit_bytes: 100_000
+            }))
+        ));
+        assert!(used <= 100_000, "{used} bytes were reserved");
+        let (over_budget, used) = undo(1 << 20, 200_000);
+        assert!(matches!(
+            over_budget,
+            Err(PredictError::BytesInFlight { .. })
+        ));
+        assert!(used <= 200_000, "{used} bytes were reserved");
+    }
+}

@@ -1,0 +1,122 @@
+//! Predictions without a protocol: inputs and options in, predictions or typed errors out.
+//!
+//! ```text
+//! front: head    --Serving::admit-->  Admitted   refused here: a full queue, too many bytes in flight, a role that is not there
+//! front: body    --Intake::reserve / decompress / run-->  inputs
+//! front: inputs  --Admitted::predict-->  Prediction, or PredictError
+//! ```
+//!
+//! A front (HTTP today) translates its protocol into these calls and the results back, and does nothing else. This room
+//! alone owns the budget of body bytes, the decoders, the deadline over everything, the choice of the role, the fallback to
+//! stable, what counts as evidence against a version, and the hand-over to the shadows. [`PredictError`] has one table that
+//! gives every protocol its status.
+
+mod admitted;
+pub mod body;
+mod budget;
+mod deadline;
+mod decoders;
+pub mod error;
+mod evidence;
+mod input;
+mod intake;
+mod prediction;
+mod routing;
+mod settings;
+mod version_call;
+
+use std::sync::Arc;
+
+use prometheus::{Histogram, IntGauge};
+
+use budget::ByteBudget;
+use decoders::Decoders;
+use stillhouse_core::registry::{Model, Registry};
+use stillhouse_image::Limits;
+use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
+
+pub use admitted::{Admitted, Caller};
+pub use body::BodyError;
+pub use budget::Reservation;
+pub use error::{ErrorKind, GrpcStatus, PredictError};
+pub use input::PredictInput;
+pub use intake::{Intake, Options};
+pub use prediction::{Prediction, Row, Timings};
+pub use settings::RequestSettings;
+
+/// Answers predictions for every front of this server.
+pub struct Serving {
+    registry: Arc<Registry>,
+    settings: RequestSettings,
+    limits: Limits,
+    bytes: Arc<ByteBudget>,
+    decoders: Decoders,
+    decode_duration: Histogram,
+    bytes_in_flight: IntGauge,
+}
+
+impl Serving {
+    /// Registers the metrics of this room. `limits` bound one picture, `settings` one request and all together.
+    pub fn new(
+        registry: Arc<Registry>,
+        settings: RequestSettings,
+        limits: Limits,
+        metrics: &Metrics,
+    ) -> Self {
+        let no_labels: [&str; 0] = [];
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let decode_duration = metrics.histograms(
+            "decode_duration_seconds",
+            "From a picture's bytes to the network's pixels.",
+            &[],
+            LATENCY_SECONDS,
+        );
+        let bytes_in_flight = metrics.gauges(
+            "request_bytes_in_flight",
+            "Bytes of request bodies held now, as received and decompressed; requests.max_bytes_in_flight bounds them.",
+            &[],
+        );
+        Self {
+            registry,
+            bytes: Arc::new(ByteBudget::new(settings.max_bytes_in_flight)),
+            settings,
+            limits,
+            decoders: Decoders::new(cores),
+            decode_duration: decode_duration.with_label_values(&no_labels),
+            bytes_in_flight: bytes_in_flight.with_label_values(&no_labels),
+        }
+    }
+
+    /// The models of this server.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What one request may cost.
+    pub fn settings(&self) -> &RequestSettings {
+        &self.settings
+    }
+
+    /// The model of this name.
+    ///
+    /// # Errors
+    /// [`PredictError::UnknownModel`].
+    pub fn model(&self, name: &str) -> Result<&Model, PredictError> {
+        self.registry.get(name).ok_or(PredictError::UnknownModel)
+    }
+
+    /// The model of requests that name none.
+    ///
+    /// # Errors
+    /// [`PredictError::NoDefaultModel`].
+    pub fn default_model(&self) -> Result<&Model, PredictError> {
+        self.registry
+            .default_model()
+            .ok_or(PredictError::NoDefaultModel)
+    }
+
+    /// Sets the gauges that are only worth computing when somebody reads them.
+    pub fn refresh_metrics(&self) {
+        self.bytes_in_flight.set(self.bytes.used() as i64);
+    }
+}

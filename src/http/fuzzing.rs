@@ -1,4 +1,0 @@
-//! The parsers of request bodies, for `fuzz/`.
-
-pub use super::request::{Inputs, inputs, json};
-pub use crate::serving::PredictInput;
