@@ -4,10 +4,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use stillhouse::{
-    image::{Color, Filter, Layout, Resize, Transform},
+    image::{Color, Transform},
     store::{
         Labels, NewVersion, VersionFiles,
-        manifest::{Element, File, Input, Manifest, Output, OutputKind, SCHEMA},
+        manifest::{Element, Input, Manifest, Output, OutputKind},
     },
 };
 
@@ -16,19 +16,7 @@ pub const CLASSES: usize = 10;
 
 /// 28 × 28 gray, bytes / 255.
 pub fn transform() -> Transform {
-    Transform {
-        color: Color::Gray,
-        width: 28,
-        height: 28,
-        layout: Layout::Nchw,
-        resize: Resize::Stretch,
-        resize_to: None,
-        pad: 0,
-        filter: Filter::Bilinear,
-        scale: 1.0 / 255.0,
-        mean: vec![0.0],
-        std: vec![1.0],
-    }
+    Transform::plain(Color::Gray, 28, 28)
 }
 
 /// One name a class.
@@ -38,30 +26,17 @@ pub fn labels() -> Vec<String> {
 
 /// A network as the version `mlp/v1`, its input and output of these names.
 pub fn files(network: &Bytes, [input, output]: [&str; 2]) -> anyhow::Result<VersionFiles> {
-    let manifest = Manifest {
-        schema: SCHEMA,
-        description: String::new(),
-        file: File {
-            name: "model.onnx".into(),
-            sha256: String::new(),
-            size_bytes: 0,
-        },
-        input: Input {
-            name: input.into(),
-            element: Element::F32,
-        },
-        transform: transform(),
-        output: Output {
-            name: output.into(),
-            kind: OutputKind::Logits,
-            classes: CLASSES,
-        },
-        training: None,
-        reference: None,
-        golden: vec![],
+    let input = Input {
+        name: input.into(),
+        element: Element::F32,
+    };
+    let output = Output {
+        name: output.into(),
+        kind: OutputKind::Logits,
+        classes: CLASSES,
     };
     let version = NewVersion {
-        manifest,
+        manifest: Manifest::new(input, transform(), output),
         labels: Labels::new(labels()).map_err(anyhow::Error::msg)?,
         model_bytes: network.clone(),
         golden: vec![],

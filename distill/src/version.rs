@@ -5,7 +5,7 @@ use std::path::Path;
 use stillhouse_image::{Color, Transform};
 use stillhouse_store::{
     Golden, Labels, Manifest, NewVersion,
-    manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
+    manifest::{Element, Input, Output, OutputKind, Training},
 };
 
 use crate::{datasets::Dataset, onnx, reference::Validation, version_path::VersionPath};
@@ -59,27 +59,20 @@ impl VersionDraft<'_> {
             teacher: self.teacher.as_deref(),
             classes: self.labels.len(),
         };
+        let input = Input {
+            name: onnx::INPUT.to_owned(),
+            element: Element::F32,
+        };
+        let output = Output {
+            name: onnx::OUTPUT.to_owned(),
+            kind: OutputKind::Logits,
+            classes: self.labels.len(),
+        };
         let manifest = Manifest {
-            schema: SCHEMA,
             description: self.description.clone(),
-            file: File {
-                name: "model.onnx".to_owned(),
-                sha256: String::new(),
-                size_bytes: 0,
-            },
-            input: Input {
-                name: onnx::INPUT.to_owned(),
-                element: Element::F32,
-            },
-            transform: self.transform.clone(),
-            output: Output {
-                name: onnx::OUTPUT.to_owned(),
-                kind: OutputKind::Logits,
-                classes: self.labels.len(),
-            },
             training: Some(self.training.clone()),
             reference: Some(reference.reference()),
-            golden: Vec::new(),
+            ..Manifest::new(input, self.transform.clone(), output)
         };
         Ok(NewVersion {
             manifest,

@@ -1,6 +1,6 @@
 //! Encoded pictures: JPEG, PNG and WebP, and the EXIF block in which they carry their orientation.
 
-use stillhouse::image::{Color, Filter, Format, Layout, Limits, Resize, Transform, decode, probe};
+use stillhouse::image::{Color, Format, Limits, Transform, decode, probe};
 
 /// Small, so that inputs which would only take long don't hide those that are wrong.
 const MAX_PIXELS: u64 = 1 << 16;
@@ -51,7 +51,7 @@ fn both(data: &[u8]) {
             max_pixels: MAX_PIXELS,
             ..Limits::default()
         };
-        let target = transform(color, side);
+        let target = Transform::plain(color, side, side);
         let Ok(picture) = decode(data, &limits, &target) else {
             continue;
         };
@@ -71,22 +71,5 @@ fn both(data: &[u8]) {
         );
         let pixels = target.apply(picture);
         assert_eq!(pixels.bytes().len(), target.row_len());
-    }
-}
-
-fn transform(color: Color, side: u32) -> Transform {
-    let channels = color.channels();
-    Transform {
-        color,
-        width: side,
-        height: side,
-        layout: Layout::Nchw,
-        resize: Resize::Stretch,
-        resize_to: None,
-        pad: 0,
-        filter: Filter::Bilinear,
-        scale: 1.0 / 255.0,
-        mean: vec![0.0; channels],
-        std: vec![1.0; channels],
     }
 }

@@ -17,6 +17,8 @@ use stillhouse_engine::{
 };
 use tempfile::TempDir;
 
+use crate::toy::gray_png;
+
 /// A folder with `net.onnx` (three logits of an 8x8 gray picture) and `labels.txt`; its repository is `models/`.
 struct Desk(TempDir);
 
@@ -344,15 +346,9 @@ fn validation_pictures_become_the_reference() {
 
     // The same pictures as files, and the network's outputs from elsewhere.
     fs::create_dir_all(desk.path("pictures/sub")).expect("a folder");
-    for (name, expected) in [("dark", 10), ("sub/bright", 250)] {
-        let mut file =
-            fs::File::create(desk.path(&format!("pictures/{name}.png"))).expect("a file");
-        let mut encoder = png::Encoder::new(&mut file, 8, 8);
-        encoder.set_color(png::ColorType::Grayscale);
-        let written = encoder
-            .write_header()
-            .and_then(|mut png| png.write_image_data(&[expected; 64]));
-        written.expect("written");
+    for (name, luma) in [("dark", 10), ("sub/bright", 250)] {
+        let path = desk.path(&format!("pictures/{name}.png"));
+        fs::write(path, gray_png(8, luma)).expect("written");
     }
     fs::write(desk.path("outputs.csv"), "2,0,0\n0,2,0\n").expect("written");
     let given = "import net.onnx --model pets --reference outputs.csv --reference-pictures";

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use stillhouse::{
-    image::{Color, Filter, Layout, Resize, Transform},
+    image::{Color, Transform},
     store::{
         Golden, Labels, NewVersion, Repository,
-        manifest::{Element, File, Input, Manifest, Output, OutputKind, SCHEMA},
+        manifest::{Element, Input, Manifest, Output, OutputKind},
     },
 };
 use stillhouse_engine::{
@@ -15,6 +15,8 @@ use stillhouse_engine::{
         build::{model, node, port, weights},
     },
 };
+
+pub use stillhouse_test_support::{gray_png, png};
 
 /// Pixels a side.
 pub const SIDE: u32 = 4;
@@ -34,64 +36,18 @@ pub fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineError> {
         .collect())
 }
 
-/// A square gray PNG of one luma.
-pub fn gray_png(side: u32, luma: u8) -> Vec<u8> {
-    png(
-        side,
-        side,
-        png::ColorType::Grayscale,
-        &vec![luma; (side * side) as usize],
-    )
-}
-
-/// A PNG of 8 bits a sample.
-pub fn png(width: u32, height: u32, color: png::ColorType, samples: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(color);
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(samples))
-        .expect("a picture");
-    bytes
-}
-
 /// The manifest of the scripted model; the file's hash is filled in when it is written.
 pub fn toy_manifest() -> Manifest {
-    Manifest {
-        schema: SCHEMA,
-        description: String::new(),
-        file: File {
-            name: "model.onnx".into(),
-            sha256: String::new(),
-            size_bytes: 0,
-        },
-        input: Input {
-            name: "input".into(),
-            element: Element::F32,
-        },
-        transform: Transform {
-            color: Color::Gray,
-            width: SIDE,
-            height: SIDE,
-            layout: Layout::Nchw,
-            resize: Resize::Stretch,
-            resize_to: None,
-            pad: 0,
-            filter: Filter::Bilinear,
-            scale: 1.0 / 255.0,
-            mean: vec![0.0],
-            std: vec![1.0],
-        },
-        output: Output {
-            name: "output".into(),
-            kind: OutputKind::Logits,
-            classes: LABELS.len(),
-        },
-        training: None,
-        reference: None,
-        golden: vec![],
-    }
+    let input = Input {
+        name: "input".into(),
+        element: Element::F32,
+    };
+    let output = Output {
+        name: "output".into(),
+        kind: OutputKind::Logits,
+        classes: LABELS.len(),
+    };
+    Manifest::new(input, Transform::plain(Color::Gray, SIDE, SIDE), output)
 }
 
 /// The same judgement as [`brightness`] as a real network: linear logits whose largest is the nearest class.

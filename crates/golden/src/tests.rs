@@ -4,8 +4,9 @@ use stillhouse_engine::{Blueprint, scripted::Scripted};
 use super::*;
 use stillhouse_store::{
     Labels, Manifest,
-    manifest::{self, Element, SCHEMA},
+    manifest::{self, Element},
 };
+use stillhouse_test_support::{ColorType, png};
 
 /// Three scores of a 2x2 gray picture: the mean, and twice and minus that; then whatever `twist` makes of them.
 fn mean(twist: fn(row: usize, rows: usize, scores: [f32; 3]) -> [f32; 3]) -> Scripted {
@@ -34,17 +35,9 @@ fn softmax(_: usize, _: usize, scores: [f32; 3]) -> [f32; 3] {
 /// A version whose samples were recorded with `engine`.
 fn recorded(network: Scripted, kind: OutputKind) -> VersionFiles {
     let transform = Transform {
-        color: image::Color::Gray,
-        width: 2,
-        height: 2,
-        layout: Default::default(),
-        resize: Default::default(),
-        resize_to: None,
-        pad: 0,
-        filter: Default::default(),
-        scale: 1.0 / 255.0,
         mean: vec![0.5],
         std: vec![0.5],
+        ..Transform::plain(image::Color::Gray, 2, 2)
     };
     let mut golden: Vec<Golden> = [
         ("dark", [0, 10, 20, 30]),
@@ -53,55 +46,30 @@ fn recorded(network: Scripted, kind: OutputKind) -> VersionFiles {
     ]
     .map(|(name, pixels)| Golden {
         name: name.into(),
-        image: png(&pixels),
+        image: png(2, 2, ColorType::Grayscale, &pixels).into(),
         outputs: Vec::new(),
         tolerance: 1e-3,
     })
     .into();
     record(network.build(1).unwrap().as_mut(), &transform, &mut golden).unwrap();
+    let input = manifest::Input {
+        name: "x".into(),
+        element: Element::F32,
+    };
+    let output = manifest::Output {
+        name: "y".into(),
+        kind,
+        classes: 3,
+    };
     VersionFiles {
         model: "pets".parse().unwrap(),
         version: "v1".parse().unwrap(),
         path: "/nowhere".into(),
-        manifest: Manifest {
-            schema: SCHEMA,
-            description: String::new(),
-            file: manifest::File {
-                name: "model.onnx".into(),
-                sha256: String::new(),
-                size_bytes: 0,
-            },
-            input: manifest::Input {
-                name: "x".into(),
-                element: Element::F32,
-            },
-            transform,
-            output: manifest::Output {
-                name: "y".into(),
-                kind,
-                classes: 3,
-            },
-            training: None,
-            reference: None,
-            golden: Vec::new(),
-        },
+        manifest: Manifest::new(input, transform, output),
         labels: Labels::parse("a\nb\nc").unwrap(),
         model_bytes: Bytes::new(),
         golden,
     }
-}
-
-/// A 2x2 gray picture.
-fn png(pixels: &[u8; 4]) -> Bytes {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, 2, 2);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder
-        .write_header()
-        .unwrap()
-        .write_image_data(pixels)
-        .unwrap();
-    file.into()
 }
 
 fn verdict(files: &VersionFiles, network: Scripted, most_rows: usize) -> String {

@@ -17,26 +17,16 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use stillhouse_image::{
-    Color, Filter, Layout, Limits, Normalization, Picture, Pixels, Resize, Transform, decode,
-};
+use stillhouse_image::{Color, Layout, Limits, Normalization, Picture, Pixels, Transform, decode};
 
 const FIXTURE: &[u8] = include_bytes!("../tests/fixtures/images/large.jpg");
 
 fn network(color: Color, side: u32) -> Transform {
     let channels = color.channels();
     Transform {
-        color,
-        width: side,
-        height: side,
-        layout: Layout::Nchw,
-        resize: Resize::Stretch,
-        resize_to: None,
-        pad: 0,
-        filter: Filter::Bilinear,
-        scale: 1.0 / 255.0,
         mean: [0.485, 0.456, 0.406][..channels].to_vec(),
         std: [0.229, 0.224, 0.225][..channels].to_vec(),
+        ..Transform::plain(color, side, side)
     }
 }
 
@@ -90,13 +80,7 @@ fn digit() -> Vec<u8> {
             (255 / (1 + distance.abs_diff(64) / 8)) as u8
         })
         .collect();
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, 28, 28);
-    encoder.set_color(png::ColorType::Grayscale);
-    let mut writer = encoder.write_header().expect("a vector takes everything");
-    writer.write_image_data(&pixels).expect("28 x 28 bytes");
-    writer.finish().expect("a vector takes everything");
-    out
+    stillhouse_test_support::png(28, 28, png::ColorType::Grayscale, &pixels)
 }
 
 fn bench(c: &mut Criterion<CpuTime>) {

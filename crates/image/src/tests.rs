@@ -10,7 +10,7 @@ mod resizing;
 
 use std::path::PathBuf;
 
-use super::{Color, Filter, Layout, Resize, Transform};
+use super::{Color, Layout, Transform};
 
 /// A file of `tests/fixtures/images`.
 pub(super) fn fixture(name: &str) -> Vec<u8> {
@@ -49,17 +49,9 @@ fn expected(name: &str) -> (u32, u32, Vec<u8>) {
 /// A network of this size and colour that reads plain bytes.
 pub(super) fn target(color: Color, width: u32, height: u32) -> Transform {
     Transform {
-        color,
-        width,
-        height,
         layout: Layout::Nhwc,
-        resize: Resize::Stretch,
-        resize_to: None,
-        pad: 0,
-        filter: Filter::Bilinear,
         scale: 1.0,
-        mean: vec![0.0],
-        std: vec![1.0],
+        ..Transform::plain(color, width, height)
     }
 }
 

@@ -110,6 +110,23 @@ impl Transform {
     /// The greatest width, height and `resize_to` in pixels.
     pub const MAX_SIDE: u32 = 4096;
 
+    /// Bytes brought to 0..=1 and no further; everything that a manifest may leave out has its default.
+    pub fn plain(color: Color, width: u32, height: u32) -> Self {
+        Self {
+            color,
+            width,
+            height,
+            layout: Layout::default(),
+            resize: Resize::default(),
+            resize_to: None,
+            pad: 0,
+            filter: Filter::default(),
+            scale: 1.0 / 255.0,
+            mean: vec![0.0],
+            std: vec![1.0],
+        }
+    }
+
     /// Whether this can be applied at all.
     ///
     /// # Errors

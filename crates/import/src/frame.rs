@@ -39,22 +39,22 @@ pub(super) fn transform(
     } else {
         Origin::Graph
     };
+    let color = overrides.color.unwrap_or(if frame.channels == 1 {
+        Color::Gray
+    } else {
+        Color::Rgb
+    });
+    let plain = Transform::plain(color, frame.width as u32, frame.height as u32);
     let transform = Transform {
-        color: overrides.color.unwrap_or(if frame.channels == 1 {
-            Color::Gray
-        } else {
-            Color::Rgb
-        }),
-        width: frame.width as u32,
-        height: frame.height as u32,
         layout: frame.layout,
-        resize: overrides.resize.unwrap_or_default(),
+        resize: overrides.resize.unwrap_or(plain.resize),
         resize_to: overrides.resize_to,
-        pad: overrides.pad.unwrap_or(0),
-        filter: overrides.filter.unwrap_or_default(),
-        scale: overrides.scale.unwrap_or(1.0 / 255.0),
-        mean: overrides.mean.clone().unwrap_or_else(|| vec![0.0]),
-        std: overrides.std.clone().unwrap_or_else(|| vec![1.0]),
+        pad: overrides.pad.unwrap_or(plain.pad),
+        filter: overrides.filter.unwrap_or(plain.filter),
+        scale: overrides.scale.unwrap_or(plain.scale),
+        mean: overrides.mean.clone().unwrap_or(plain.mean),
+        std: overrides.std.clone().unwrap_or(plain.std),
+        ..plain
     };
     transform
         .validate()

@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use stillhouse_golden::{self as golden, GoldenError, Prepare, word};
 use stillhouse_store::{
     Golden, Labels, Manifest, ModelName, NewVersion, StoreError, VersionFiles,
-    manifest::{Element, File, Input, Output, OutputKind, SCHEMA, Training},
+    manifest::{Element, Input, Output, OutputKind, Training},
 };
 
 pub use choice::{Choice, Origin, Overrides, number, numbers, size};
@@ -157,24 +157,17 @@ pub fn describe(
     ));
     choices.push(kind_choice);
 
+    let input = Input {
+        name: signature.input.name,
+        element,
+    };
+    let output = Output {
+        name: signature.output.name,
+        kind,
+        classes: signature.classes,
+    };
     let manifest = Manifest {
-        schema: SCHEMA,
         description: overrides.description.clone(),
-        file: File {
-            name: "model.onnx".into(),
-            sha256: String::new(),
-            size_bytes: 0,
-        },
-        input: Input {
-            name: signature.input.name,
-            element,
-        },
-        transform,
-        output: Output {
-            name: signature.output.name,
-            kind,
-            classes: signature.classes,
-        },
         training: Some(Training {
             created: Some(
                 jiff::Timestamp::now()
@@ -184,8 +177,7 @@ pub fn describe(
             tool: Some(concat!("stillhouse ", env!("CARGO_PKG_VERSION"), " import").into()),
             ..Training::default()
         }),
-        reference: None,
-        golden: Vec::new(),
+        ..Manifest::new(input, transform, output)
     };
     let version = NewVersion {
         manifest,

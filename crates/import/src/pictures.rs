@@ -140,19 +140,7 @@ mod tests {
             (Color::Bgr, 1, 1),
             (Color::Gray, 1, 64),
         ] {
-            let transform = Transform {
-                color,
-                width,
-                height,
-                layout: Default::default(),
-                resize: Default::default(),
-                resize_to: None,
-                pad: 0,
-                filter: Default::default(),
-                scale: 1.0,
-                mean: vec![0.0],
-                std: vec![1.0],
-            };
+            let transform = Transform::plain(color, width, height);
             let drawn = drawn(&transform);
             assert_eq!(drawn, super::drawn(&transform), "the same again");
             for (name, file) in &drawn {

@@ -36,6 +36,28 @@ pub struct Manifest {
     pub golden: Vec<Golden>,
 }
 
+impl Manifest {
+    /// Of a version whose files aren't written yet: their sums and the golden samples are filled in from a
+    /// [`NewVersion`](crate::NewVersion).
+    pub fn new(input: Input, transform: Transform, output: Output) -> Self {
+        Self {
+            schema: SCHEMA,
+            description: String::new(),
+            file: File {
+                name: "model.onnx".into(),
+                sha256: String::new(),
+                size_bytes: 0,
+            },
+            input,
+            transform,
+            output,
+            training: None,
+            reference: None,
+            golden: Vec::new(),
+        }
+    }
+}
+
 /// The exact bytes that were checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,45 +11,31 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::{
-    manifest::{Element, File, Input, Output, OutputKind, Reference, SCHEMA, Training},
+    manifest::{Element, Input, Output, OutputKind, Reference, Training},
     *,
 };
-use stillhouse_image::{Color, Filter, Layout, Resize, Transform};
+use stillhouse_image::{Color, Resize, Transform};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
 
 pub(super) fn new_version() -> NewVersion {
+    let input = Input {
+        name: "pixels".into(),
+        element: Element::F32,
+    };
+    let transform = Transform {
+        mean: vec![0.5],
+        std: vec![0.25],
+        ..Transform::plain(Color::Gray, 2, 3)
+    };
+    let output = Output {
+        name: "scores".into(),
+        kind: OutputKind::Logits,
+        classes: 3,
+    };
     NewVersion {
         manifest: Manifest {
-            schema: SCHEMA,
             description: "for tests".into(),
-            file: File {
-                name: "model.onnx".into(),
-                sha256: String::new(),
-                size_bytes: 0,
-            },
-            input: Input {
-                name: "pixels".into(),
-                element: Element::F32,
-            },
-            transform: Transform {
-                color: Color::Gray,
-                width: 2,
-                height: 3,
-                layout: Layout::Nchw,
-                resize: Resize::Stretch,
-                resize_to: None,
-                pad: 0,
-                filter: Filter::Bilinear,
-                scale: 1.0 / 255.0,
-                mean: vec![0.5],
-                std: vec![0.25],
-            },
-            output: Output {
-                name: "scores".into(),
-                kind: OutputKind::Logits,
-                classes: 3,
-            },
             training: Some(Training {
                 temperature: Some(4.0),
                 alpha: Some(0.9),
@@ -62,7 +48,7 @@ pub(super) fn new_version() -> NewVersion {
                 ventiles: [("margin".to_owned(), (0..19).map(f64::from).collect())].into(),
                 ..Reference::default()
             }),
-            golden: Vec::new(),
+            ..Manifest::new(input, transform, output)
         },
         labels: Labels::parse("cat\ndog\nT-shirt/top").unwrap(),
         model_bytes: Bytes::from_static(b"the network's bytes"),

@@ -135,22 +135,13 @@ fn channels_last(inputs: &mut [f32], transform: &Transform) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stillhouse_image::{Color, Filter, Resize};
+    use stillhouse_image::Color;
 
     #[test]
     fn channels_go_last() {
         let transform = Transform {
-            color: Color::Rgb,
-            width: 2,
-            height: 1,
             layout: Layout::Nhwc,
-            resize: Resize::Stretch,
-            resize_to: None,
-            pad: 0,
-            filter: Filter::Bilinear,
-            scale: 1.0,
-            mean: vec![0.0],
-            std: vec![1.0],
+            ..Transform::plain(Color::Rgb, 2, 1)
         };
         let mut row = [1.0, 2.0, 10.0, 20.0, 100.0, 200.0];
         channels_last(&mut row, &transform);

@@ -1,7 +1,7 @@
 //! `stillhouse-limit`: its figures add up, and its errors name the next command.
 
 // Shared with the server's tests, which use more of it.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../../tests/all/toy.rs"]
 mod toy;
 

@@ -27,6 +27,17 @@ fn transform() -> impl Strategy<Value = Transform> {
     )
 }
 
+#[test]
+fn plain_is_what_a_manifest_says_with_few_words() {
+    let scale = 1.0_f32 / 255.0;
+    let few = format!(
+        "color = 'gray'\nwidth = 28\nheight = 14\nscale = {scale}\nmean = [0.0]\nstd = [1.0]"
+    );
+    let read: Transform = toml::from_str(&few).unwrap();
+    assert_eq!(read, Transform::plain(Color::Gray, 28, 14));
+    assert_eq!(read.validate(), Ok(()));
+}
+
 proptest! {
     /// `x = (byte * scale - mean[c]) / std[c]` at the position that the layout says, in double precision.
     #[test]

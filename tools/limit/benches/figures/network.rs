@@ -8,6 +8,7 @@ use stillhouse_engine::{
         build::{model, node, port, weights},
     },
 };
+use stillhouse_test_support::{ColorType, png};
 
 /// An MLP with these widths and random weights, ReLU between, as an ONNX file of opset 17.
 pub fn mlp(widths: &[usize]) -> Bytes {
@@ -54,14 +55,7 @@ pub fn picture() -> Vec<u8> {
             }
         })
         .collect();
-    let mut png = Vec::new();
-    let mut encoder = png::Encoder::new(&mut png, 28, 28);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(&pixels))
-        .expect("a picture in memory");
-    png
+    png(28, 28, ColorType::Grayscale, &pixels)
 }
 
 /// Numbers in -0.5..0.5, the same on every machine (xorshift, Marsaglia 2003).
