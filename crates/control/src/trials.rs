@@ -25,6 +25,7 @@ use stillhouse_core::{
     rollout::{Abort, Change, Deployment, Plan, Promote, Role, SetSplit},
     shadow::Pairing,
 };
+use stillhouse_metrics::Scope;
 use stillhouse_store::ModelName;
 
 pub use measures::JudgeMetrics;
@@ -76,6 +77,8 @@ struct Case {
     deployment: Arc<Deployment>,
     trial: Trial,
     report: TrialReport,
+    /// Its series in the metrics, which end with it.
+    series: Scope,
 }
 
 impl TrialSlot {
@@ -110,7 +113,7 @@ impl TrialSlot {
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
         let pairing = Pairing::of(&deployment);
-        inner.settle(&deployment, metrics);
+        inner.settle(&deployment);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
             return LookResult::default();
@@ -122,19 +125,20 @@ impl TrialSlot {
             stable: deployment.stable.live(),
         };
         let assignment = &deployment.assignment;
-        let mut trial = match inner.case.take() {
-            Some(case) => case.trial,
+        let (mut trial, mut series) = match inner.case.take() {
+            Some(case) => (case.trial, case.series),
             None => {
                 let recovered = inner.recovered == Some(assignment.rollout);
                 let lost = std::mem::take(&mut inner.forgets) || recovered;
-                Trial::new(
+                let trial = Trial::new(
                     pairing,
                     assignment,
                     &self.criteria,
                     reading.clone(),
                     lost,
                     now,
-                )
+                );
+                (trial, metrics.scope())
             }
         };
         model
@@ -153,7 +157,7 @@ impl TrialSlot {
             &verdict,
             &self.criteria,
         );
-        metrics.show(&report, &trial, &verdict);
+        metrics.show(&mut series, &report, &trial, &verdict);
         inner.complain(&verdict, &report);
         let evidence = inner.news(&report, now);
         let order = (assignment.plan == Plan::Automatic)
@@ -163,19 +167,16 @@ impl TrialSlot {
             deployment,
             trial,
             report,
+            series,
         });
         LookResult { order, evidence }
     }
 
     /// What is known of who is on trial now, and what was known of the one before.
-    fn report(
-        &self,
-        deployment: &Deployment,
-        metrics: &JudgeMetrics,
-    ) -> (Option<TrialReport>, Option<EndedReport>) {
+    fn report(&self, deployment: &Deployment) -> (Option<TrialReport>, Option<EndedReport>) {
         let mut inner = self.inner();
         // Between two looks the canary may have gone.
-        inner.settle(deployment, metrics);
+        inner.settle(deployment);
         let report = inner.case.as_ref().map(|case| case.report.clone());
         (report, inner.last.clone())
     }
@@ -183,12 +184,11 @@ impl TrialSlot {
 
 impl Inner {
     /// Ends the case where somebody else is on trial now, or the same canary beside others.
-    fn settle(&mut self, next: &Deployment, metrics: &JudgeMetrics) {
+    fn settle(&mut self, next: &Deployment) {
         let pairing = Pairing::of(next);
         let Some(case) = self.case.take_if(|case| case.trial.pairing != pairing) else {
             return;
         };
-        metrics.forget(&case.report);
         self.complained.clear();
         self.undone.clear();
         self.published = None;
@@ -295,7 +295,7 @@ impl ControlPlane {
     pub fn evidence(&self, name: &ModelName) -> Result<EvidenceReport, ControlError> {
         let model = self.model(name)?;
         let deployment = model.served.slot.load_full();
-        let (on_trial, last) = model.trial.report(&deployment, &self.judging);
+        let (on_trial, last) = model.trial.report(&deployment);
         Ok(EvidenceReport {
             model: name.to_string(),
             generation: deployment.assignment.generation,

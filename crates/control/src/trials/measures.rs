@@ -10,7 +10,7 @@ use super::{
     report::{TrialReport, word},
 };
 use stillhouse_drift::sequential::STAKES;
-use stillhouse_metrics::Metrics;
+use stillhouse_metrics::{Metrics, Scope};
 
 const DECISIONS: [&str; 5] = ["hold", "alert", "advance", "promote", "roll_back"];
 /// What a verdict may order.
@@ -20,6 +20,7 @@ const TESTS: [&str; 2] = ["roll_back", "promotion"];
 /// The metric families of the judge.
 #[derive(Clone)]
 pub struct JudgeMetrics {
+    metrics: Metrics,
     log_wealth: GaugeVec,
     log_e: GaugeVec,
     mean_difference: GaugeVec,
@@ -38,6 +39,7 @@ impl JudgeMetrics {
         const OF_METRIC: &[&str] = &["model", "version", "metric"];
         let budget = |name: &str, help: &str| metrics.real_gauges(name, help, &["model"]);
         Self {
+            metrics: metrics.clone(),
             log_wealth: metrics.real_gauges(
                 "evidence_log_wealth",
                 "Logarithm of the wealth of one stake of a test of the canary; replicas add up by stake, then the mean of their exponentials counts.",
@@ -136,26 +138,36 @@ impl JudgeMetrics {
         self.orders.with_label_values(&[model, action]).inc();
     }
 
+    /// For the series of one trial.
+    pub(super) fn scope(&self) -> Scope {
+        self.metrics.scope()
+    }
+
     /// Shows a trial as it stands.
-    pub(super) fn show(&self, report: &TrialReport, trial: &Trial, verdict: &Verdict) {
+    pub(super) fn show(
+        &self,
+        series: &mut Scope,
+        report: &TrialReport,
+        trial: &Trial,
+        verdict: &Verdict,
+    ) {
         let (model, version) = (report.model.as_str(), report.canary.as_str());
         for metric in &report.metrics {
             let of = &[model, version, &metric.metric];
-            self.observations
-                .with_label_values(of)
-                .set(metric.observations as i64);
+            let observations = series.series(&self.observations, of);
+            observations.set(metric.observations as i64);
             if let (Some(estimate), Some(_)) = (metric.estimate, &metric.promotion) {
-                self.mean_difference.with_label_values(of).set(estimate);
+                series.series(&self.mean_difference, of).set(estimate);
             }
             let tests = [Some(metric.roll_back), metric.promotion];
             for (test, wealth) in TESTS.iter().zip(tests) {
                 if let Some(wealth) = wealth {
                     let of = &[model, version, &metric.metric, test];
-                    self.log_e.with_label_values(of).set(wealth.log_e);
+                    series.series(&self.log_e, of).set(wealth.log_e);
                 }
             }
         }
-        let wealth = |metric: Metric, test: &str, stakes: [f64; STAKES]| {
+        let mut wealth = |metric: Metric, test: &str, stakes: [f64; STAKES]| {
             for (stake, log) in stakes.iter().enumerate() {
                 let of = &[
                     model,
@@ -164,7 +176,7 @@ impl JudgeMetrics {
                     test,
                     &stake.to_string(),
                 ];
-                self.log_wealth.with_label_values(of).set(*log);
+                series.series(&self.log_wealth, of).set(*log);
             }
         };
         for (metric, paired) in Metric::ALL.into_iter().zip(trial.paired()) {
@@ -179,42 +191,14 @@ impl JudgeMetrics {
         }
         for decision in DECISIONS {
             let is_it = decision == word(&verdict.decision);
-            self.decision
-                .with_label_values(&[model, decision])
-                .set(is_it.into());
+            let shown = series.series(&self.decision, &[model, decision]);
+            shown.set(is_it.into());
         }
-        self.lost
-            .with_label_values(&[model])
-            .set(report.evidence_lost.into());
-        self.age.with_label_values(&[model]).set(report.age_seconds);
-        self.soak
-            .with_label_values(&[model])
+        let lost = series.series(&self.lost, &[model]);
+        lost.set(report.evidence_lost.into());
+        series.series(&self.age, &[model]).set(report.age_seconds);
+        series
+            .series(&self.soak, &[model])
             .set(report.soaked_seconds);
-    }
-
-    /// Removes every series of a trial that is over.
-    pub(super) fn forget(&self, report: &TrialReport) {
-        let (model, version) = (report.model.as_str(), report.canary.as_str());
-        for metric in Metric::ALL.map(|metric| metric.to_string()) {
-            let of = &[model, version, &metric];
-            let _ = self.observations.remove_label_values(of);
-            let _ = self.mean_difference.remove_label_values(of);
-            for test in TESTS {
-                let _ = self
-                    .log_e
-                    .remove_label_values(&[model, version, &metric, test]);
-                for stake in (0..STAKES).map(|stake| stake.to_string()) {
-                    let of = &[model, version, &metric, test, &stake];
-                    let _ = self.log_wealth.remove_label_values(of);
-                }
-            }
-        }
-        for decision in DECISIONS {
-            let _ = self.decision.remove_label_values(&[model, decision]);
-        }
-        let _ = self.lost.remove_label_values(&[model]);
-        for family in [&self.age, &self.soak] {
-            let _ = family.remove_label_values(&[model]);
-        }
     }
 }
