@@ -269,7 +269,7 @@ async fn a_deadline_that_has_passed_is_answered_in_time_and_never_run() {
         1,
         "only the last picture was run after the first"
     );
-    let series = "stillhouse_requests_total{model=\"toy\",outcome=\"expired\",role=\"stable\",version=\"v1\"}";
+    let series = "stillhouse_requests_total{model=\"toy\",outcome=\"client_expired\",role=\"stable\",version=\"v1\"}";
     assert_eq!(server.metric(series).await, 1.0);
     server
         .post("/predict", gray_png(SIDE, 0), &[("x-timeout-ms", "soon")])

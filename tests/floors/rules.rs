@@ -9,8 +9,8 @@ use super::source::{Named, Source};
 pub struct Table {
     /// Rooms by name, with their floor.
     pub floors: BTreeMap<String, u32>,
-    /// Crates by the name that code gives them, `stillhouse_strict_toml`, with their room.
-    pub crates: BTreeMap<String, String>,
+    /// Crates by the name that code gives them, `stillhouse_strict_toml`, with their rooms.
+    pub crates: BTreeMap<String, Vec<String>>,
 }
 
 /// Who alone may name a crate or use a keyword.
@@ -30,9 +30,9 @@ const ONLY: &[(&[&str], &[&str])] = &[
     (&["arc_swap"], &["rollout"]),
     (
         &["tokio", "futures_util", "async", "await"],
-        &["http", "control", "serving", "app", "cli"],
+        &["http", "control", "serving", "app", "cli", "child_server"],
     ),
-    (&["anyhow"], &["app", "cli"]),
+    (&["anyhow"], &["app", "cli", "child_server"]),
 ];
 
 /// What a room may name in spite of [`ONLY`]. The sender of a reply is synchronous.
@@ -40,13 +40,18 @@ const EXCEPT: &[(&str, &str)] = &[("batch", "tokio::sync::oneshot")];
 
 /// Pure files and folders: time and chance are their arguments (their tests may ask the clock).
 const PURE: &[&str] = &[
-    "src/batch/policy.rs",
-    "src/rollout/split.rs",
-    "src/control/judge.rs",
-    "src/control/judge/criteria.rs",
-    "src/control/judge/evidence.rs",
-    "src/control/judge/reason.rs",
+    "crates/control/src/judge.rs",
+    "crates/control/src/judge/criteria.rs",
+    "crates/control/src/judge/evidence.rs",
+    "crates/control/src/judge/reason.rs",
+    "crates/control/src/trial.rs",
+    "crates/core/src/batch/policy.rs",
+    "crates/core/src/rollout/change.rs",
+    "crates/core/src/rollout/split.rs",
+    "crates/core/src/shadow/admission.rs",
     "crates/drift/src/",
+    "crates/serving/src/deadline.rs",
+    "crates/serving/src/error/table.rs",
 ];
 
 /// What a pure file may not name.
@@ -81,11 +86,18 @@ impl Table {
             for room in rooms.split('`').skip(1).step_by(2) {
                 table.floors.insert(room.to_owned(), floor);
                 if let Some(folder) = place.trim_matches('`').strip_prefix("crates/") {
-                    table.crates.insert(identifier(folder), room.to_owned());
+                    let rooms = table.crates.entry(identifier(folder)).or_default();
+                    rooms.push(room.to_owned());
                 }
             }
         }
         table
+    }
+
+    /// The highest room of a crate.
+    fn top(&self, identifier: &str) -> Option<&String> {
+        let rooms = self.crates.get(identifier)?;
+        rooms.iter().max_by_key(|room| self.floors[*room])
     }
 }
 
@@ -101,7 +113,7 @@ pub fn wrong_dependencies(folder: &str, manifest: &str, table: &Table) -> Vec<St
         Ok(manifest) => manifest,
         Err(error) => return vec![format!("{place}: {error}")],
     };
-    let Some(room) = table.crates.get(&identifier(folder)) else {
+    let Some(room) = table.top(&identifier(folder)) else {
         return vec![format!(
             "{place}: no row for `crates/{folder}` in the table of src/lib.rs"
         )];
@@ -112,7 +124,7 @@ pub fn wrong_dependencies(folder: &str, manifest: &str, table: &Table) -> Vec<St
         .flat_map(|section| section.keys())
         .filter(|name| name.starts_with("stillhouse"))
         .filter_map(|name| {
-            let Some(other) = table.crates.get(&name.replace('-', "_")) else {
+            let Some(other) = table.top(&name.replace('-', "_")) else {
                 return Some(format!("{place}: `{name}` is above all crates"));
             };
             // A crate may name itself among its dev-dependencies, with other features.
@@ -127,7 +139,39 @@ pub fn wrong_dependencies(folder: &str, manifest: &str, table: &Table) -> Vec<St
         .collect()
 }
 
-/// The module of a file below `src/`: `http/listener.rs` is `http::listener`, `lib.rs` the root.
+/// Where a file lies.
+struct Place {
+    /// Its module's path in its crate; empty for `lib.rs`.
+    module: Vec<String>,
+    /// Its room; none for the root of a crate with several rooms.
+    room: Option<String>,
+    /// Whether the modules of its crate are rooms.
+    has_rooms: bool,
+}
+
+impl Place {
+    /// Of a file below the repository's root.
+    fn of(file: &str, table: &Table) -> Self {
+        let (folder, below) = file.split_once("src/").unwrap_or(("", file));
+        let module = module(below);
+        let folder = folder.strip_prefix("crates/").unwrap_or_default();
+        let rooms = table.crates.get(&identifier(folder.trim_end_matches('/')));
+        match rooms.map(Vec::as_slice) {
+            Some([room]) => Self {
+                module,
+                room: Some(room.clone()),
+                has_rooms: false,
+            },
+            _ => Self {
+                room: module.first().cloned(),
+                module,
+                has_rooms: true,
+            },
+        }
+    }
+}
+
+/// The module of a file below a folder `src`: `http/listener.rs` is `http::listener`, `lib.rs` the root.
 fn module(file: &str) -> Vec<String> {
     let path = Path::new(file).with_extension("");
     let parts = path.iter().map(|part| part.to_string_lossy().into_owned());
@@ -136,30 +180,30 @@ fn module(file: &str) -> Vec<String> {
     parts
 }
 
-/// What `text`, the file `src/<file>`, does against the rules; one line each.
+/// What `text`, the file `file` below the repository's root, does against the rules; one line each.
 pub fn violations(file: &str, text: &str, table: &Table) -> Vec<String> {
-    let module = module(file);
-    let source = match Source::read(text, &module) {
+    let place = Place::of(file, table);
+    let source = match Source::read(text, &place.module) {
         Ok(source) => source,
-        Err(error) => return vec![format!("src/{file}: {error}")],
+        Err(error) => return vec![format!("{file}: {error}")],
     };
-    let mut found = empty_words(&format!("src/{file}"), &source);
-    let Some(room) = module.first() else {
+    let mut found = empty_words(file, &source);
+    let Some(room) = &place.room else {
         return found;
     };
     if !table.floors.contains_key(room) {
         found.push(format!(
-            "src/{file}: no room `{room}` in the table of src/lib.rs"
+            "{file}: no room `{room}` in the table of src/lib.rs"
         ));
         return found;
     }
     for named in &source.named {
         let wrongs = [
-            too_high(room, named, table),
+            too_high(room, place.has_rooms, named, table),
             out_of_its_room(room, named),
-            impure(&format!("src/{file}"), named),
+            impure(file, named),
         ];
-        let place = format!("src/{file}: `{}`", named.path());
+        let place = format!("{file}: `{}`", named.path());
         found.extend(
             wrongs
                 .into_iter()
@@ -170,9 +214,16 @@ pub fn violations(file: &str, text: &str, table: &Table) -> Vec<String> {
     found
 }
 
-fn too_high(room: &str, named: &Named, table: &Table) -> Option<String> {
-    let crate_room = table.crates.get(&named.parts[0]);
-    let other = crate_room.or_else(|| named.in_crate()?.first())?;
+fn too_high(room: &str, has_rooms: bool, named: &Named, table: &Table) -> Option<String> {
+    let other = match table.crates.get(&named.parts[0]).map(Vec::as_slice) {
+        Some([only]) => only,
+        // Of a crate with several rooms the next part names one.
+        Some(rooms) => rooms
+            .iter()
+            .find(|room| named.parts.get(1) == Some(*room))?,
+        None if has_rooms => named.in_crate()?.first()?,
+        None => return None,
+    };
     let floors = &table.floors;
     // The program is a crate of its own, above the whole library.
     if other == room || room == "main" {

@@ -28,7 +28,8 @@ def snapshot():
 
 def in_source():
     """Metric families in the server's source, since families without series aren't in the snapshot."""
-    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.rs"))
+    paths = (path for folder in ("src", "crates") for path in (ROOT / folder).rglob("*.rs"))
+    texts = (path.read_text(encoding="utf-8") for path in paths)
     return {f"stillhouse_{name}" for text in texts for name in re.findall(r'"([a-z][a-z0-9_]+)"', text)}
 
 

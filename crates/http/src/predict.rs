@@ -147,7 +147,7 @@ async fn inputs(
     // What is read out of JSON takes at most four bytes for two of text, a digit and a comma.
     intake.reserve(2 * bytes.len())?;
     match bytes.len() > INLINE_JSON_BYTES {
-        true => intake.run(move || request::json(&bytes, limit)).await?,
+        true => intake.run(move |_| request::json(&bytes, limit)).await?,
         false => request::json(&bytes, limit),
     }
 }

@@ -71,26 +71,24 @@ impl Intake<'_> {
             return Ok(bytes);
         }
         let limit = self.serving.settings.max_body_bytes;
-        // The bytes stay reserved for as long as the work goes on, also where the caller leaves.
-        let empty = self.serving.bytes.open(0)?;
-        let mut reservation = std::mem::replace(&mut self.reservation, empty);
-        let work = move || {
-            let undone = encoding.undo(bytes, limit, &mut reservation);
-            (undone, reservation)
-        };
-        let (undone, reservation) = self.run(work).await?;
-        self.reservation = reservation;
-        undone
+        self.run(move |reservation| encoding.undo(bytes, limit, reservation))
+            .await?
     }
 
-    /// Runs what takes milliseconds, such as parsing a large body, on a thread for such work.
+    /// Runs what takes milliseconds, such as parsing a large body, on a thread for such work. The reservation goes with the
+    /// work: where the caller leaves, the bytes stay reserved for as long as the work holds them.
     ///
     /// # Errors
     /// The deadline passed, or the work panicked.
     pub async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        &mut self,
+        work: impl FnOnce(&mut Reservation) -> T + Send + 'static,
     ) -> Result<T, PredictError> {
-        self.serving.decoders.run(self.deadline, work).await
+        let empty = self.serving.bytes.open(0)?;
+        let mut reservation = std::mem::replace(&mut self.reservation, empty);
+        let work = move || (work(&mut reservation), reservation);
+        let (result, reservation) = self.serving.decoders.run(self.deadline, work).await?;
+        self.reservation = reservation;
+        Ok(result)
     }
 }

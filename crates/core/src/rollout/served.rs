@@ -29,17 +29,20 @@ pub enum Outcome {
     Refused,
     /// The deadline passed.
     Expired,
+    /// A deadline passed that the client chose, or that left the version less time than the configuration gives.
+    ClientExpired,
     /// The engine failed.
     Failed,
     /// The client left before its answer.
     Cancelled,
 }
 
-const OUTCOMES: [(Outcome, &str); 6] = [
+const OUTCOMES: [(Outcome, &str); 7] = [
     (Outcome::Ok, "ok"),
     (Outcome::Invalid, "invalid"),
     (Outcome::Refused, "refused"),
     (Outcome::Expired, "expired"),
+    (Outcome::ClientExpired, "client_expired"),
     (Outcome::Failed, "failed"),
     (Outcome::Cancelled, "cancelled"),
 ];
@@ -59,12 +62,21 @@ impl Outcome {
 
     /// Whether stable may be able to answer what another version could not: nothing is wrong with the input.
     pub fn is_worth_a_fallback(self) -> bool {
-        matches!(self, Self::Refused | Self::Expired | Self::Failed)
+        matches!(
+            self,
+            Self::Refused | Self::Expired | Self::ClientExpired | Self::Failed
+        )
     }
 }
 
 /// Why stable answered what another version should have.
-const FALLBACKS: [&str; 4] = ["refused", "expired", "failed", "breaker_open"];
+const FALLBACKS: [&str; 5] = [
+    "refused",
+    "expired",
+    "client_expired",
+    "failed",
+    "breaker_open",
+];
 
 /// Who saw that an answer wasn't finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,7 +103,7 @@ table! {
     VersionEnded:             "version_ended",            503, Unavailable,       Refused, Server;
     DeadlineBeforeInference:  "deadline_exceeded",        504, DeadlineExceeded,  Expired, Server;
     Deadline:                 "deadline_exceeded",        504, DeadlineExceeded,  Expired, Version;
-    ClientDeadline:           "client_deadline_exceeded", 504, DeadlineExceeded,  Expired, Caller;
+    ClientDeadline:           "client_deadline_exceeded", 504, DeadlineExceeded,  ClientExpired, Caller;
     InferenceFailed:          "inference_failed",         500, Internal,          Failed,  Version;
     InferencePanicked:        "inference_panicked",       500, Internal,          Failed,  Version;
     NonFinite:                "non_finite_output",        500, Internal,          Failed,  Version;
