@@ -1,4 +1,4 @@
-//! What is the same for every version of a model.
+//! Properties of a model that all its versions share.
 
 use crate::{metrics::Classes, store::ModelName};
 
@@ -7,8 +7,8 @@ use crate::{metrics::Classes, store::ModelName};
 pub struct Task {
     /// The model's name.
     pub name: ModelName,
-    /// Its classes, as they are counted.
+    /// Its class names in the metrics.
     pub classes: Classes,
-    /// The most nats that one answer's divergence counts where it is decided upon.
+    /// The largest divergence of one answer, in nats, where decisions use it.
     pub clip_nats: f64,
 }

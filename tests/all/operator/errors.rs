@@ -36,7 +36,7 @@ async fn refusals_name_the_next_command() {
         ),
         (
             "canary start v1 --share 1%",
-            &["v1 is the stable already", "next: stillhouse status"],
+            &["v1 is already the stable", "next: stillhouse status"],
         ),
         (
             "split --teacher 1%",
@@ -213,13 +213,13 @@ fn tokens_come_from_the_environment() {
             change,
             &[("STILLHOUSE_TOKEN", operator)],
             false,
-            "is the stable already",
+            "is already the stable",
         ),
         (
             change,
             &[("STILLHOUSE_OPERATOR_TOKEN", operator)],
             false,
-            "is the stable already",
+            "is already the stable",
         ),
     ] {
         let (success, text) = run(line, tokens);
