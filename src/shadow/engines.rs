@@ -1,4 +1,4 @@
-//! The shadow thread's own engines, one for each version that is compared.
+//! The shadow thread's own engines, one for each compared version.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,16 +19,17 @@ use crate::{
 /// Rows of one run at most, if the version's own batches aren't smaller.
 pub(super) const ROWS: usize = 16;
 
-/// The version's own measured batch size suits shadows too; larger batches would only occupy a core's caches for longer.
+/// The version's own measured batch size suits shadows too; larger batches would only occupy a core's caches for
+/// longer.
 fn most_rows(version: &Version) -> usize {
     let best = version.batching.policy.max_batch;
     ROWS.min(best).min(version.batch_limit()).max(1)
 }
 
-/// What became of one picture on one version.
+/// The result of one picture on one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Run {
-    /// There are scores.
+    /// Scores.
     Answered,
     /// The engine failed.
     Failed,
@@ -45,7 +46,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Begins a batch; the samples that this seat has answered live are answered already.
+    /// Starts a batch; samples that this seat has answered live already have their answer.
     pub(super) fn begin(&mut self, seat: &Seat, samples: &[Sample]) {
         self.classes = seat.version.manifest.output.classes;
         self.scores.clear();
@@ -87,7 +88,7 @@ pub(super) struct ShadowEngines {
     limits: Limits,
     durations: HistogramVec,
     priority: Priority,
-    /// Places in the batch of what is to be run.
+    /// Indices in the batch of the samples to be run.
     wanted: Vec<usize>,
 }
 
@@ -102,7 +103,7 @@ impl ShadowEngines {
         }
     }
 
-    /// Drops the engines of versions that fill no role.
+    /// Drops the engines of versions that have no role.
     pub(super) fn keep(&mut self, deployment: &Deployment) {
         let seated = |place: &Place| {
             let mut seats = deployment.seats();
@@ -111,7 +112,8 @@ impl ShadowEngines {
         self.places.retain(seated);
     }
 
-    /// Runs a version on every sample that it hasn't answered and that `goes_on` wants; `pause` comes before each run.
+    /// Runs a version on every sample that it hasn't answered and that `goes_on` accepts; calls `pause` before each
+    /// run.
     pub(super) fn run(
         &mut self,
         seat: &Arc<Seat>,
@@ -127,7 +129,7 @@ impl ShadowEngines {
         for rows in wanted.chunks(most_rows(&seat.version)) {
             pause();
             self.run_batch(seat, samples, rows, answers);
-            // One picture that an engine fails on must not take the answers of the others with it.
+            // One picture on which an engine fails must not lose the answers of the others.
             let failed =
                 |answers: &Answers| rows.iter().all(|row| answers.run(*row) == Run::Failed);
             if rows.len() > 1 && failed(answers) {
@@ -139,7 +141,7 @@ impl ShadowEngines {
         self.wanted = wanted;
     }
 
-    /// One run, and beside traffic a rest after it.
+    /// One run, followed by a pause while requests are answered.
     fn run_batch(
         &mut self,
         seat: &Arc<Seat>,
