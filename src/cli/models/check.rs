@@ -26,7 +26,7 @@ pub(in crate::cli) struct Check {
     source: Source,
 }
 
-/// What was checked, an engine or the files, and the outcome.
+/// What was checked, an engine or the files, and the result.
 struct Verdict {
     checked: String,
     found: Result<String, String>,
@@ -83,12 +83,12 @@ impl Check {
         let here = engines(&config.engine)?;
         for backend in Backend::compiled_in() {
             if !here.iter().any(|engine| engine.backend == *backend) {
-                eprintln!("skipped: {backend}, whose library isn't here");
+                eprintln!("skipped: {backend}, whose library wasn't found");
             }
         }
         if here.is_empty() {
             bail!(
-                "no engine is here: set engine.library or ORT_DYLIB_PATH, or build with --features tract"
+                "no engine is available: set engine.library or ORT_DYLIB_PATH, or build with --features tract"
             );
         }
         Ok(here)
