@@ -72,7 +72,7 @@ async fn after_an_early_answer_the_rest_of_the_body_is_read() {
 
 /// A body beyond the limit is refused by its head; its sender isn't cut off while it still sends.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_too_large_is_refused_and_its_sender_not_cut_off() {
+async fn a_body_that_is_too_large_is_refused_without_a_reset() {
     let server = TestServer::start(|config| config.requests.max_body_bytes = 1 << 20).await;
     let mut stream = TcpStream::connect(server.data).await.expect("connects");
     let part = vec![b'x'; 256 << 10];
@@ -111,7 +111,7 @@ async fn over_http2_an_early_answer_resets_nothing() {
     server.assert_well().await;
 }
 
-/// A full queue is known from the head: nobody waits for a body that would be refused.
+/// A full queue is known from the head: no request waits for a body that would be refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_before_the_body_has_come() {
     let (entered, entries) = mpsc::channel();
@@ -141,7 +141,8 @@ async fn a_full_queue_refuses_before_the_body_has_come() {
     let _entries = entries.await.expect("no panic").expect("the engine has it");
     let second = held(0);
     let mut stream = TcpStream::connect(server.data).await.expect("connects");
-    // Until the second stands in the queue, a head alone waits for its body; so each try is a connection of its own.
+    // Until the second request is in the queue, the head alone is accepted and waits for its body; so each try is a
+    // connection of its own.
     let refused = loop {
         send(
             &mut stream,
@@ -184,7 +185,7 @@ async fn bodies_share_one_budget_of_bytes() {
     .await;
     send(&mut half, &vec![b'x'; 80_000]).await;
     server.until(in_flight, 80_000.0).await;
-    // By its announcement, and by what has come of a body without one.
+    // Once by the announced length, and once by the bytes received of a body without one.
     let large = vec![b'y'; 30_000];
     server
         .predict(large.clone())

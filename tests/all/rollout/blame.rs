@@ -66,7 +66,7 @@ fn out_of_luck() -> Result<Vec<f32>, EngineError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_without_patience_is_refused_and_says_nothing() {
+async fn a_client_without_patience_is_refused_and_is_no_evidence() {
     let server = all_on_canary(always(0), always(1)).await;
     let form = json!({"instances": vec![vec![0.5; 16]; 64]}).to_string();
     for n in 0..20 {
@@ -88,7 +88,7 @@ async fn a_client_without_patience_is_refused_and_says_nothing() {
 
 /// The canary hangs, stable answers in the rest of a time that the client chose: that was too little to say anything.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_that_clients_choose_says_nothing() {
+async fn a_deadline_that_clients_choose_is_no_evidence() {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let hanging = gate.clone();
     let canary = scripted(move |input, rows| {
@@ -147,9 +147,9 @@ async fn a_caller_counts_once_and_without_a_key_a_picture_does() {
     assert_eq!(counts(&evidence(&server).await), (2, 2));
 }
 
-/// A tensor that no network survives is nobody's fault but its sender's.
+/// A tensor that every network fails on is only its sender's fault.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stable_fails_as_well_says_nothing() {
+async fn a_request_that_stable_fails_as_well_is_no_evidence() {
     let nan = |class| {
         scripted(move |input, rows| match is_marked(input) {
             true => Ok(vec![f32::NAN; rows * LABELS.len()]),
@@ -166,9 +166,9 @@ async fn what_stable_fails_as_well_says_nothing() {
     assert_eq!(counts(&evidence(&server).await), (0, 0));
 }
 
-/// After five failures the breaker spares the callers the canary: the requests that come then aren't its failures.
+/// After five failures the breaker opens: the requests that come then aren't the canary's failures.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
+async fn requests_stopped_by_the_breaker_are_no_evidence() {
     let canary = scripted(|input, rows| match is_marked(input) {
         true => out_of_luck(),
         false => Ok(favour(1, rows)),
@@ -183,7 +183,7 @@ async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
     }
     let open = "stillhouse_fallbacks_total{model=\"toy\",reason=\"breaker_open\",role=\"canary\",version=\"v2\"}";
     assert!(server.metric(open).await >= 20.0);
-    // A client that wants the canary by name closes its breaker again.
+    // A client that asks for the canary by name closes its breaker again.
     let pinned = server
         .post(
             "/predict",
@@ -204,7 +204,7 @@ async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
 
 /// Damaged and huge pictures are their senders' doing.
 #[tokio::test(flavor = "multi_thread")]
-async fn pictures_that_cannot_be_read_say_nothing() {
+async fn pictures_that_cannot_be_read_are_no_evidence() {
     let server = all_on_canary(always(0), always(1)).await;
     let whole = gray_png(SIDE, 9);
     for cut in 1..30 {

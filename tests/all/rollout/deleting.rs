@@ -52,7 +52,7 @@ async fn actions(server: &TestServer) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_that_cannot_be_written_down_removes_nothing() {
+async fn a_deletion_that_cannot_be_logged_removes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let versions = vec![("v1", always(0)), ("v2", always(1))];
     let server = TestServer::fleet_in(folder.path(), versions, |_| {}).await;
@@ -91,7 +91,7 @@ async fn a_deletion_that_cannot_be_written_down_removes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_cannot_be_written_down_leaves_nothing() {
+async fn an_upload_that_cannot_be_logged_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let versions = vec![("v1", always(0))];
     let server = TestServer::fleet_in(folder.path(), versions, |_| {}).await;
@@ -161,7 +161,7 @@ async fn a_version_deleted_while_it_is_loaded_is_not_deployed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_exchanged_while_it_is_loaded_is_not_deployed() {
+async fn a_version_replaced_while_it_is_loaded_is_not_deployed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (script, mut pause) = paused(1);
     let versions = vec![("v1", always(0)), ("v2", script)];
