@@ -12,7 +12,7 @@ const WARM: u64 = 20;
 
 const COUNTED: u64 = 100;
 
-/// Callgrind counts while this function runs: its name is told to it.
+/// Callgrind counts while this function runs: its name is passed to it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn stillhouse_counted(call: &mut &mut dyn FnMut()) {

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-/// How much more a piece may take before somebody has to say so.
+/// How much more a piece may take before the check fails.
 const TOLERANCE: f64 = 0.03;
 
 /// The counts that were written down.

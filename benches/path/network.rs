@@ -11,7 +11,7 @@ use stillhouse::{
     },
 };
 
-/// How many it tells apart.
+/// Number of its classes.
 pub const CLASSES: usize = 10;
 
 /// 28 × 28 gray, bytes / 255.

@@ -150,7 +150,7 @@ pub fn render() -> (f64, usize) {
             let of = &["m", version, role, class];
             predictions.with_label_values(of).inc();
         }
-        // The teacher is beside nobody.
+        // The teacher isn't compared with another version.
         if role != "teacher" {
             let of = ["m", version, role];
             families.resolve(of, &mut scope, &all, expected(1000), 2.0, role == "stable");

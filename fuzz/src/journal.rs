@@ -1,4 +1,5 @@
-//! The server's own state: `audit.jsonl` and `state.json`, as somebody who can write to the folder may have left them.
+//! The server's own state: `audit.jsonl` and `state.json`, as any process that can write to the folder may have left
+//! them.
 
 use std::fs;
 
