@@ -1,4 +1,4 @@
-//! A version of ten classes and 28 × 28 gray pixels, whatever its network.
+//! A version of ten classes and 28 × 28 gray pixels, for any network.
 
 use std::path::Path;
 
@@ -31,12 +31,12 @@ pub fn transform() -> Transform {
     }
 }
 
-/// One name a class.
+/// One name per class.
 pub fn labels() -> Vec<String> {
     (0..CLASSES).map(|class| format!("class {class}")).collect()
 }
 
-/// A network as the version `mlp/v1`, its input and output of these names.
+/// A network as the version `mlp/v1`, with these names of input and output.
 pub fn files(network: &Bytes, [input, output]: [&str; 2]) -> anyhow::Result<VersionFiles> {
     let manifest = Manifest {
         schema: SCHEMA,

@@ -16,7 +16,7 @@ pub fn start(models: &Path, engine: Backend, more: &[&str]) -> anyhow::Result<Se
         .arg("--models")
         .arg(models)
         .args(more)
-        // The configuration of the working directory is about other models.
+        // The configuration of the working directory is for other models.
         .current_dir(models);
     Server::start(command, &log.path().join("log"))
 }
