@@ -1,4 +1,4 @@
-//! Bodies: refused by their head where that is possible, within one budget, and read to their end after an early answer.
+//! Bodies: refused by their head if possible, within one budget, and read to their end after an early answer.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -45,7 +45,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     }
 }
 
-/// A client that writes on after it was refused, as proxies do, reads the answer and can go on with its connection.
+/// A client that continues to write after it was refused, as proxies do, reads the answer and can reuse its connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_early_answer_the_rest_of_the_body_is_read() {
     let server = TestServer::start(|_| ()).await;
@@ -70,7 +70,7 @@ async fn after_an_early_answer_the_rest_of_the_body_is_read() {
     assert!(answer(&mut stream).await.contains("200 OK"));
 }
 
-/// A body beyond the limit is refused by its head; its sender isn't cut off while it still sends.
+/// A body above the limit is refused by its head; its sender isn't disconnected while it still sends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_is_refused_without_a_reset() {
     let server = TestServer::start(|config| config.requests.max_body_bytes = 1 << 20).await;
@@ -93,7 +93,7 @@ async fn a_body_that_is_too_large_is_refused_without_a_reset() {
     assert_eq!(end.expect("closed in time").expect("an orderly end"), 0);
 }
 
-/// The same over HTTP/2: the stream isn't reset, and the connection's other streams go on.
+/// Over HTTP/2 the stream isn't reset either, and the connection's other streams continue.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_http2_an_early_answer_resets_nothing() {
     let server = TestServer::start(|config| config.requests.max_body_bytes = 1 << 20).await;
@@ -172,7 +172,7 @@ async fn a_full_queue_refuses_before_the_body_has_come() {
     }
 }
 
-/// All bodies together have one budget; what ends gives its bytes back.
+/// All bodies together have one budget; a request that ends frees its bytes.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_share_one_budget_of_bytes() {
     let server = TestServer::start(|config| config.requests.max_bytes_in_flight = 100_000).await;

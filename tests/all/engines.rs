@@ -1,4 +1,4 @@
-//! The same server on every engine that is here; versions that can't be trusted on none.
+//! The same server on every available engine; versions that fail a check run on none.
 
 use std::{fs, path::Path, sync::Arc};
 

@@ -16,7 +16,7 @@ use crate::{
     toy::{SIDE, gray_png},
 };
 
-/// Sends bytes as they are, reads until the server closes or has sent a whole head; gives up after 20 s.
+/// Sends bytes unchanged, reads until the server closes or has sent a whole head; gives up after 20 s.
 async fn raw(server: &TestServer, parts: &[&[u8]]) -> String {
     let mut stream = TcpStream::connect(server.data).await.expect("connects");
     for part in parts {

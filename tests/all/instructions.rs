@@ -1,4 +1,4 @@
-//! What `make check-instructions` decides by.
+//! The decisions of `make check-instructions`.
 
 #[path = "../../benches/instructions/kept.rs"]
 mod kept;

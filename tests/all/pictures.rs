@@ -1,4 +1,4 @@
-//! Bad pictures, as a client meets them: status and code; what decoding makes of good ones is tested beside the decoder.
+//! Bad pictures as a client sees them: status and code. The decoding of good ones is tested beside the decoder.
 
 use crate::{
     server::TestServer,

@@ -1,4 +1,4 @@
-//! The way of one request, and of many at once.
+//! One request, and many at once.
 
 use std::sync::{
     Arc, Mutex,

@@ -131,7 +131,7 @@ async fn the_printed_curl_works_and_sigterm_ends_with_0() {
     }
 }
 
-/// ONNX Runtime's library would open a data base of events there.
+/// ONNX Runtime's library would create a database of events there.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_to_the_users_home() {
     for backend in backends() {
@@ -227,7 +227,7 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
     while std::fs::exists(format!("/proc/{child}/exe")).is_ok_and(|there| there) {}
 }
 
-/// The process that another has started, once it runs a program of its own.
+/// A child process of another process, once it runs its own program.
 fn child_of(parent: u32) -> Option<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).ok()?;
     // Any of the server's threads may have started it.

@@ -40,7 +40,7 @@ impl Desk {
         desk
     }
 
-    /// With the version `pets/v1`.
+    /// A repository with the version `pets/v1`.
     fn with_version() -> Self {
         let desk = Self::new();
         let (code, _, errors) =
@@ -392,7 +392,7 @@ fn validation_pictures_become_the_reference() {
     }
 }
 
-/// A network that people use: SqueezeNet, in both precisions, names what is on two photographs.
+/// A widely used network: SqueezeNet, in both precisions, recognises two photographs.
 #[test]
 fn squeezenet_knows_a_cat_and_a_coffee() {
     let shared = std::env::var_os("STILLHOUSE_SHARED").map(PathBuf::from);

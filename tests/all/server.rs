@@ -16,10 +16,10 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::toy::{LABELS, SIDE, brightness, golden, gray_png, write, write_version};
 
-/// How long something that must come may take on a busy machine.
+/// How long an expected event may take on a busy machine.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Between two looks.
+/// Time between two checks.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Runs until dropped or stopped.
@@ -107,7 +107,7 @@ impl TestServer {
         Self::start_app(config, prepare).await
     }
 
-    /// Serves the model `toy` by its real network.
+    /// Serves the model `toy` with its real network.
     pub async fn real(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
         Self::built(Arc::new(stillhouse_engine::prepare), golden(), |config| {
             config.engine.backend = backend.to_string();
@@ -304,7 +304,7 @@ impl TestServer {
         assert_eq!(reply.json()["predictions"][0]["label"], "bright");
     }
 
-    /// Asks the server to end, without waiting.
+    /// Asks the server to stop, without waiting.
     pub fn begin_stop(&mut self) {
         let _ = self.stop.take().expect("once").send(());
     }
@@ -322,7 +322,7 @@ impl TestServer {
     }
 }
 
-/// An answer, read to its end.
+/// An answer, read completely.
 pub struct Reply {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,

@@ -38,7 +38,7 @@ fn every_version_is_good_on_every_available_engine() {
     );
 }
 
-/// The validation pictures as they are measured today are those of the manifests, so drift is measured against the same.
+/// Measured today, the validation pictures give the statistics in the manifests, so drift is measured against the same.
 #[test]
 fn every_version_knows_its_validation_pictures() {
     let pictures = Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz");

@@ -1,5 +1,5 @@
-//! The shipped canaries on trial beside the shipped teacher, with nobody's hand in it: the good one is promoted, each bad one
-//! is taken out.
+//! The shipped canaries, judged against the shipped teacher without an operator: the good one is promoted, each bad one
+//! is removed.
 
 use std::{fs, io::Cursor, path::Path};
 
@@ -87,7 +87,7 @@ async fn operators(server: &TestServer, method: &str, path: &str, body: Value) -
     reply.json()
 }
 
-/// Puts a version on trial and sends pictures until it is over; what was known then.
+/// Starts a canary and sends pictures until it has been decided; returns the last evidence.
 async fn trial(server: &TestServer, version: &str) -> Value {
     let order = json!({"version": version, "plan": "automatic"});
     operators(server, "POST", "/canary?force=true", order).await;

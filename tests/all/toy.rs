@@ -16,7 +16,7 @@ use stillhouse_engine::{
     },
 };
 
-/// Pixels a side.
+/// Pixels per side.
 pub const SIDE: u32 = 4;
 
 /// Dark is 0, bright is 255.
@@ -94,7 +94,7 @@ pub fn toy_manifest() -> Manifest {
     }
 }
 
-/// The same judgement as [`brightness`] as a real network: linear logits whose largest is the nearest class.
+/// The same classification as [`brightness`], as a real network: linear logits whose largest is the nearest class.
 pub fn network() -> Bytes {
     model(17, graph()).to_bytes()
 }

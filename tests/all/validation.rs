@@ -1,4 +1,4 @@
-//! Versions tried in a child process: the good ones pass, and nothing that a bad one does reaches this process.
+//! Versions validated in a child process: the good ones pass, and a bad one can't affect this process.
 
 use std::{
     fs,
@@ -60,7 +60,7 @@ fn real(settings: LoadingSettings) -> Validation {
     Validation::new(PROGRAM.into(), &settings)
 }
 
-/// Why `toy/v1` with this network, tampered with, is refused.
+/// The error for `toy/v1` with this network, tampered with.
 async fn refusal(backend: Backend, network: Bytes, tamper: impl FnOnce(&Path)) -> String {
     let folder = folder();
     write_network(folder.path(), network, golden());
@@ -72,7 +72,7 @@ async fn refusal(backend: Backend, network: Bytes, tamper: impl FnOnce(&Path)) -
     }
 }
 
-/// `toy/v1` under a failpoint of the child.
+/// Validates `toy/v1` under a failpoint of the child.
 async fn under(failpoint: &str, settings: LoadingSettings) -> Result<Validated, ValidationError> {
     let folder = folder();
     write(folder.path(), golden());
@@ -167,7 +167,7 @@ async fn a_panic_in_the_child_is_reported() {
     );
 }
 
-/// [`graph`] that first makes `numbers` numbers, and adds the largest of them, a zero, to its scores.
+/// [`graph`] that first creates `numbers` numbers, and adds the largest of them, a zero, to its scores.
 fn hungry(numbers: i64) -> GraphProto {
     let mut hungry = graph();
     hungry.node[1].output[0] = "scores".into();

@@ -1,4 +1,4 @@
-//! The rules themselves: what they must find, and what they must leave alone.
+//! Tests of the rules: what they must find, and what they must accept.
 
 use super::rules::{Table, violations, violations_in_crate, wrong_dependencies};
 
@@ -13,7 +13,8 @@ const TABLE: &str = "
 //! | 1     | [`strict`]          | `crates/strict-toml` |          |
 ";
 
-/// One case a line: file below src, code, and what must be found, in order; a file stands for the lines after it, too.
+/// One case per line: file below src, code, and the expected findings, in order; a file also applies to the lines after
+/// it.
 const CASES: &str = r##"
 http.rs         | use crate::{batch::{Batcher, policy}, metrics};                   |
 batch/worker.rs | use crate::batch::policy; use super::policy as same;              |
@@ -138,7 +139,10 @@ fn violations_are_found_and_nothing_else() {
         let found = violations(file, code, &table);
         assert_eq!(found.len(), expected.len(), "{case}\n{found:#?}");
         for (found, expected) in found.iter().zip(expected) {
-            assert!(found.contains(expected), "`{found}` must say `{expected}`");
+            assert!(
+                found.contains(expected),
+                "`{found}` must contain `{expected}`"
+            );
         }
     }
 }

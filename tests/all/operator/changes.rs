@@ -1,11 +1,11 @@
-//! Verbs that change who answers, and the way back that they print.
+//! Verbs that change which version answers, and the commands that they print to undo it.
 
 use serde_json::{Value, json};
 
 use super::{command, fails, json, paste, says, server};
 use crate::server::TestServer;
 
-/// Versions and shares, without what counts or remembers changes.
+/// Versions and shares, without the numbers that every change increases.
 fn who(view: &Value) -> Value {
     let part = |name: &str| view[name].clone();
     json!([
@@ -95,7 +95,7 @@ async fn every_change_prints_its_result_and_a_command_that_undoes_it() {
     }
 }
 
-/// Does it once more, for the next line to stand on.
+/// Runs it again, as the starting point for the next line.
 fn again(server: &TestServer, line: &str) {
     if line == "promote" {
         says(server, "canary start v2 --share 0");

@@ -1,4 +1,4 @@
-//! What a verb says when it can't: what was wrong, and the next thing to type.
+//! Errors of verbs: what was wrong, and the next command.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -92,7 +92,7 @@ async fn a_wrong_address_has_its_own_error() {
     }
 }
 
-/// A listener that takes connections and says nothing: the verb must end by itself.
+/// A listener that accepts connections and sends nothing: the verb must end by itself.
 #[test]
 fn a_silent_server_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -108,7 +108,7 @@ fn a_silent_server_times_out() {
     );
 }
 
-/// Reads a request to the end of its headers and answers it, or hangs up; returns its head.
+/// Reads a request to the end of its headers and answers it, or disconnects; returns its head.
 fn serve_one(listener: &TcpListener, answer: Option<&str>) -> String {
     let (mut stream, _) = listener.accept().expect("a client");
     let mut head = String::new();

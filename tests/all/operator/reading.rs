@@ -1,4 +1,4 @@
-//! Verbs that look, load, send and remove.
+//! Verbs that show, load, upload and remove.
 
 use std::{
     io::{BufRead, BufReader},

@@ -18,7 +18,7 @@ fn version(folder: &Path, model_bytes: Vec<u8>) -> String {
     folder.join("toy/v1").display().to_string()
 }
 
-/// What the server lists under a name.
+/// The server's list entry for a name.
 fn listed(server: &TestServer, name: &str) -> Option<Value> {
     let list = json(server, "versions");
     let versions = list["versions"].as_array().expect("versions");
@@ -75,7 +75,7 @@ async fn an_invalid_version_is_refused_and_leaves_nothing() {
     assert_eq!(listed(&server, "v4"), None);
 }
 
-/// The refusal comes while the client still sends.
+/// The refusal comes while the client is still sending.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_is_too_large_gets_that_error() {
     let always = Scripted::new((SIDE * SIDE) as usize, LABELS.len(), |_, rows| {

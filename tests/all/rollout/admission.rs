@@ -1,4 +1,4 @@
-//! Who is let in to the admin plane.
+//! Which requests the admin plane admits.
 
 use serde_json::{Value, json};
 use stillhouse::{app::App, config::Config};

@@ -1,4 +1,4 @@
-//! What callers can produce at will is no evidence against a canary.
+//! Failures that callers can produce at will are no evidence against a canary.
 
 use std::{
     sync::{Arc, Condvar, Mutex},
@@ -14,7 +14,7 @@ use crate::{
     toy::{LABELS, SIDE, gray_png, png},
 };
 
-/// Pictures of a test's own begin with this luma; rehearsals never do.
+/// The tests' pictures begin with this luma; those of examinations never do.
 const MARK: u8 = 7;
 
 /// The nth of many different pictures on which an engine misbehaves.
@@ -30,7 +30,7 @@ fn is_marked(input: &[f32]) -> bool {
         .any(|row| (row[0] - f32::from(MARK) / 255.0).abs() < 1e-4 && row[1] != row[0])
 }
 
-/// A server whose whole traffic goes to the canary `v2`, with `v1` behind it.
+/// A server whose whole traffic goes to the canary `v2`, with `v1` as its fallback.
 async fn all_on_canary(stable: Scripted, canary: Scripted) -> TestServer {
     let server = TestServer::fleet(vec![("v1", stable), ("v2", canary)], |config| {
         config.batch.queue = 128;
@@ -44,7 +44,7 @@ async fn all_on_canary(stable: Scripted, canary: Scripted) -> TestServer {
     server
 }
 
-/// What the judge has seen, once it has seen one more answer of the canary than before.
+/// The judge's evidence, once it includes one more answer of the canary than before.
 async fn evidence(server: &TestServer) -> Value {
     let answers = |view: &Value| view["on_trial"]["step_answers"].as_u64();
     let before = server
@@ -86,7 +86,7 @@ async fn a_client_without_patience_is_refused_and_is_no_evidence() {
     );
 }
 
-/// The canary hangs, stable answers in the rest of a time that the client chose: that was too little to say anything.
+/// The canary hangs, stable answers in the rest of a time that the client chose: that time was too short to count.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_clients_choose_is_no_evidence() {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
@@ -202,7 +202,7 @@ async fn requests_stopped_by_the_breaker_are_no_evidence() {
     );
 }
 
-/// Damaged and huge pictures are their senders' doing.
+/// Damaged and huge pictures are their senders' fault.
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_that_cannot_be_read_are_no_evidence() {
     let server = all_on_canary(always(0), always(1)).await;

@@ -1,4 +1,4 @@
-//! What happens to the models, as server-sent events.
+//! Changes of the models, as server-sent events.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A canary fails at its own cost.
+//! When a canary fails, callers still get an answer.
 
 use std::{
     sync::{Arc, Condvar, Mutex},
@@ -14,7 +14,7 @@ use crate::{
     toy::{SIDE, gray_png, png},
 };
 
-/// A server whose whole traffic goes to a canary `v2`, with `v1` behind it.
+/// A server whose whole traffic goes to a canary `v2`, with `v1` as its fallback.
 async fn all_on_canary(canary: Scripted, fallback_after_ms: u64) -> TestServer {
     let server = TestServer::fleet(vec![("v1", always(0)), ("v2", canary)], |config| {
         config.routing.fallback_after_ms = fallback_after_ms;

@@ -221,7 +221,7 @@ async fn a_version_that_appears_gets_its_configured_role() {
     }
 }
 
-/// What the command `tar` makes of a version's directory.
+/// An archive of a version's directory, made by the command `tar`.
 pub fn packed(folder: &Path) -> Vec<u8> {
     let tar = Command::new("tar")
         .arg("-C")

@@ -1,4 +1,4 @@
-//! What was deployed outlives the process; what can't be written down isn't done.
+//! A deployment outlives the process; an order that can't be logged isn't carried out.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn versions() -> Vec<(&'static str, Scripted)> {
     vec![("v1", always(0)), ("v2", always(1)), ("v3", always(2))]
 }
 
-/// What must be the same before and after.
+/// The part of the deployment that must be the same before and after.
 async fn deployment(server: &TestServer) -> Value {
     let mut deployment = server.deployment().await;
     for key in ["seats", "sample_ratio_log_e"] {

@@ -1,4 +1,4 @@
-//! Who answers whom.
+//! Which version answers which caller.
 
 use std::collections::HashMap;
 

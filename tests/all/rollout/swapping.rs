@@ -1,4 +1,4 @@
-//! The headline: promote and roll back under load, nothing lost, no answer that contradicts its version.
+//! The main promise: promote and roll back under load; nothing is lost, and no answer contradicts its version.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! Canaries on trial, with nobody's hand in it, and with somebody's.
+//! Canaries that are judged, without an operator and with one.
 
 use serde_json::{Value, json};
 use stillhouse::{config::Config, rollout::Share};
@@ -10,7 +10,7 @@ use crate::{
     toy::LABELS,
 };
 
-/// A ramp that is over as soon as the evidence is there.
+/// A ramp that ends as soon as there is enough evidence.
 fn hasty(config: &mut Config) {
     config.judge.soak_seconds = 0;
     config.judge.step_pairs = 10;
@@ -170,7 +170,7 @@ async fn an_overconfident_canary_is_detected_by_divergence() {
     );
 }
 
-/// Three answers that aren't finite end it, though it is dark.
+/// Three answers that aren't finite end a canary, even a dark one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_answers_nan_is_stopped_at_once() {
     let nan = scripted(|input, rows| match is_rehearsal(&input[..16]) {
@@ -189,7 +189,8 @@ async fn a_canary_that_answers_nan_is_stopped_at_once() {
     assert!(server.metric(series).await >= 3.0);
 }
 
-/// A canary that errs live is booked its errors though stable answers, and goes without any teacher's word.
+/// A canary that fails live requests gets these errors counted although stable answers, and is removed without evidence
+/// from the teacher.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_fails_live_requests_is_removed() {
     let failing = scripted(|input, rows| match is_rehearsal(&input[..16]) {
@@ -216,7 +217,7 @@ async fn a_canary_that_fails_live_requests_is_removed() {
     );
 }
 
-/// Manual: the judge says what it would do, and does nothing. Automatic again: it does.
+/// Manual: the judge reports what it would do, and does nothing. Automatic again: it acts.
 #[tokio::test(flavor = "multi_thread")]
 async fn advice_is_only_advice() {
     let bad = by_number(|_| 1);
@@ -254,7 +255,7 @@ async fn advice_is_only_advice() {
     assert_eq!(view["last"]["ending"], "taken out");
 }
 
-/// What a restart has lost may have been unfavourable: a canary goes no further, but a bad one still goes.
+/// Evidence lost at a restart may have been unfavourable: a canary doesn't advance, but a bad one is still removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_no_evidence_for_a_canary_counts() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -306,7 +307,7 @@ async fn after_a_restart_no_evidence_for_a_canary_counts() {
     assert_eq!(history(&server).await[0]["actor"], "judge");
 }
 
-/// Another teacher means other pairs: what was found beside the old one is not forgotten in the canary's favour.
+/// Another teacher means other pairs: the evidence from the old teacher must not be dropped in the canary's favour.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_teacher_begins_a_new_trial() {
     let versions = vec![("v1", always(0)), ("v2", always(0)), ("u", always(0))];

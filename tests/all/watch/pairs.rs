@@ -1,4 +1,4 @@
-//! What is compared, and what comes out.
+//! What is compared, and the results.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ async fn every_answer_is_compared_and_counted_correctly() {
     assert_eq!(role["predictions"], Value::Null);
 }
 
-/// Whoever answers, the two others are run; the picture is the same.
+/// Whichever role answers, the two others are run; the picture is the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_roles_are_sampled_alike() {
     let canary = by_number(|n| usize::from(n % 2 == 0));
@@ -152,7 +152,7 @@ async fn the_rate_is_the_sampled_part_and_zero_samples_nothing() {
     }
 }
 
-/// A teacher that reads larger pictures gets its own pixels of the same picture; numbers are one network's alone.
+/// A teacher that reads larger pictures gets its own pixels of the same picture; tensors fit only one network.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_reads_the_picture_by_its_own_transform() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -197,7 +197,8 @@ async fn each_role_reads_the_picture_by_its_own_transform() {
     assert_eq!(server.metric(PAIRS).await, 20.0);
 }
 
-/// What the reference promised is beside what is seen: a mix that moved is an alarm, and says which class.
+/// The report shows the reference's values beside the measured ones: a distribution that moved is an alarm, and the
+/// class is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shift_of_the_predictions_names_its_classes() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -275,7 +276,7 @@ async fn a_shift_of_the_predictions_names_its_classes() {
     assert_eq!(server.metric(ratio).await, 0.8);
 }
 
-/// After a promotion somebody still looks: a stable version that goes bad is an alarm of the detector.
+/// After a promotion stable is still watched: a stable version that becomes worse raises the detector's alarm.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stable_version_that_goes_bad_is_detected() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -316,7 +317,7 @@ async fn a_stable_version_that_goes_bad_is_detected() {
     assert_eq!(alarm(&after), true, "{after:#}");
 }
 
-/// What was loaded goes; so do its series, in every role.
+/// When a version is unloaded, its series end, in every role.
 #[tokio::test(flavor = "multi_thread")]
 async fn series_end_with_their_version() {
     let server = beside_teacher(

@@ -1,4 +1,4 @@
-//! Teachers that fail, hang or lie: answers are unaffected, and what is missing is seen.
+//! Teachers that fail, hang or answer wrongly: answers are unaffected, and missing pairs are visible.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -91,7 +91,7 @@ async fn a_teacher_that_hangs_starves_only_the_shadows() {
     gate.1.notify_all();
 }
 
-/// A dark canary that no teacher watches is held, and says why.
+/// A dark canary without a teacher is held, and the reason is reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_teacher_a_canary_is_held() {
     let server = TestServer::fleet(vec![("v1", always(0)), ("v2", always(0))], |config| {
@@ -146,7 +146,7 @@ async fn a_teacher_with_other_labels_or_another_role_is_refused() {
     assert_eq!(reply.status, 409, "{}", reply.text);
 }
 
-/// A student's engine that fails on some pictures of a batch fails on those alone.
+/// If a student's engine fails on some pictures of a batch, only those fail.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_poisoned_picture_fails_alone() {
     let canary =
