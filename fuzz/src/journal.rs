@@ -5,10 +5,11 @@ use std::fs;
 
 use stillhouse::control::journal::{Journal, verify};
 
-/// Between the two files in one input.
+/// Separates the two files in one input.
 const SEPARATOR: u8 = 0;
 
-/// Recovers from `audit.jsonl`, a zero byte, `state.json`; the second file may be missing. What was repaired must be readable.
+/// Recovers from `audit.jsonl`, a zero byte, `state.json`; the second file may be missing. A repaired log must be
+/// readable.
 pub(crate) fn recover(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
