@@ -76,7 +76,7 @@ impl Answers {
     }
 }
 
-struct Place {
+struct ShadowEngine {
     seat: Arc<Seat>,
     engine: Option<Box<dyn Engine>>,
     duration: Histogram,
@@ -84,7 +84,7 @@ struct Place {
 
 /// Built, run and dropped on this thread.
 pub(super) struct ShadowEngines {
-    places: Vec<Place>,
+    engines: Vec<ShadowEngine>,
     limits: Limits,
     durations: HistogramVec,
     priority: Priority,
@@ -95,7 +95,7 @@ pub(super) struct ShadowEngines {
 impl ShadowEngines {
     pub(super) fn new(limits: Limits, durations: HistogramVec, priority: Priority) -> Self {
         Self {
-            places: Vec::new(),
+            engines: Vec::new(),
             limits,
             durations,
             priority,
@@ -105,11 +105,11 @@ impl ShadowEngines {
 
     /// Drops the engines of versions that have no role.
     pub(super) fn keep(&mut self, deployment: &Deployment) {
-        let seated = |place: &Place| {
+        let seated = |engine: &ShadowEngine| {
             let mut seats = deployment.seats();
-            seats.any(|seat| Arc::ptr_eq(&place.seat.version, &seat.version))
+            seats.any(|seat| Arc::ptr_eq(&engine.seat.version, &seat.version))
         };
-        self.places.retain(seated);
+        self.engines.retain(seated);
     }
 
     /// Runs a version on every sample that it hasn't answered and that `goes_on` accepts; calls `pause` before each
@@ -160,12 +160,12 @@ impl ShadowEngines {
         rows: &[usize],
         answers: &mut Answers,
     ) {
-        let place = self.place(seat);
-        let place = &mut self.places[place];
+        let index = self.index_of(seat);
+        let shadow = &mut self.engines[index];
         let limits = &self.limits;
         let begun = Instant::now();
         let run = catch_unwind(AssertUnwindSafe(|| {
-            let engine = match &mut place.engine {
+            let engine = match &mut shadow.engine {
                 Some(engine) => engine,
                 none => {
                     let most = most_rows(&seat.version);
@@ -192,25 +192,25 @@ impl ShadowEngines {
         }));
         if run.is_err() {
             // An engine that panicked is not used again; dropping it may panic as well.
-            let broken = place.engine.take();
+            let broken = shadow.engine.take();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
         }
-        place.duration.observe(begun.elapsed().as_secs_f64());
+        shadow.duration.observe(begun.elapsed().as_secs_f64());
     }
 
-    /// A version has one engine here, whatever its role.
-    fn place(&mut self, seat: &Arc<Seat>) -> usize {
-        let mut places = self.places.iter();
-        let known = places.position(|place| Arc::ptr_eq(&place.seat.version, &seat.version));
+    /// The index of the version's engine. A version has one engine here, whatever its role.
+    fn index_of(&mut self, seat: &Arc<Seat>) -> usize {
+        let mut engines = self.engines.iter();
+        let known = engines.position(|engine| Arc::ptr_eq(&engine.seat.version, &seat.version));
         known.unwrap_or_else(|| {
             let version = &seat.version;
             let of = &[version.model.as_str(), version.name.as_str()];
-            self.places.push(Place {
+            self.engines.push(ShadowEngine {
                 seat: seat.clone(),
                 engine: None,
                 duration: version.series().series(&self.durations, of),
             });
-            self.places.len() - 1
+            self.engines.len() - 1
         })
     }
 }
