@@ -53,14 +53,14 @@ impl From<BodyError> for ApiError {
 
 /// An error's row in the table: its HTTP status and its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct HttpStatusRow {
     /// The status.
     pub status: StatusCode,
     /// For programs and counters.
     pub code: &'static str,
 }
 
-impl From<ErrorKind> for Row {
+impl From<ErrorKind> for HttpStatusRow {
     fn from(kind: ErrorKind) -> Self {
         Self {
             status: StatusCode::from_u16(kind.http_status())
@@ -75,7 +75,7 @@ impl ApiError {
     pub const PANICKED: Self = Self::Predict(PredictError::Panicked);
 
     /// Status and code of everything that isn't a prediction; predictions have those of [`ErrorKind`].
-    pub fn row(&self) -> Row {
+    pub fn row(&self) -> HttpStatusRow {
         use StatusCode as S;
         let (status, code) = match self {
             Self::Predict(error) => return error.kind().into(),
@@ -85,7 +85,7 @@ impl ApiError {
             Self::Admin(error) => admin(error),
             Self::Control(error) => control(error),
         };
-        Row { status, code }
+        HttpStatusRow { status, code }
     }
 
     /// Logs the error where it is handled: the server's failures as errors, refusals as debug events for client
@@ -94,7 +94,7 @@ impl ApiError {
         if let Self::Predict(error) = self {
             return error.log(id.as_str());
         }
-        let Row { status, code } = self.row();
+        let HttpStatusRow { status, code } = self.row();
         // The text may contain what a client sent: Debug escapes line ends and control characters.
         let error = format!("{:?}", self.to_string());
         if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -106,7 +106,7 @@ impl ApiError {
 
     /// The text for the client.
     pub fn problem(&self, request_id: &str) -> Problem {
-        let Row { status, code } = self.row();
+        let HttpStatusRow { status, code } = self.row();
         let detail = match self {
             Self::Predict(error) => error.public_detail(),
             other => other.to_string(),
