@@ -21,7 +21,7 @@ struct Line {
 }
 
 /// One step, for programs.
-struct Step {
+struct DrillStep {
     title: &'static str,
     started: Instant,
     /// Commands, traffic and findings, in order.
@@ -31,7 +31,7 @@ struct Step {
 pub(super) struct Narration {
     json: bool,
     wait: bool,
-    steps: Vec<Step>,
+    steps: Vec<DrillStep>,
 }
 
 impl Narration {
@@ -53,7 +53,7 @@ impl Narration {
                 anyhow::bail!("the drill was ended from the keyboard");
             }
         }
-        self.steps.push(Step {
+        self.steps.push(DrillStep {
             title,
             started: Instant::now(),
             done: Vec::new(),

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Check {
 }
 
 /// What was checked, an engine or the files, and the result.
-struct Verdict {
+struct EngineCheck {
     checked: String,
     found: Result<String, String>,
 }
@@ -47,18 +47,18 @@ impl Check {
         let mut rows = Vec::new();
         for (model, directory) in directories {
             let version = directory.version;
-            let verdicts = verdicts(
+            let engine_checks = engine_checks(
                 directory
                     .manifest
                     .and_then(|_| repository.read(&model, &version)),
                 &engines,
             );
-            good &= is_good(&verdicts);
+            good &= is_good(&engine_checks);
             if self.source.json {
-                let checks: Vec<Value> = verdicts.iter().map(Verdict::to_json).collect();
-                rows.push(json!({"model": model, "version": version, "good": is_good(&verdicts), "checks": checks}));
+                let checks: Vec<Value> = engine_checks.iter().map(EngineCheck::to_json).collect();
+                rows.push(json!({"model": model, "version": version, "good": is_good(&engine_checks), "checks": checks}));
             } else {
-                let texts: Vec<String> = verdicts.iter().map(Verdict::to_text).collect();
+                let texts: Vec<String> = engine_checks.iter().map(EngineCheck::to_text).collect();
                 println!("{model}/{version}: {}", texts.join("; "));
             }
         }
@@ -95,9 +95,12 @@ impl Check {
     }
 }
 
-fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -> Vec<Verdict> {
+fn engine_checks(
+    read: Result<VersionFiles, StoreError>,
+    engines: &[EngineOptions],
+) -> Vec<EngineCheck> {
     match read {
-        Err(error) => vec![Verdict {
+        Err(error) => vec![EngineCheck {
             checked: "files".into(),
             found: Err(error.to_string()),
         }],
@@ -105,7 +108,7 @@ fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -
             .iter()
             .map(|engine| {
                 let found = preflight(&files, engine, &prepare, Priority::Foreground);
-                Verdict {
+                EngineCheck {
                     checked: engine.backend.to_string(),
                     found: found.map_err(|error| error.to_string()),
                 }
@@ -114,11 +117,11 @@ fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -
     }
 }
 
-fn is_good(verdicts: &[Verdict]) -> bool {
-    verdicts.iter().all(|verdict| verdict.found.is_ok())
+fn is_good(engine_checks: &[EngineCheck]) -> bool {
+    engine_checks.iter().all(|check| check.found.is_ok())
 }
 
-impl Verdict {
+impl EngineCheck {
     fn to_json(&self) -> Value {
         match &self.found {
             Ok(engine) => json!({"checked": self.checked, "good": true, "engine": engine}),
