@@ -170,8 +170,8 @@ impl<S: Sample> Batcher<S> {
     /// Starts the workers and waits until each has built its engine. They start all together or, while requests are
     /// answered, one after the other, at low priority where that is allowed and with pauses in between. `of` names
     /// model and version; the series end with `series`.
-    /// |
-    /// |# Errors
+    ///
+    /// # Errors
     /// The error of the first worker that could not start.
     pub fn start(
         blueprint: &Arc<dyn Blueprint>,

@@ -1,7 +1,7 @@
 //! Predictions without a protocol: inputs and options go in, predictions or typed errors come out.
 //!
 //! ```text
-//! |front: head    --Serving::admit-->  Admitted   or refused: a full queue, too many bytes in flight, a role without a version
+//! front: head    --Serving::admit-->  Admitted   or refused: a full queue, too many bytes in flight, a role without a version
 //! front: body    --Intake::reserve / decompress / run-->  inputs
 //! front: inputs  --Admitted::predict-->  Prediction, or PredictError
 //! ```

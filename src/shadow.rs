@@ -1,7 +1,7 @@
 //! A sample of the live requests, run again on the other roles for comparison only: pairs for drift and judge.
 //!
 //! ```text
-//! |answer --offer--> bounded queue --one thread a model, low priority--> teacher, stable, canary --> counters, differences
+//! answer --offer--> bounded queue --one thread a model, low priority--> teacher, stable, canary --> counters, differences
 //! ```
 //!
 //! The thread has its own engines for the versions of the current deployment and runs under `SCHED_IDLE`: it computes

@@ -2,12 +2,12 @@
 //!
 //! Any client may send requests, so events that one caller can produce at will are no evidence by their number:
 //!
-//! |- a request counts once, however many inputs it contains, and with the time of its fastest input;
-//! |- a failure counts only if the version had the time that the server's configuration gives it, and only once per
-//! |  caller (or per input, for callers without a key);
-//! |- a failure of a version that has stable as its fallback counts only if stable then answered the same input;
-//! |- damaged or huge pictures, deadlines that clients choose, clients that leave, and requests that the breaker did not let
-//! |  through to the version don't count.
+//! - a request counts once, however many inputs it contains, and with the time of its fastest input;
+//! - a failure counts only if the version had the time that the server's configuration gives it, and only once per
+//!   caller (or per input, for callers without a key);
+//! - a failure of a version that has stable as its fallback counts only if stable then answered the same input;
+//! - damaged or huge pictures, deadlines that clients choose, clients that leave, and requests that the breaker did not let
+//!   through to the version don't count.
 
 use std::time::Instant;
 
