@@ -1,14 +1,14 @@
-//! The pure pieces of a prediction's way, in instructions: a regression shows on the noisiest machine.
+//! The pure steps of a prediction, in instructions: a regression is visible even on a noisy machine.
 //!
-//! `make check-instructions` counts and compares with benches/instructions/kept.toml; `make instructions` writes that file
-//! anew. Both build this in the profile that the Makefile says: our crate optimised as for release, as one unit and without
-//! incremental compilation, so that nothing depends on what was built before; dependencies as for the tests, which are there
-//! already.
+//! `make check-instructions` counts and compares with benches/instructions/kept.toml; `make instructions` rewrites that
+//! file. Both build this in the profile given in the Makefile: the crate optimised as for release, as one unit and
+//! without incremental compilation, so that earlier builds have no effect; dependencies as for the tests, which are
+//! built already.
 //!
-//! What is counted is what valgrind's emulated processor executes: it has AVX2 and no AVX-512 whatever the machine, hence
-//! glibc and the decoders choose the same variants everywhere. The environment is emptied, since its size moves the stack;
-//! keys and pictures are fixed, and the split's hash has a fixed key. Each piece is counted in a process of its own, over
-//! calls that follow some uncounted ones: what only the first call pays isn't in it.
+//! The counts are those of valgrind's emulated processor, which has AVX2 and no AVX-512 on every machine, so glibc and
+//! the decoders choose the same variants everywhere. The environment is emptied, since its size moves the stack; keys
+//! and pictures are fixed, and the split's hash has a fixed key. Each piece is counted in its own process, over calls
+//! that follow some uncounted ones: the cost of a first call is not included.
 
 #[path = "instructions/callgrind.rs"]
 mod callgrind;
@@ -30,7 +30,7 @@ use kept::Kept;
 
 #[derive(Parser)]
 struct Flags {
-    /// Write the counts down instead of comparing them.
+    /// Write the counts to the file instead of comparing them.
     #[arg(long)]
     update: bool,
     /// Call this piece: for valgrind.
@@ -50,10 +50,10 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if cfg!(debug_assertions) || flags.bench {
-        bail!("this build can't be compared with what is kept\nnext: make check-instructions");
+        bail!("this build can't be compared with the kept counts\nnext: make check-instructions");
     }
     if !avx2() {
-        println!("skipped: what is kept was counted on x86-64 with AVX2");
+        println!("skipped: the kept counts were counted on x86-64 with AVX2");
         return Ok(ExitCode::SUCCESS);
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions/kept.toml");
@@ -72,7 +72,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let kept: Kept = toml::from_str(&text).with_context(|| path.display().to_string())?;
     if kept.compiler != compiler {
         println!(
-            "skipped: what is kept was counted with {}, this is {compiler}\nnext: make instructions",
+            "skipped: the kept counts were counted with {}, this is {compiler}\nnext: make instructions",
             kept.compiler
         );
         return Ok(ExitCode::SUCCESS);
@@ -81,7 +81,7 @@ fn main() -> anyhow::Result<ExitCode> {
     compared.iter().for_each(|one| println!("{one}"));
     if compared.iter().any(kept::Compared::is_bad) {
         println!(
-            "next: find what was added, or `make instructions` and say in the commit why it is worth it"
+            "next: find what was added, or `make instructions` and explain in the commit why it is worth it"
         );
         return Ok(ExitCode::FAILURE);
     }

@@ -1,6 +1,6 @@
-//! The pure pieces of a prediction's way, in time: `cargo bench --bench path [-- NAME]`.
+//! The pure steps of a prediction, in time: `cargo bench --bench path [-- NAME]`.
 //!
-//! In instructions, which a noisy machine doesn't change: `make instructions` (benches/instructions.rs).
+//! For instructions, which a noisy machine doesn't change: `make instructions` (benches/instructions.rs).
 
 #[path = "path/network.rs"]
 mod network;

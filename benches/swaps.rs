@@ -1,13 +1,14 @@
-//! What changing the deployment costs those who are being answered.
+//! What a change of the deployment costs the requests in progress.
 //!
 //! `cargo bench --bench swaps [-- --engine tract] [--seconds 3] [--rounds 7] [--json]`
 //!
-//! The real binary serves models/fashion to 64 connections from this process. First at full load, while about 100 rollbacks
-//! to and fro go through it and other clients hang up on it: every body is compared with what the version that it names
-//! answers. Then at 40 % of that load, latency counted from when a request was due: untouched, with the same rollbacks, and
-//! while versions are loaded (in a child process first, then examined and warmed here) and unloaded: two take turns, so that
-//! one is on its way in at every moment. The three alternate in one run; read the ratios, and how far the rounds lie apart,
-//! which says how quiet the machine was. Then memory over load-swap-unload rounds, and the cost of a route.
+//! The real binary serves models/fashion to 64 connections from this process. First at full load, during about 100
+//! rollbacks back and forth and with other clients that disconnect: every body is compared with the answers of the
+//! version that it names. Then at 40 % of that load, with latency counted from when a request was due: without changes,
+//! with the same rollbacks, and while versions are loaded (first in a child process, then examined and warmed up here)
+//! and unloaded: two take turns, so that one is being loaded at every moment. The three alternate in one run; read the
+//! ratios, and the spread of the rounds, which shows how quiet the machine was. Then memory over rounds of load, swap
+//! and unload, and the cost of a route.
 
 #[path = "swaps/expected.rs"]
 mod expected;
@@ -46,14 +47,14 @@ use operator::Operator;
 use process::Server;
 
 const CONNECTIONS: usize = 64;
-/// Of what the server answers at most.
+/// Fraction of the highest load that the server answers.
 const PACE: f64 = 0.4;
-/// In the time of one load.
+/// Rollbacks during one load.
 const SWAPS: usize = 100;
 const LOADS: usize = 100;
-/// Of the same architecture as what answers.
+/// Of the same architecture as the version that answers.
 const LOADED: [&str; 2] = ["bad-overconfident", "bad-nan"];
-/// The rounds after which memory is taken for the first time.
+/// The round after which memory is first measured.
 const FIRST_LOADS: usize = 5;
 
 #[derive(Parser)]
@@ -96,7 +97,7 @@ fn main() -> anyhow::Result<()> {
     )?;
     let time = Duration::from_secs_f64(flags.seconds);
 
-    // Of the same architecture as s1, so that only the swap differs and not what is swapped.
+    // Of the same architecture as s1, so that only the swap matters and not the swapped version.
     operator.order(
         "POST",
         "canary",
@@ -120,7 +121,7 @@ fn main() -> anyhow::Result<()> {
     let load_seconds = Mutex::new(Vec::new());
     let load_two = || {
         for version in LOADED {
-            // Long since, as the other one was loaded meanwhile.
+            // It has been unloaded long ago, as the other one was loaded meanwhile.
             workers::wait_for_the_last(server.id(), version)?;
             let begun = Instant::now();
             operator.load(version)?;
@@ -134,11 +135,11 @@ fn main() -> anyhow::Result<()> {
         Ok(())
     };
 
-    // As much as is answered: what is lost or wrong would be so here.
+    // At full load: lost or wrong answers would show here.
     let full = measure(None)?;
     let (swaps, hangups, _) = beside(swap, || hang_up(&server, &request), &|| measure(None))?;
-    // Where every core is busy, a queue that drains beside its successor makes each other's latency: what a swap itself
-    // costs is seen where there is room.
+    // When every core is busy, a queue that drains beside its successor adds to the latency of both: the cost of a swap
+    // itself is visible only with free capacity.
     let pace = Some(full.per_second * PACE);
     let mut paced_swaps = 0;
     let mut rows = Vec::new();
@@ -212,7 +213,7 @@ fn median(values: &[f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Measures while one thread repeats `first` and another `second`; how often each was done, and the load.
+/// Measures while one thread repeats `first` and another `second`; returns how often each was done, and the load.
 fn beside(
     first: impl Fn() -> anyhow::Result<()> + Sync,
     second: impl Fn() -> anyhow::Result<()> + Sync,

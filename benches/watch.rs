@@ -1,12 +1,13 @@
-//! What watching costs: a pair, `/metrics`, and the answers beside which it is done.
+//! What watching costs: one pair, `/metrics`, and its effect on the answers.
 //!
 //! `cargo bench --bench watch [-- --engine tract] [--seconds 4] [--rounds 5] [--json]`
 //!
-//! Two real servers with models/fashion and its teacher: one compares nothing, one compares every answer, without a budget
-//! and without a cool-down, so that the one picture that is sent counts as often as it comes. Both get the same requests in
-//! alternation: from one caller who thinks for four milliseconds in between, so that every answer can be compared (spare); over
-//! 32 connections three tenths of what the servers can answer, where the teacher would need more than what is left (crowded,
-//! latency counted from when a request was due); and as much as they answer (full). Read the ratios.
+//! Two real servers with models/fashion and its teacher: one compares nothing, one compares every answer, without a
+//! budget and without a cool-down, so that the only picture sent counts every time. Both get the same requests in
+//! turns: from one caller who waits four milliseconds in between, so that every answer can be compared (spare); over 32
+//! connections three tenths of what the servers can answer, where the teacher would need more than the remaining
+//! capacity (crowded, with latency counted from when a request was due); and as much as they answer (full). Read the
+//! ratios.
 
 #[path = "watch/pair.rs"]
 mod pair;
@@ -25,15 +26,15 @@ use stillhouse_engine::Backend;
 
 use pair::Counting;
 use process::Server;
-use think::Answered;
+use think::LoadResult;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
 const CONNECTIONS: usize = 32;
-/// Leaves room for the teacher, which takes about a millisecond.
+/// Leaves time for the teacher, which takes about a millisecond.
 const THINKING: Duration = Duration::from_millis(4);
-/// Of what the server answers at most.
+/// Fraction of the highest load that the server answers.
 const CROWDED: f64 = 0.3;
 
 #[derive(Parser)]
@@ -114,7 +115,7 @@ fn main() -> anyhow::Result<()> {
         Ok((load, per_second))
     };
     let full = measure(&without, None)?.0.per_second;
-    let think = |watched: &Watched| -> anyhow::Result<(Answered, f64)> {
+    let think = |watched: &Watched| -> anyhow::Result<(LoadResult, f64)> {
         let before = pairs(&watched.server)?;
         let answered = think::run(watched.server.address, &request, THINKING, time)?;
         let pairs = pairs(&watched.server)? - before;

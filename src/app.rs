@@ -1,4 +1,4 @@
-//! The composition root: from a configuration to a server that answers; the only module that names every other.
+//! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ use crate::{
     version::{Launcher, Prepare},
 };
 
-/// A server that is loaded and bound, and not yet answering.
+/// A server that is loaded and bound, and doesn't answer yet.
 pub struct App {
     plane: Arc<DataPlane>,
     data: Listener,
@@ -39,23 +39,24 @@ pub struct App {
     drain: Duration,
     events: Arc<EventLog>,
     tasks: Supervisor,
-    /// Looks at the repository for as long as this lives.
+    /// Watches the repository as long as this exists.
     watch: Option<Watch>,
 }
 
 impl App {
-    /// Binds both listeners, loads every model, starts its workers. `standalone` is a version that stands in no repository
+    /// Binds both listeners, loads every model, starts its workers. `standalone` is a version outside of any repository
     /// (`stillhouse serve model.onnx`) and is then the only one served.
     ///
     /// # Errors
-    /// An address in use, or a version that can't be trusted: a server starts with everything that is configured, or not at all.
+    /// An address is in use, or a version fails a check: a server starts with everything that is configured, or not at
+    /// all.
     pub async fn build(
         config: Config,
         standalone: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
         let tokens = admission(&config)?;
-        // First: an address in use is known at once, and early connections wait in the backlog instead of failing.
+        // First: an address in use is noticed at once, and early connections wait in the backlog instead of failing.
         let data = bind(config.server.listen).await?;
         let admin = bind(config.server.admin_listen).await?;
 
@@ -122,15 +123,15 @@ impl App {
         })
     }
 
-    /// Where the data plane and the admin plane listen.
+    /// The addresses of the data plane and the admin plane.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system's error.
     pub fn addresses(&self) -> Result<(SocketAddr, SocketAddr)> {
         Ok((self.data.address()?, self.admin.address()?))
     }
 
-    /// A picture that the default model, or the first, can be tried with.
+    /// A sample picture for the default model, or for the first one.
     pub fn sample(&self) -> Option<PathBuf> {
         let registry = self.registry();
         let model = registry
@@ -141,16 +142,16 @@ impl App {
         Some(version.path.join(&version.manifest.golden.first()?.image))
     }
 
-    /// What is served.
+    /// All models.
     pub fn registry(&self) -> &Registry {
         self.plane.registry()
     }
 
-    /// Answers until `stop` ends; then readiness goes off at once, requests in flight are answered, stuck connections
-    /// are cut at the deadline. The admin listener goes last, so that the end can be watched.
+    /// Answers until `stop` completes; then readiness is withdrawn at once, requests in flight are answered, and stuck
+    /// connections are closed at the deadline. The admin listener stops last, so that the shutdown can be watched.
     ///
     /// # Errors
-    /// A background task that the server can't go on without has ended. What still works was drained as above.
+    /// A background task that the server needs has ended. Everything that still works was drained as above.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<()> {
         let mut tasks = self.tasks;
         let (stop_data, data_stopped) = watch::channel(false);
@@ -174,9 +175,9 @@ impl App {
         self.plane.set_ready(false);
         tracing::info!(timeout_seconds = self.drain.as_secs(), "draining");
         stop_data.send_replace(true);
-        // A listener that has failed has nothing left to say.
+        // A listener that has failed has no further result.
         let cut = data.await.unwrap_or_default();
-        // Readers of events would hold the admin listener's end up.
+        // Streams of events would keep the admin listener from ending.
         self.events.close();
         stop_admin.send_replace(true);
         let _ = admin.await;
@@ -187,7 +188,7 @@ impl App {
     }
 }
 
-/// Runs a listener as a task that the server can't go on without; what is returned yields its result.
+/// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
     tasks: &mut Supervisor,
     name: &'static str,
@@ -200,7 +201,7 @@ fn supervised(
     ended
 }
 
-/// The tokens of the admin plane, which may be none only where nobody else can reach it.
+/// The tokens of the admin plane. There may be none only if the admin plane can't be reached from other machines.
 fn admission(config: &Config) -> Result<Tokens> {
     let tokens = Tokens::load(&config.admin, |name| std::env::var(name).ok())?;
     let address = config.server.admin_listen;
@@ -213,7 +214,7 @@ fn admission(config: &Config) -> Result<Tokens> {
     Ok(tokens)
 }
 
-/// A batch's answers are sent by one task of this runtime, where the requests that wait for them are tasks as well.
+/// One task of this runtime sends a batch's answers, where the requests that wait for them are tasks as well.
 fn delivery() -> Delivery {
     let runtime = Handle::current();
     Delivery::Carried(Arc::new(move |deliver| {
@@ -227,7 +228,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// What the configuration says of every model in the repository.
+/// The configuration of every model in the repository.
 fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
     let models = repository.models()?;
     for name in config.models.keys() {
@@ -255,7 +256,7 @@ fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
     models.into_iter().map(founded).collect()
 }
 
-/// A model's own tables where it has some, the general ones elsewhere.
+/// A model's own tables if it has them, else the general ones.
 fn model_spec(
     config: &Config,
     model: ModelName,
@@ -267,7 +268,7 @@ fn model_spec(
         .get(model.as_str())
         .cloned()
         .unwrap_or_default();
-    // A single file is taught by nobody here.
+    // A single file has no teacher here.
     let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
     let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
     shadow.check()?;
@@ -291,7 +292,7 @@ fn model_spec(
     })
 }
 
-/// What alarms go by, so that no rule repeats a number of the configuration.
+/// The thresholds of alarms as metrics, so that no rule repeats a number of the configuration.
 fn announce(metrics: &Metrics, drift: &DriftSettings) {
     for (name, help, value) in [
         (
@@ -301,12 +302,12 @@ fn announce(metrics: &Metrics, drift: &DriftSettings) {
         ),
         (
             "drift_answers_min",
-            "Answers that must be exceeded before a shift is worth an alarm.",
+            "A shift is worth an alarm only with more answers than this.",
             drift.answers as f64,
         ),
         (
             "detector_alarm_log",
-            "From here on detector_log_statistic is an alarm.",
+            "An alarm if detector_log_statistic reaches this.",
             drift.alarm_log(),
         ),
     ] {
@@ -329,14 +330,14 @@ fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<Ve
             incomplete(&repository.directories(model)?)
         ),
         _ => bail!(
-            "{model} has the versions {}, and nothing says which one answers; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
+            "{model} has the versions {}, and no configuration chooses one; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
             names.join(", "),
             names[names.len() - 1]
         ),
     }
 }
 
-/// Why none of these directories is a version, one a line.
+/// Why none of these directories is a version, one per line.
 fn incomplete(directories: &[Directory]) -> String {
     let mistakes = directories.iter().filter_map(|directory| {
         let error = directory.manifest.as_ref().err()?;

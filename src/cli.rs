@@ -54,7 +54,7 @@ enum Verb {
     /// Inspect the configuration.
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// Now the program `stillhouse-limit`.
+    /// Moved to the program `stillhouse-limit`.
     #[command(hide = true, disable_help_flag = true)]
     Limit(moved::Limit),
     /// Check the version named on standard input. The server starts this process to keep a failing version out of its own.
@@ -77,7 +77,7 @@ enum ConfigVerb {
 /// Where the configuration comes from.
 #[derive(Args)]
 pub struct ConfigSource {
-    /// The file; without it, config/stillhouse.toml where there is one.
+    /// The file; default: config/stillhouse.toml if it exists.
     #[arg(long, short, env = "STILLHOUSE_CONFIG")]
     config: Option<PathBuf>,
     /// Any key, e.g. `--set batch.queue=512`; may be repeated.
@@ -85,11 +85,11 @@ pub struct ConfigSource {
     sets: Vec<(String, String)>,
 }
 
-/// The async runtime that answers requests: `server.threads` threads, by default one for two cores. Networks and large
-/// pictures have threads of their own; more threads than cores would only take turns, at the price of a wake-up each time.
+/// The async runtime that answers requests: `server.threads` threads, by default one per two cores. Networks and large
+/// pictures have their own threads; more threads than cores would only take turns, at the price of a wake-up each time.
 ///
 /// # Errors
-/// The operating system starts no thread.
+/// The operating system can't start a thread.
 pub fn runtime(settings: &ServerSettings) -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match settings.threads {
@@ -112,7 +112,7 @@ impl ConfigSource {
     /// `own` are a verb's dedicated flags as (key, flag, value); they take precedence over `--set`.
     ///
     /// # Errors
-    /// A file that can't be read, an unknown key, a value out of its range.
+    /// The file can't be read, a key is unknown, or a value is out of its range.
     pub fn load(&self, own: &[(&str, &str, Option<String>)]) -> Result<Config, ConfigError> {
         let sets = self.sets.iter().map(|(key, value)| Setting {
             key: key.clone(),
@@ -134,7 +134,7 @@ impl ConfigSource {
 /// Parses the process's arguments, runs the verb and prints its error, if any, to standard error.
 ///
 /// It changes no environment variable. ONNX Runtime collects usage data unless
-/// [`forbid_telemetry`](stillhouse_engine::forbid_telemetry) has been called before, which is for the caller to do while the
+/// [`forbid_telemetry`](stillhouse_engine::forbid_telemetry) was called before; the caller must do that while the
 /// process has a single thread.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
@@ -177,7 +177,7 @@ fn check(source: &ConfigSource, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The log goes to standard error: standard output belongs to the banner and the tables.
+/// The log goes to standard error: standard output is for the banner and the tables.
 fn start_log(settings: &LogSettings) -> anyhow::Result<()> {
     let pretty = match settings.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

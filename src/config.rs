@@ -19,47 +19,47 @@ use crate::{
     version::{BatchSettings, EngineSettings},
 };
 
-/// The file that is read when none is named and this one is there.
+/// The file that is read if no file is named and this one exists.
 pub const DEFAULT_FILE: &str = "config/stillhouse.toml";
 
 /// `STILLHOUSE__SERVER__LISTEN=0.0.0.0:80` sets `server.listen`.
 pub const ENVIRONMENT_PREFIX: &str = "STILLHOUSE__";
 
-/// Everything that can be set; `config/stillhouse.toml` comments every key.
+/// All settings; `config/stillhouse.toml` explains every key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Addresses, threads, end.
+    /// Addresses, threads, shutdown.
     pub server: ServerSettings,
-    /// What one connection may do.
+    /// Limits of one connection.
     pub connections: ConnectionSettings,
-    /// What one request may cost.
+    /// Limits of one request.
     pub requests: RequestSettings,
-    /// What one picture may cost.
+    /// Limits of one picture.
     pub image: Limits,
     /// Where and how networks run.
     pub engine: EngineSettings,
     /// How batches form.
     pub batch: BatchSettings,
-    /// How requests find their role.
+    /// How a request's role is chosen.
     pub routing: RoutingSettings,
     /// How much is compared with the teacher.
     pub shadow: ShadowSettings,
-    /// What of it is worth an alarm.
+    /// Which drift is worth an alarm.
     pub drift: DriftSettings,
-    /// What canaries are judged by.
+    /// The criteria by which canaries are judged.
     pub judge: Criteria,
-    /// Who may change what is served.
+    /// Which operators may change what is served.
     pub admin: AdminSettings,
-    /// Where changes are written down.
+    /// The folder of the journal.
     pub control: ControlSettings,
-    /// How versions come in.
+    /// How versions are loaded.
     pub loading: LoadingSettings,
-    /// Where versions lie.
+    /// The model repository.
     pub repository: RepositorySettings,
-    /// What the log looks like.
+    /// The format of the log.
     pub log: LogSettings,
-    /// By model: who answers, and tables that replace the general ones.
+    /// Per model: the version that answers, and tables that replace the general ones.
     pub models: BTreeMap<String, ModelSettings>,
 }
 
@@ -69,9 +69,9 @@ pub struct Config {
 pub struct ServerSettings {
     /// The data plane's address.
     pub listen: SocketAddr,
-    /// The admin plane's address: metrics, and later everything that changes who answers.
+    /// The admin plane's address: metrics, and everything that changes what is served.
     pub admin_listen: SocketAddr,
-    /// Threads that read, decode and write; 0: one for two cores.
+    /// Threads that read, decode and write; 0: one per two cores.
     pub threads: usize,
     /// Seconds that open requests get after SIGTERM.
     pub drain_timeout_seconds: u64,
@@ -92,7 +92,7 @@ impl Default for ServerSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RepositorySettings {
-    /// The model repository.
+    /// The model repository's folder.
     pub path: PathBuf,
     /// The model behind `/predict`; empty: the only one there is.
     pub default_model: String,
@@ -107,16 +107,16 @@ impl Default for RepositorySettings {
     }
 }
 
-/// The look of the log.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Pretty on a terminal, JSON elsewhere.
+    /// Pretty in a terminal, JSON elsewhere.
     #[default]
     Auto,
-    /// For people.
+    /// For people to read.
     Pretty,
-    /// One object a line.
+    /// One object per line.
     Json,
 }
 
@@ -126,7 +126,7 @@ pub enum LogFormat {
 pub struct LogSettings {
     /// `auto`, `pretty` or `json`.
     pub format: LogFormat,
-    /// Which events: `info`, or as `tracing_subscriber::EnvFilter` reads it, e.g. `stillhouse=debug,info`.
+    /// Which events: `info`, or a filter for `tracing_subscriber::EnvFilter`, e.g. `stillhouse=debug,info`.
     pub filter: String,
 }
 
@@ -145,41 +145,41 @@ impl Default for LogSettings {
 pub struct ModelSettings {
     /// The version that answers; empty: the only one there is.
     pub stable: String,
-    /// The version that taught the others; empty: none.
+    /// The version that the others were trained from; empty: none.
     pub teacher: String,
     /// Replaces `loading.on_arrival`.
     pub on_arrival: Option<Arrivals>,
     /// Replaces `loading.arrival_share`.
     pub arrival_share: Option<Share>,
-    /// Replaces `[engine]` whole.
+    /// Replaces `[engine]` as a whole.
     pub engine: Option<EngineSettings>,
-    /// Replaces `[batch]` whole.
+    /// Replaces `[batch]` as a whole.
     pub batch: Option<BatchSettings>,
-    /// Replaces `[routing]` whole.
+    /// Replaces `[routing]` as a whole.
     pub routing: Option<RoutingSettings>,
-    /// Replaces `[shadow]` whole.
+    /// Replaces `[shadow]` as a whole.
     pub shadow: Option<ShadowSettings>,
-    /// Replaces `[judge]` whole.
+    /// Replaces `[judge]` as a whole.
     pub judge: Option<Criteria>,
 }
 
-/// Why there is no configuration.
+/// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
     #[error("{path}: {source}", path = path.display())]
     File {
-        /// As it was named.
+        /// Its path.
         path: PathBuf,
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// What it says can't be followed.
+    /// Its content is invalid.
     #[error(transparent)]
     Strict(#[from] StrictError),
 }
 
-/// `key=value` of a flag, with the flag's name for errors.
+/// `key=value` from a flag, with the flag's name for errors.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// `server.listen`.
@@ -191,10 +191,10 @@ pub struct Setting {
 }
 
 impl Config {
-    /// File, then environment, then flags: the later overrides the earlier.
+    /// Reads the file, then the environment, then the flags: the later overrides the earlier.
     ///
     /// # Errors
-    /// A named file that isn't there, and everything that [`crate::strict`] finds.
+    /// A named file that doesn't exist, and every error of [`crate::strict`].
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -301,7 +301,7 @@ mod tests {
         ] {
             let error = load(text, &environment, &[]).expect_err(text);
             for part in parts {
-                assert!(error.contains(part), "{error} must name {part}");
+                assert!(error.contains(part), "{error} must contain {part}");
             }
         }
     }
@@ -312,7 +312,7 @@ mod tests {
         let mut shipped = Config::load(Some(&path), [], &[]).expect("the shipped file is valid");
         shipped.models.clear();
         assert_eq!(shipped, Config::default());
-        // Left-out keys would pass above: the file must also say them all.
+        // Missing keys would pass above: the file must also contain all of them.
         let text = std::fs::read_to_string(&path).expect("read");
         let mut written: toml::Table = text.parse().expect("TOML");
         written.remove("models").expect("an example");

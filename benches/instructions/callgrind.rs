@@ -1,4 +1,4 @@
-//! Counting by valgrind's callgrind: this program starts itself under it, once a piece.
+//! Counting by valgrind's callgrind: this program starts itself under it, once per piece.
 
 use std::{
     env, fs,
@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-/// Before counting begins: caches of the allocator and of thread-locals fill.
+/// Calls before counting begins: they fill the caches of the allocator and of thread-locals.
 const WARM: u64 = 20;
 
 const COUNTED: u64 = 100;
 
-/// Callgrind counts while this function runs: its name is told to it.
+/// Callgrind counts while this function runs: its name is passed to it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn stillhouse_counted(call: &mut &mut dyn FnMut()) {
@@ -50,12 +50,12 @@ pub fn count(name: &str) -> anyhow::Result<u64> {
         "valgrind on `{name}`: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let text = fs::read_to_string(&out).context("what callgrind wrote")?;
+    let text = fs::read_to_string(&out).context("callgrind's output")?;
     let total = super::kept::total(&text).context("callgrind's total")?;
     Ok(total / COUNTED)
 }
 
-/// The compiler's own words about itself.
+/// The compiler's description of itself.
 pub fn compiler() -> anyhow::Result<String> {
     let output = Command::new("rustc").arg("--version").output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())

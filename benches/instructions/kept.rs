@@ -1,4 +1,4 @@
-//! What is kept and how it is compared. Pure; its tests are tests/all/instructions.rs.
+//! The kept counts and their comparison. Pure; its tests are tests/all/instructions.rs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,34 +7,34 @@ use std::{
 
 use serde::Deserialize;
 
-/// How much more a piece may take before somebody has to say so.
+/// How much more a piece may take before the check fails.
 const TOLERANCE: f64 = 0.03;
 
-/// The counts that were written down.
+/// The counts in the file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
-    /// Another one makes other instructions.
+    /// Another compiler generates other instructions.
     pub compiler: String,
     tolerance: f64,
     instructions: BTreeMap<String, u64>,
 }
 
-/// One piece, as it was and as it is.
+/// One piece, with its kept and its new count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
     name: String,
     kept: Option<u64>,
     counted: Option<u64>,
-    verdict: Verdict,
+    comparison: Comparison,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Comparison {
     Same,
-    /// Beyond the tolerance.
+    /// Above the tolerance.
     More,
-    /// Better than that: what is kept should follow, or a later loss would go unseen.
+    /// Below the tolerance: the file should follow, or a later loss would not be noticed.
     Less,
     /// Only on one side.
     Unpaired,
@@ -50,7 +50,7 @@ impl Kept {
         }
     }
 
-    /// As a file.
+    /// As the text of the file.
     pub fn to_text(&self) -> String {
         let mut text = format!(
             "# Instructions of one call of each piece, by callgrind; benches/instructions.rs says of which build.\n\
@@ -69,22 +69,22 @@ impl Kept {
         let names: BTreeSet<&String> = self.instructions.keys().chain(counted.keys()).collect();
         let compared = |name: &String| {
             let (kept, counted) = (self.instructions.get(name), counted.get(name));
-            let verdict = match (kept, counted) {
+            let comparison = match (kept, counted) {
                 (Some(&kept), Some(&counted)) => {
                     let (kept, counted) = (kept as f64, counted as f64);
                     match counted {
-                        more if more > kept * (1.0 + self.tolerance) => Verdict::More,
-                        less if less < kept * (1.0 - self.tolerance) => Verdict::Less,
-                        _ => Verdict::Same,
+                        more if more > kept * (1.0 + self.tolerance) => Comparison::More,
+                        less if less < kept * (1.0 - self.tolerance) => Comparison::Less,
+                        _ => Comparison::Same,
                     }
                 }
-                _ => Verdict::Unpaired,
+                _ => Comparison::Unpaired,
             };
             Compared {
                 name: name.clone(),
                 kept: kept.copied(),
                 counted: counted.copied(),
-                verdict,
+                comparison,
             }
         };
         names.into_iter().map(compared).collect()
@@ -92,9 +92,9 @@ impl Kept {
 }
 
 impl Compared {
-    /// Whether it must not stay so.
+    /// Whether it must be fixed.
     pub fn is_bad(&self) -> bool {
-        matches!(self.verdict, Verdict::More | Verdict::Unpaired)
+        matches!(self.comparison, Comparison::More | Comparison::Unpaired)
     }
 }
 
@@ -112,21 +112,21 @@ impl Display for Compared {
             (None, Some(counted)) => {
                 write!(f, "{name:22} {counted:8} instructions, none kept")?;
             }
-            (Some(kept), None) => write!(f, "{name:22} {kept:8} kept, but it is no more")?,
+            (Some(kept), None) => write!(f, "{name:22} {kept:8} kept, but it no longer exists")?,
             (None, None) => write!(f, "{name:22} nowhere")?,
         }
-        f.write_str(match self.verdict {
-            Verdict::Same => "",
-            Verdict::More => ": TOO MANY",
-            Verdict::Less => ": fewer; `make instructions` keeps it so",
-            Verdict::Unpaired => ": `make instructions` is missing",
+        f.write_str(match self.comparison {
+            Comparison::Same => "",
+            Comparison::More => ": TOO MANY",
+            Comparison::Less => ": fewer; `make instructions` keeps it so",
+            Comparison::Unpaired => ": `make instructions` is missing",
         })
     }
 }
 
-/// The sum of all instructions, of the file that callgrind writes.
+/// The sum of all instructions, from the file that callgrind writes.
 pub fn total(text: &str) -> Option<u64> {
-    // One event was asked for: instructions read.
+    // One event was requested: instructions read.
     text.lines().find(|line| *line == "events: Ir")?;
     let lines = text.lines().rev();
     let totals = lines

@@ -1,4 +1,4 @@
-//! A version of ten classes and 28 × 28 gray pixels, whatever its network.
+//! A version of ten classes and 28 × 28 gray pixels, for any network.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use stillhouse::{
     },
 };
 
-/// How many it tells apart.
+/// Number of its classes.
 pub const CLASSES: usize = 10;
 
 /// 28 × 28 gray, bytes / 255.
@@ -19,12 +19,12 @@ pub fn transform() -> Transform {
     Transform::plain(Color::Gray, 28, 28)
 }
 
-/// One name a class.
+/// One name per class.
 pub fn labels() -> Vec<String> {
     (0..CLASSES).map(|class| format!("class {class}")).collect()
 }
 
-/// A network as the version `mlp/v1`, its input and output of these names.
+/// A network as the version `mlp/v1`, with these names of input and output.
 pub fn files(network: &Bytes, [input, output]: [&str; 2]) -> anyhow::Result<VersionFiles> {
     let input = Input {
         name: input.into(),

@@ -1,4 +1,4 @@
-//! The pure pieces of a prediction's way, each as one call on the same input for ever.
+//! The pure steps of a prediction, each as one call that always gets the same input.
 
 use std::{
     hint::black_box,
@@ -18,10 +18,10 @@ use stillhouse_engine::Sample;
 
 use super::{network, slot};
 
-/// A call that leaves everything as it found it.
+/// A call that can be repeated: it changes nothing.
 pub type Call = Box<dyn FnMut()>;
 
-/// A name, and what makes the call ready.
+/// A name, and the function that prepares the call.
 pub type Piece = (&'static str, fn() -> Call);
 
 /// Every piece.
@@ -57,7 +57,7 @@ fn transform() -> Call {
     let picture = image::decode(PICTURE, &Limits::default(), &transform).expect("a picture");
     let normalization = Arc::new(Normalization::new(&transform).expect("a transform"));
     let mut row = vec![0.0; transform.row_len()];
-    // The copy of the picture counts: an allocation and 784 bytes.
+    // The copy of the picture is counted: an allocation and 784 bytes.
     Box::new(move || {
         let input = Input::Pixels {
             pixels: transform.apply(black_box(&picture).clone()),
@@ -110,7 +110,7 @@ fn answer() -> Call {
 
 fn route() -> Call {
     let slot = slot::slot().expect("a deployment");
-    // For each role the first caller that it answers.
+    // For each role, the first caller that it answers.
     let keys = Role::ALL.map(|role| {
         let mut callers = (0..).map(|caller| format!("caller {caller}"));
         let deployment = slot.load_full();

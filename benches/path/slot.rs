@@ -1,4 +1,4 @@
-//! A slot with stable, a canary at 10 % and a teacher at 5 %: every request has to be routed.
+//! A slot with stable, a canary at 10 % and a teacher at 5 %, so every request is routed.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use stillhouse_engine::{Blueprint, Priority, scripted::Scripted};
 
 use super::network;
 
-/// One version sits in every seat, on an engine that follows a script: the route doesn't look into it.
+/// The same version in every seat, on an engine that follows a script: routing doesn't use it.
 pub fn slot() -> anyhow::Result<Slot> {
     let metrics = Metrics::new();
     let prepare = |_: &_, _: &_| {
@@ -25,7 +25,7 @@ pub fn slot() -> anyhow::Result<Slot> {
         Ok(Arc::new(scripted.with_batch_limit(1)) as Arc<dyn Blueprint>)
     };
     let launcher = Launcher::new(&metrics, Arc::new(prepare), Delivery::Direct);
-    // No library is looked for, whatever this machine has.
+    // No library is searched for, on any machine.
     let engine = EngineSettings {
         backend: "tract".into(),
         ..Default::default()

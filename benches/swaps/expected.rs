@@ -1,4 +1,4 @@
-//! What each answer must be.
+//! The expected answers.
 
 use std::{cell::Cell, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::process::Server;
 
-/// What each version answers to the picture, from asking it by name.
+/// Each version's answer to the picture, obtained by asking for the version by name.
 pub struct Expected {
     by_version: Vec<(String, Value)>,
     pub answers: Cell<usize>,
@@ -51,7 +51,7 @@ impl Expected {
                 })
                 .collect()
         };
-        // A batch's size moves the last digits; another version moves the first.
+        // A batch's size changes the last digits; another version changes the first.
         let (found, expected) = (pairs(&answer["predictions"]), pairs(expected));
         let close = found
             .iter()

@@ -17,7 +17,7 @@ impl Operator {
         })
     }
 
-    /// Carries out an order on whatever generation is there.
+    /// Carries out an order on the current generation.
     pub fn order(&self, method: &str, verb: &str, body: Value) -> anyhow::Result<()> {
         self.send(method, &format!("{verb}?force=true"), body)
             .map(drop)

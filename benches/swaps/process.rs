@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 pub use stillhouse_child_server::Server;
 use stillhouse_engine::Backend;
 
-/// Starts it on free ports and waits until it says that it answers.
+/// Starts it on free ports and waits until it prints that it answers.
 pub fn start(models: &Path, engine: Backend, more: &[&str]) -> anyhow::Result<Server> {
     let log = tempfile::tempdir()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
@@ -16,7 +16,7 @@ pub fn start(models: &Path, engine: Backend, more: &[&str]) -> anyhow::Result<Se
         .arg("--models")
         .arg(models)
         .args(more)
-        // The configuration of the working directory is about other models.
+        // The configuration of the working directory is for other models.
         .current_dir(models);
     Server::start(command, &log.path().join("log"))
 }

@@ -1,4 +1,4 @@
-//! The way from a model to the seat that answers: one pointer load and one hash.
+//! Routing from a model to the seat that answers: one pointer load and one hash.
 
 use std::{hint::black_box, time::Instant};
 
@@ -6,7 +6,7 @@ use super::slot;
 
 const ROUTES: u32 = 2_000_000;
 
-/// Mean of many, with 36 different keys of a UUID's length, canary at 10 % and teacher at 5 %.
+/// Mean over many routes, with 36 different keys of a UUID's length, canary at 10 % and teacher at 5 %.
 pub fn nanoseconds() -> anyhow::Result<f64> {
     let slot = slot::slot()?;
     let keys: Vec<String> = (0..36)

@@ -1,4 +1,4 @@
-//! The server's worker threads, as the kernel lists them: to look at them costs the server nothing.
+//! The server's worker threads, as the kernel lists them: looking at them costs the server nothing.
 
 use std::{fs, thread, time::Duration};
 
@@ -9,7 +9,7 @@ pub fn wait_for_the_last(process: u32, version: &str) -> anyhow::Result<()> {
     loop {
         let mut left = false;
         for task in fs::read_dir(format!("/proc/{process}/task"))? {
-            // One that has ended meanwhile has no name.
+            // A thread that has ended meanwhile has no name.
             let comm = fs::read_to_string(task?.path().join("comm"));
             left |= comm.is_ok_and(|comm| comm.starts_with(name));
         }

@@ -1,4 +1,4 @@
-//! What one pair costs: measured, counted, and put to the tests of the judge. And how often it allocates.
+//! What one pair costs: measured, counted, and added to the tests of the judge. And how often it allocates.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -19,12 +19,12 @@ use stillhouse::{
     metrics::{Classes, Metrics},
 };
 
-/// Counts what is allocated by this process.
+/// Counts the allocations of this process.
 pub struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: it does what the system's allocator does, and counts.
+// SAFETY: it does the same as the system's allocator, and counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Relaxed);
@@ -78,8 +78,8 @@ fn classes(count: usize) -> Classes {
     Classes::new(labels.into(), 1000)
 }
 
-/// One teacher, two students at a temperature of 4, both tests of the judge and both detectors: the whole of a pair but for
-/// the networks themselves.
+/// One teacher, two students at a temperature of 4, both tests of the judge and both detectors: everything of a pair
+/// except the networks themselves.
 pub fn cost(count: usize) -> Cost {
     let metrics = Metrics::new();
     let families = PairMetrics::new(&metrics);
@@ -141,7 +141,7 @@ pub fn render() -> (f64, usize) {
     let all = classes(1000);
     let predictions = metrics.counters(
         "predictions_total",
-        "As the server has it.",
+        "As in the server.",
         &["model", "version", "role", "class"],
     );
     let seats = [("t", "teacher"), ("s1", "stable"), ("s2", "canary")];
@@ -150,7 +150,7 @@ pub fn render() -> (f64, usize) {
             let of = &["m", version, role, class];
             predictions.with_label_values(of).inc();
         }
-        // The teacher is beside nobody.
+        // The teacher isn't compared with another version.
         if role != "teacher" {
             let of = ["m", version, role];
             families.resolve(of, &mut scope, &all, expected(1000), 2.0, role == "stable");

@@ -1,5 +1,5 @@
-//! One caller who thinks between two requests: on a machine that is nearly idle nothing is late, and no timer's grain is in
-//! what is measured.
+//! One caller who waits between two requests: on a machine that is nearly idle nothing is late, and no timer's
+//! resolution is part of the measurement.
 
 use std::{
     io::{Read, Write},
@@ -9,20 +9,20 @@ use std::{
 
 use anyhow::ensure;
 
-/// A median and a 99th percentile, in microseconds.
-pub struct Answered {
+/// Median and 99th percentile of the latency, in microseconds, and the throughput.
+pub struct LoadResult {
     pub p50_us: f64,
     pub p99_us: f64,
     pub per_second: f64,
 }
 
-/// Sends the same request again and again for so long.
+/// Sends the same request repeatedly for this long.
 pub fn run(
     address: std::net::SocketAddr,
     request: &[u8],
     pause: Duration,
     time: Duration,
-) -> anyhow::Result<Answered> {
+) -> anyhow::Result<LoadResult> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let mut answer = [0; 16 * 1024];
@@ -44,7 +44,7 @@ pub fn run(
     let per_second = took.len() as f64 / begun.elapsed().as_secs_f64();
     took.sort_by(f64::total_cmp);
     let at = |share: f64| took[((took.len() as f64 * share) as usize).min(took.len() - 1)];
-    Ok(Answered {
+    Ok(LoadResult {
         p50_us: at(0.5),
         p99_us: at(0.99),
         per_second,

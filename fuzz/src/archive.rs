@@ -4,10 +4,10 @@ use std::{ffi::OsString, fs, path::Path};
 
 use crate::repository::with;
 
-/// Packed and unpacked.
+/// Size limits, packed and unpacked.
 const LIMIT_BYTES: u64 = 1 << 20;
 
-/// Takes the archive in. Nothing but the new version may be left behind, and that only if it was accepted.
+/// Receives the archive. Only the new version may remain afterwards, and only if it was accepted.
 pub(crate) fn unpack(data: &[u8]) {
     with(|sandbox| {
         let received = sandbox
@@ -29,7 +29,7 @@ pub(crate) fn unpack(data: &[u8]) {
     });
 }
 
-/// What is in a folder, hidden files included.
+/// The content of a folder, hidden files included.
 fn names(folder: &Path) -> Vec<OsString> {
     let entries = fs::read_dir(folder).expect("a folder");
     entries

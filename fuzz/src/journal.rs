@@ -1,13 +1,15 @@
-//! The server's own state: `audit.jsonl` and `state.json`, as somebody who can write to the folder may have left them.
+//! The server's own state: `audit.jsonl` and `state.json`, as any process that can write to the folder may have left
+//! them.
 
 use std::fs;
 
 use stillhouse::control::journal::{Journal, verify};
 
-/// Between the two files in one input.
+/// Separates the two files in one input.
 const SEPARATOR: u8 = 0;
 
-/// Recovers from `audit.jsonl`, a zero byte, `state.json`; the second file may be missing. What was repaired must be readable.
+/// Recovers from `audit.jsonl`, a zero byte, `state.json`; the second file may be missing. A repaired log must be
+/// readable.
 pub(crate) fn recover(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

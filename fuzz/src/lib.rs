@@ -1,4 +1,4 @@
-//! Fuzz targets: each is a function that gives one input to one parser and panics where a promise is broken.
+//! Fuzz targets: each is a function that gives one input to one parser and panics if a promise is broken.
 //!
 //! `fuzz/run` mutates the inputs with libFuzzer; `tests/corpus.rs` gives each file of the corpus to its target, as an ordinary
 //! test.

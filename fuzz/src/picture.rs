@@ -2,23 +2,23 @@
 
 use stillhouse::image::{Color, Format, Limits, Transform, decode, probe};
 
-/// Small, so that inputs which would only take long don't hide those that are wrong.
+/// Small, so that inputs which only take long don't hide those that are wrong.
 const MAX_PIXELS: u64 = 1 << 16;
 
 /// A complete JPEG of 1 × 1 pixel.
 const JPEG: &[u8] = include_bytes!("../corpus/jpeg/one_pixel_jpeg.jpg");
 
-/// Bytes that begin as a JPEG does.
+/// The first bytes of a JPEG.
 pub(crate) fn jpeg(data: &[u8]) {
     of_format(data, Format::Jpeg);
 }
 
-/// Bytes that begin as a PNG does.
+/// The first bytes of a PNG.
 pub(crate) fn png(data: &[u8]) {
     of_format(data, Format::Png);
 }
 
-/// Bytes that begin as a WebP does.
+/// The first bytes of a WebP.
 pub(crate) fn webp(data: &[u8]) {
     of_format(data, Format::WebP);
 }
@@ -32,7 +32,8 @@ pub(crate) fn exif(data: &[u8]) {
     let (start_of_image, rest) = JPEG.split_at(2);
     let segment = [&[0xff, 0xe1][..], &length.to_be_bytes()[..], NAME, data].concat();
     let file = [start_of_image, &segment, rest].concat();
-    let header = probe(&file).expect("an EXIF block doesn't decide whether a picture can be read");
+    let header =
+        probe(&file).expect("an EXIF block has no effect on whether a picture can be read");
     assert_eq!((header.width, header.height), (1, 1));
     both(&file);
 }
@@ -44,7 +45,7 @@ fn of_format(data: &[u8], format: Format) {
     }
 }
 
-/// In colour as it is, and in gray for a network so small that JPEGs are decoded at reduced size.
+/// In its own colours, and in gray for a network so small that JPEGs are decoded at reduced size.
 fn both(data: &[u8]) {
     for (color, side) in [(Color::Rgb, 64), (Color::Gray, 4)] {
         let limits = Limits {

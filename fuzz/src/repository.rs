@@ -1,4 +1,4 @@
-//! A model repository with one model and no version, in a folder of its own.
+//! A model repository with one model and no version, in its own folder.
 
 use std::{cell::OnceCell, fs, path::PathBuf};
 
@@ -38,7 +38,7 @@ impl Sandbox {
     }
 }
 
-/// Runs `work` in this thread's sandbox, which is made once: `work` has to leave it as it was.
+/// Runs `work` in this thread's sandbox, which is created once: `work` must leave it as it was.
 pub(crate) fn with<T>(work: impl FnOnce(&Sandbox) -> T) -> T {
     thread_local! {
         static SANDBOX: OnceCell<Sandbox> = const { OnceCell::new() };

@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
 use stillhouse::http::fuzzing::{Inputs, PredictInput, inputs, json};
 
-/// As `requests.max_images`.
+/// The same as `requests.max_images`.
 const LIMIT: usize = 64;
 
 /// `{"instances": [...]}`.

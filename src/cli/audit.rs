@@ -11,7 +11,8 @@ use crate::control::journal::{self, JournalError};
 /// Inspect the audit log.
 #[derive(Subcommand)]
 pub(super) enum Audit {
-    /// Check every line's hash and number, and that state.json matches the last one; exit code 1 and the first bad line otherwise.
+    /// Check every line's hash and number, and that state.json matches the last one; otherwise exit with code 1 and
+    /// print the first bad line.
     Verify(Verify),
 }
 
@@ -61,7 +62,7 @@ impl Verify {
             });
         }
         let verified = verified?;
-        println!("{} lines, every hash and number holds", verified.lines);
+        println!("{} lines, every hash and number is correct", verified.lines);
         println!("head {}", verified.head);
         Ok(ExitCode::SUCCESS)
     }

@@ -1,5 +1,5 @@
-//! `stillhouse drill`: a rollout that goes wrong, one that goes well, a rollback and a crash, on a server of its own with
-//! the models that come with the repository. Every number is measured while it runs.
+//! `stillhouse drill`: a rollout that goes wrong, one that goes well, a rollback and a crash, on its own server with
+//! the models in the repository. Every number is measured while it runs.
 
 mod acts;
 mod narration;
@@ -24,7 +24,7 @@ use server::DrillServer;
 use stage::Stage;
 use traffic::Traffic;
 
-/// The drill's cast.
+/// The versions that the drill uses.
 const MODEL: &str = "fashion";
 const STABLE: &str = "s1";
 const BAD: &str = "bad-blind";

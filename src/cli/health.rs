@@ -1,5 +1,5 @@
-//! `stillhouse health`: asks the server of this configuration whether it is ready. For health checks in containers, where
-//! there is no other HTTP client.
+//! `stillhouse health`: asks the server of this configuration whether it is ready. For health checks in containers,
+//! which have no other HTTP client.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -40,7 +40,7 @@ impl Health {
     }
 }
 
-/// Where a server that listens on this address is reached: on loopback if it listens on all addresses.
+/// The address for reaching a server that listens on `listen`: loopback if it listens on all addresses.
 pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -57,7 +57,7 @@ fn ask(address: SocketAddr, timeout: Duration) -> anyhow::Result<()> {
         Some("200") if line.starts_with("HTTP/1.") => Ok(()),
         Some("503") => bail!("{address} is not ready: it is starting or draining"),
         _ => bail!(
-            "{address} is no Stillhouse server: it answers GET /readyz with `{}`",
+            "{address} is not a Stillhouse server: it answers GET /readyz with `{}`",
             line.escape_debug()
         ),
     }
@@ -119,9 +119,9 @@ mod tests {
         );
         for (answer, part) in [
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "not ready"),
-            ("HTTP/1.1 404 Not Found\r\n\r\n", "no Stillhouse server"),
-            ("SSH-2.0 200\r\n", "no Stillhouse server"),
-            ("", "no Stillhouse server"),
+            ("HTTP/1.1 404 Not Found\r\n\r\n", "not a Stillhouse server"),
+            ("SSH-2.0 200\r\n", "not a Stillhouse server"),
+            ("", "not a Stillhouse server"),
         ] {
             let error = asked(Some(answer), long).expect_err(answer);
             assert!(error.contains(part), "{error} must say {part}");

@@ -31,7 +31,7 @@ pub(super) struct Import {
     /// The new version's name
     #[arg(long)]
     version: VersionName,
-    /// One label a line, class 0 first [default: the model's, if it has versions already]
+    /// One label per line, class 0 first [default: the model's, if it has versions already]
     #[arg(long)]
     labels: Option<PathBuf>,
     /// A one-line description
@@ -39,11 +39,11 @@ pub(super) struct Import {
     description: String,
     #[command(flatten)]
     network: Network,
-    /// The network's raw outputs on validation pictures, [pictures, classes], for drift to be measured against
-    /// (.npy, .json or .csv)
+    /// The network's raw outputs on validation pictures, [pictures, classes]; drift is measured against them (.npy,
+    /// .json or .csv)
     #[arg(long, value_name = "FILE", help_heading = "Reference")]
     reference: Option<PathBuf>,
-    /// The validation pictures, an idx file or a folder, for drift of the inputs to be measured against. The network is
+    /// The validation pictures, an idx file or a folder; drift of the inputs is measured against them. The network is
     /// run on them, unless its outputs are given
     #[arg(long, value_name = "PATH", help_heading = "Reference")]
     reference_pictures: Option<PathBuf>,

@@ -82,7 +82,7 @@ impl FromStr for Target {
     }
 }
 
-/// Every directory that `target` means, all of them without one.
+/// Every directory that `target` names; without a target, all of them.
 fn directories(
     repository: &Repository,
     target: Option<&Target>,
@@ -113,7 +113,7 @@ fn directories(
     }
 }
 
-/// A length for people; multiples of 1000, as disks and networks count.
+/// A size for people to read; in multiples of 1000, like disks and networks.
 pub(super) struct Size(pub(super) u64);
 
 impl fmt::Display for Size {

@@ -1,10 +1,10 @@
-//! Verbs that have moved elsewhere; for one release they still say where.
+//! Verbs that have moved; for one release they still print where to.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-/// What `stillhouse limit` was is the program `stillhouse-limit`.
+/// `stillhouse limit` is now the program `stillhouse-limit`.
 #[derive(Args)]
 pub(super) struct Limit {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -12,7 +12,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// Exit code 2, as for any other verb that doesn't exist.
+    /// Exit code 2, as for any other unknown verb.
     pub(super) fn run(&self) -> ExitCode {
         eprintln!("{}", self.message());
         ExitCode::from(2)

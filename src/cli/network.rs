@@ -17,7 +17,8 @@ use crate::{
     store::{Labels, manifest::OutputKind},
 };
 
-/// What isn't given is read from the graph or, where the graph doesn't state it, set to a default; either choice is printed.
+/// A value that isn't given is read from the graph or, if the graph doesn't state it, set to a default; either choice
+/// is printed.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "From picture to tensor: x = (byte * scale - mean) / std")]
 pub struct Network {
@@ -42,14 +43,14 @@ pub struct Network {
     /// nearest, box, bilinear, bicubic or lanczos3 [default: bilinear]
     #[arg(long, value_parser = word::<Filter>)]
     filter: Option<Filter>,
-    /// Multiplied to bytes first [default: 1/255]
+    /// Bytes are multiplied by this first [default: 1/255]
     #[arg(long, value_name = "NUMBER", value_parser = number)]
     scale: Option<f32>,
-    /// Subtracted second; one number or one a channel, in the network's channel order [default: 0].
-    /// torchvision's networks want 0.485,0.456,0.406
+    /// Subtracted second; one number or one per channel, in the network's channel order [default: 0].
+    /// torchvision's networks need 0.485,0.456,0.406
     #[arg(long, value_name = "NUMBERS", value_parser = list)]
     mean: Option<List>,
-    /// Divided by last; one number or one a channel [default: 1]. torchvision's networks want 0.229,0.224,0.225
+    /// Divided by this last; one number or one per channel [default: 1]. torchvision's networks need 0.229,0.224,0.225
     #[arg(long, value_name = "NUMBERS", value_parser = list)]
     std: Option<List>,
     /// What the scores are: logits or probabilities [default: as the network's outputs show]

@@ -60,7 +60,7 @@ impl Serve {
             end_with_the_caller(|| std::process::exit(0));
         }
         let standalone = self.standalone.read(&config.engine.resolve()?)?;
-        // The standalone's pictures stay where the banner says they are until the end.
+        // The sample pictures of a single file must exist until the end, at the paths in the banner.
         let (standalone, _folder) = standalone
             .map(|standalone| (standalone.files, standalone.folder))
             .unzip();

@@ -1,4 +1,4 @@
-//! `stillhouse serve path/to/model.onnx`: a network that stands in no repository.
+//! `stillhouse serve path/to/model.onnx`: a network outside of any repository.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub(super) struct StandaloneNetwork {
     /// An ONNX file to serve instead of the repository
     #[arg(requires = "labels")]
     onnx: Option<PathBuf>,
-    /// Its labels: one a line, class 0 first
+    /// Its labels: one per line, class 0 first
     #[arg(long, requires = "onnx")]
     labels: Option<PathBuf>,
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub(super) struct StandaloneNetwork {
 }
 
 impl StandaloneNetwork {
-    /// Reads and describes the network, if there is one, and prints how everything was decided.
+    /// Reads and describes the network, if there is one, and prints how each value was chosen.
     pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Standalone>> {
         let (onnx, labels) = match (&self.onnx, &self.labels) {
             (Some(onnx), Some(labels)) => (onnx, labels),

@@ -1,4 +1,4 @@
-//! `stillhouse validate`: the child of [`crate::control::validation`]. Hidden, since only the server calls it.
+//! `stillhouse validate`: the child process of [`crate::control::validation`]. Hidden, since only the server calls it.
 
 use std::{
     io::{self, BufRead, Read},
@@ -17,7 +17,7 @@ use crate::{
     store::Repository,
 };
 
-/// Longer than any task, and still bounded.
+/// Longer than any task, but limited.
 const MAX_TASK_BYTES: u64 = 64 << 10;
 
 /// Even if every character is escaped, the line stays within what the server reads.
@@ -55,7 +55,7 @@ impl Validate {
 fn validate(task: &Task) -> anyhow::Result<Validated> {
     let engine = task.engine.resolve()?;
     let repository = Repository::open(&task.repository)?;
-    // The caller has lowered this process's priority before it began; the pauses between pieces are taken here.
+    // The server lowered this process's priority before it began; the pauses between steps are taken here.
     let priority = Priority::Background;
     let files = priority.run(|| repository.read(&task.model, &task.version))?;
     Ok(Validated {

@@ -1,4 +1,4 @@
-//! `stillhouse audit verify`, as somebody who distrusts the server would use it.
+//! `stillhouse audit verify`, as a user who doesn't trust the server would run it.
 
 use std::{fs, path::Path, process::Command};
 
@@ -35,7 +35,7 @@ fn entry(reason: &str) -> Entry {
 }
 
 #[test]
-fn the_exit_code_says_whether_the_log_holds_and_the_text_names_the_line() {
+fn the_exit_code_shows_whether_the_log_is_intact_and_the_text_names_the_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let (code, _, printed) = verify(folder, &[]);
@@ -46,7 +46,7 @@ fn the_exit_code_says_whether_the_log_holds_and_the_text_names_the_line() {
     for reason in ["first", "second", "third"] {
         journal.record(&entry(reason)).expect("recorded");
     }
-    // A running server doesn't mind.
+    // A running server doesn't disturb the check.
     let (code, good, printed) = verify(folder, &[]);
     assert_eq!(code, Some(0), "{printed}");
     assert!(good.starts_with("3 lines"), "{good}");

@@ -1,4 +1,4 @@
-//! Bodies: refused by their head where that is possible, within one budget, and read to their end after an early answer.
+//! Bodies: refused by their head if possible, within one budget, and read to their end after an early answer.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -45,7 +45,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     }
 }
 
-/// A client that writes on after it was refused, as proxies do, reads the answer and can go on with its connection.
+/// A client that continues to write after it was refused, as proxies do, reads the answer and can reuse its connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_early_answer_the_rest_of_the_body_is_read() {
     let server = TestServer::start(|_| ()).await;
@@ -70,9 +70,9 @@ async fn after_an_early_answer_the_rest_of_the_body_is_read() {
     assert!(answer(&mut stream).await.contains("200 OK"));
 }
 
-/// A body beyond the limit is refused by its head; its sender isn't cut off while it still sends.
+/// A body above the limit is refused by its head; its sender isn't disconnected while it still sends.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_too_large_is_refused_and_its_sender_not_cut_off() {
+async fn a_body_that_is_too_large_is_refused_without_a_reset() {
     let server = TestServer::start(|config| config.requests.max_body_bytes = 1 << 20).await;
     let mut stream = TcpStream::connect(server.data).await.expect("connects");
     let part = vec![b'x'; 256 << 10];
@@ -93,7 +93,7 @@ async fn a_body_that_is_too_large_is_refused_and_its_sender_not_cut_off() {
     assert_eq!(end.expect("closed in time").expect("an orderly end"), 0);
 }
 
-/// The same over HTTP/2: the stream isn't reset, and the connection's other streams go on.
+/// Over HTTP/2 the stream isn't reset either, and the connection's other streams continue.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_http2_an_early_answer_resets_nothing() {
     let server = TestServer::start(|config| config.requests.max_body_bytes = 1 << 20).await;
@@ -111,7 +111,7 @@ async fn over_http2_an_early_answer_resets_nothing() {
     server.assert_well().await;
 }
 
-/// A full queue is known from the head: nobody waits for a body that would be refused.
+/// A full queue is known from the head: no request waits for a body that would be refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_before_the_body_has_come() {
     let (entered, entries) = mpsc::channel();
@@ -141,7 +141,8 @@ async fn a_full_queue_refuses_before_the_body_has_come() {
     let _entries = entries.await.expect("no panic").expect("the engine has it");
     let second = held(0);
     let mut stream = TcpStream::connect(server.data).await.expect("connects");
-    // Until the second stands in the queue, a head alone waits for its body; so each try is a connection of its own.
+    // Until the second request is in the queue, the head alone is accepted and waits for its body; so each try is a
+    // connection of its own.
     let refused = loop {
         send(
             &mut stream,
@@ -171,7 +172,7 @@ async fn a_full_queue_refuses_before_the_body_has_come() {
     }
 }
 
-/// All bodies together have one budget; what ends gives its bytes back.
+/// All bodies together have one budget; a request that ends frees its bytes.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_share_one_budget_of_bytes() {
     let server = TestServer::start(|config| config.requests.max_bytes_in_flight = 100_000).await;
@@ -184,7 +185,7 @@ async fn bodies_share_one_budget_of_bytes() {
     .await;
     send(&mut half, &vec![b'x'; 80_000]).await;
     server.until(in_flight, 80_000.0).await;
-    // By its announcement, and by what has come of a body without one.
+    // Once by the announced length, and once by the bytes received of a body without one.
     let large = vec![b'y'; 30_000];
     server
         .predict(large.clone())

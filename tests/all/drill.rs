@@ -17,7 +17,7 @@ fn is_alive(process: &Value) -> bool {
 }
 
 #[test]
-fn it_goes_wrong_and_well_and_survives_a_crash() {
+fn the_drill_shows_a_bad_canary_a_good_one_and_a_crash() {
     let models = root().join("models");
     if !models.join("fashion").is_dir() {
         eprintln!("skipped: {} has no models", models.display());
@@ -41,7 +41,7 @@ fn it_goes_wrong_and_well_and_survives_a_crash() {
         assert_eq!(traffic(step)["requests"], 600, "{step}");
         assert_eq!(traffic(step)["failed"], 0);
     }
-    // What the drill is about: the bad canary's answers give it away.
+    // The point of the drill: the bad canary's wrong answers are visible.
     let count = |step: usize, role: &str, version: &str, what: &str| {
         let count = &traffic(step)["roles"][role][version][what];
         count
@@ -76,7 +76,7 @@ fn it_goes_wrong_and_well_and_survives_a_crash() {
             "{commands:?}"
         );
     }
-    // What nobody looked at was judged, with what had been seen.
+    // The canary that no operator watched was judged, on the evidence gathered.
     let evidence = done(3).iter().find(|one| one["answer"]["last"].is_object());
     let last = &evidence.expect("evidence")["answer"]["last"];
     assert_eq!(last["trial"]["canary"], "bad-overconfident");
@@ -96,7 +96,7 @@ fn it_goes_wrong_and_well_and_survives_a_crash() {
 }
 
 #[test]
-fn without_its_cast_it_says_what_it_needs() {
+fn without_its_versions_the_drill_names_them() {
     let folder = tempfile::tempdir().expect("a folder");
     for (arguments, words) in [
         (

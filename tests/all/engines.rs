@@ -1,4 +1,4 @@
-//! The same server on every engine that is here; versions that can't be trusted on none.
+//! The same server on every available engine; versions that fail a check run on none.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     toy::{LABELS, SIDE, golden, gray_png, write},
 };
 
-/// The back ends that can run here; says which can't.
+/// The back ends that can run here; prints which can't.
 pub fn backends() -> Vec<Backend> {
     let here = |backend: &Backend| {
         let library = stillhouse_engine::find_library(None);
@@ -49,7 +49,7 @@ async fn every_engine_answers_alone_and_in_batches() {
     }
 }
 
-/// What a start says against a repository that was tampered with; `None` if it starts.
+/// The error of a start with a repository that was tampered with; `None` if it starts.
 async fn refusal(
     tamper: impl FnOnce(&Path),
     configure: impl FnOnce(&mut Config),
@@ -171,7 +171,7 @@ async fn a_version_that_cannot_be_trusted_is_never_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_versions_and_no_word_on_which_is_an_error_with_the_next_step() {
+async fn two_versions_without_a_choice_are_an_error_with_the_next_step() {
     let twice = |root: &Path| {
         let copy = |from: &Path, to: &Path| {
             fs::create_dir_all(to.join("golden")).expect("made");

@@ -16,7 +16,7 @@ use crate::{
     toy::{SIDE, gray_png},
 };
 
-/// Sends bytes as they are, reads until the server closes or has sent a whole head; gives up after 20 s.
+/// Sends bytes unchanged, reads until the server closes or has sent a whole head; gives up after 20 s.
 async fn raw(server: &TestServer, parts: &[&[u8]]) -> String {
     let mut stream = TcpStream::connect(server.data).await.expect("connects");
     for part in parts {
@@ -119,9 +119,9 @@ async fn a_body_over_the_limit_is_refused_with_and_without_its_length() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let chunk = format!("2710\r\n{}\r\n", "x".repeat(10_000));
     let head = post("Transfer-Encoding: chunked\r\n");
-    let untold = raw(&server, &[&head, chunk.as_bytes(), chunk.as_bytes()]).await;
-    assert!(untold.starts_with("HTTP/1.1 413"), "{untold}");
-    assert!(untold.contains("\"code\":\"body_too_large\"") && untold.contains("10000 bytes"));
+    let chunked = raw(&server, &[&head, chunk.as_bytes(), chunk.as_bytes()]).await;
+    assert!(chunked.starts_with("HTTP/1.1 413"), "{chunked}");
+    assert!(chunked.contains("\"code\":\"body_too_large\"") && chunked.contains("10000 bytes"));
     let just = server.predict(vec![b'x'; 10_000]).await;
     just.assert_problem(415, "image_format_unsupported");
     assert_eq!(
@@ -134,7 +134,7 @@ async fn a_body_over_the_limit_is_refused_with_and_without_its_length() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn encodings_are_undone_within_the_limit() {
+async fn bodies_are_decompressed_within_the_limit() {
     let server = TestServer::start(|config| config.requests.max_body_bytes = 100_000).await;
     let gzip = |bytes: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -198,7 +198,7 @@ async fn a_million_tiny_chunks_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_clients_are_cut_in_time() {
+async fn slow_clients_are_disconnected_in_time() {
     let server = TestServer::start(|config| {
         config.connections.header_timeout_seconds = 1;
         config.connections.write_timeout_seconds = 1;
@@ -206,7 +206,7 @@ async fn slow_clients_are_cut_in_time() {
     })
     .await;
     let begun = Instant::now();
-    assert_eq!(raw(&server, &[]).await, "", "says nothing: closed");
+    assert_eq!(raw(&server, &[]).await, "", "sends nothing: closed");
     assert_eq!(
         raw(&server, &[b"PRI * HT"]).await,
         "",
@@ -224,7 +224,7 @@ async fn slow_clients_are_cut_in_time() {
     );
     assert!(begun.elapsed() < Duration::from_secs(15));
 
-    // A reader that never reads: pipelined questions whose answers fill every buffer, until the server gives up.
+    // A client that never reads: pipelined requests whose answers fill every buffer, until the server gives up.
     let mut deaf = TcpStream::connect(server.data).await.expect("connects");
     let questions = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
     let cut = async {
@@ -236,7 +236,7 @@ async fn slow_clients_are_cut_in_time() {
     };
     tokio::time::timeout(Duration::from_secs(20), cut)
         .await
-        .expect("a deaf client is cut");
+        .expect("a client that doesn't read is disconnected");
     server.assert_well().await;
 }
 
@@ -301,7 +301,7 @@ async fn broken_framing_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_paths_methods_models_and_queries_say_what_would_be_right() {
+async fn errors_of_paths_methods_models_and_queries_name_the_right_ones() {
     let server = TestServer::start(|_| ()).await;
     server.get("/nowhere").await.assert_problem(404, "no_route");
     let method = server.get("/predict").await;
@@ -406,7 +406,7 @@ async fn http2_rapid_reset_ends_that_connection_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stop_answers_what_is_in_flight_and_cuts_what_is_stuck() {
+async fn a_shutdown_answers_requests_in_flight_and_closes_stuck_connections() {
     let (entered, entries) = std::sync::mpsc::channel();
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let gate = std::sync::Mutex::new(gate);

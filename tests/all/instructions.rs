@@ -1,4 +1,4 @@
-//! What `make check-instructions` decides by.
+//! The decisions of `make check-instructions`.
 
 #[path = "../../benches/instructions/kept.rs"]
 mod kept;
@@ -13,7 +13,7 @@ fn counts(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn only_more_than_the_tolerance_is_bad() {
+fn only_a_change_above_the_tolerance_is_bad() {
     let kept = Kept::new("rustc".into(), counts(&[("a", 1000)]));
     for (counted, bad, word) in [
         (1000, false, "+0.0%"),
@@ -39,7 +39,7 @@ fn a_piece_on_one_side_alone_is_bad() {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn the_written_counts_are_read_back() {
     let kept = Kept::new("rustc 1.2.3 (a \"b\")".into(), counts(&[("x, 5", 7)]));
     assert_eq!(toml::from_str(&kept.to_text()), Ok(kept));
 }
@@ -58,11 +58,11 @@ fn the_total_is_found() {
 }
 
 #[test]
-fn what_is_kept_can_be_read() {
+fn the_kept_counts_can_be_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions/kept.toml");
     let text = fs::read_to_string(&path).expect("it is kept");
     let kept: Kept = toml::from_str(&text).expect("TOML of this form");
-    // Compared with nothing, all of it is missing.
+    // Compared with an empty measurement, every piece is missing.
     let compared = kept.compare(&BTreeMap::new());
     assert!(compared.len() >= 6);
     assert!(compared.iter().all(Compared::is_bad));

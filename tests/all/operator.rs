@@ -24,7 +24,7 @@ async fn server() -> TestServer {
     TestServer::fleet(versions, |_| {}).await
 }
 
-/// A shell's view of the binary: no terminal, and none of the settings of the person who runs the tests.
+/// Runs the binary as in a shell: without a terminal, and without the settings of the user who runs the tests.
 pub fn command(admin: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
     clean(&mut command);
@@ -43,7 +43,7 @@ fn clean(command: &mut Command) {
         .current_dir(env!("CARGO_TARGET_TMPDIR"));
 }
 
-/// What a verb prints; it must succeed.
+/// The output of a verb, which must succeed.
 #[track_caller]
 fn says(server: &TestServer, line: &str) -> String {
     let output = run(server, line);
@@ -51,14 +51,14 @@ fn says(server: &TestServer, line: &str) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The same as JSON.
+/// The output as JSON.
 #[track_caller]
 fn json(server: &TestServer, line: &str) -> Value {
     let text = says(server, &format!("{line} --json"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// What a verb complains of; it must fail.
+/// The error of a verb, which must fail.
 #[track_caller]
 fn fails(server: &TestServer, line: &str) -> String {
     let output = run(server, line);
@@ -77,7 +77,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs a line that was printed, in a shell that knows nothing but where the binary is.
+/// Runs a printed line in a shell whose only setting is the path of the binary.
 #[track_caller]
 fn paste(line: &str) {
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_stillhouse"));

@@ -1,4 +1,4 @@
-//! Bad pictures, as a client meets them: status and code; what decoding makes of good ones is tested beside the decoder.
+//! Bad pictures as a client sees them: status and code. The decoding of good ones is tested beside the decoder.
 
 use crate::{
     server::TestServer,
@@ -15,7 +15,7 @@ async fn bad_pictures_are_refused_with_their_reason() {
     let mut huge = good.clone();
     huge[16..20].copy_from_slice(&50_000u32.to_be_bytes());
     huge[20..24].copy_from_slice(&50_000u32.to_be_bytes());
-    // The header's own checksum has to be right for the size to be believed.
+    // The header's own checksum must be right, or the size is not used.
     let crc = crc32(&huge[12..29]);
     huge[29..33].copy_from_slice(&crc.to_be_bytes());
     for (name, body, status, code) in [

@@ -1,4 +1,4 @@
-//! The way of one request, and of many at once.
+//! One request, and many at once.
 
 use std::sync::{
     Arc, Mutex,
@@ -196,7 +196,7 @@ impl Gate {
         self.shut.store(true, Ordering::SeqCst);
     }
 
-    /// Waits, off the async threads, until a run of one row stands before the gate.
+    /// Waits, off the async threads, until a run of one row has reached the gate.
     async fn entered(self) -> Self {
         let waiting = tokio::task::spawn_blocking(move || {
             assert_eq!(self.entries.recv(), Ok(1));
@@ -224,8 +224,8 @@ async fn a_full_queue_is_refused_at_once_with_retry_after() {
     };
     let first = ask();
     let gate = gate.entered().await;
-    // The first is with the engine and there is room for two: whichever of these three comes last is refused, and it is
-    // the only one that can end while the gate is shut.
+    // The first is in the engine and there is room for two: the last of these three is refused, and it is the only one
+    // that can end while the gate is shut.
     let three = (0..3).map(|_| Box::pin(server.predict(gray_png(SIDE, 0))));
     let (refused, _, waiting) = futures_util::future::select_all(three).await;
     refused.assert_problem(503, "queue_full");
@@ -339,7 +339,7 @@ async fn an_engine_that_fails_panics_or_answers_nan_costs_that_answer_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_served_describes_itself() {
+async fn models_describe_themselves() {
     let server = TestServer::start(|_| ()).await;
     let list = server.get("/models").await.json();
     assert_eq!(list["models"][0]["model"], "toy");

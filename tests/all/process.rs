@@ -25,7 +25,7 @@ impl Process {
         Self::start_with(backend, more, &[])
     }
 
-    /// The same with these variables in its environment.
+    /// Like `start`, with these variables in its environment.
     pub fn start_with(backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), golden());
@@ -131,13 +131,13 @@ async fn the_printed_curl_works_and_sigterm_ends_with_0() {
     }
 }
 
-/// ONNX Runtime's library would open a data base of events there.
+/// ONNX Runtime's library would create a database of events there.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_the_home_of_its_user() {
+async fn nothing_is_written_to_the_users_home() {
     for backend in backends() {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().to_str().expect("UTF-8");
-        // As where nobody has forbidden it.
+        // Without the call that forbids it.
         let variables = [
             ("HOME", path),
             ("XDG_CACHE_HOME", path),
@@ -223,14 +223,14 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
     process.signal("TERM");
     assert_eq!(process.child.wait().expect("an end").code(), Some(0));
     let _ = load.await.expect("no panic");
-    // Its standard input has ended with its server: nobody is left to read its result.
+    // Its standard input has ended with its server: no process is left to read its result.
     while std::fs::exists(format!("/proc/{child}/exe")).is_ok_and(|there| there) {}
 }
 
-/// The process that another has started, once it runs a program of its own.
+/// A child process of another process, once it runs its own program.
 fn child_of(parent: u32) -> Option<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).ok()?;
-    // Any of its threads may have started it.
+    // Any of the server's threads may have started it.
     let children =
         tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
     children
@@ -243,7 +243,7 @@ fn child_of(parent: u32) -> Option<u32> {
 }
 
 #[test]
-fn mistakes_end_with_one_line_and_a_failure() {
+fn usage_errors_print_one_line_and_fail() {
     let picture = gray_png(SIDE, 0);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("picture.png");

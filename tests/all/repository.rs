@@ -42,7 +42,7 @@ impl Desk {
         desk
     }
 
-    /// With the version `pets/v1`.
+    /// A repository with the version `pets/v1`.
     fn with_version() -> Self {
         let desk = Self::new();
         let (code, _, errors) =
@@ -96,7 +96,7 @@ fn an_imported_network_is_listed_shown_and_found_good() {
     ] {
         assert!(out.contains(line), "{out} should say {line}");
     }
-    // The model has labels now.
+    // The model has labels by now.
     let (code, out, errors) = desk.run("import net.onnx --model pets --version v2 --output logits");
     assert_eq!((code, errors.as_str()), (0, ""), "{out}");
 
@@ -119,7 +119,7 @@ fn an_imported_network_is_listed_shown_and_found_good() {
     let (code, _, errors) = desk.run("models show pets");
     assert!(code == 1 && errors.contains("v1, v2"), "{errors}");
 
-    // Standard error says which engine isn't here.
+    // Standard error names the engine that isn't available.
     let (code, out, _) = desk.run("models check");
     assert_eq!(code, 0, "{out}");
     for version in ["pets/v1: good on", "pets/v2: good on"] {
@@ -128,7 +128,7 @@ fn an_imported_network_is_listed_shown_and_found_good() {
 }
 
 #[test]
-fn what_can_not_be_trusted_fails_the_check() {
+fn damaged_versions_fail_the_check() {
     let desk = Desk::with_version();
     let net = desk.path("models/pets/v1/model.onnx");
     let good = fs::read(&net).expect("it was imported");
@@ -297,7 +297,7 @@ fn validation_outputs_become_the_reference() {
         assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
     };
     near(&reference["class_ratios"][1], 2.5 / 5.5);
-    // Of one picture in four: (p − q) 2 with p, q the shares of e² and 1 in e² + 2.
+    // For one picture in four: (p − q) 2 with p, q the shares of e² and 1 in e² + 2.
     let (e2, sum) = (2_f64.exp(), 2_f64.exp() + 2.0);
     near(&reference["kl_mean_nats"], (e2 - 1.0) / sum * 2.0 / 4.0);
 }
@@ -388,7 +388,7 @@ fn validation_pictures_become_the_reference() {
     }
 }
 
-/// A network that people use: SqueezeNet, in both precisions, names what is on two photographs.
+/// A widely used network: SqueezeNet, in both precisions, recognises two photographs.
 #[test]
 fn squeezenet_knows_a_cat_and_a_coffee() {
     let shared = std::env::var_os("STILLHOUSE_SHARED").map(PathBuf::from);

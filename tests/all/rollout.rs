@@ -15,7 +15,7 @@ use stillhouse_engine::{EngineError, scripted::Scripted};
 
 use crate::toy::{LABELS, SIDE};
 
-/// An engine that always answers this class, whatever it sees: a version that is recognised by its answer.
+/// An engine that always answers this class: a version that is recognised by its answer.
 pub fn always(class: usize) -> Scripted {
     scripted(move |_, rows| Ok(favour(class, rows)))
 }
@@ -32,7 +32,7 @@ pub fn scripted(
     Scripted::new((SIDE * SIDE) as usize, LABELS.len(), script)
 }
 
-/// The luma of the picture that tests use to make an engine misbehave; rehearsals never run on it.
+/// The luma of the picture that tests use to make an engine misbehave; examinations never use it.
 const TRIGGER: u8 = 200;
 
 fn is_trigger(input: &[f32]) -> bool {

@@ -16,10 +16,10 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::toy::{LABELS, SIDE, brightness, golden, gray_png, write, write_version};
 
-/// How long something that must come may take on a busy machine.
+/// How long an expected event may take on a busy machine.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Between two looks.
+/// Time between two checks.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Runs until dropped or stopped.
@@ -35,7 +35,7 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// Serves the model `toy` with an honest scripted engine: the more luma, the brighter.
+    /// Serves the model `toy` with a correct scripted engine: the more luma, the brighter.
     pub async fn start(configure: impl FnOnce(&mut Config)) -> Self {
         Self::scripted(brightness, configure).await
     }
@@ -48,7 +48,7 @@ impl TestServer {
         let row_len = (SIDE * SIDE) as usize;
         let blueprint: Arc<dyn Blueprint> = Arc::new(Scripted::new(row_len, LABELS.len(), script));
         let prepare: Prepare = Arc::new(move |_, _| Ok(blueprint.clone()));
-        // A script need not agree with golden samples.
+        // A script doesn't reproduce golden samples.
         Self::built(prepare, vec![], |config| {
             config.engine.backend = "tract".into();
             // A fixed size, so that a script sees the same warm-up on every machine.
@@ -59,8 +59,8 @@ impl TestServer {
         .await
     }
 
-    /// Serves the model `toy` with a version for each blueprint, the first of them stable. Their files hold only their
-    /// names, by which they are distinguished when they are loaded.
+    /// Serves the model `toy` with one version per blueprint, the first of them stable. Their files contain only their
+    /// names, which distinguish them when they are loaded.
     pub async fn fleet(
         versions: Vec<(&'static str, Scripted)>,
         configure: impl FnOnce(&mut Config),
@@ -73,7 +73,7 @@ impl TestServer {
         }
     }
 
-    /// The same in a folder that outlives the server: what is there already is served, not written.
+    /// Like `fleet`, in a folder that outlives the server: versions that exist already are served, not written.
     pub async fn fleet_in(
         folder: &Path,
         versions: Vec<(&'static str, Scripted)>,
@@ -91,7 +91,7 @@ impl TestServer {
         config.engine.backend = "tract".into();
         config.batch.max_batch = 4;
         config.batch.workers = 1;
-        // A child wouldn't know the scripts.
+        // A child process wouldn't have the scripts.
         config.loading.child_process = false;
         let toy = config.models.entry("toy".into()).or_default();
         toy.stable = versions[0].0.into();
@@ -107,7 +107,7 @@ impl TestServer {
         Self::start_app(config, prepare).await
     }
 
-    /// Serves the model `toy` by its real network.
+    /// Serves the model `toy` with its real network.
     pub async fn real(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
         Self::built(Arc::new(stillhouse_engine::prepare), golden(), |config| {
             config.engine.backend = backend.to_string();
@@ -131,7 +131,7 @@ impl TestServer {
         server
     }
 
-    /// Serves what a configuration names, on free ports.
+    /// Serves the models of a configuration, on free ports.
     pub async fn of(config: Config) -> Self {
         Self::start_app(config, Arc::new(stillhouse_engine::prepare)).await
     }
@@ -139,7 +139,7 @@ impl TestServer {
     async fn start_app(mut config: Config, prepare: Prepare) -> Self {
         let state = tempfile::tempdir().expect("a folder");
         if config.control == ControlSettings::default() {
-            // What somebody's own server has left in the working directory must not count here.
+            // Files that another server has left in the working directory must have no effect here.
             config.control.state_path = state.path().join("state");
         }
         config.server.listen = ([127, 0, 0, 1], 0).into();
@@ -175,7 +175,7 @@ impl TestServer {
         server
     }
 
-    /// Folder of state and audit log.
+    /// The folder of state and audit log.
     pub fn state_path(&self) -> &Path {
         &self.state_path
     }
@@ -213,7 +213,7 @@ impl TestServer {
         .await
     }
 
-    /// An order to the admin plane, for whatever generation is there.
+    /// Sends an order to the admin plane, for the current generation.
     pub async fn order(&self, method: &str, path: &str, body: serde_json::Value) -> Reply {
         self.admin(
             method,
@@ -224,7 +224,7 @@ impl TestServer {
         .await
     }
 
-    /// A request to the admin plane.
+    /// Sends a request to the admin plane.
     pub async fn admin(
         &self,
         method: &str,
@@ -257,14 +257,14 @@ impl TestServer {
         answer.text().await.expect("text")
     }
 
-    /// The value of one series; 0 where there is none yet.
+    /// The value of one series; 0 if it doesn't exist yet.
     pub async fn metric(&self, series: &str) -> f64 {
         let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         line.map_or(0.0, |value| value.trim().parse().expect("a number"))
     }
 
-    /// Waits until a series is at least this; what runs beside the answers takes its time.
+    /// Waits until a series is at least this; background work takes its time.
     pub async fn until(&self, series: &str, least: f64) {
         let begun = std::time::Instant::now();
         while self.metric(series).await < least {
@@ -297,32 +297,32 @@ impl TestServer {
         }
     }
 
-    /// After whatever a test did, the next good request must be answered rightly.
+    /// Whatever a test did, the next good request must be answered correctly.
     pub async fn assert_well(&self) {
         let reply = self.predict(gray_png(SIDE, 250)).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         assert_eq!(reply.json()["predictions"][0]["label"], "bright");
     }
 
-    /// Asks the server to end, without waiting.
+    /// Asks the server to stop, without waiting.
     pub fn begin_stop(&mut self) {
         let _ = self.stop.take().expect("once").send(());
     }
 
-    /// Waits for an end that isn't clean, and returns the error.
+    /// Waits for a shutdown with an error, and returns the error.
     pub async fn failure(self) -> String {
         let ended = tokio::time::timeout(PATIENCE, self.served).await;
         let result = ended.expect("it ends").expect("no panic");
         format!("{:#}", result.expect_err("an error"))
     }
 
-    /// Waits for the end.
+    /// Waits for a clean shutdown.
     pub async fn ended(self) {
         self.served.await.expect("no panic").expect("a clean end");
     }
 }
 
-/// An answer, read to its end.
+/// An answer, read completely.
 pub struct Reply {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -348,7 +348,7 @@ impl Reply {
             .map_or("", |value| value.to_str().expect("ASCII"))
     }
 
-    /// Asserts a problem of this status and code, complete in all its members.
+    /// Asserts a problem of this status and code, with all its members.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{}", self.text);

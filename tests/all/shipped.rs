@@ -1,4 +1,4 @@
-//! The models that come with the repository, as somebody meets them who has just cloned it.
+//! The models that come with the repository, as a user finds them in a fresh clone.
 
 use std::{fs, path::Path, process::Command};
 
@@ -20,7 +20,7 @@ fn slug(label: &str) -> String {
 }
 
 #[test]
-fn every_version_is_good_on_every_engine_that_is_here() {
+fn every_version_is_good_on_every_available_engine() {
     let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
         .args(["models", "check", "--models", "models"])
         .current_dir(root())
@@ -38,7 +38,7 @@ fn every_version_is_good_on_every_engine_that_is_here() {
     );
 }
 
-/// The validation pictures as they are measured today are those of the manifests, so drift is measured against the same.
+/// Measured today, the validation pictures give the statistics in the manifests, so drift is measured against the same.
 #[test]
 fn every_version_knows_its_validation_pictures() {
     let pictures = Path::new("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz");
@@ -75,7 +75,7 @@ fn every_version_knows_its_validation_pictures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shipped_configuration_answers_the_samples_rightly() {
+async fn the_shipped_configuration_answers_the_samples_correctly() {
     for backend in backends() {
         let file = root().join(DEFAULT_FILE);
         let mut config = Config::load(Some(&file), [], &[]).expect("the shipped file");

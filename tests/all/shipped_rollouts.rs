@@ -1,5 +1,5 @@
-//! The shipped canaries on trial beside the shipped teacher, with nobody's hand in it: the good one is promoted, each bad one
-//! is taken out.
+//! The shipped canaries, judged against the shipped teacher without an operator: the good one is promoted, each bad one
+//! is removed.
 
 use std::{fs, io::Cursor, path::Path};
 
@@ -87,7 +87,7 @@ async fn operators(server: &TestServer, method: &str, path: &str, body: Value) -
     reply.json()
 }
 
-/// Puts a version on trial and sends pictures until it is over; what was known then.
+/// Starts a canary and sends pictures until it has been decided; returns the last evidence.
 async fn trial(server: &TestServer, version: &str) -> Value {
     let order = json!({"version": version, "plan": "automatic"});
     operators(server, "POST", "/canary?force=true", order).await;
@@ -122,7 +122,7 @@ fn reasons(last: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_bad_canary_is_taken_out_for_what_is_wrong_with_it() {
+async fn each_bad_canary_is_removed_for_its_own_fault() {
     let server = server(|_| {}).await;
     let blind = trial(&server, "bad-blind").await;
     assert_eq!(blind["ending"], "taken out");
@@ -131,7 +131,7 @@ async fn each_bad_canary_is_taken_out_for_what_is_wrong_with_it() {
         "{blind:#}"
     );
 
-    // Its labels are stable's: agreement alone would have let it pass.
+    // Its labels are the same as stable's: agreement alone would have let it pass.
     let sure = trial(&server, "bad-overconfident").await;
     assert_eq!(sure["ending"], "taken out");
     assert!(reasons(&sure).contains("divergence"), "{sure:#}");
@@ -150,7 +150,8 @@ async fn the_good_canary_is_promoted() {
         config.judge.ramp = [0, 2500, 10_000]
             .map(|points| Share::new(points).expect("a share"))
             .to_vec();
-        // s2 is twice the size of s1. On a machine that runs other tests, late answers are more about those than about it.
+        // s2 is twice the size of s1. On a machine that runs other tests, late answers come from those rather than from
+        // s2.
         config.judge.event_margin_ratio = 100.0;
     })
     .await;

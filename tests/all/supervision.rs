@@ -1,4 +1,4 @@
-//! Background tasks that panic: restarted and counted, or the server says so and ends.
+//! Background tasks that panic: restarted and counted, or the server reports it and ends.
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -19,7 +19,7 @@ async fn a_judge_that_panics_is_restarted_and_the_evidence_is_marked_as_lost() {
     let reply = server.order("POST", "canary", start).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     server.until(restarts, 1.0).await;
-    // The judge looks again, and says that it can't have seen everything.
+    // The judge is restarted, and reports that some evidence may be lost.
     server
         .until("stillhouse_evidence_lost{model=\"toy\"}", 1.0)
         .await;
@@ -31,7 +31,7 @@ async fn a_judge_that_panics_is_restarted_and_the_evidence_is_marked_as_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_that_dies_ends_the_server_with_an_error() {
+async fn a_listener_that_fails_ends_the_server_with_an_error() {
     for plane in ["data", "admin"] {
         let server = TestServer::fleet(vec![("v1", always(0))], |_| {}).await;
         let address = match plane {

@@ -50,7 +50,7 @@ pub fn toy_manifest() -> Manifest {
     Manifest::new(input, Transform::plain(Color::Gray, SIDE, SIDE), output)
 }
 
-/// The same judgement as [`brightness`] as a real network: linear logits whose largest is the nearest class.
+/// The same classification as [`brightness`], as a real network: linear logits whose largest is the nearest class.
 pub fn network() -> Bytes {
     model(17, graph()).to_bytes()
 }

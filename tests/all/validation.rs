@@ -1,4 +1,4 @@
-//! Versions tried in a child process: the good ones pass, and nothing that a bad one does reaches this process.
+//! Versions validated in a child process: the good ones pass, and a bad one can't affect this process.
 
 use std::{
     fs,
@@ -43,7 +43,7 @@ fn engine(backend: Backend) -> EngineSettings {
     }
 }
 
-/// What is said of `toy/v1` below `root`.
+/// The result of validating `toy/v1` below `root`.
 async fn check(
     validation: &Validation,
     root: &Path,
@@ -60,7 +60,7 @@ fn real(settings: LoadingSettings) -> Validation {
     Validation::new(PROGRAM.into(), &settings)
 }
 
-/// Why `toy/v1` with this network, tampered with, is refused.
+/// The error for `toy/v1` with this network, tampered with.
 async fn refusal(backend: Backend, network: Bytes, tamper: impl FnOnce(&Path)) -> String {
     let folder = folder();
     write_network(folder.path(), network, golden());
@@ -72,7 +72,7 @@ async fn refusal(backend: Backend, network: Bytes, tamper: impl FnOnce(&Path)) -
     }
 }
 
-/// `toy/v1` under a failpoint of the child.
+/// Validates `toy/v1` under a failpoint of the child.
 async fn under(failpoint: &str, settings: LoadingSettings) -> Result<Validated, ValidationError> {
     let folder = folder();
     write(folder.path(), golden());
@@ -158,7 +158,7 @@ async fn a_child_that_hangs_is_killed_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_panic_there_is_told_here() {
+async fn a_panic_in_the_child_is_reported() {
     let settings = LoadingSettings::default();
     let error = under("validate::begin=panic(the back end gave up)", settings).await;
     assert_eq!(
@@ -167,7 +167,7 @@ async fn a_panic_there_is_told_here() {
     );
 }
 
-/// [`graph`] that first makes `numbers` numbers, and adds the largest of them, a zero, to its scores.
+/// [`graph`] that first creates `numbers` numbers, and adds the largest of them, a zero, to its scores.
 fn hungry(numbers: i64) -> GraphProto {
     let mut hungry = graph();
     hungry.node[1].output[0] = "scores".into();
@@ -183,7 +183,7 @@ fn hungry(numbers: i64) -> GraphProto {
 }
 
 #[tokio::test]
-async fn a_network_that_eats_memory_meets_its_limit() {
+async fn a_network_that_needs_too_much_memory_reaches_the_limit() {
     let settings = LoadingSettings {
         memory_bytes: 512 << 20,
         ..LoadingSettings::default()
@@ -206,7 +206,7 @@ async fn a_network_that_eats_memory_meets_its_limit() {
 }
 
 #[tokio::test]
-async fn whatever_end_a_child_comes_to_is_told() {
+async fn every_way_a_child_can_end_is_reported() {
     let folder = folder();
     let settings = |timeout_seconds| LoadingSettings {
         timeout_seconds,
@@ -234,7 +234,7 @@ async fn whatever_end_a_child_comes_to_is_told() {
             "flooding",
             "validation was stopped after 1 s (loading.timeout_seconds)",
         ),
-        // SCHED_IDLE, from its start: it has done nothing for that itself.
+        // SCHED_IDLE from its start, without a call of its own.
         ("meek", "policy 5"),
         ("talking", ""),
     ] {
@@ -253,7 +253,7 @@ async fn whatever_end_a_child_comes_to_is_told() {
 }
 
 #[test]
-fn a_child_ends_with_whoever_called_it() {
+fn a_child_ends_with_its_caller() {
     let task = Task {
         repository: "/nowhere".into(),
         model: "toy".parse().expect("a name"),

@@ -1,4 +1,4 @@
-//! Answers beside the teacher's: pairs, drift, and canaries that are judged by them.
+//! Answers compared with the teacher's: pairs, drift, and canaries that are judged by them.
 
 mod judging;
 mod pairs;
@@ -13,7 +13,7 @@ use crate::{
     toy::{LABELS, SIDE, png},
 };
 
-/// Every answer is compared, and on a machine that is busy with other tests.
+/// Every answer is compared, also on a machine that is busy with other tests.
 fn everything(config: &mut Config) {
     config.shadow.rate = 1.0;
     config.shadow.gives_way = false;
@@ -23,7 +23,7 @@ fn everything(config: &mut Config) {
     toy.teacher = "t".into();
 }
 
-/// The teacher `t`, and those who are named, the first of them stable.
+/// The teacher `t`, and the given versions, the first of them stable.
 async fn beside_teacher(
     teacher: Scripted,
     students: Vec<(&'static str, Scripted)>,
@@ -50,7 +50,7 @@ fn picture(n: usize) -> Vec<u8> {
     png(SIDE, SIDE, png::ColorType::Grayscale, &pixels)
 }
 
-/// Sends so many different pictures, which all must be answered.
+/// Sends this many different pictures, all of which must be answered.
 async fn send(server: &TestServer, range: std::ops::Range<usize>) {
     for n in range {
         let reply = server.predict(picture(n)).await;
@@ -64,12 +64,12 @@ fn number(row: &[f32]) -> usize {
     byte(row[1]) * 256 + byte(row[2])
 }
 
-/// Whether a row is no picture of a caller's: rehearsals are gray all over.
+/// Whether a row is no caller's picture: those of examinations are uniformly gray.
 fn is_rehearsal(row: &[f32]) -> bool {
     row.iter().all(|pixel| *pixel == row[0])
 }
 
-/// An engine that favours a class by the number of the picture.
+/// An engine that favours a class depending on the number of the picture.
 fn by_number(class: impl Fn(usize) -> usize + Send + Sync + 'static) -> Scripted {
     scripted(move |input, rows| {
         let pixels = (SIDE * SIDE) as usize;
@@ -79,12 +79,12 @@ fn by_number(class: impl Fn(usize) -> usize + Send + Sync + 'static) -> Scripted
     })
 }
 
-/// Logits that favour one class by so much.
+/// Logits that favour one class by this much.
 fn logits(class: usize, height: f32) -> [f32; LABELS.len()] {
     std::array::from_fn(|other| if other == class { height } else { 0.0 })
 }
 
-/// A series of a role beside the teacher.
+/// A series of a role that is compared with the teacher.
 fn of(name: &str, version: &str, role: &str) -> String {
     format!("stillhouse_{name}{{model=\"toy\",role=\"{role}\",version=\"{version}\"}}")
 }

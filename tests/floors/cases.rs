@@ -1,4 +1,4 @@
-//! The rules themselves: what they must find, and what they must leave alone.
+//! Tests of the rules: what they must find, and what they must accept.
 
 use super::rules::{Table, violations, violations_in_crate, wrong_dependencies};
 
@@ -162,7 +162,10 @@ fn violations_are_found_and_nothing_else() {
         let found = violations(&file, code, &table);
         assert_eq!(found.len(), expected.len(), "{case}\n{found:#?}");
         for (found, expected) in found.iter().zip(expected) {
-            assert!(found.contains(expected), "`{found}` must say `{expected}`");
+            assert!(
+                found.contains(expected),
+                "`{found}` must contain `{expected}`"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The house's floors and its other rules about names, kept by reading the source.
+//! The layers of the modules and the other rules about names, checked by reading the source.
 //!
 //! Which room is on which floor is read from the table at the top of `src/lib.rs`: what is documented is what is tested.
 //! Between crates the compiler keeps the direction; here it is compared with the table.

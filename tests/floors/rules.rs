@@ -1,4 +1,4 @@
-//! The rules, over what one file names and defines.
+//! The rules, applied to what one file names and defines.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,7 +13,7 @@ pub struct Table {
     pub crates: BTreeMap<String, Vec<String>>,
 }
 
-/// Who alone may name a crate or use a keyword.
+/// The only modules that may name a crate or use a keyword.
 const ONLY: &[(&[&str], &[&str])] = &[
     (
         &[
@@ -35,10 +35,10 @@ const ONLY: &[(&[&str], &[&str])] = &[
     (&["anyhow"], &["app", "cli", "child_server"]),
 ];
 
-/// What a room may name in spite of [`ONLY`]. The sender of a reply is synchronous.
+/// What a module may name despite [`ONLY`]. The sender of a reply is synchronous.
 const EXCEPT: &[(&str, &str)] = &[("batch", "tokio::sync::oneshot")];
 
-/// Pure files and folders: time and chance are their arguments (their tests may ask the clock).
+/// Pure files and folders: time and randomness are their arguments (their tests may read the clock).
 const PURE: &[&str] = &[
     "crates/control/src/judge.rs",
     "crates/control/src/judge/criteria.rs",
@@ -65,7 +65,7 @@ const IMPURE: &[&str] = &[
     "fastrand",
 ];
 
-/// Last words of names that say nothing.
+/// Last words of names that carry no meaning.
 const EMPTY_WORDS: &[&str] = &[
     "Manager", "Helper", "Util", "Common", "State", "Info", "Data",
 ];
@@ -101,7 +101,7 @@ impl Table {
     }
 }
 
-/// What code calls the crate in the folder `crates/<folder>`.
+/// The name by which code uses the crate in the folder `crates/<folder>`.
 fn identifier(folder: &str) -> String {
     format!("stillhouse_{}", folder.replace('-', "_"))
 }
@@ -257,7 +257,8 @@ fn impure(file: &str, named: &Named) -> Option<String> {
     wrong.then(|| "this file is pure; make it an argument".to_owned())
 }
 
-/// What `text`, the file `file` of a crate (below the repository's root), does against the rules that hold in every crate.
+/// The findings in `text`, the file `file` of a crate (below the repository's root), for the rules that apply to every
+/// crate.
 pub fn violations_in_crate(file: &str, text: &str) -> Vec<String> {
     let source = match Source::read(text, &[]) {
         Ok(source) => source,
@@ -271,7 +272,7 @@ pub fn violations_in_crate(file: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// Types and modules that are called, or end in, a word that says nothing.
+/// Types and modules whose name is, or ends in, a word that carries no meaning.
 fn empty_words(file: &str, source: &Source) -> Vec<String> {
     // `AppState` and `app_state` end in the word; `Metadata` and `estate` don't.
     let says_nothing = |name: &str| {

@@ -2,14 +2,14 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A path as it stands in the code, with nested `use` trees spread out: `use crate::{a, b::c}` gives `crate::a` and
-/// `crate::b::c`. A lone word (`async`) is a path of one part.
+/// A path in the code, with nested `use` trees expanded: `use crate::{a, b::c}` gives `crate::a` and `crate::b::c`. A
+/// single word (`async`) is a path of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     pub parts: Vec<String>,
-    /// The module that it stands in, below the crate's root.
+    /// The module in which it occurs, below the crate's root.
     pub module: Vec<String>,
-    /// Whether it stands under `#[cfg(test)]`.
+    /// Whether it occurs under `#[cfg(test)]`.
     pub test: bool,
 }
 
@@ -19,7 +19,7 @@ impl Named {
         self.parts.join("::")
     }
 
-    /// Its parts from the crate's root, without `crate`; `None` where it doesn't begin with the crate's root.
+    /// Its parts from the crate's root, without `crate`; `None` if it doesn't begin with the crate's root.
     pub fn in_crate(&self) -> Option<&[String]> {
         let first = self.parts.iter().position(|part| part != "self")?;
         let rest = &self.parts[first..];
@@ -137,7 +137,7 @@ impl Source {
     }
 }
 
-/// Whether `keyword` begins a definition here; `type` also names the types of foreign traits, which nobody here chose.
+/// Whether `keyword` begins a definition here; `type` also names the types of foreign traits, whose names are fixed.
 fn defines(keyword: &str, items: bool) -> bool {
     match keyword {
         "struct" | "enum" | "union" | "trait" | "mod" => true,

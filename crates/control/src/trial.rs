@@ -26,7 +26,7 @@ pub(super) struct SeatReadings {
 
 /// A step of the ramp.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct RampStep {
     share: Share,
     since: Instant,
     pairs: u64,
@@ -40,7 +40,7 @@ pub(super) struct Trial {
     /// The deployment's when it was last looked at.
     generation: u64,
     begun: Instant,
-    step: Step,
+    step: RampStep,
     disagreement: Paired,
     divergence: Paired,
     errors: Thinning,
@@ -72,7 +72,7 @@ impl Trial {
             pairing,
             generation: assignment.generation,
             begun: now,
-            step: Step::new(assignment, now, 0, 0),
+            step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
             errors: criteria.events(),
@@ -124,7 +124,7 @@ impl Trial {
         self.late_above = self.late_above.or_else(|| late_above(&reading.stable));
         self.last = reading;
         if self.step.share != assignment.split.canary {
-            self.step = Step::new(assignment, now, self.pairs, self.answers());
+            self.step = RampStep::new(assignment, now, self.pairs, self.answers());
         }
     }
 
@@ -180,7 +180,7 @@ impl Trial {
     }
 }
 
-impl Step {
+impl RampStep {
     fn new(assignment: &Assignment, now: Instant, pairs: u64, answers: u64) -> Self {
         Self {
             share: assignment.split.canary,

@@ -1,7 +1,7 @@
 //! Bounded submission, batches, replies.
 //!
-//! A [`Batcher`] owns a bounded queue and the workers behind it. Dropping the last handle closes the queue; the workers
-//! finish what stands in it and end: ownership is the drain protocol.
+//! A [`Batcher`] owns a bounded queue and its workers. Dropping the last handle closes the queue; the workers finish
+//! the rows still in it and end.
 
 mod delivery;
 mod objective;
@@ -28,17 +28,17 @@ use objective::Objective;
 use policy::Policy;
 use stillhouse_metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics, Scope};
 
-/// One row's way back.
+/// The channel on which one row's answer is sent back.
 pub type Reply = oneshot::Receiver<Result<Answer, BatchError>>;
 
-/// One row's scores with what it cost.
+/// One row's scores and how long they took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// Raw outputs of the network, one a class.
+    /// Raw outputs of the network, one per class.
     pub scores: Box<[f32]>,
     /// From submission until its batch began to run.
     pub queued: Duration,
-    /// The run of its whole batch.
+    /// How long its whole batch ran.
     pub inference: Duration,
     /// Rows in its batch.
     pub batch_rows: usize,
@@ -50,7 +50,7 @@ pub enum BatchError {
     /// Its deadline passed in the queue.
     #[error("the deadline passed before inference began")]
     Expired,
-    /// The engine said no, in its own words: for logs, not for clients.
+    /// The engine returned an error; the text is for logs, not for clients.
     #[error("{0}")]
     Failed(String),
     /// The engine panicked; only this batch is lost.
@@ -64,7 +64,7 @@ pub enum SubmitError {
     /// The queue is full.
     #[error("the queue is full ({capacity} waiting)")]
     Full {
-        /// Rows that may wait.
+        /// How many rows may wait.
         capacity: usize,
     },
     /// The version has ended.
@@ -77,15 +77,15 @@ pub enum SubmitError {
 pub struct BatchOptions {
     /// When a batch is complete.
     pub policy: Policy,
-    /// Threads, each with an engine of its own; at least 1.
+    /// Number of threads, each with its own engine; at least 1.
     pub workers: usize,
-    /// Rows that may wait.
+    /// How many rows may wait.
     pub queue: usize,
-    /// The latency to be kept: fewer may wait where it would be missed.
+    /// The latency target: fewer rows may wait where it would be missed.
     pub latency: Option<Duration>,
 }
 
-/// The metric families of batching, and the handles of one version in them.
+/// The metric families of batching, and the handles of one version.
 #[derive(Clone)]
 pub struct BatchMetrics {
     queued: HistogramVec,
@@ -113,7 +113,7 @@ impl BatchMetrics {
         Self {
             queued: metrics.histograms(
                 "queue_duration_seconds",
-                "Time from submission to the beginning of the batch's inference.",
+                "Time from submission to the start of the batch's inference.",
                 of,
                 LATENCY_SECONDS,
             ),
@@ -131,7 +131,7 @@ impl BatchMetrics {
             ),
             outcomes: metrics.counters(
                 "batch_losses_total",
-                "What was lost behind the queue: rows abandoned by their client or expired, and failed batches.",
+                "Rows abandoned by their client, rows whose deadline passed in the queue, and failed batches.",
                 &["model", "version", "reason"],
             ),
         }
@@ -158,20 +158,21 @@ struct Job<S> {
     reply: oneshot::Sender<Result<Answer, BatchError>>,
 }
 
-/// The front of the queue: immediate and bounded.
+/// The sending end of the queue: bounded, and never waits.
 pub struct Batcher<S> {
     queue: Sender<Job<S>>,
     objective: Arc<Objective>,
-    /// Rows that have a place and don't stand in it yet.
+    /// Rows that have reserved a place and are not in the queue yet.
     reserved: AtomicUsize,
 }
 
 impl<S: Sample> Batcher<S> {
-    /// Starts the workers, all together or, beside traffic, one after the other, giving way where that is allowed and resting
-    /// in between; waits until each has built its engine. `of` names model and version; `series` ends with the version.
+    /// Starts the workers and waits until each has built its engine. They start all together or, while requests are
+    /// answered, one after the other, at low priority where that is allowed and with pauses in between. `of` names
+    /// model and version; the series end with `series`.
     ///
     /// # Errors
-    /// The first worker's that could not.
+    /// The error of the first worker that could not start.
     pub fn start(
         blueprint: &Arc<dyn Blueprint>,
         options: BatchOptions,
@@ -225,7 +226,9 @@ impl<S: Sample> Batcher<S> {
                         }
                     }
                 })
-                .map_err(|error| EngineError::Run(format!("no thread could be had: {error}")))?;
+                .map_err(|error| {
+                    EngineError::Run(format!("no thread could be started: {error}"))
+                })?;
             if !together {
                 wait()?;
             }
@@ -249,15 +252,15 @@ impl<S: Sample> Batcher<S> {
         self.admit()?.submit(sample, deadline)
     }
 
-    /// A place for a row that has yet to be decoded. A row is refused before any work was done for it, and one that has a
-    /// place is not refused after it.
+    /// Reserves a place for a row that is not decoded yet. So a row is refused before any work is done for it, and a
+    /// row that has a place is not refused later.
     ///
     /// # Errors
     /// [`SubmitError::Full`] when as many rows are waiting, or are being decoded, as may wait.
     pub fn admit(&self) -> Result<Place<'_, S>, SubmitError> {
         let capacity = self.objective.room();
         let before = self.reserved.fetch_add(1, Ordering::Relaxed);
-        // From here on its `Drop` gives it back.
+        // From here on, dropping the place frees it.
         let place = Place { batcher: self };
         match self.queue.len() + before {
             taken if taken >= capacity => Err(SubmitError::Full { capacity }),
@@ -265,10 +268,10 @@ impl<S: Sample> Batcher<S> {
         }
     }
 
-    /// Whether a row would be accepted now; reserves nothing.
+    /// Checks whether a row would be accepted now; reserves nothing.
     ///
     /// # Errors
-    /// As [`Batcher::admit`].
+    /// Like [`Batcher::admit`].
     pub fn check_room(&self) -> Result<(), SubmitError> {
         let capacity = self.objective.room();
         match self.queue.len() + self.reserved.load(Ordering::Relaxed) {
@@ -277,22 +280,22 @@ impl<S: Sample> Batcher<S> {
         }
     }
 
-    /// Rows waiting now.
+    /// How many rows are waiting now.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
 }
 
-/// A place in the queue, kept for a row; free again when it is dropped.
+/// A place in the queue, reserved for one row; dropping it frees the place.
 pub struct Place<'a, S> {
     batcher: &'a Batcher<S>,
 }
 
 impl<S> Place<'_, S> {
-    /// Puts the row there.
+    /// Puts the row into the queue.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`]; [`SubmitError::Full`] only where two came for the last place at the same moment.
+    /// [`SubmitError::Closed`]; [`SubmitError::Full`] only if two rows take the last place at the same moment.
     pub fn submit(self, sample: S, deadline: Option<Instant>) -> Result<Reply, SubmitError> {
         let (reply, receiver) = oneshot::channel();
         let job = Job {

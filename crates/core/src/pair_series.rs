@@ -1,5 +1,5 @@
-//! One version beside its teacher, as Prometheus sees it. The handles are the only counters there are: windows and reports
-//! are differences of their readings, so that what the server says and what a rule computes can't disagree.
+//! One version compared with its teacher, as Prometheus counters. These counters are the only ones there are: windows
+//! and reports are differences between their readings, so the server's reports and a Prometheus rule can't disagree.
 
 mod expected;
 mod families;
@@ -38,12 +38,12 @@ pub struct PairSeries {
 }
 
 impl PairSeries {
-    /// What the version's manifest promised.
+    /// The values in the version's manifest.
     pub fn expected(&self) -> &Expected {
         &self.expected
     }
 
-    /// One more pair; `comparison` has just measured it.
+    /// Counts a pair; `comparison` has just measured it.
     pub fn observe(&self, measure: &PairMeasure, comparison: &Comparison) {
         self.divergence(measure.kl_nats, measure.at_temperature_nats);
         if measure.agrees {
@@ -73,7 +73,7 @@ impl PairSeries {
         self.watch("log_sum_exp", log_sum_exp);
     }
 
-    /// One more pair for which the version had no answer, or none that is finite: as bad as it can be.
+    /// Counts a pair for which the version gave no answer, or none that is finite: the worst possible result.
     pub fn observe_worst(&self, teacher_top1: usize) {
         self.divergence(self.clip_nats, self.clip_nats);
         self.class_nats[self.classes.place(teacher_top1)].inc_by(self.clip_nats);
@@ -87,14 +87,14 @@ impl PairSeries {
         }
     }
 
-    /// Where the detectors of a change are, ln of their statistics: of disagreement, of divergence.
+    /// Sets the state of the change detectors, as ln of their statistics: of disagreement, of divergence.
     pub fn show_detectors(&self, log_statistics: [f64; 2]) {
         for (gauge, log) in self.detectors.iter().flatten().zip(log_statistics) {
             gauge.set(log);
         }
     }
 
-    /// Where they were last seen, if there are any.
+    /// The last state that was set, if there are detectors.
     pub fn detectors(&self) -> Option<[f64; 2]> {
         let gauges = self.detectors.as_ref()?;
         Some(gauges.each_ref().map(Gauge::get))

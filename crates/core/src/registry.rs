@@ -1,4 +1,4 @@
-//! Model name → what is served under it; fixed after start, hence without a lock.
+//! Model name → its slot and shadow. Fixed after start, so no lock is needed.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,28 +8,28 @@ use crate::{
 };
 use stillhouse_store::ModelName;
 
-/// One model: its labels, which don't change while it runs, and the slot that says who answers.
+/// One model: its labels, which don't change while the server runs, and the slot that holds its deployment.
 pub struct Model {
-    /// Its name, and its classes as they are counted.
+    /// Its name, and its class names in the metrics.
     pub task: Task,
-    /// One name a class, in the network's order.
+    /// One name per class, in the network's order.
     pub labels: Arc<[String]>,
-    /// How requests find their role.
+    /// How a request's role is chosen.
     pub routing: RoutingSettings,
-    /// Who answers.
+    /// The current deployment.
     pub slot: Arc<Slot>,
     /// Compares a sample of the answers.
     pub shadow: Shadow,
 }
 
-/// All models of this server, as the data plane sees them. What changes them is the control plane's.
+/// All models of this server, as the data plane sees them. Only the control plane changes what they serve.
 pub struct Registry {
     models: BTreeMap<ModelName, Arc<Model>>,
     default: Option<ModelName>,
 }
 
 impl Registry {
-    /// `default` is the model behind `/predict`; without it, the only one there is.
+    /// `default` is the model behind `/predict`; without it, `/predict` works only if there is a single model.
     pub fn new(models: impl IntoIterator<Item = Arc<Model>>, default: Option<&str>) -> Self {
         let models: BTreeMap<ModelName, Arc<Model>> = models
             .into_iter()
@@ -48,7 +48,7 @@ impl Registry {
         self.models.get(name).map(AsRef::as_ref)
     }
 
-    /// The model that `/predict` means.
+    /// The model behind `/predict`.
     pub fn default_model(&self) -> Option<&Model> {
         self.get(self.default.as_ref()?)
     }

@@ -1,7 +1,7 @@
-//! Who answers: an immutable [`Deployment`] behind the one pointer that is ever swapped.
+//! Which version answers: an immutable [`Deployment`] behind one pointer that is replaced atomically.
 //!
-//! [`Assignment`] says which version fills which role, as plain values; [`Change`] leads from one to the next, purely; a
-//! [`Deployment`] is an assignment with the running versions in its seats.
+//! [`Assignment`] holds the version in each role, as plain values; [`Change`] computes the next assignment, purely; a
+//! [`Deployment`] is an assignment with its loaded versions, each in a [`Seat`].
 
 mod assignment;
 mod breaker;
@@ -35,23 +35,23 @@ pub use verb::{
     Abort, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling, StartCanary, Verb,
 };
 
-/// The place a version fills.
+/// What a version is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The large network that taught the others.
+    /// The large network that the other versions were trained from.
     Teacher,
-    /// Answers what the others don't.
+    /// Answers all requests that the others don't.
     Stable,
-    /// On trial.
+    /// The canary being judged.
     Canary,
 }
 
 impl Role {
-    /// Each once.
+    /// All roles.
     pub const ALL: [Self; 3] = [Self::Teacher, Self::Stable, Self::Canary];
 
-    /// As it is written in answers and labels.
+    /// Its name in answers and labels.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Teacher => "teacher",
@@ -67,30 +67,30 @@ impl fmt::Display for Role {
     }
 }
 
-/// The one pointer of a model that is swapped: a reader takes it without a lock and keeps what it took.
+/// The pointer to a model's current deployment: a reader takes it without a lock and keeps the deployment it got.
 pub struct Slot {
     current: ArcSwap<Deployment>,
 }
 
 impl Slot {
-    /// A slot that begins with this deployment.
+    /// A slot that holds this deployment at first.
     pub fn new(first: Deployment) -> Self {
         Self {
             current: ArcSwap::from_pointee(first),
         }
     }
 
-    /// The deployment of this moment.
+    /// The current deployment.
     pub fn load(&self) -> Guard<Arc<Deployment>> {
         self.current.load()
     }
 
-    /// The deployment of this moment, to be kept across an await.
+    /// The current deployment, to be kept across an await.
     pub fn load_full(&self) -> Arc<Deployment> {
         self.current.load_full()
     }
 
-    /// Every request that routes from now on sees `next`. Only `control` may call this.
+    /// Every request that is routed from now on uses `next`. Only `control` may call this.
     pub fn publish(&self, next: Deployment) {
         self.current.store(Arc::new(next));
     }

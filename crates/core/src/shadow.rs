@@ -1,14 +1,14 @@
-//! A sample of the live requests, run once more on the other roles, only to be compared: pairs for drift and judge.
+//! A sample of the live requests, run again on the other roles for comparison only: pairs for drift and judge.
 //!
 //! ```text
-//! answer --offer--> bounded queue --one thread a model, giving way--> teacher, stable, canary --> counters, differences
+//! answer --offer--> bounded queue --one thread a model, low priority--> teacher, stable, canary --> counters, differences
 //! ```
 //!
-//! The thread has engines of its own for the versions of the present deployment and runs under `SCHED_IDLE`: it computes
-//! where nobody else wants to, so a machine that is full of requests has no shadows instead of late answers. What doesn't fit
-//! into the queue, the budget or a key's cool-down is dropped and counted. Whether a request is sampled is drawn from its id,
-//! under another key than the split's, with one rate for every role: otherwise the comparison would be of other pictures
-//! than the traffic has.
+//! The thread has its own engines for the versions of the current deployment and runs under `SCHED_IDLE`: it computes
+//! only where no other thread wants to, so on a machine that is full of requests there are no shadows instead of late
+//! answers. Samples that don't fit into the queue, the budget or a key's cool-down are dropped and counted. Whether a
+//! request is sampled is drawn from its id, with another hash key than the split's and with one rate for every role:
+//! otherwise the compared pictures would differ from the traffic.
 
 mod admission;
 mod detectors;
@@ -44,7 +44,7 @@ pub use settings::{DriftSettings, ShadowSettings};
 use starvation::Starvation;
 use window::{Window, Windows};
 
-/// Not the split's key: who answers must say nothing about who is watched.
+/// Not the split's hash key: which version answers must not influence which request is sampled.
 const KEY: &[u8; 16] = b"stillhouse-watch";
 
 /// Differences that may wait for the judge, which takes them every second.
@@ -55,15 +55,15 @@ const DIFFERENCES: usize = 8192;
 pub enum Miss {
     /// The queue was full: the machine is busy with live requests.
     QueueFull,
-    /// The teacher has run as often as it may.
+    /// The teacher's budget of runs is used up.
     Budget,
     /// The same caller, or the same picture, was counted a moment ago.
     Cooldown,
     /// The teacher's engine failed.
     TeacherFailed,
-    /// The teacher answered something that isn't finite.
+    /// The teacher's answer isn't finite.
     TeacherNonFinite,
-    /// Numbers as one network reads them, where the other reads others.
+    /// The input is numbers in one network's format, and the other network has a different one.
     Incomparable,
     /// The picture can't be decoded for another network.
     Undecodable,
@@ -83,7 +83,7 @@ impl Miss {
         (Self::Superseded, "superseded"),
     ];
 
-    /// Whether shadows work, and only this one wasn't wanted.
+    /// Whether shadows work, and only this sample was dropped.
     fn is_wanted(self) -> bool {
         matches!(self, Self::Budget | Self::Cooldown | Self::Superseded)
     }
@@ -105,7 +105,7 @@ impl ShadowMetrics {
         Self {
             samples: metrics.counters(
                 "shadow_samples_total",
-                "Answers drawn to be compared, by who gave them.",
+                "Answers sampled to be compared, by the role that answered.",
                 &["model", "role"],
             ),
             pairs: metrics.counters(
@@ -115,25 +115,25 @@ impl ShadowMetrics {
             ),
             dropped: metrics.counters(
                 "shadow_dropped_total",
-                "Answers that were drawn and not compared, by why.",
+                "Answers that were sampled and not compared, by reason.",
                 &["model", "reason"],
             ),
             run_duration: metrics.histograms(
                 "shadow_run_duration_seconds",
-                "Duration of one batch of shadows, on a thread that gives way.",
+                "Duration of one batch of shadows, on a low-priority thread.",
                 &["model", "version"],
                 LATENCY_SECONDS,
             ),
             starved: metrics.gauges(
                 "shadows_starved",
-                "1 where answers are drawn and none are compared, or there is no teacher for a canary.",
+                "1 if answers are sampled and none are compared, or a canary has no teacher.",
                 &["model"],
             ),
         }
     }
 }
 
-/// What the shadow thread and its model share.
+/// State that the shadow thread shares with its model.
 struct Counters {
     pairs: IntCounter,
     dropped: [IntCounter; Miss::ALL.len()],
@@ -151,7 +151,7 @@ impl Counters {
 
 /// The shadows of one model.
 pub struct Shadow {
-    /// Samples are drawn below this.
+    /// A request is sampled if its hash is below this.
     threshold: u128,
     samples: [IntCounter; 3],
     queue: Sender<Sample>,
@@ -165,10 +165,10 @@ pub struct Shadow {
 }
 
 impl Shadow {
-    /// Starts a model's thread; it ends with the last handle.
+    /// Starts a model's thread; it ends when the last handle is dropped.
     ///
     /// # Panics
-    /// Where the operating system has no thread to give.
+    /// If the operating system can't start a thread.
     pub fn start(
         model: &ModelName,
         slot: &Arc<Slot>,
@@ -195,7 +195,7 @@ impl Shadow {
             drift: drift.clone(),
             limits: limits.clone(),
         };
-        // The runner is made where it runs: its engines never leave their thread.
+        // The runner is created on its own thread: its engines never leave it.
         thread::Builder::new()
             .name(format!("{model}/shadow"))
             .spawn(move || Runner::new(parts).run())
@@ -218,7 +218,7 @@ impl Shadow {
         }
     }
 
-    /// Whether a picture of a request shall be compared, if it is answered. Costs a hash where there is a teacher.
+    /// Whether this request's answer shall be compared. Costs one hash if there is a teacher.
     pub fn wants(&self, deployment: &Deployment, request_id: &[u8], index: usize) -> bool {
         if self.threshold == 0 || deployment.teacher.is_none() {
             return false;
@@ -244,7 +244,7 @@ impl Shadow {
         self.differences.try_iter()
     }
 
-    /// Whether answers are drawn and none are compared, or a canary has no teacher to be compared with.
+    /// Whether answers are sampled and none are compared, or a canary has no teacher.
     pub fn is_starved(&self, deployment: &Deployment, now: Instant) -> bool {
         let alone = deployment.canary.is_some() && deployment.teacher.is_none();
         let starved = alone || self.counters.starvation.is_starved(self.starved_after, now);
@@ -261,7 +261,7 @@ impl Shadow {
         self.windows().turn(deployment, since_epoch);
     }
 
-    /// What the last hour says of each role that is compared with the teacher.
+    /// A report on the last hour of each role that is compared with the teacher.
     pub fn last_hour(&self, deployment: &Deployment) -> Vec<RoleDrift> {
         let windows = self.windows().read(deployment);
         let report = |window: &Window| RoleDrift::new(window, &self.drift);

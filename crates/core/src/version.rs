@@ -1,4 +1,4 @@
-//! A running version: what its pictures become, its labels, its batcher, its metrics.
+//! A running version: its transform, its labels, its batcher, its metrics.
 
 mod expected;
 mod launch;
@@ -23,7 +23,8 @@ use stillhouse_store::{
 pub use launch::{LaunchError, Launcher, Prepare};
 pub use settings::{BatchSettings, EngineSettings, SettingsError, engines};
 
-/// One trained network, loaded, checked and ready to answer. Immutable; the last `Arc` to go drains its queue.
+/// One trained network, loaded, checked and ready to answer. Immutable; dropping the last `Arc` finishes the rows in
+/// its queue.
 pub struct Version {
     /// The model it belongs to.
     pub model: ModelName,
@@ -31,9 +32,9 @@ pub struct Version {
     pub name: VersionName,
     /// Its directory.
     pub path: PathBuf,
-    /// What its manifest says.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// Engine, device and batch handling in words.
+    /// Engine, device and batch handling as text.
     pub engine: String,
     /// How its batches are formed, after measurement.
     pub batching: crate::batch::BatchOptions,
@@ -42,12 +43,12 @@ pub struct Version {
     normalization: Arc<Normalization>,
     blueprint: Arc<dyn Blueprint>,
     batcher: Batcher<Input>,
-    /// Of all roles that it has had; they end with it.
+    /// The series of all roles that it has had; they end with it.
     series: Mutex<Scope>,
 }
 
 impl Version {
-    /// The first 12 digits of the network's sha256: enough to tell versions apart.
+    /// The first 12 digits of the network's sha256, to distinguish versions.
     pub fn sha256_prefix(&self) -> &str {
         self.manifest.file.sha256.get(..12).unwrap_or("")
     }
@@ -57,28 +58,28 @@ impl Version {
         &self.normalization
     }
 
-    /// Where the series are made that are this version's.
+    /// Where this version's series are created.
     pub fn series(&self) -> MutexGuard<'_, Scope> {
         self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place in the queue for one picture, before work is done for it: immediate, bounded, lock-free.
+    /// Reserves a place in the queue for one picture, before any work is done for it: bounded, lock-free, never waits.
     ///
     /// # Errors
-    /// As many are waiting, or being decoded, as may.
+    /// As many pictures as allowed are waiting or being decoded.
     pub fn admit(&self) -> Result<Place<'_, Input>, SubmitError> {
         self.batcher.admit()
     }
 
-    /// Whether the queue would take a picture now; reserves nothing.
+    /// Checks whether the queue would take a picture now; reserves nothing.
     ///
     /// # Errors
-    /// As [`Version::admit`].
+    /// Like [`Version::admit`].
     pub fn check_room(&self) -> Result<(), SubmitError> {
         self.batcher.check_room()
     }
 
-    /// At which T²·KL is measured: the temperature that it was trained at.
+    /// The temperature at which T²·KL is measured: the one that the version was trained at.
     pub fn temperature(&self) -> f64 {
         let training = self.manifest.training.as_ref();
         let temperature = training.and_then(|training| training.temperature);
@@ -87,7 +88,7 @@ impl Version {
             .unwrap_or(1.0)
     }
 
-    /// Another engine of this version, for a thread that runs what isn't a caller's; it must stay on that thread.
+    /// Another engine of this version, for shadows; it must stay on the calling thread.
     ///
     /// # Errors
     /// The engine's.
@@ -95,12 +96,12 @@ impl Version {
         self.blueprint.build(max_batch)
     }
 
-    /// The rows that such an engine may be given at a time.
+    /// How many rows such an engine may be given at a time.
     pub fn batch_limit(&self) -> usize {
         self.blueprint.batch_limit().unwrap_or(usize::MAX)
     }
 
-    /// Rows that wait for a worker now: a machine with time to spare has none.
+    /// Rows that wait for a worker now: none on a machine with free time.
     pub fn waiting(&self) -> usize {
         self.batcher.waiting()
     }
@@ -111,7 +112,8 @@ impl Version {
     }
 }
 
-/// Softmax for logits (the maximum subtracted first); probabilities pass as they are. `None` for non-finite scores.
+/// Softmax for logits (the maximum is subtracted first); probabilities are returned unchanged. `None` for non-finite
+/// scores.
 pub fn probabilities(scores: &[f32], kind: OutputKind) -> Option<Vec<f32>> {
     if !scores.iter().all(|score| score.is_finite()) {
         return None;

@@ -9,9 +9,9 @@ use std::{
 
 /// Finds ONNX Runtime's shared library.
 ///
-/// A place that is named is binding: `explicit` (a file, or a folder that holds the library) is looked at alone, then
-/// `ORT_DYLIB_PATH` likewise. Only where neither is set the usual places follow: beside the running binary,
-/// `onnxruntime/` in the `target` folder that the binary lies in, and `target/onnxruntime/` in the working directory.
+/// A path that is given is the only one searched: first `explicit` (a file, or a folder that contains the library),
+/// then `ORT_DYLIB_PATH`. If neither is set, the usual places are searched: beside the running binary, `onnxruntime/`
+/// in the binary's `target` folder, and `target/onnxruntime/` in the working directory.
 pub fn find_library(explicit: Option<&Path>) -> Option<PathBuf> {
     let binary = env::current_exe().ok();
     let directory = env::current_dir().ok();

@@ -1,6 +1,6 @@
 //! The part of the ONNX protobuf (onnx.proto3, field numbers as published) that is read and written here.
 //!
-//! Fields that nobody reads are left out: the decoder skips them. Tensor bytes are `Bytes`, so decoding from `Bytes`
+//! Fields that are never read are left out: the decoder skips them. Tensor bytes are `Bytes`, so decoding from `Bytes`
 //! copies no weights.
 #![allow(missing_docs)] // named and numbered by the ONNX specification
 

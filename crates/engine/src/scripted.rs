@@ -1,4 +1,4 @@
-//! An engine that follows a script, for tests of whatever stands in front of one: slow, failing, panicking, NaN.
+//! An engine that follows a script, for tests of the layers above an engine: slow, failing, panicking, NaN.
 
 use std::{
     sync::{

@@ -26,12 +26,12 @@ pub struct Prediction<'a> {
     pub probability: f32,
 }
 
-/// Where one picture's time went.
+/// How long each step took for one picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Timings {
-    /// From bytes to the network's pixels.
+    /// From the picture's bytes to the network's pixels.
     pub decode_seconds: f64,
-    /// From submission to the beginning of its batch.
+    /// From submission to the start of its batch.
     pub queue_seconds: f64,
     /// The run of its batch.
     pub inference_seconds: f64,
@@ -51,8 +51,8 @@ impl From<serving::Timings> for Timings {
 }
 
 impl Timings {
-    /// For browsers and proxies; milliseconds, as the specification of Server-Timing wants. By whole microseconds: to round
-    /// fractions in decimal takes longer than all else here.
+    /// For browsers and proxies; in milliseconds, as the specification of Server-Timing requires. It is computed from
+    /// whole microseconds: rounding fractions in decimal takes longer than everything else here.
     fn header(&self) -> HeaderValue {
         let mut text = Vec::with_capacity(80);
         for (name, seconds) in [
@@ -68,16 +68,16 @@ impl Timings {
     }
 }
 
-/// Who answered.
+/// The model, version and role that answered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Origin<'a> {
-    /// As in the header `x-request-id`.
+    /// The same as in the header `x-request-id`.
     pub request_id: &'a str,
-    /// The model asked.
+    /// The model of the request.
     pub model: &'a str,
     /// The version that answered.
     pub version: &'a str,
-    /// The role in which it answered.
+    /// The role that answered.
     pub role: Role,
     /// The deployment's generation.
     pub generation: u64,
@@ -87,7 +87,7 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// Of a prediction for this request.
+    /// For a prediction of this request.
     pub fn new(request_id: &'a str, predicted: &'a Predicted) -> Self {
         let version = predicted.version();
         Self {
@@ -104,29 +104,29 @@ impl<'a> Origin<'a> {
 /// The answer to one picture.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Single<'a> {
-    /// Who answered.
+    /// The model, version and role that answered.
     #[serde(flatten)]
     pub origin: Origin<'a>,
-    /// Most probable first.
+    /// Most probable class first.
     pub predictions: Vec<Prediction<'a>>,
-    /// Where the time went.
+    /// How long each step took.
     pub timings: Timings,
 }
 
-/// One of many.
+/// The result for one of several pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Item<'a> {
-    /// It could be answered.
+    /// A prediction.
     Answered {
-        /// Most probable first.
+        /// Most probable class first.
         predictions: Vec<Prediction<'a>>,
-        /// Where the time went.
+        /// How long each step took.
         timings: Timings,
     },
-    /// It could not.
+    /// An error.
     Refused {
-        /// Why.
+        /// The reason.
         error: Problem,
     },
 }
@@ -134,14 +134,14 @@ pub enum Item<'a> {
 /// The answer to many pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Multiple<'a> {
-    /// Who answered.
+    /// The model, version and role that answered.
     #[serde(flatten)]
     pub origin: Origin<'a>,
     /// In the order of the request.
     pub results: Vec<Item<'a>>,
 }
 
-/// The `top_k` most probable classes, ties by class number.
+/// The `top_k` most probable classes, equal ones in the order of their numbers.
 pub fn top<'a>(probabilities: &[f32], labels: &'a [String], top_k: usize) -> Vec<Prediction<'a>> {
     let better = |a: &usize, b: &usize| {
         probabilities[*b]

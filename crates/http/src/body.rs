@@ -1,4 +1,4 @@
-//! A request's bytes, limited in number and time.
+//! Reads a request's body, with limits on bytes and time.
 
 use std::time::Duration;
 
@@ -9,15 +9,16 @@ use hyper::body::Body as _;
 
 use stillhouse_serving::{BodyError, PredictError};
 
-/// How many bytes a body has, as far as its head says.
+/// The length of a body that its headers state.
 pub fn announced_bytes(body: &Body) -> usize {
     usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)
 }
 
-/// Reads the whole body. Each part is offered to `reserve` before it is kept.
+/// Reads the whole body. Each part is passed to `reserve` before it is kept.
 ///
 /// # Errors
-/// Over the limit (before reading where the length is known), too slow, broken off, or refused by `reserve`.
+/// The body is over the limit (known before reading if it states its length), too slow, incomplete, or refused by
+/// `reserve`.
 pub async fn read(
     body: Body,
     limit_bytes: usize,
@@ -49,7 +50,7 @@ async fn collect(
             return Err(BodyError::TooLarge { limit_bytes }.into());
         }
         reserve(part.len())?;
-        // Nearly every picture comes in one part: that one is not copied.
+        // Nearly every picture comes in one part, which is not copied.
         if first.is_empty() && rest.is_empty() {
             first = part;
         } else {

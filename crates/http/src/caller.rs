@@ -1,4 +1,4 @@
-//! Who asks and how, as the headers of a prediction say: the caller's key, a chosen role, a shorter deadline.
+//! The headers of a prediction about its caller: the caller's key, a chosen role, a shorter deadline.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub const ROLE: &str = "x-stillhouse-role";
 /// Name of the header by which a client shortens its deadline.
 pub const TIMEOUT_MS: &str = "x-timeout-ms";
 
-/// The role that the client asks for, if it does.
+/// The role that the client asks for, if any.
 ///
 /// # Errors
 /// There is no role of this name.
@@ -28,10 +28,10 @@ pub fn role(headers: &HeaderMap) -> Result<Option<Role>, PredictError> {
     role.map(Some).ok_or(PredictError::UnknownRole)
 }
 
-/// The time that the client gives the request, if it says so.
+/// The client's own time limit, if any.
 ///
 /// # Errors
-/// A header that is no whole number of milliseconds.
+/// The header is not a whole number of milliseconds.
 pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, RequestError> {
     let Some(given) = headers.get(TIMEOUT_MS) else {
         return Ok(None);
@@ -45,7 +45,7 @@ pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, RequestError> {
         .ok_or(RequestError::Timeout)
 }
 
-/// The caller's key, where configuration and request have one.
+/// The caller's key, if the configuration names one and the request has it.
 pub fn key<'a>(settings: &RoutingSettings, headers: &'a HeaderMap) -> Option<&'a [u8]> {
     let header = || {
         let name = Some(&*settings.key_header).filter(|name| !name.is_empty())?;

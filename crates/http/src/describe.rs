@@ -1,4 +1,4 @@
-//! `/models`: what is served, its labels, and what it wants to be sent.
+//! `/models`: which models are served, their labels, and their inputs.
 
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ use stillhouse_image::Transform;
 pub struct RoleView {
     /// The role.
     pub role: Role,
-    /// The version that fills it.
+    /// The version in that role.
     pub version: String,
     /// SHA-256 of the network's file.
     pub sha256: String,
-    /// Engine, device and batch handling in words.
+    /// Engine, device and batch handling as text.
     pub engine: String,
-    /// Pictures a batch at most.
+    /// Pictures per batch at most.
     pub max_batch: usize,
     /// Engines side by side.
     pub workers: usize,
@@ -36,43 +36,44 @@ pub struct RoleView {
     pub warmup: Vec<BatchTiming>,
 }
 
-/// One line of the list.
+/// One entry of the list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ModelView {
     /// The name.
     pub model: String,
-    /// Whether `/predict` means this model.
+    /// Whether `/predict` uses this model.
     pub default: bool,
-    /// How many classes it tells apart.
+    /// Number of classes.
     pub classes: usize,
     /// The deployment's generation.
     pub generation: u64,
-    /// Who fills which role.
+    /// The version in each role.
     pub roles: Vec<RoleView>,
 }
 
-/// What the stable version wants to be sent.
+/// The input of the stable version.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InputView {
-    /// Formats that are read.
+    /// Formats that can be read.
     pub formats: [&'static str; 3],
     /// How a picture becomes the network's input.
     pub transform: Transform,
-    /// The shape of nested numbers, which are fed as they are; `[height, width]` or one flat list will also do.
+    /// The shape of nested numbers, which are passed to the network unchanged; `[height, width]` or a flat list also
+    /// works.
     pub tensor_shape: Vec<usize>,
-    /// Bytes of a body at most.
+    /// Largest body, in bytes.
     pub max_body_bytes: usize,
-    /// Pictures in a request at most.
+    /// Pictures per request at most.
     pub max_images: usize,
 }
 
-/// All about one model.
+/// All details of one model.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ModelDetail {
     /// As in the list.
     #[serde(flatten)]
     pub model: ModelView,
-    /// One name a class, in the order of their numbers.
+    /// One name per class, in the order of their numbers.
     pub labels: Vec<String>,
     /// The input contract.
     pub input: InputView,
@@ -81,7 +82,7 @@ pub struct ModelDetail {
 /// The list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ModelList {
-    /// By name.
+    /// Sorted by name.
     pub models: Vec<ModelView>,
 }
 
@@ -134,7 +135,7 @@ fn view(plane: &DataPlane, model: &Model) -> ModelView {
     }
 }
 
-/// What is known of a seat.
+/// Describes a seat.
 pub(super) fn role(seat: &Seat) -> RoleView {
     let version = &seat.version;
     RoleView {

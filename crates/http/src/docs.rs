@@ -1,4 +1,4 @@
-//! `/openapi.json` from the code's own types, and a page at `/docs` whose assets are inside the binary.
+//! `/openapi.json`, generated from the code's own types, and a page at `/docs` whose assets are inside the binary.
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -41,7 +41,7 @@ use super::{admin, describe, observe, predict};
 )]
 struct Api;
 
-/// The two paths.
+/// The routes of both.
 pub fn router() -> Router {
     SwaggerUi::new("/docs")
         .url("/openapi.json", Api::openapi())

@@ -1,9 +1,9 @@
-//! What is left of a request's body after an early answer: read and thrown away, within bounds.
+//! Reads and discards the rest of a request's body after an early answer, within limits.
 //!
-//! A server that answers before it has read the body, and then closes the socket, resets the connection: the answer is lost
-//! in the client's buffers, or the client sees a failed write. nginx makes a 502 of that, Node's fetch an EPIPE. So whatever
-//! part of a body a handler has left unread is drained here, in one place for every route, on HTTP/1.1 (the connection can
-//! then be used again) and HTTP/2 (the stream isn't reset).
+//! A server that answers before it has read the body, and then closes the socket, resets the connection: the answer is
+//! lost in the client's buffers, or the client sees a failed write. nginx turns that into a 502, Node's fetch into an
+//! EPIPE. So if a handler leaves part of a body unread, it is drained here, in one place for every route, on HTTP/1.1
+//! (the connection can then be used again) and HTTP/2 (the stream isn't reset).
 
 use std::{
     pin::Pin,
@@ -19,23 +19,23 @@ use hyper::{
     header,
 };
 
-/// So many bytes are drained at most; then the connection is closed, or the stream reset.
+/// At most this many bytes are drained; then the connection is closed, or the stream reset.
 const MAX_BYTES: usize = 64 << 20;
 
-/// So long at most.
+/// At most for this long.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// A body that is drained when it is dropped unread.
 pub(super) struct Drained {
     /// Taken when it is dropped.
     incoming: Option<Incoming>,
-    /// The client sends nothing before it is asked to, and will not be asked any more.
+    /// The client waits for `100 Continue` before it sends the body, and will not get it any more.
     waits_to_be_asked: bool,
     ended: bool,
 }
 
 impl Drained {
-    /// Wraps the body of a request as it comes from the connection.
+    /// Wraps the body of a request.
     pub(super) fn wrap(request: Request<Incoming>) -> Request<Self> {
         let waits_to_be_asked = request.headers().contains_key(header::EXPECT);
         request.map(|incoming| Self {
@@ -84,7 +84,7 @@ impl Drop for Drained {
         if self.ended || self.waits_to_be_asked || incoming.is_end_stream() {
             return;
         }
-        // Outside of the runtime there is nobody left who could be answered.
+        // Outside of the runtime no client is left to answer.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(tokio::time::timeout(MAX_TIME, drain(incoming)));
         }

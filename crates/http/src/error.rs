@@ -1,6 +1,6 @@
-//! Errors of the HTTP front and of the admin plane: their status, code and words. Bodies are RFC 9457 problem details.
+//! Errors of the HTTP front and of the admin plane: their status, code and text. Bodies are RFC 9457 problem details.
 //!
-//! What a failed prediction means stands in one table for all protocols, [`ErrorKind`].
+//! Errors of predictions have one table for all protocols, [`ErrorKind`].
 
 use axum::{
     body::Body,
@@ -16,29 +16,29 @@ use stillhouse_core::rollout::{Assignment, ChangeRefused};
 use stillhouse_serving::{BodyError, ErrorKind, PredictError};
 use stillhouse_store::StoreError;
 
-/// Seconds after which a refused client may try again: a full queue of any network that can be served at all is empty
-/// by then.
+/// Seconds after which a refused client may try again: by then, a full queue is empty, for any network that can be
+/// served at all.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// Everything that can keep an HTTP request from its answer.
+/// Every reason why an HTTP request fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The path leads nowhere.
+    /// No route has this path.
     #[error("there is nothing at this path; GET /docs lists what there is")]
     NoRoute,
-    /// The path exists, the method doesn't.
+    /// The path exists, but not with this method.
     #[error("this path does not take {0}; see the Allow header")]
     Method(String),
-    /// An operator isn't let in, or sent what can't be read.
+    /// The operator has no access, or sent a body that can't be read.
     #[error(transparent)]
     Admin(#[from] AdminError),
     /// An order was not carried out.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The query, a header or the form of the body can't be followed.
+    /// The query, a header or the form of the body is invalid.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The prediction failed; its own table says what that means.
+    /// The prediction failed; [`ErrorKind`] has its status.
     #[error(transparent)]
     Predict(#[from] PredictError),
 }
@@ -49,16 +49,16 @@ impl From<BodyError> for ApiError {
     }
 }
 
-/// What an error means in HTTP.
+/// An error's row in the table: its HTTP status and its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct HttpStatusRow {
     /// The status.
     pub status: StatusCode,
     /// For programs and counters.
     pub code: &'static str,
 }
 
-impl From<ErrorKind> for Row {
+impl From<ErrorKind> for HttpStatusRow {
     fn from(kind: ErrorKind) -> Self {
         Self {
             status: StatusCode::from_u16(kind.http_status())
@@ -72,8 +72,8 @@ impl ApiError {
     /// A task panicked.
     pub const PANICKED: Self = Self::Predict(PredictError::Panicked);
 
-    /// Status and code: the table of what isn't a prediction; those have [`ErrorKind`]'s.
-    pub fn row(&self) -> Row {
+    /// Status and code of everything that isn't a prediction; predictions have those of [`ErrorKind`].
+    pub fn row(&self) -> HttpStatusRow {
         use StatusCode as S;
         let (status, code) = match self {
             Self::Predict(error) => return error.kind().into(),
@@ -83,16 +83,17 @@ impl ApiError {
             Self::Admin(error) => admin(error),
             Self::Control(error) => control(error),
         };
-        Row { status, code }
+        HttpStatusRow { status, code }
     }
 
-    /// Writes it to the log, where it is handled: our failures as errors, refusals for those who debug a client.
+    /// Logs the error where it is handled: the server's failures as errors, refusals as debug events for client
+    /// developers.
     pub fn log(&self, id: &RequestId) {
         if let Self::Predict(error) = self {
             return error.log(id.as_str());
         }
-        let Row { status, code } = self.row();
-        // The text may hold what a client wrote: Debug escapes line ends and control characters.
+        let HttpStatusRow { status, code } = self.row();
+        // The text may contain what a client sent: Debug escapes line ends and control characters.
         let error = format!("{:?}", self.to_string());
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(request_id = id.as_str(), code, error, "request failed");
@@ -101,9 +102,9 @@ impl ApiError {
         }
     }
 
-    /// What the client reads.
+    /// The text for the client.
     pub fn problem(&self, request_id: &str) -> Problem {
-        let Row { status, code } = self.row();
+        let HttpStatusRow { status, code } = self.row();
         let detail = match self {
             Self::Predict(error) => error.public_detail(),
             other => other.to_string(),
@@ -190,7 +191,7 @@ fn refused(refusal: &ChangeRefused) -> &'static str {
     }
 }
 
-/// What is wrong with a repository is the operator's to mend, except where the disk fails.
+/// Problems of a repository are for the operator to fix, unless the disk fails.
 fn store(error: &StoreError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
@@ -210,26 +211,26 @@ pub struct Problem {
     /// A URI for this kind of problem.
     #[schema(example = "urn:stillhouse:problem:queue_full")]
     pub r#type: String,
-    /// The status in words.
+    /// A title for the status.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What was wrong and what would be right.
+    /// What was wrong, and what would be right.
     pub detail: String,
-    /// Stable, for programs; the same word counts it in `stillhouse_refusals_total`.
+    /// Stable, for programs; the same word is its label in `stillhouse_refusals_total`.
     pub code: String,
     /// The request's id, as in the log.
     pub request_id: String,
     /// The same as `detail`.
     pub error: String,
-    /// With 412: the deployment that is there now.
+    /// With 412: the current deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Assignment>,
 }
 
 impl IntoResponse for ApiError {
-    /// Leaves the error in the response for the module `layers`, which knows the request's id and the front, and logs and
-    /// counts the error, once.
+    /// Leaves the error in the response for the module `layers`, which knows the request's id and the front, and logs
+    /// and counts the error, once.
     fn into_response(self) -> Response {
         let status = self.row().status;
         let mut response = status.into_response();
@@ -241,7 +242,7 @@ impl IntoResponse for ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self, Self::Predict(PredictError::Body(_))) {
-            // What is left of the body may be more than is drained.
+            // The rest of the body may be larger than what is drained.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(std::sync::Arc::new(self));

@@ -1,4 +1,4 @@
-//! What surrounds every request: its id, the in-flight count, panics, and errors written down once.
+//! Middleware around every request: its id, the in-flight count, panics; each error is logged once.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -19,7 +19,7 @@ use super::{
 use stillhouse_metrics::Metrics;
 use stillhouse_serving::ErrorKind;
 
-/// Requests in flight, ended and refused.
+/// Counters of requests in flight, ended and refused.
 #[derive(Clone)]
 pub struct HttpMetrics {
     in_flight: IntGauge,
@@ -36,7 +36,7 @@ impl HttpMetrics {
             "HTTP requests not answered with success, by the code in the answer.",
             &["reason"],
         );
-        // A counter that begins with its first event shows no increase, and these wake somebody.
+        // A counter that starts with its first event shows no increase, and alerts depend on these.
         for kind in ErrorKind::ALL.iter().filter(|kind| kind.is_own_fault()) {
             refusals.with_label_values(&[kind.code()]);
         }
@@ -73,7 +73,7 @@ impl HttpMetrics {
     }
 }
 
-/// Its `Drop` also sees the client that leaves: the future is dropped, not finished.
+/// Its `Drop` also notices a client that leaves: the future is then dropped and not finished.
 struct InFlight<'a> {
     metrics: &'a HttpMetrics,
     answered: bool,
@@ -88,19 +88,19 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// How a front writes an error: the type and the bytes of its body.
+/// How a front writes an error: type and bytes of its body.
 pub type WriteError = fn(&ApiError, &RequestId) -> (HeaderValue, Body);
 
 /// What [`surround`] needs.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// Where requests are counted.
+    /// The counters of requests.
     pub metrics: HttpMetrics,
     /// How the front behind these routes writes an error.
     pub write_error: WriteError,
 }
 
-/// Around every request.
+/// Runs around every request.
 pub async fn surround(
     State(Surroundings {
         metrics,

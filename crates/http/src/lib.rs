@@ -1,4 +1,4 @@
-//! The two routers: the data plane that answers the traffic, and the admin plane for those who run it.
+//! The two routers: the data plane for traffic, and the admin plane for operators.
 
 pub mod admin;
 pub mod answer;
@@ -37,7 +37,7 @@ use stillhouse_core::{registry::Registry, rollout::TrafficMetrics};
 use stillhouse_metrics::Metrics;
 use stillhouse_serving::Serving;
 
-/// What the handlers of the data plane see.
+/// The state of the data plane's handlers.
 pub struct DataPlane {
     serving: Serving,
     metrics: Metrics,
@@ -47,7 +47,7 @@ pub struct DataPlane {
 }
 
 impl DataPlane {
-    /// Registers the metrics of HTTP; not ready until [`DataPlane::set_ready`] says so.
+    /// Registers the metrics of HTTP; not ready until [`DataPlane::set_ready`] is called.
     pub fn new(serving: Serving, metrics: Metrics, traffic: TrafficMetrics) -> Self {
         Self {
             serving,
@@ -58,7 +58,7 @@ impl DataPlane {
         }
     }
 
-    /// What `/readyz` answers.
+    /// Sets what `/readyz` answers.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
     }
@@ -69,7 +69,7 @@ impl DataPlane {
     }
 }
 
-/// Everything the traffic can reach.
+/// All routes for traffic.
 pub fn data_router(plane: &Arc<DataPlane>) -> Router {
     data_routes(
         plane,
@@ -93,7 +93,7 @@ fn data_routes(plane: &Arc<DataPlane>, default_model: Predictor, named: Predicto
     surrounded(routes, plane)
 }
 
-/// What only those who run the server should reach.
+/// All routes for operators only.
 pub fn admin_router(plane: &Arc<DataPlane>, admin: &Arc<AdminPlane>) -> Router {
     let routes = Router::new()
         .route("/livez", get(observe::livez))

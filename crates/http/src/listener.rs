@@ -1,7 +1,7 @@
-//! The accept loop: a cap on connections, limits on slow peers, a drain that ends.
+//! The accept loop: a cap on connections, limits on slow peers, and a drain with a time limit.
 //!
-//! `axum::serve` holds half-sent headers for ever and waits without end for half-sent bodies when asked to stop; hence
-//! our own loop over hyper's connections.
+//! `axum::serve` holds half-sent headers for ever and waits without limit for half-sent bodies during a shutdown; so
+//! this is a separate loop over hyper's connections.
 
 mod guarded;
 
@@ -29,11 +29,11 @@ use stillhouse_metrics::Metrics;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConnectionSettings {
-    /// Connections at a time; the newest beyond is closed immediately.
+    /// Connections at a time; a new one above this limit is closed immediately.
     pub max_connections: usize,
-    /// Seconds within which a request's head must have come; also ends idle connections.
+    /// Seconds within which a request's head must be complete; also ends idle connections.
     pub header_timeout_seconds: u64,
-    /// Seconds for which a peer may leave our answer unread before it is cut.
+    /// Seconds for which a peer may leave the answer unread before the connection is closed.
     pub write_timeout_seconds: u64,
 }
 
@@ -56,7 +56,7 @@ pub struct ConnectionMetrics {
 }
 
 impl ConnectionMetrics {
-    /// Registers the families and resolves one set of handles a listener, in the order of `listeners`.
+    /// Registers the families and creates one set of handles per listener, in the order of `listeners`.
     pub fn new<const N: usize>(metrics: &Metrics, listeners: [&str; N]) -> [Self; N] {
         let of = &["listener"];
         let open = metrics.gauges("connections", "Connections open now.", of);
@@ -67,7 +67,7 @@ impl ConnectionMetrics {
         );
         let accept_errors = metrics.counters(
             "accept_errors_total",
-            "Failed accepts, such as those for want of file descriptors.",
+            "Failed accepts, e.g. because there are no free file descriptors.",
             of,
         );
         listeners.map(|listener| Self {
@@ -78,7 +78,7 @@ impl ConnectionMetrics {
     }
 }
 
-/// A bound socket with what its connections are served by.
+/// A bound socket with everything that its connections need.
 pub struct Listener {
     /// The socket.
     pub socket: TcpListener,
@@ -86,21 +86,21 @@ pub struct Listener {
     pub settings: ConnectionSettings,
     /// Its counters.
     pub metrics: ConnectionMetrics,
-    /// What answers.
+    /// The routes that answer.
     pub router: Router,
 }
 
 impl Listener {
-    /// The address in use, with the port that the system chose for 0.
+    /// The address in use; for port 0, with the port that the system chose.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system's error.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Serves until `stop` becomes true, then lets open connections finish for at most `drain`.
-    /// Returns how many had to be cut.
+    /// Serves until `stop` becomes true, then lets open connections finish for at most `drain`. Returns how many had to
+    /// be closed.
     pub async fn serve(self, mut stop: watch::Receiver<bool>, drain: Duration) -> usize {
         let permits = Arc::new(Semaphore::new(self.settings.max_connections));
         let graceful = GracefulShutdown::new();
@@ -113,7 +113,7 @@ impl Listener {
                 Some(_) = connections.join_next() => continue,
                 accepted = self.socket.accept() => accepted,
             };
-            // The failpoint of one port, so that a test doesn't disturb others in its process.
+            // The failpoint is for one port, so that a test doesn't disturb others in its process.
             fail::fail_point!(&*format!(
                 "listener::accepted::{}",
                 self.address().map_or(0, |at| at.port())
@@ -168,7 +168,7 @@ impl Listener {
     }
 
     fn guard(&self, stream: TcpStream) -> Guarded<TcpStream> {
-        // An answer is one small write: waiting for more would only add the peer's delayed acknowledgement.
+        // An answer is one small write: waiting for more data would only add the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         Guarded::new(
             stream,
@@ -177,7 +177,8 @@ impl Listener {
         )
     }
 
-    /// Errors of one connection are skipped; others (no descriptors left) get better with time, not by trying at once.
+    /// Errors of one connection are skipped; others, e.g. no free descriptors, pass with time, so the loop pauses
+    /// first.
     async fn back_off(&self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         if matches!(
@@ -192,7 +193,7 @@ impl Listener {
     }
 }
 
-/// Counts a connection as closed however it ends.
+/// Counts a connection as closed, however it ends.
 fn scopeguard(open: IntGauge) -> impl Drop {
     struct Open(IntGauge);
     impl Drop for Open {

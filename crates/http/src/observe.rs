@@ -16,7 +16,7 @@ pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: send traffic here, or not (yet, or any more).
+/// `GET /readyz`: whether to send traffic here, or not (yet, or any more).
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, description = "Send traffic", body = String, content_type = "text/plain"),
     (status = 503, description = "Starting or draining", body = String, content_type = "text/plain"),

@@ -30,12 +30,12 @@ const INLINE_JSON_BYTES: usize = 256 * 1024;
 #[utoipa::path(
     post, path = "/predict", tag = "predict", params(PredictQuery),
     request_body(content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (serde_json::Value = "application/json"), (Vec<u8> = "multipart/form-data")),
-        description = "A picture's bytes; or multipart/form-data with one picture a part; or {\"instances\": [{\"b64\": \"...\"} or nested numbers]}."),
+        description = "A picture's bytes; or multipart/form-data with one picture per part; or {\"instances\": [{\"b64\": \"...\"} or nested numbers]}."),
     responses(
         (status = 200, description = "The prediction; for several pictures, `results` in their order", body = Single<'static>),
-        (status = 400, description = "The request can't be followed", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The request is invalid", body = super::error::Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or pixels", body = super::error::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "No picture format that is read here", body = super::error::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The picture format is not supported", body = super::error::Problem, content_type = "application/problem+json"),
         (status = 422, description = "The picture is corrupt", body = super::error::Problem, content_type = "application/problem+json"),
         (status = 503, description = "The queue is full, or too many bytes are in flight; see Retry-After", body = super::error::Problem, content_type = "application/problem+json"),
         (status = 504, description = "The deadline passed", body = super::error::Problem, content_type = "application/problem+json"),
@@ -67,7 +67,7 @@ pub async fn named_model(
     predict(&plane, plane.serving.model(&name)?, request).await
 }
 
-/// Takes the request apart by itself: extractors would copy each header.
+/// Takes the request apart itself: extractors would copy each header.
 async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let (id, headers) = (RequestId::given(&head.extensions), &head.headers);
@@ -97,10 +97,10 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
     }
 }
 
-/// How the request wants to be answered, as its head says.
+/// The options of the answer, from the request's head.
 ///
 /// # Errors
-/// A deadline that is no number.
+/// The deadline is not a number.
 pub fn options(head: &Parts, body: &Body) -> Result<Options, RequestError> {
     Ok(Options {
         received: Instant::now(),
@@ -109,10 +109,10 @@ pub fn options(head: &Parts, body: &Body) -> Result<Options, RequestError> {
     })
 }
 
-/// The body within its limits, its encoding undone.
+/// Reads the body within its limits and decompresses it.
 ///
 /// # Errors
-/// Too long, too slow, broken, in an unknown encoding, or over the budget of all.
+/// The body is too long, too slow, broken, in an unknown encoding, or over the shared budget.
 pub async fn read_body(
     plane: &DataPlane,
     intake: &mut Intake<'_>,
@@ -144,7 +144,7 @@ async fn inputs(
     if !request::looks_like_json(headers, &bytes) {
         return request::inputs(headers, bytes, limit).await;
     }
-    // What is read out of JSON takes at most four bytes for two of text, a digit and a comma.
+    // What is read from JSON takes at most four bytes for two of text, a digit and a comma.
     intake.reserve(2 * bytes.len())?;
     match bytes.len() > INLINE_JSON_BYTES {
         true => intake.run(move |_| request::json(&bytes, limit)).await?,
@@ -152,7 +152,7 @@ async fn inputs(
     }
 }
 
-/// Several inputs: each has its own answer or error, in their order.
+/// Several inputs: each has its own answer or error, in the order of the request.
 async fn many(
     plane: &DataPlane,
     model: &Model,
@@ -177,7 +177,7 @@ async fn many(
                 .expect("a row for each input")
                 .map_err(ApiError::from),
         };
-        // Where nothing could be answered, balancers and clients that read only the status must see it.
+        // If nothing could be answered, load balancers and clients that read only the status must see it.
         let own = row
             .as_ref()
             .map_or_else(|error| error.row().status, |_| StatusCode::OK);

@@ -1,4 +1,4 @@
-//! What a client asked for: the query, and the pictures in a body of any accepted form.
+//! What a request contains: the query, and the pictures in a body of any accepted form.
 
 mod instances;
 
@@ -19,7 +19,7 @@ use super::error::ApiError;
 pub use instances::{Instance, Instances};
 use stillhouse_serving::{PredictError, PredictInput};
 
-/// Why a request can't be followed; always the client's to mend.
+/// Why a request is invalid; always the client's fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// An unknown or malformed query parameter.
@@ -28,7 +28,7 @@ pub enum RequestError {
     /// The timeout header isn't a number.
     #[error("the header x-timeout-ms must be a whole number of milliseconds")]
     Timeout,
-    /// Not JSON, or not the JSON that is read here.
+    /// Not JSON, or not in the expected form.
     #[error(
         "JSON: {0}; expected {{\"instances\": [{{\"b64\": \"...\"}}, ...]}} or nested numbers in place of the objects"
     )]
@@ -39,7 +39,7 @@ pub enum RequestError {
         /// Position in `instances`.
         index: usize,
     },
-    /// A multipart body that isn't one.
+    /// Not a valid multipart body.
     #[error("multipart: {0}")]
     Multipart(String),
 }
@@ -62,12 +62,12 @@ impl RequestError {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PredictQuery {
-    /// How many classes to name, most probable first. Default: 5, or all where there are fewer.
+    /// How many classes to return, most probable first. Default: 5, or all if there are fewer.
     pub top_k: Option<usize>,
 }
 
 impl PredictQuery {
-    /// What a request's URI asks for.
+    /// Reads the query of a request's URI.
     ///
     /// # Errors
     /// An unknown or malformed parameter.
@@ -77,10 +77,10 @@ impl PredictQuery {
         Ok(query)
     }
 
-    /// The number of classes to name.
+    /// The number of classes to return.
     ///
     /// # Errors
-    /// Zero, or more than there are.
+    /// It is zero, or larger than the number of classes.
     pub fn top_k(self, classes: usize) -> Result<usize, PredictError> {
         match self.top_k {
             None => Ok(classes.min(5)),
@@ -90,16 +90,16 @@ impl PredictQuery {
     }
 }
 
-/// What a request asks to be predicted.
+/// The inputs of a request.
 #[derive(Debug, PartialEq)]
 pub enum Inputs {
-    /// Answered as one object.
+    /// One input, answered with one object.
     One(PredictInput),
-    /// Answered as a list, in order; one that can't be read has its own error there.
+    /// Several inputs, answered with a list in their order; an input that can't be read has its own error there.
     Many(Vec<Result<PredictInput, RequestError>>),
 }
 
-/// Whether a body will be read as JSON; what it holds is sniffed, only multipart is known by its Content-Type.
+/// Whether a body will be read as JSON. The content decides; only multipart is recognised by its Content-Type.
 pub fn looks_like_json(headers: &HeaderMap, body: &[u8]) -> bool {
     multipart_type(headers).is_none() && matches!(body.trim_ascii_start(), [b'{' | b'[', ..])
 }
@@ -110,10 +110,10 @@ fn multipart_type(headers: &HeaderMap) -> Option<&str> {
     kind.eq_ignore_ascii_case("multipart/").then_some(value)
 }
 
-/// Reads the inputs out of a body.
+/// Reads the inputs from a body.
 ///
 /// # Errors
-/// No picture, too many, or a body that is none of the accepted forms.
+/// There is no picture, there are too many, or the body has none of the accepted forms.
 pub async fn inputs(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Inputs, ApiError> {
     if let Some(content_type) = multipart_type(headers) {
         multipart(content_type, body, limit).await
@@ -145,7 +145,7 @@ async fn multipart(content_type: &str, body: Bytes, limit: usize) -> Result<Inpu
     }
 }
 
-/// Standard alphabet; padding as the client likes it.
+/// Standard alphabet; padding is optional.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -154,12 +154,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Reads `{"instances": [...]}`.
 ///
 /// # Errors
-/// Not JSON, not of this form, empty, or too many instances.
+/// The body is not JSON, has another form, is empty, or has too many instances.
 pub fn json(body: &[u8], limit: usize) -> Result<Inputs, ApiError> {
     let wrong = |error: serde_json::Error| RequestError::Json(error.to_string());
-    // A derived struct would also be read from a list of its fields.
+    // A derived struct would also accept a list of its fields.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(RequestError::Json("a list stands at the top".into()).into());
+        return Err(RequestError::Json("the top level is a list".into()).into());
     }
     let Instances { instances } = serde_json::from_slice(body).map_err(wrong)?;
     if instances.is_empty() {

@@ -1,4 +1,4 @@
-//! The id of a request, as it stands in header, body and log.
+//! The id of a request, in header, body and log.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::http::{Extensions, HeaderMap};
 /// Name of the header that carries the request's id, in and out.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// The client's id where it is fit for a log, else a fresh one (UUID version 7).
+/// The client's id if it can be logged safely, else a new one (UUID version 7).
 #[derive(Clone, Debug)]
 pub struct RequestId(Arc<str>);
 
@@ -29,7 +29,7 @@ impl RequestId {
         }
     }
 
-    /// The id that the layer around every route gave to this request.
+    /// The id that the middleware around every route gave to this request.
     pub fn given(extensions: &Extensions) -> &Self {
         extensions.get().expect("every route is surrounded")
     }

@@ -30,9 +30,9 @@ const MAX_SIDE: u32 = 65_500;
 /// Whether luma alone is reduced: zune-jpeg makes all of its pixels in the time that jpeg-decoder takes for fewer.
 const REDUCES_GRAY: bool = cfg!(feature = "turbojpeg");
 
-/// What a back end is asked for.
+/// How a back end decodes.
 #[derive(Clone, Copy, Debug)]
-struct Order {
+struct DecodeOptions {
     /// Luma is enough.
     gray: bool,
     /// Both sides are divided by this, rounded up: 1, 2, 4 or 8.
@@ -56,7 +56,7 @@ pub(super) fn decode(
     }
     let gray = target.color == Color::Gray;
     let only_luma = frame.model == Model::Luma || gray && frame.model == Model::YCbCr;
-    let order = Order {
+    let options = DecodeOptions {
         gray,
         denominator: if limits.jpeg_reduction && (REDUCES_GRAY || !only_luma) {
             denominator(&frame, target)
@@ -64,14 +64,14 @@ pub(super) fn decode(
             1
         },
     };
-    let picture = backend::decode(&bytes[..frame.end], &frame, order)?;
+    let picture = backend::decode(&bytes[..frame.end], &frame, options)?;
     let full_size = (frame.width, frame.height);
     let picture = if (picture.width(), picture.height()) == full_size {
         picture
     } else {
-        picture.reduced_from(full_size, order.denominator)
+        picture.reduced_from(full_size, options.denominator)
     };
-    let picture = if order.gray {
+    let picture = if options.gray {
         picture.into_gray()
     } else {
         picture
@@ -117,12 +117,12 @@ mod tests {
             let bytes = fixture(&name);
             let frame = Frame::read(&bytes, &Limits::default()).unwrap();
             for gray in [false, true] {
-                let order = Order {
+                let options = DecodeOptions {
                     gray,
                     denominator: 1,
                 };
-                let one = pure::decode(&bytes, &frame, order).unwrap();
-                let other = turbo::decode(&bytes, &frame, order).unwrap();
+                let one = pure::decode(&bytes, &frame, options).unwrap();
+                let other = turbo::decode(&bytes, &frame, options).unwrap();
                 assert_eq!(
                     (one.width(), one.height(), one.color()),
                     (other.width(), other.height(), other.color()),
@@ -149,13 +149,13 @@ mod tests {
                 (Color::Rgb, 119, 89, 2),
             ] {
                 let target = target(color, width, height);
-                let order = Order {
+                let options = DecodeOptions {
                     gray: false,
                     denominator: super::denominator(&frame, &target),
                 };
-                assert_eq!(order.denominator, denominator);
+                assert_eq!(options.denominator, denominator);
                 let [one, other] = [pure::decode, turbo::decode].map(|decode| {
-                    let picture = decode(&bytes, &frame, order).unwrap();
+                    let picture = decode(&bytes, &frame, options).unwrap();
                     target.apply(picture.reduced_from((frame.width, frame.height), denominator))
                 });
                 let (mean, most) = difference(one.bytes(), other.bytes());

@@ -188,7 +188,7 @@ pub fn describe(
     Ok(Described { version, choices })
 }
 
-/// A version that stands in no repository.
+/// A version outside of any repository.
 #[derive(Debug)]
 pub struct Standalone {
     /// What is served, as the model named after its file and the version `local`.

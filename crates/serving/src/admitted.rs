@@ -1,4 +1,4 @@
-//! A request that was admitted by its head, and its inputs predicted.
+//! A request that was admitted by its head, and the prediction of its inputs.
 
 use std::time::Instant;
 
@@ -12,30 +12,31 @@ use stillhouse_core::{
     rollout::{Role, split},
 };
 
-/// Who asks.
+/// Who sent a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
     /// The request's id.
     pub request_id: &'a str,
-    /// What keeps a caller with one role, and counts it once; none where configuration or request have nothing.
+    /// Keeps a caller on one role, and makes it count once; none if the configuration names no key or the request has
+    /// none.
     pub key: Option<&'a [u8]>,
-    /// The role that the caller wants to hear, where it may choose.
+    /// The role that the caller chose, where callers may choose.
     pub role: Option<Role>,
 }
 
-/// A request whose head was accepted.
+/// A request that was admitted by its head.
 pub struct Admitted<'a> {
-    /// Takes in its body.
+    /// Receives its body.
     pub intake: Intake<'a>,
     model: &'a Model,
     caller: Caller<'a>,
 }
 
 impl Serving {
-    /// Accepts a request by its head, before its body is read.
+    /// Admits a request by its head, before its body is read.
     ///
     /// # Errors
-    /// Its role isn't there, every queue that could take it is full, and as [`Serving::begin`].
+    /// Its role has no version, every queue that could take it is full, or an error of [`Serving::begin`].
     pub fn admit<'a>(
         &'a self,
         model: &'a Model,
@@ -53,10 +54,10 @@ impl Serving {
 }
 
 impl Admitted<'_> {
-    /// Predicts every input, which may be none, with one version of the deployment of this moment.
+    /// Predicts every input (there may be none) with one version of the current deployment.
     ///
     /// # Errors
-    /// What concerns the whole request; of a single input, its own error is in its row.
+    /// Errors of the whole request; an error of a single input is in its row.
     pub async fn predict(self, inputs: Vec<PredictInput>) -> Result<Prediction, PredictError> {
         let deployment = self.model.slot.load_full();
         let route = routing::choose(&deployment, self.model, &self.caller)?;
@@ -92,7 +93,7 @@ impl Admitted<'_> {
         })
     }
 
-    /// A version that stable stands behind may fail at its own cost, not at the caller's.
+    /// Asks a version that has stable as its fallback: if it fails, the caller doesn't.
     async fn with_fallback(
         &self,
         call: VersionCall<'_>,
@@ -119,7 +120,7 @@ impl Admitted<'_> {
         (Role::Stable, Some(seat.role), by_stable)
     }
 
-    /// What counts only once: the caller where it has a key, else its first input where that is at hand, else the request.
+    /// What counts only once: the caller if it has a key, else its first input if that is available, else the request.
     fn counted_as(&self, inputs: Option<&[PredictInput]>) -> u64 {
         let of_request = || {
             split::draw(

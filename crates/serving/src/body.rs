@@ -1,4 +1,4 @@
-//! What can be wrong with a request's body in any protocol, and its compression undone within limits.
+//! Errors of a request's body in any protocol, and its decompression within limits.
 
 use std::io::Read;
 
@@ -31,13 +31,13 @@ pub enum BodyError {
     /// The connection or its framing broke.
     #[error("the body ended before it was complete")]
     Broken,
-    /// Not what its Content-Encoding says.
-    #[error("the body is not valid {encoding}, which its Content-Encoding says")]
+    /// The bytes are not in the stated encoding.
+    #[error("the body is not valid {encoding}, although its Content-Encoding is that")]
     CorruptEncoding {
         /// `gzip` or `deflate`.
         encoding: &'static str,
     },
-    /// An encoding that isn't known here.
+    /// An unknown encoding.
     #[error("Content-Encoding must be gzip, deflate or identity")]
     UnknownEncoding,
 }
@@ -45,7 +45,7 @@ pub enum BodyError {
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Not at all.
+    /// Not encoded.
     Identity,
     /// gzip, one member or several.
     Gzip,
@@ -57,7 +57,7 @@ pub enum Encoding {
 const STEP_BYTES: usize = 64 << 10;
 
 impl Encoding {
-    /// From the value of a Content-Encoding; absent means identity.
+    /// Reads the value of a Content-Encoding; a missing one means identity.
     ///
     /// # Errors
     /// [`BodyError::UnknownEncoding`], also for two encodings in a row.
@@ -70,10 +70,10 @@ impl Encoding {
         }
     }
 
-    /// Undoes it, up to `limit` bytes, each reserved before it is kept.
+    /// Decompresses up to `limit` bytes, each reserved before it is kept.
     ///
     /// # Errors
-    /// Too long once undone, not in this encoding, or [`PredictError::BytesInFlight`].
+    /// The body is too long when decompressed, is not in this encoding, or [`PredictError::BytesInFlight`].
     pub(super) fn undo(
         self,
         bytes: Bytes,

@@ -1,4 +1,4 @@
-//! One budget for the bytes of all request bodies: what does not fit is refused, never waited for.
+//! One budget for the bytes of all request bodies: what does not fit is refused and never waits.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::PredictError;
 
-/// Bytes that bodies may hold together. Two atomic operations a request.
+/// Limits the bytes of all bodies together. Costs two atomic operations per request.
 #[derive(Debug)]
 pub(super) struct ByteBudget {
     limit: usize,
@@ -27,8 +27,8 @@ impl ByteBudget {
         self.used.load(Relaxed)
     }
 
-    /// A reservation of nothing, refused where `announced_bytes` would not fit now. Only what has really been received is
-    /// reserved: a peer that announces much and sends nothing takes nothing from the others.
+    /// An empty reservation, refused if `announced_bytes` would not fit now. Only bytes that have really been received
+    /// are reserved: a peer that announces many bytes and sends none takes nothing from the others.
     pub(super) fn open(
         self: &Arc<Self>,
         announced_bytes: usize,
@@ -49,7 +49,7 @@ impl ByteBudget {
     }
 }
 
-/// The bytes of one request; given back when it is dropped.
+/// The bytes of one request; freed when it is dropped.
 #[derive(Debug)]
 pub struct Reservation {
     budget: Arc<ByteBudget>,

@@ -1,4 +1,4 @@
-//! By when a request must be answered, and whose limit that is.
+//! When a request must be answered, and whether the server or the client set that limit.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ impl Deadline {
         self.at.saturating_duration_since(now)
     }
 
-    /// What a request is answered that reached its deadline before a version had its input.
+    /// The error of a request whose deadline passed before a version had its input.
     pub(super) fn passed(self) -> PredictError {
         match self.by_client {
             true => PredictError::ClientDeadline,
@@ -40,7 +40,7 @@ impl Deadline {
         }
     }
 
-    /// # Errors
+    /// The deadline has passed.
     /// It has passed.
     pub(super) fn check(self, now: Instant) -> Result<(), PredictError> {
         match now < self.at {
@@ -50,22 +50,22 @@ impl Deadline {
     }
 }
 
-/// How long one version may take for an input, from the moment that it has it.
+/// How long one version may take for an input, once it has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Allowance {
-    /// When somebody else must be asked, or the caller answered.
+    /// When stable must be asked instead, or the caller gets an error.
     pub(super) until: Instant,
-    /// Whether this is the time that the configuration gives: only then does lateness say something about the version.
+    /// Whether this is the full time of the configuration: only then is lateness evidence against the version.
     pub(super) is_full: bool,
 }
 
-/// The part of the configured time that counts as all of it: reading a request takes a little of every deadline.
+/// The part of the configured time that counts as the full time: reading a request takes a little of every deadline.
 const FULL: f64 = 0.9;
 
 impl Allowance {
-    /// `configured` is what a version gets where nothing else shortens it: `requests.deadline_ms`, and of a version that
-    /// stable stands behind `routing.fallback_after_ms`. With `share` that version gets at most so large a part of what is
-    /// left, so that stable has the rest.
+    /// `configured` is a version's time if nothing else shortens it: `requests.deadline_ms`, and for a version that has
+    /// stable as its fallback `routing.fallback_after_ms`. With `share`, the version gets at most this part of the
+    /// remaining time, so that stable has the rest.
     pub(super) fn new(deadline: Deadline, configured: Duration, share: f64, now: Instant) -> Self {
         let given = configured.min(deadline.left(now).mul_f64(share));
         Self {
@@ -115,7 +115,7 @@ mod tests {
         let tight = Deadline::new(now, SECOND, None);
         let a_moment_later = now + SECOND / 100;
         assert!(Allowance::new(tight, configured, 0.5, a_moment_later).is_full);
-        // What a client shortens, by its deadline or by a body that comes slowly, says nothing about a version.
+        // A time shortened by the client, by its deadline or by a slow body, is no evidence against a version.
         let client = Deadline::new(now, 10 * SECOND, Some(SECOND));
         assert!(!Allowance::new(client, SECOND, 0.5, now).is_full);
         assert!(!Allowance::new(server, SECOND, 0.5, now + 9 * SECOND).is_full);

@@ -1,4 +1,4 @@
-//! Work of milliseconds off the async threads: large pictures, large JSON, decompression.
+//! Runs work of milliseconds on blocking threads: large pictures, large JSON, decompression.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,7 +6,7 @@ use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{PredictError, deadline::Deadline};
 
-/// As many threads as cores at most; more would only hold memory.
+/// At most as many threads as cores; more would only use memory.
 pub(super) struct Decoders {
     permits: Arc<Semaphore>,
 }
@@ -18,12 +18,12 @@ impl Decoders {
         }
     }
 
-    /// Runs `work` on a blocking thread, and waits for it no longer than until the deadline. A caller that leaves does not
-    /// stop work that has begun, so the permit belongs to the work, not to the caller: otherwise clients that come and go
-    /// would have any number of decoders running.
+    /// Runs `work` on a blocking thread, and waits for it until the deadline at most. Work that has begun continues
+    /// even if its caller leaves, so the work holds the permit, not the caller: otherwise clients that come and go
+    /// would start any number of decoders.
     ///
     /// # Errors
-    /// The deadline passed, before or during the work; [`PredictError::Panicked`] where it panicked.
+    /// The deadline passed, before or during the work; [`PredictError::Panicked`] if it panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,
@@ -71,7 +71,7 @@ mod tests {
         let counted = running.clone();
         let work = move || {
             counted.fetch_add(1, SeqCst);
-            begun.send(()).expect("somebody waits");
+            begun.send(()).expect("the test waits");
             let _ = gate.recv();
             counted.fetch_sub(1, SeqCst);
         };
@@ -81,7 +81,7 @@ mod tests {
         caller.abort();
         assert!(caller.await.expect_err("aborted").is_cancelled());
 
-        // The next caller is not let in while that work goes on, and its own deadline ends the wait.
+        // The next caller has to wait while that work continues, and its own deadline ends the wait.
         let refused = decoders.run(within(Duration::from_millis(20)), || ()).await;
         assert!(matches!(
             refused,

@@ -1,4 +1,4 @@
-//! Why a prediction failed, and the one table of what that means to every protocol.
+//! Why a prediction failed, and one table with the meaning of that in every protocol.
 
 mod table;
 
@@ -11,62 +11,66 @@ use stillhouse_image::ImageError;
 use super::BodyError;
 pub use table::{ErrorKind, GrpcStatus};
 
-/// Everything that can keep a prediction from its caller. Each has a row in [`ErrorKind`]'s table.
+/// Every reason why a prediction fails. Each has a row in [`ErrorKind`]'s table.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// No model of this name.
     #[error("there is no model of this name; GET /models lists them")]
     UnknownModel,
-    /// A request that names no model, without a default.
+    /// The request names no model, and there is no default model.
     #[error("no default model is configured; POST to /models/{{model}}/predict")]
     NoDefaultModel,
     /// No role of this name.
     #[error("the header x-stillhouse-role must be teacher, stable or canary")]
     UnknownRole,
-    /// No version fills the role.
-    #[error("no version fills the role {0} now; GET /models/{{model}} lists who fills which")]
+    /// No version has the role.
+    #[error(
+        "no version fills the role {0} now; GET /models/{{model}} lists the version in each role"
+    )]
     RoleNotFilled(Role),
-    /// Callers don't choose here.
-    #[error("this server does not let callers choose a role; routing.role_header = true would")]
+    /// Callers may not choose a role here.
+    #[error(
+        "this server does not let callers choose a role; set routing.role_header = true to allow it"
+    )]
     RoleNotAllowed,
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// All bodies together would be too much.
+    /// There would be too many bytes in flight.
     #[error(
-        "the server holds as many bytes of requests as it may, {limit_bytes} (requests.max_bytes_in_flight)"
+        "the server already holds the most bytes of requests allowed, {limit_bytes} (requests.max_bytes_in_flight)"
     )]
     BytesInFlight {
         /// The limit.
         limit_bytes: usize,
     },
-    /// `top_k` outside the classes.
+    /// `top_k` is not between 1 and the number of classes.
     #[error("top_k is {given}; it must be between 1 and {classes}, the number of classes")]
     TopK {
-        /// As asked for.
+        /// The value in the request.
         given: usize,
-        /// What there is.
+        /// The number of classes.
         classes: usize,
     },
-    /// Nothing to predict.
+    /// No input.
     #[error(
-        "the body holds no picture: send image bytes, multipart/form-data with one file a part, or JSON"
+        "the body holds no picture: send image bytes, multipart/form-data with one file per part, or JSON"
     )]
     NoInput,
-    /// Too many at once.
+    /// Too many inputs in one request.
     #[error("the body holds more than {limit} pictures (requests.max_images)")]
     TooManyInputs {
         /// The limit.
         limit: usize,
     },
-    /// Numbers in another shape than the network's input.
+    /// The numbers have another shape than the network's input.
     #[error(
         "the numbers have shape {given}, the network reads {expected} (see GET /models/{{model}})"
     )]
     Shape {
-        /// As sent.
+        /// The shape in the request.
         given: String,
-        /// As it must be.
+        /// The shape that the network reads.
         expected: String,
     },
     /// The picture can't be used.
@@ -84,7 +88,7 @@ pub enum PredictError {
     /// A deadline passed that the client chose, or that left a version less time than the configuration gives.
     #[error("the deadline that the request asked for (x-timeout-ms) passed")]
     ClientDeadline,
-    /// The engine could not run the batch, in its own words: for logs, not for clients.
+    /// The engine could not run the batch; the text is for logs, not for clients.
     #[error("{0}")]
     InferenceFailed(String),
     /// The engine panicked; only this batch is lost.
@@ -102,7 +106,7 @@ pub enum PredictError {
 }
 
 impl PredictError {
-    /// The row of the table.
+    /// Its row in the table.
     pub fn kind(&self) -> ErrorKind {
         use ErrorKind as K;
         match self {
@@ -131,12 +135,12 @@ impl PredictError {
         }
     }
 
-    /// How a version's request counters name it.
+    /// The outcome in a version's request counters.
     pub fn outcome(&self) -> Outcome {
         self.kind().outcome()
     }
 
-    /// The text for clients: an engine's own words, and a panic's, stay in the log.
+    /// The text for clients; an engine's error text, and a panic's, stay in the log.
     pub fn public_detail(&self) -> String {
         match self {
             Self::InferenceFailed(_) => "the network could not be run on this batch".into(),
@@ -145,10 +149,11 @@ impl PredictError {
         }
     }
 
-    /// Writes it to the log, once, where it is handled: our own failures as errors, the others for whoever debugs a client.
+    /// Logs the error once, where it is handled: the server's failures as errors, the others as debug events for client
+    /// developers.
     pub fn log(&self, request_id: &str) {
         let code = self.kind().code();
-        // The text may hold what a client wrote: Debug escapes line ends and control characters.
+        // The text may contain what a client sent: Debug escapes line ends and control characters.
         let error = format!("{:?}", self.to_string());
         if self.outcome() == Outcome::Failed {
             tracing::error!(request_id, code, error, "request failed");
@@ -157,7 +162,7 @@ impl PredictError {
         }
     }
 
-    /// What became of a row that its queue had taken. `late` is what lateness means here.
+    /// The error of a row that its queue had taken. `late` is the error to use if it was late.
     pub(super) fn of_batch(error: BatchError, late: Self) -> Self {
         match error {
             BatchError::Expired => late,

@@ -1,13 +1,13 @@
-//! What a request says about the version that the split gave it to, for whoever judges that version.
+//! What a request shows about the version that the split sent it to; the judge uses it.
 //!
-//! Anybody may send requests, so nothing that one caller can produce at will is evidence by its number:
+//! Any client may send requests, so events that one caller can produce at will are no evidence by their number:
 //!
-//! - a request counts once, however many inputs it holds, and with its quickest input's time;
-//! - a failure counts only where the version had the time that the server's configuration gives it, and only once for a
-//!   caller (or, of callers without a key, for an input);
-//! - a failure of a version that stable stands behind counts only where stable then answered the same input;
-//! - damaged or huge pictures, deadlines that clients choose, clients that leave, and requests that were kept from the version
-//!   by its breaker say nothing.
+//! - a request counts once, however many inputs it contains, and with the time of its fastest input;
+//! - a failure counts only if the version had the time that the server's configuration gives it, and only once per
+//!   caller (or per input, for callers without a key);
+//! - a failure of a version that has stable as its fallback counts only if stable then answered the same input;
+//! - damaged or huge pictures, deadlines that clients choose, clients that leave, and requests that the breaker did not let
+//!   through to the version don't count.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use stillhouse_core::rollout::Seat;
 
 type Rows = [Result<Row, PredictError>];
 
-/// A request that was this seat's by the split, and that nobody else had to answer.
+/// A request that the split sent to this seat and that this seat answered.
 pub(super) fn of_answer(seat: &Seat, rows: &Rows, caller: u64) {
     let errors = || rows.iter().filter_map(|row| row.as_ref().err());
     if let Some(error) = errors().find(|error| error.kind().blames_version()) {
@@ -29,7 +29,7 @@ pub(super) fn of_answer(seat: &Seat, rows: &Rows, caller: u64) {
     }
 }
 
-/// A request that was this seat's by the split, in which it failed and stable was asked instead.
+/// A request that the split sent to this seat, which failed, so that stable was asked instead.
 pub(super) fn of_fallback(seat: &Seat, failed: &Rows, by_stable: &Rows, caller: u64) {
     let answered_by_stable = failed
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn of_fallback(seat: &Seat, failed: &Rows, by_stable: &Rows, caller: 
     if errors.is_empty() {
         return;
     }
-    // Stable had less time than this version and answered all the same: callers are spared it for a while.
+    // Stable had less time than this version and still answered: requests are not sent to this version for a while.
     seat.spare_callers(Instant::now());
     if let Some(error) = errors
         .into_iter()

@@ -1,4 +1,4 @@
-//! From what a front hands over to what a version's queue takes.
+//! Converts what a front passes in into what a version's queue takes.
 
 use std::{hash::Hasher, sync::Arc};
 
@@ -9,29 +9,30 @@ use super::{PredictError, Serving, deadline::Deadline};
 use stillhouse_core::version::Version;
 use stillhouse_image::{self as image, ImageError, Input, Limits, Pixels};
 
-/// Pictures of at most this many pixels are decoded where the request is. A hand-over costs 54 µs of processor time, a PNG of
-/// 256 × 256 some 120; beyond, one picture would keep everybody else on this thread waiting for too long.
+/// Pictures of at most this many pixels are decoded on the request's own thread. A hand-over costs 54 µs of processor
+/// time, a PNG of 256 × 256 about 120; a larger picture would keep the other requests on this thread waiting for too
+/// long.
 const INLINE_PIXELS: u64 = 256 * 256;
 
-/// One thing to predict, not yet decoded.
+/// One input, not yet decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PredictInput {
     /// An encoded picture: PNG, JPEG or WebP.
     Picture(Bytes),
     /// A tensor as the network reads it, normalised by the client.
     Tensor {
-        /// Outermost first, without a batch dimension.
+        /// Outermost dimension first, without a batch dimension.
         shape: Vec<usize>,
         /// Row-major.
         values: Vec<f32>,
     },
 }
 
-/// A version's input, and how large the picture was: width and height in pixels, 0 of a tensor.
+/// A version's input, and the size of the picture: width and height in pixels, 0 for a tensor.
 pub(super) type Decoded = (Input, (u32, u32));
 
 impl PredictInput {
-    /// The picture as it came; none of a tensor. Shares the bytes.
+    /// The encoded picture; none for a tensor. Shares the bytes.
     pub(super) fn encoded(&self) -> Option<Bytes> {
         match self {
             Self::Picture(bytes) => Some(bytes.clone()),
@@ -39,7 +40,7 @@ impl PredictInput {
         }
     }
 
-    /// The same for equal inputs.
+    /// A hash: the same for equal inputs.
     pub(super) fn hash(&self) -> u64 {
         let mut hasher = SipHasher13::new();
         match self {
@@ -58,7 +59,7 @@ impl Serving {
     /// The input as `version` reads it.
     ///
     /// # Errors
-    /// The picture's, the tensor's, or the deadline passed before it was decoded.
+    /// The picture's error, the tensor's error, or the deadline passed before it was decoded.
     pub(super) async fn decode(
         &self,
         version: &Arc<Version>,
@@ -99,11 +100,11 @@ fn decode(
     Ok((transform.apply(picture), full_size))
 }
 
-/// A tensor is fed as it is; flat or in the network's own shape.
+/// A tensor is passed on unchanged; its shape is flat or the network's own.
 fn tensor(version: &Version, shape: &[usize], values: Vec<f32>) -> Result<Input, PredictError> {
     let expected = version.manifest.transform.tensor_shape();
     let flat = [expected.iter().product::<usize>()];
-    // One channel may be left out: [height, width] is how a gray picture is usually written.
+    // A single channel may be left out: [height, width] is how a gray picture is usually written.
     let squeezed: Vec<usize> = expected.iter().copied().filter(|&size| size != 1).collect();
     if shape != expected && shape != flat && shape != squeezed {
         return Err(PredictError::Shape {

@@ -1,4 +1,4 @@
-//! A request's body on its way in: its deadline, its part of the byte budget, its turn on the decoders.
+//! Receives a request's body: its deadline, its part of the byte budget, its use of the decoders.
 
 use std::time::{Duration, Instant};
 
@@ -6,18 +6,18 @@ use bytes::Bytes;
 
 use super::{BodyError, PredictError, Reservation, Serving, body::Encoding, deadline::Deadline};
 
-/// How the request wants to be answered.
+/// When a request came, and the limits that its head states.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// When its head was complete; deadlines count from here.
     pub received: Instant,
     /// The client's own deadline.
     pub timeout: Option<Duration>,
-    /// How long its body says that it is, in bytes; 0 where it doesn't.
+    /// The length of the body that the head states, in bytes; 0 if it doesn't.
     pub announced_bytes: usize,
 }
 
-/// A request whose head was complete, until it is answered.
+/// A request from its complete head until its answer.
 pub struct Intake<'a> {
     pub(super) serving: &'a Serving,
     pub(super) deadline: Deadline,
@@ -25,10 +25,10 @@ pub struct Intake<'a> {
 }
 
 impl Serving {
-    /// Begins a request, whatever it asks for.
+    /// Begins a request, of any model and role.
     ///
     /// # Errors
-    /// Its deadline has passed, its body is longer than a body may be, or all bodies together would be.
+    /// Its deadline has passed, its body is longer than allowed, or there would be too many bytes in flight.
     pub fn begin(&self, options: &Options) -> Result<Intake<'_>, PredictError> {
         let deadline = Deadline::new(options.received, self.settings.deadline(), options.timeout);
         deadline.check(Instant::now())?;
@@ -45,7 +45,7 @@ impl Serving {
 }
 
 impl Intake<'_> {
-    /// Reserves bytes of the body before they are kept; free again when the request ends.
+    /// Reserves bytes of the body before they are kept; they are free again when the request ends.
     ///
     /// # Errors
     /// [`PredictError::BytesInFlight`].
@@ -53,15 +53,15 @@ impl Intake<'_> {
         self.reservation.grow(bytes)
     }
 
-    /// Until when the body may come, and what it is answered that comes later.
+    /// Until when the body may come, and the error if it comes later.
     pub fn deadline(&self) -> (Instant, PredictError) {
         (self.deadline.instant(), self.deadline.passed())
     }
 
-    /// Undoes a body's compression on a thread for such work.
+    /// Decompresses a body on a blocking thread.
     ///
     /// # Errors
-    /// Corrupt, too long once undone, over the budget, or the deadline passed.
+    /// The body is corrupt, too long when decompressed, over the budget, or the deadline passed.
     pub async fn decompress(
         &mut self,
         encoding: Encoding,

@@ -1,15 +1,15 @@
-//! Predictions without a protocol: inputs and options in, predictions or typed errors out.
+//! Predictions without a protocol: inputs and options go in, predictions or typed errors come out.
 //!
 //! ```text
-//! front: head    --Serving::admit-->  Admitted   refused here: a full queue, too many bytes in flight, a role that is not there
+//! front: head    --Serving::admit-->  Admitted   or refused: a full queue, too many bytes in flight, a role without a version
 //! front: body    --Intake::reserve / decompress / run-->  inputs
 //! front: inputs  --Admitted::predict-->  Prediction, or PredictError
 //! ```
 //!
-//! A front (HTTP today) translates its protocol into these calls and the results back, and does nothing else. This room
-//! alone owns the budget of body bytes, the decoders, the deadline over everything, the choice of the role, the fallback to
-//! stable, what counts as evidence against a version, and the hand-over to the shadows. [`PredictError`] has one table that
-//! gives every protocol its status.
+//! A front (HTTP today) translates its protocol into these calls and the results back, and does nothing else. Only this
+//! module handles the budget of body bytes, the decoders, the deadline over everything, the choice of the role, the
+//! fallback to stable, the evidence against a version, and the hand-over to the shadows. [`PredictError`] has one table
+//! with its status in every protocol.
 
 mod admitted;
 pub mod body;
@@ -56,7 +56,8 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Registers the metrics of this room. `limits` bound one picture, `settings` one request and all together.
+    /// Registers the metrics of this module. `limits` apply to one picture, `settings` to one request and to all
+    /// together.
     pub fn new(
         registry: Arc<Registry>,
         settings: RequestSettings,
@@ -92,7 +93,7 @@ impl Serving {
         &self.registry
     }
 
-    /// What one request may cost.
+    /// The limits of requests.
     pub fn settings(&self) -> &RequestSettings {
         &self.settings
     }
@@ -105,7 +106,7 @@ impl Serving {
         self.registry.get(name).ok_or(PredictError::UnknownModel)
     }
 
-    /// The model of requests that name none.
+    /// The model of requests that don't name one.
     ///
     /// # Errors
     /// [`PredictError::NoDefaultModel`].
@@ -115,7 +116,7 @@ impl Serving {
             .ok_or(PredictError::NoDefaultModel)
     }
 
-    /// Sets the gauges that are only worth computing when somebody reads them.
+    /// Sets the gauges that are only needed when the metrics are read.
     pub fn refresh_metrics(&self) {
         self.bytes_in_flight.set(self.bytes.used() as i64);
     }

@@ -1,4 +1,4 @@
-//! What a prediction is, before any protocol writes it down.
+//! The result of a prediction, independent of any protocol.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,12 @@ use stillhouse_core::{
 
 use super::PredictError;
 
-/// Where one input's time went.
+/// How long each step took for one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
-    /// From bytes to the network's pixels.
+    /// From the input's bytes to the network's pixels.
     pub decode: Duration,
-    /// From submission to the beginning of its batch.
+    /// From submission to the start of its batch.
     pub queued: Duration,
     /// The run of its batch.
     pub inference: Duration,
@@ -33,7 +33,7 @@ impl Timings {
         }
     }
 
-    /// What the version took, from the moment that it had the input: decoding is the picture's doing.
+    /// How long the version took once it had the input: the time for decoding depends on the picture.
     pub(super) fn by_version(&self) -> Duration {
         self.queued + self.inference
     }
@@ -44,19 +44,19 @@ impl Timings {
 pub struct Row {
     /// `[classes]`, in the order of the model's labels; finite.
     pub probabilities: Vec<f32>,
-    /// Where its time went.
+    /// How long each step took.
     pub timings: Timings,
 }
 
 /// The predictions for one request, all by one version.
 pub struct Prediction {
-    /// Everything that the caller reads of versions and generations comes from this one.
+    /// The version and the generation in the answer come from this deployment.
     pub deployment: Arc<Deployment>,
     /// The role that answered.
     pub role: Role,
     /// The role that should have answered and could not.
     pub instead_of: Option<Role>,
-    /// One for each input, in their order.
+    /// One for each input, in the order of the request.
     pub rows: Vec<Result<Row, PredictError>>,
 }
 
@@ -67,7 +67,7 @@ impl Prediction {
         &seat.unwrap_or(&self.deployment.stable).version
     }
 
-    /// The number of the deployment that answered.
+    /// The generation of the deployment that answered.
     pub fn generation(&self) -> u64 {
         self.deployment.assignment.generation
     }

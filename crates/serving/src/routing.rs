@@ -8,25 +8,25 @@ use stillhouse_core::{
     rollout::{Deployment, Role, Seat},
 };
 
-/// Where a request goes.
+/// The seat that a request is sent to.
 pub(super) struct Route<'a> {
     pub(super) seat: &'a Arc<Seat>,
-    /// Whether the caller chose: then it wants to see what this role answers, its errors included, and nothing of it is
-    /// evidence, since the split did not give it.
+    /// Whether the caller chose the role: then it sees the answer of this role, including errors, and the request is no
+    /// evidence, since the split did not send it there.
     pub(super) pinned: bool,
 }
 
 impl Route<'_> {
-    /// Whether stable stands behind this seat.
+    /// Whether stable is the fallback of this seat.
     pub(super) fn has_fallback(&self) -> bool {
         self.seat.role != Role::Stable && !self.pinned
     }
 }
 
-/// Draws a request's seat, and counts it. Once for each request.
+/// Draws a request's seat and counts it; to be called once per request.
 ///
 /// # Errors
-/// As [`wanted`].
+/// Like [`wanted`].
 pub(super) fn choose<'a>(
     deployment: &'a Deployment,
     model: &Model,
@@ -45,7 +45,7 @@ pub(super) fn choose<'a>(
 /// The seat that the caller chose, if it chose one.
 ///
 /// # Errors
-/// The role isn't filled, or may not be chosen.
+/// The role has no version, or may not be chosen.
 fn wanted<'a>(
     deployment: &'a Deployment,
     model: &Model,
@@ -61,10 +61,10 @@ fn wanted<'a>(
     seat.map(Some).ok_or(PredictError::RoleNotFilled(role))
 }
 
-/// Refuses a request of which only the head is known where every queue that could take it is full.
+/// Refuses a request by its head alone if every queue that could take it is full.
 ///
 /// # Errors
-/// [`PredictError::Submit`], and as [`wanted`].
+/// [`PredictError::Submit`], and the errors of [`wanted`].
 pub(super) fn check_room(
     deployment: &Deployment,
     model: &Model,
@@ -88,8 +88,8 @@ pub(super) fn check_room(
 }
 
 impl Serving {
-    /// The time that the configuration gives a version that stable stands behind, and the part of a request's time that it
-    /// may use at most: stable has the rest.
+    /// The time that the configuration gives a version that has stable as its fallback, and the part of a request's
+    /// time that it may use at most: stable gets the rest.
     pub(super) fn time_before_fallback(&self, model: &Model) -> (Duration, f64) {
         let fallback_after = Duration::from_millis(model.routing.fallback_after_ms);
         (fallback_after.min(self.settings.deadline() / 2), 0.5)

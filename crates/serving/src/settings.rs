@@ -1,4 +1,4 @@
-//! `[requests]`: what one request may cost, and all of them together.
+//! `[requests]`: limits of one request, and of all together.
 
 use std::time::Duration;
 

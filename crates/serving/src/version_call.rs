@@ -1,4 +1,4 @@
-//! One request's inputs, put to one version.
+//! Sends one request's inputs to one version.
 
 use std::{
     sync::Arc,
@@ -18,7 +18,7 @@ use stillhouse_core::{
 };
 use stillhouse_image::Input;
 
-/// What stays the same for every input of a request.
+/// What is the same for every input of a request.
 #[derive(Clone, Copy)]
 pub(super) struct VersionCall<'a> {
     pub(super) serving: &'a Serving,
@@ -28,14 +28,14 @@ pub(super) struct VersionCall<'a> {
     pub(super) caller: &'a Caller<'a>,
     pub(super) pinned: bool,
     pub(super) deadline: Deadline,
-    /// The time that the configuration gives this version, and the largest part of what is left that it may use.
+    /// The time that the configuration gives this version, and the largest part of the remaining time that it may use.
     pub(super) time: (Duration, f64),
 }
 
 type Rows = Vec<Result<Row, PredictError>>;
 
 impl VersionCall<'_> {
-    /// All are submitted before the first is awaited, so that they can share a batch.
+    /// All inputs are submitted before the first is awaited, so that they can share a batch.
     pub(super) async fn rows(self, inputs: Vec<PredictInput>) -> Rows {
         let mut inputs = inputs.into_iter().enumerate();
         if inputs.len() == 1
@@ -63,10 +63,10 @@ impl VersionCall<'_> {
         deadline.check(started)?;
         let is_compared = self.is_compared(index);
         let encoded = is_compared.then(|| input.encoded()).flatten();
-        // Decoding for a queue that is full would be work for nothing.
+        // If the queue is full, decoding would be wasted.
         let place = version.admit()?;
         let (input, full_size) = self.serving.decode(version, input, deadline).await?;
-        // The queue takes the input: what is compared later keeps a copy, one picture in ten by default.
+        // The queue takes the input: for a comparison, a copy is kept (by default one picture in ten).
         let kept = is_compared.then(|| input.clone());
         let submitted = Instant::now();
         let decode = submitted - started;
@@ -99,8 +99,8 @@ impl VersionCall<'_> {
         })
     }
 
-    /// Whether this input was drawn to be compared with the teacher. None of a role that the caller chose is: it isn't the
-    /// traffic's.
+    /// Whether this input is sampled for comparison with the teacher. Requests whose role the caller chose never are:
+    /// they don't represent the traffic.
     fn is_compared(&self, index: usize) -> bool {
         let id = self.caller.request_id.as_bytes();
         !self.pinned && self.model.shadow.wants(self.deployment, id, index)
@@ -120,7 +120,7 @@ impl VersionCall<'_> {
 }
 
 impl Caller<'_> {
-    /// By what a caller is told from others in what is counted; none where nothing tells it.
+    /// What distinguishes callers in counters; none if nothing does.
     pub(super) fn key_hash(&self, model: &Model) -> Option<u64> {
         Some(split::draw(model.task.name.as_str(), 0, self.key?))
     }

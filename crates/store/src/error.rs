@@ -74,7 +74,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Dotted.
         key: String,
-        /// What stands there.
+        /// The value found there.
         found: String,
         /// What would be right.
         expected: String,

@@ -87,7 +87,7 @@ impl Repository {
         }
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn root(&self) -> &Path {
         &self.root
     }

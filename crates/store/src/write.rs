@@ -103,7 +103,7 @@ impl Repository {
         io_at(&model_path, fs::create_dir_all(&model_path))?;
         let placed = self.place(&files, &model_path);
         if first && placed.is_err() {
-            // Only if nobody else has put anything there.
+            // Only if no other process has created it.
             _ = fs::remove_dir(&model_path);
         }
         placed.map(|()| files)
@@ -180,7 +180,7 @@ impl Repository {
                 io_at(&path, file.as_file().sync_all())?;
                 match file.persist_noclobber(&path) {
                     Ok(_) => return sync(&folder),
-                    // Somebody else was faster: theirs count.
+                    // Another process was faster: its labels count.
                     Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                         self.labels(model)?
                     }

@@ -1,4 +1,4 @@
-//! The acts of the drill: what is typed, what is sent, what must come of it.
+//! The steps of the drill: commands, traffic, and the expected results.
 
 use std::{
     path::Path,
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{control::journal, rollout::Role};
 
-/// Sent between two looks at whether the canary is still there.
+/// Requests sent between two checks whether the canary is still there.
 const VARIANTS: u64 = 100;
 
-/// It takes seconds; a busy machine compares less.
+/// It usually takes seconds; a busy machine compares less.
 const JUDGED_WITHIN: Duration = Duration::from_secs(120);
 
 impl Stage {
@@ -38,7 +38,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Seen and thrown out.
+    /// A canary that an operator sees failing and removes.
     pub(super) fn bad_canary(&mut self) -> anyhow::Result<()> {
         self.narration.step(
             "A bad canary",
@@ -57,7 +57,7 @@ impl Stage {
             );
         };
         self.narration.say(&format!(
-            "\nWhat to see: the canary is right in {} of its answers, stable in {}. Wrong were:",
+            "\nThe result: the canary is right in {} of its answers, stable in {}. Wrong answers:",
             percent(canary.right, canary.answers),
             percent(stable.right, stable.answers)
         ));
@@ -65,18 +65,18 @@ impl Stage {
         self.narration.mistakes(STABLE, stable);
 
         self.narration.step(
-            "Out with it",
-            "One step takes the canary out. Stable was never away, and the next request is its own.",
+            "Remove it",
+            "One step removes the canary. Stable was never away, and answers the next request.",
         )?;
         self.change(&["canary", "abort", "--reason", "blind to bags and sandals"])?;
         let tally = self.burst()?;
         self.only(&tally, STABLE)
     }
 
-    /// Seen by nobody but the judge.
+    /// A canary that only the judge watches.
     pub(super) fn judged_canary(&mut self) -> anyhow::Result<()> {
         self.narration.step(
-            "A bad canary that nobody looks at",
+            "A bad canary that no operator watches",
             "bad-overconfident gives the labels that s1 gives, and is far too sure of them: the labels alone don't show it. It begins \
              dark, without a share; the judge has every answer of s1 run through it and through the teacher, and compares.",
         )?;
@@ -86,14 +86,14 @@ impl Stage {
         while self.assignment()?.canary.is_some() {
             ensure!(
                 began.elapsed() < JUDGED_WITHIN,
-                "the judge hasn't decided after {sent} requests; `stillhouse evidence --admin {}` says what it waits for",
+                "the judge hasn't decided after {sent} requests; `stillhouse evidence --admin {}` shows what it waits for",
                 self.server.admin
             );
             self.show_variants(VARIANTS)?;
             sent += VARIANTS;
         }
         self.narration.say(&format!(
-            "\n{sent} requests and {:.1} s later it is out; none of them failed, and none was answered by it.",
+            "\n{sent} requests and {:.1} s later the canary has been removed; no request failed, and the canary answered none.",
             began.elapsed().as_secs_f64()
         ));
         self.verb(&["evidence", "--model", MODEL])?;
@@ -102,11 +102,11 @@ impl Stage {
         self.only(&tally, STABLE)
     }
 
-    /// Promoted and rolled back.
+    /// A canary that is promoted, and then rolled back.
     pub(super) fn good_canary(&mut self) -> anyhow::Result<()> {
         self.narration.step(
             "A good canary",
-            "s2 is a larger student of the same teacher. The same tenth, the same look.",
+            "s2 is a larger student of the same teacher. Again a tenth of the traffic, and the same check.",
         )?;
         self.change(&[
             "canary", "start", GOOD, "--share", "10%", "--reason", "drill",
@@ -119,7 +119,7 @@ impl Stage {
 
         self.narration.step(
             "Promote",
-            "s2 becomes stable by one pointer; s1 stays warm as `previous`.",
+            "s2 becomes stable by changing one pointer; s1 stays loaded as `previous`.",
         )?;
         self.change(&["promote", "--reason", "its answers look right"])?;
         let tally = self.burst()?;
@@ -127,23 +127,23 @@ impl Stage {
 
         self.narration.step(
             "Roll back",
-            "Somebody calls: something else depends on s1. The way back is one step and loads nothing.",
+            "Another team reports that it depends on s1. The rollback is one step and loads nothing.",
         )?;
         self.change(&["rollback", "--reason", "something else depends on s1"])?;
         let tally = self.burst()?;
         self.only(&tally, STABLE)
     }
 
-    /// Killed and back.
+    /// The server is killed and started again.
     pub(super) fn crash(&mut self, folder: &Path) -> anyhow::Result<()> {
         self.narration.step(
             "Crash",
-            "kill -9: no farewell, no cleaning up. Every change was on disk before it was served.",
+            "kill -9: no shutdown, no cleaning up. Every change was on disk before it was served.",
         )?;
         let before = self.assignment()?;
         let command = format!("kill -9 {}", self.server.id());
         self.server.kill()?;
-        let text = "It is dead. The same is started again:";
+        let text = "It has ended. The same server is started again:";
         self.narration.shown(&command, &json!(before), text);
         self.server = DrillServer::start(folder)?;
         let after = self.assignment()?;
@@ -159,7 +159,7 @@ impl Stage {
         let state = folder.join("state");
         let verified = journal::verify(&state)?;
         let command = format!("stillhouse audit verify --state {}", state.display());
-        let text = format!("{} lines, every hash and number holds", verified.lines);
+        let text = format!("{} lines, every hash and number is correct", verified.lines);
         let answer = json!({ "good": true, "lines": verified.lines, "head": verified.head });
         self.narration.shown(&command, &answer, &text);
         self.narration.say(&format!(

@@ -1,4 +1,4 @@
-//! The drill's output: text for somebody who reads and presses Enter, or JSON.
+//! The drill's output: text for a reader who presses Enter, or JSON.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -21,7 +21,7 @@ struct Line {
 }
 
 /// One step, for programs.
-struct Step {
+struct DrillStep {
     title: &'static str,
     started: Instant,
     /// Commands, traffic and findings, in order.
@@ -31,7 +31,7 @@ struct Step {
 pub(super) struct Narration {
     json: bool,
     wait: bool,
-    steps: Vec<Step>,
+    steps: Vec<DrillStep>,
 }
 
 impl Narration {
@@ -44,16 +44,16 @@ impl Narration {
         }
     }
 
-    /// Begins a step, when the reader is ready for it.
+    /// Begins a step when the reader presses Enter.
     pub(super) fn step(&mut self, title: &'static str, words: &str) -> anyhow::Result<()> {
         if self.wait && !self.steps.is_empty() {
-            print!("\n[Enter goes on, Ctrl-C ends] ");
+            print!("\n[Enter continues, Ctrl-C ends] ");
             io::stdout().flush()?;
             if io::stdin().read_line(&mut String::new())? == 0 {
-                anyhow::bail!("the drill was ended by its reader");
+                anyhow::bail!("the drill was ended from the keyboard");
             }
         }
-        self.steps.push(Step {
+        self.steps.push(DrillStep {
             title,
             started: Instant::now(),
             done: Vec::new(),
@@ -63,14 +63,14 @@ impl Narration {
         Ok(())
     }
 
-    /// For readers alone.
+    /// Only for readers.
     pub(super) fn say(&self, text: &str) {
         if !self.json {
             println!("{text}");
         }
     }
 
-    /// Shows a command that was carried out by other means, with what came of it.
+    /// Shows a command that was carried out by other means, with its result.
     pub(super) fn shown(&mut self, command: &str, answer: &Value, text: &str) {
         self.say(&format!("\n$ {command}\n{text}"));
         self.note(json!({ "command": command, "answer": answer }));
@@ -129,7 +129,7 @@ impl Narration {
     /// Shows which pictures a version got wrong.
     pub(super) fn mistakes(&self, version: &str, count: &Count) {
         for (picture, label) in &count.mistakes {
-            self.say(&format!("  {picture}.png: {version} says {label}"));
+            self.say(&format!("  {picture}.png: {version} answered {label}"));
         }
     }
 
@@ -156,7 +156,7 @@ impl Narration {
     }
 }
 
-/// `83.3%`; nothing of nothing is no number.
+/// `83.3%`; without any answers there is no number.
 pub(super) fn percent(part: u64, whole: u64) -> String {
     match whole {
         0 => "-".to_owned(),

@@ -1,4 +1,4 @@
-//! Sample pictures whose file names say what they show: `ankle-boot-1.png`.
+//! Sample pictures whose file names contain their labels: `ankle-boot-1.png`.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! The drill's own server: a child on free ports, with a state folder that goes away with the drill.
+//! The drill's own server: a child process on free ports, with a state folder that is deleted after the drill.
 
 use std::{fs, net::SocketAddr, path::Path, process::Command};
 
@@ -17,7 +17,7 @@ pub(super) struct DrillServer {
 }
 
 impl DrillServer {
-    /// Writes a configuration of its own into `folder`, so that the user's counts for nothing.
+    /// Writes its own configuration into `folder`, so that the user's has no effect.
     pub(super) fn configure(folder: &Path, models: &Path) -> anyhow::Result<()> {
         let mut config = Config::default();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -35,7 +35,7 @@ impl DrillServer {
         Ok(())
     }
 
-    /// Starts `serve` of this very binary and waits until it answers.
+    /// Starts `serve` of this binary and waits until it answers.
     pub(super) fn start(folder: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command
@@ -50,12 +50,12 @@ impl DrillServer {
         })
     }
 
-    /// The number for `kill`.
+    /// The process id, for `kill`.
     pub(super) fn id(&self) -> u32 {
         self.server.id()
     }
 
-    /// `kill -9`, and waits for its end.
+    /// Runs `kill -9` and waits until the process has ended.
     pub(super) fn kill(&mut self) -> anyhow::Result<()> {
         self.server.kill()
     }

@@ -1,4 +1,4 @@
-//! What the acts of the drill are played with: a server, its traffic, and the verbs.
+//! What the steps of the drill use: a server, its traffic, and the commands.
 
 use std::{path::Path, time::Duration};
 
@@ -25,7 +25,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Tells that the server was started.
+    /// Reports that the server was started.
     pub(super) fn started(&mut self, folder: &Path) {
         let config = folder.join("stillhouse.toml");
         let command = format!("stillhouse serve --config {}", config.display());
@@ -35,18 +35,18 @@ impl Stage {
         self.narration.shown(&command, &answer, &text);
     }
 
-    /// A verb for the drill's server, as a user would type it.
+    /// Runs a command against the drill's server, as a user would type it.
     pub(super) fn verb(&mut self, words: &[&str]) -> anyhow::Result<()> {
         let admin = self.server.admin.clone();
         self.narration.run(&[words, &["--admin", &admin]].concat())
     }
 
-    /// A verb that changes something: Enter was pressed for it already.
+    /// Runs a command that changes something. It needs no confirmation: the reader has already pressed Enter.
     pub(super) fn change(&mut self, words: &[&str]) -> anyhow::Result<()> {
         self.verb(&[words, &["--model", MODEL, "--yes"]].concat())
     }
 
-    /// Sends a burst of requests and shows what the answers say.
+    /// Sends a burst of requests and shows a summary of the answers.
     pub(super) fn burst(&mut self) -> anyhow::Result<Tally> {
         let url = format!("{}/models/{MODEL}/predict", self.server.data);
         let tally = self.traffic.send(&url, self.requests)?;
@@ -54,13 +54,13 @@ impl Stage {
         Ok(tally)
     }
 
-    /// Sends so many of the pictures' variants, all of which must be answered.
+    /// Sends this many of the pictures' variants, all of which must be answered.
     pub(super) fn show_variants(&mut self, requests: u64) -> anyhow::Result<()> {
         let url = format!("{}/models/{MODEL}/predict", self.server.data);
         self.traffic.show_variants(&url, requests)
     }
 
-    /// That one version answered everything.
+    /// Checks that one version answered everything.
     pub(super) fn only(&self, tally: &Tally, version: &str) -> anyhow::Result<()> {
         ensure!(
             tally.versions() == [version] && tally.failed == 0,
@@ -69,11 +69,11 @@ impl Stage {
             tally.failed
         );
         self.narration
-            .say(&format!("Every answer is {version}'s; none failed."));
+            .say(&format!("{version} answered every request; none failed."));
         Ok(())
     }
 
-    /// Who fills which role now.
+    /// The version in each role now.
     pub(super) fn assignment(&self) -> anyhow::Result<Assignment> {
         let client = Client::new(&self.server.admin, PATIENCE)?;
         let path = format!("/admin/models/{MODEL}");

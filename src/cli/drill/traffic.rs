@@ -1,4 +1,5 @@
-//! Requests like anybody's, and what their answers say: who answered, rightly or not, and as stable would have?
+//! Sends requests as a client would, and counts the answers: by which version, whether right, whether as stable would
+//! answer.
 
 use std::{
     collections::BTreeMap,
@@ -12,10 +13,10 @@ use ureq::Agent;
 use super::{pictures::Picture, variants};
 use crate::rollout::Role;
 
-/// A server on this machine answers sooner, or not at all.
+/// A server on this machine answers within this time, or not at all.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the drill reads of an answer.
+/// The fields of an answer that the drill reads.
 #[derive(Deserialize)]
 struct Answer {
     version: String,
@@ -37,11 +38,11 @@ pub(super) struct Count {
     pub(super) right: u64,
     /// Answers with the label that the first stable version gave to the same picture.
     pub(super) as_stable: u64,
-    /// By picture: the label that it gave instead of the true one.
+    /// By picture: the wrong label that it gave.
     pub(super) mistakes: BTreeMap<String, String>,
 }
 
-/// Everything that one burst of requests was answered.
+/// The results of one burst of requests.
 #[derive(Debug, Serialize)]
 pub(super) struct Tally {
     pub(super) requests: u64,
@@ -52,13 +53,13 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// The versions that answered, in whichever role.
+    /// The versions that answered, in any role.
     pub(super) fn versions(&self) -> Vec<&str> {
         let all = self.roles.values().flat_map(BTreeMap::keys);
         all.map(String::as_str).collect()
     }
 
-    /// What a role's only version did.
+    /// The counts of a role's only version.
     pub(super) fn of(&self, role: Role) -> Option<&Count> {
         self.roles.get(&role)?.values().next()
     }
@@ -94,7 +95,7 @@ impl Traffic {
         })
     }
 
-    /// Sends so many variants of the pictures, going on where the last call ended.
+    /// Sends this many variants of the pictures, continuing where the last call ended.
     pub(super) fn show_variants(&mut self, url: &str, requests: u64) -> anyhow::Result<()> {
         for _ in 0..requests {
             let variant = &self.variants[self.shown % self.variants.len()];
@@ -105,7 +106,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// Sends so many requests, one after the other.
+    /// Sends this many requests, one after the other.
     pub(super) fn send(&mut self, url: &str, requests: u64) -> anyhow::Result<Tally> {
         let mut tally = Tally {
             requests,
@@ -143,7 +144,7 @@ impl Traffic {
         Ok(tally)
     }
 
-    /// None where there is no prediction.
+    /// None if there is no prediction.
     fn ask(&self, url: &str, picture: &[u8]) -> anyhow::Result<Option<Answer>> {
         let mut answer = self.agent.post(url).send(picture)?;
         if !answer.status().is_success() {

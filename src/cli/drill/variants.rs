@@ -1,5 +1,5 @@
-//! Many pictures of a few: moved, mirrored, darker and brighter. The judge counts a picture once a minute, so it must be shown
-//! many; and a student that is good at its job takes them for what they are.
+//! Many variants of a few pictures: moved, mirrored, darker and brighter. The judge counts each picture once a minute,
+//! so it needs many; and a good student still recognises them.
 
 use std::io::Cursor;
 
@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 /// Pixels by which a picture is moved at most, in each direction.
 const REACH: i32 = 3;
 
-/// With which brightness, and whether mirrored.
+/// Brightness, and whether it is mirrored.
 const LIGHTS: [(f32, bool); 5] = [
     (1.0, false),
     (1.0, true),
@@ -24,7 +24,7 @@ struct Gray {
     pixels: Vec<u8>,
 }
 
-/// Every variant of every picture, each picture's apart from each other so that any few hundred show all of them.
+/// Every variant of every picture. A picture's variants are spread out, so that any few hundred contain all pictures.
 pub(super) fn of(pictures: &[Vec<u8>]) -> anyhow::Result<Vec<Vec<u8>>> {
     let grays: Vec<Gray> = pictures
         .iter()

@@ -26,8 +26,8 @@ pub(in crate::cli) struct Check {
     source: Source,
 }
 
-/// What was checked, an engine or the files, and the outcome.
-struct Verdict {
+/// What was checked, an engine or the files, and the result.
+struct EngineCheck {
     checked: String,
     found: Result<String, String>,
 }
@@ -47,18 +47,18 @@ impl Check {
         let mut rows = Vec::new();
         for (model, directory) in directories {
             let version = directory.version;
-            let verdicts = verdicts(
+            let engine_checks = engine_checks(
                 directory
                     .manifest
                     .and_then(|_| repository.read(&model, &version)),
                 &engines,
             );
-            good &= is_good(&verdicts);
+            good &= is_good(&engine_checks);
             if self.source.json {
-                let checks: Vec<Value> = verdicts.iter().map(Verdict::to_json).collect();
-                rows.push(json!({"model": model, "version": version, "good": is_good(&verdicts), "checks": checks}));
+                let checks: Vec<Value> = engine_checks.iter().map(EngineCheck::to_json).collect();
+                rows.push(json!({"model": model, "version": version, "good": is_good(&engine_checks), "checks": checks}));
             } else {
-                let texts: Vec<String> = verdicts.iter().map(Verdict::to_text).collect();
+                let texts: Vec<String> = engine_checks.iter().map(EngineCheck::to_text).collect();
                 println!("{model}/{version}: {}", texts.join("; "));
             }
         }
@@ -83,21 +83,24 @@ impl Check {
         let here = engines(&config.engine)?;
         for backend in Backend::compiled_in() {
             if !here.iter().any(|engine| engine.backend == *backend) {
-                eprintln!("skipped: {backend}, whose library isn't here");
+                eprintln!("skipped: {backend}, whose library wasn't found");
             }
         }
         if here.is_empty() {
             bail!(
-                "no engine is here: set engine.library or ORT_DYLIB_PATH, or build with --features tract"
+                "no engine is available: set engine.library or ORT_DYLIB_PATH, or build with --features tract"
             );
         }
         Ok(here)
     }
 }
 
-fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -> Vec<Verdict> {
+fn engine_checks(
+    read: Result<VersionFiles, StoreError>,
+    engines: &[EngineOptions],
+) -> Vec<EngineCheck> {
     match read {
-        Err(error) => vec![Verdict {
+        Err(error) => vec![EngineCheck {
             checked: "files".into(),
             found: Err(error.to_string()),
         }],
@@ -105,7 +108,7 @@ fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -
             .iter()
             .map(|engine| {
                 let found = preflight(&files, engine, &prepare, Priority::Foreground);
-                Verdict {
+                EngineCheck {
                     checked: engine.backend.to_string(),
                     found: found.map_err(|error| error.to_string()),
                 }
@@ -114,11 +117,11 @@ fn verdicts(read: Result<VersionFiles, StoreError>, engines: &[EngineOptions]) -
     }
 }
 
-fn is_good(verdicts: &[Verdict]) -> bool {
-    verdicts.iter().all(|verdict| verdict.found.is_ok())
+fn is_good(engine_checks: &[EngineCheck]) -> bool {
+    engine_checks.iter().all(|check| check.found.is_ok())
 }
 
-impl Verdict {
+impl EngineCheck {
     fn to_json(&self) -> Value {
         match &self.found {
             Ok(engine) => json!({"checked": self.checked, "good": true, "engine": engine}),

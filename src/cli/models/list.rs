@@ -35,15 +35,7 @@ impl List {
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED);
         table.set_header([
-            "model",
-            "version",
-            "sha256",
-            "size",
-            "input",
-            "classes",
-            "output",
-            "golden",
-            "taught by",
+            "model", "version", "sha256", "size", "input", "classes", "output", "golden", "teacher",
         ]);
         for (model, directory) in &found {
             if let Ok(manifest) = &directory.manifest {

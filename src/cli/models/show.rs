@@ -10,7 +10,7 @@ use super::{Size, Source, Target, directories};
 
 #[derive(Args)]
 pub(in crate::cli) struct Show {
-    /// MODEL/VERSION, or MODEL where it has only one
+    /// MODEL/VERSION, or MODEL if it has only one
     target: Target,
     #[command(flatten)]
     source: Source,

@@ -1,11 +1,11 @@
-//! Verbs that change who answers, and the way back that they print.
+//! Verbs that change which version answers, and the commands that they print to undo it.
 
 use serde_json::{Value, json};
 
 use super::{command, fails, json, paste, says, server};
 use crate::server::TestServer;
 
-/// Versions and shares, without what counts or remembers changes.
+/// Versions and shares, without the numbers that every change increases.
 fn who(view: &Value) -> Value {
     let part = |name: &str| view[name].clone();
     json!([
@@ -17,9 +17,9 @@ fn who(view: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_change_says_what_it_did_and_what_it_prints_undoes_it() {
+async fn every_change_prints_its_result_and_a_command_that_undoes_it() {
     let server = server().await;
-    // Without this, what is printed must name the server.
+    // Without this, the printed commands must name the server.
     let flag = format!("--admin {}", server.admin);
     for (line, after) in [
         (
@@ -77,7 +77,7 @@ async fn every_change_says_what_it_did_and_what_it_prints_undoes_it() {
         let undo = text.lines().find_map(|line| line.strip_prefix("undo: "));
         let undo = undo.unwrap_or_else(|| panic!("{line}: {text}"));
 
-        // A canary that was promoted, and a teacher's share, take a second step: one line can't say both.
+        // Undoing a canary that was promoted, or a teacher's share, takes a second step: one line can't contain both.
         let whole = !matches!(line, "promote" | "teacher --none");
         paste(undo);
         let back = server.deployment().await;
@@ -95,7 +95,7 @@ async fn every_change_says_what_it_did_and_what_it_prints_undoes_it() {
     }
 }
 
-/// Does it once more, for the next line to stand on.
+/// Runs it again, as the starting point for the next line.
 fn again(server: &TestServer, line: &str) {
     if line == "promote" {
         says(server, "canary start v2 --share 0");
@@ -104,7 +104,7 @@ fn again(server: &TestServer, line: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_is_the_servers_own_answer_and_bears_the_reason() {
+async fn json_is_the_servers_own_answer_with_the_reason() {
     let server = server().await;
     let output = command("127.0.0.1:1")
         .args(["canary", "start", "v2", "--share", "2.5%", "--json"])
@@ -145,7 +145,7 @@ async fn a_dry_run_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_too_late_learns_who_was_faster() {
+async fn a_late_order_is_refused_with_the_faster_one() {
     let server = server().await;
     says(&server, "canary start v2 --share 10% --reason first");
     let before = server.deployment().await;

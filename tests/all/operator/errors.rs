@@ -1,4 +1,4 @@
-//! What a verb says when it can't: what was wrong, and the next thing to type.
+//! Errors of verbs: what was wrong, and the next command.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -36,7 +36,7 @@ async fn refusals_name_the_next_command() {
         ),
         (
             "canary start v1 --share 1%",
-            &["v1 is the stable already", "next: stillhouse status"],
+            &["v1 is already the stable", "next: stillhouse status"],
         ),
         (
             "split --teacher 1%",
@@ -66,7 +66,7 @@ async fn refusals_name_the_next_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_wrong_address_is_told_apart() {
+async fn a_wrong_address_has_its_own_error() {
     let server = server().await;
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
     let closed = nobody.local_addr().expect("bound").to_string();
@@ -92,9 +92,9 @@ async fn the_wrong_address_is_told_apart() {
     }
 }
 
-/// A listener that takes connections and says nothing: the verb must end by itself.
+/// A listener that accepts connections and sends nothing: the verb must end by itself.
 #[test]
-fn a_silent_server_is_left() {
+fn a_silent_server_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("bound").to_string();
     let output = command(&address)
@@ -108,7 +108,7 @@ fn a_silent_server_is_left() {
     );
 }
 
-/// Reads a request to the end of its headers and answers it, or hangs up; returns its head.
+/// Reads a request to the end of its headers and answers it, or disconnects; returns its head.
 fn serve_one(listener: &TcpListener, answer: Option<&str>) -> String {
     let (mut stream, _) = listener.accept().expect("a client");
     let mut head = String::new();
@@ -208,18 +208,18 @@ fn tokens_come_from_the_environment() {
             false,
             "an operator's secret",
         ),
-        // An operator who is let in, and hears what is wrong with the order.
+        // An operator who is admitted, but whose order is wrong.
         (
             change,
             &[("STILLHOUSE_TOKEN", operator)],
             false,
-            "is the stable already",
+            "is already the stable",
         ),
         (
             change,
             &[("STILLHOUSE_OPERATOR_TOKEN", operator)],
             false,
-            "is the stable already",
+            "is already the stable",
         ),
     ] {
         let (success, text) = run(line, tokens);
@@ -229,7 +229,7 @@ fn tokens_come_from_the_environment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_models_one_is_named() {
+async fn with_several_models_one_must_be_named() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["tea", "wine"] {
         write(folder.path(), golden());

@@ -1,4 +1,4 @@
-//! Verbs that look, load, send and remove.
+//! Verbs that show, load, upload and remove.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,7 +11,7 @@ use super::{command, fails, json, says, server};
 use crate::toy::{SIDE, gray_png};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_shows_shares_promised_and_given() {
+async fn status_shows_configured_and_observed_shares() {
     let server = server().await;
     says(&server, "canary start v2 --share 50%");
     for _ in 0..40 {
@@ -48,7 +48,7 @@ async fn status_shows_shares_promised_and_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_looks_again() {
+async fn watch_refreshes() {
     let server = server().await;
     let mut child = command(&server.admin.to_string())
         .args([
@@ -76,7 +76,7 @@ async fn watch_looks_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_tells_newest_first() {
+async fn history_is_sorted_newest_first() {
     let server = server().await;
     says(&server, "canary start v2 --share 10% --reason begun");
     says(&server, "promote --reason done");

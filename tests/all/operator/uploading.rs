@@ -18,7 +18,7 @@ fn version(folder: &Path, model_bytes: Vec<u8>) -> String {
     folder.join("toy/v1").display().to_string()
 }
 
-/// What the server lists under a name.
+/// The server's list entry for a name.
 fn listed(server: &TestServer, name: &str) -> Option<Value> {
     let list = json(server, "versions");
     let versions = list["versions"].as_array().expect("versions");
@@ -29,7 +29,7 @@ fn listed(server: &TestServer, name: &str) -> Option<Value> {
 async fn a_directory_and_an_archive_become_versions() {
     let server = server().await;
     let folder = tempfile::tempdir().expect("a folder");
-    // More than a pipe holds, and than one read takes.
+    // More than a pipe buffers, and more than one read returns.
     let directory = version(folder.path(), vec![7; 3_000_000]);
     let text = says(&server, &format!("upload v4 {directory}"));
     assert!(text.contains("toy/v4 is there"), "{text}");
@@ -57,7 +57,7 @@ async fn a_directory_and_an_archive_become_versions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_version_is_refused_and_leaves_nothing() {
+async fn an_invalid_version_is_refused_and_leaves_nothing() {
     let server = server().await;
     let folder = tempfile::tempdir().expect("a folder");
     let directory = version(folder.path(), b"v1".to_vec());
@@ -68,16 +68,16 @@ async fn what_is_no_version_is_refused_and_leaves_nothing() {
     assert!(error.contains("sha256"), "{error}");
     let error = fails(&server, "upload v4 /nonexistent");
     assert!(error.contains("/nonexistent"), "{error}");
-    // It can't be packed to its end: what was sent must not count as an archive.
+    // It can't be packed completely: the part that was sent must not count as an archive.
     std::os::unix::fs::symlink("/nonexistent", Path::new(&directory).join("zzz")).expect("a link");
     let error = fails(&server, &format!("upload v4 {directory}"));
     assert!(error.contains("No such file"), "{error}");
     assert_eq!(listed(&server, "v4"), None);
 }
 
-/// The refusal comes while the client still sends.
+/// The refusal comes while the client is still sending.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_large_hears_that_it_is() {
+async fn an_upload_that_is_too_large_gets_that_error() {
     let always = Scripted::new((SIDE * SIDE) as usize, LABELS.len(), |_, rows| {
         Ok(vec![0.0; rows * LABELS.len()])
     });

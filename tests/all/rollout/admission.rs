@@ -1,4 +1,4 @@
-//! Who is let in to the admin plane.
+//! Which requests the admin plane admits.
 
 use serde_json::{Value, json};
 use stillhouse::{app::App, config::Config};
@@ -10,7 +10,7 @@ const OPERATOR: &str = "operator-secret-1";
 const VIEWER: &str = "viewer-secret-number-2";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_open_what_they_say() {
+async fn tokens_give_the_access_of_their_role() {
     let folder = tempfile::tempdir().expect("a folder");
     let tokens = folder.path().join("tokens");
     std::fs::write(
@@ -42,7 +42,7 @@ async fn tokens_open_what_they_say() {
             .assert_problem(401, "unauthorized");
     }
     assert_eq!(send("GET", "", Some(VIEWER), Value::Null).await.status, 200);
-    // A stream of events needs a token, and a viewer's will do.
+    // A stream of events needs a token; a viewer's is enough.
     for (token, status) in [(VIEWER, 200), ("wrong", 401)] {
         let events = server
             .client
@@ -85,7 +85,7 @@ async fn tokens_open_what_they_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guessing_is_slowed_down_and_the_right_token_is_not() {
+async fn wrong_tokens_are_slowed_down_and_the_right_one_is_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let tokens = folder.path().join("tokens");
     std::fs::write(&tokens, format!("operator anna {OPERATOR}\n")).expect("written");
@@ -120,7 +120,7 @@ async fn guessing_is_slowed_down_and_the_right_token_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_sites_may_not_speak_for_an_operator() {
+async fn requests_from_other_sites_are_refused() {
     let server = TestServer::fleet(vec![("v1", always(0)), ("v2", always(1))], |_| {}).await;
     for (headers, code) in [
         (vec![("origin", "https://evil.example")], "cross_site"),

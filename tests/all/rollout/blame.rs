@@ -1,4 +1,4 @@
-//! What callers can produce at will is no evidence against a canary.
+//! Failures that callers can produce at will are no evidence against a canary.
 
 use std::{
     sync::{Arc, Condvar, Mutex},
@@ -14,7 +14,7 @@ use crate::{
     toy::{LABELS, SIDE, gray_png, png},
 };
 
-/// Pictures of a test's own begin with this luma; rehearsals never do.
+/// The tests' pictures begin with this luma; those of examinations never do.
 const MARK: u8 = 7;
 
 /// The nth of many different pictures on which an engine misbehaves.
@@ -30,7 +30,7 @@ fn is_marked(input: &[f32]) -> bool {
         .any(|row| (row[0] - f32::from(MARK) / 255.0).abs() < 1e-4 && row[1] != row[0])
 }
 
-/// A server whose whole traffic goes to the canary `v2`, with `v1` behind it.
+/// A server whose whole traffic goes to the canary `v2`, with `v1` as its fallback.
 async fn all_on_canary(stable: Scripted, canary: Scripted) -> TestServer {
     let server = TestServer::fleet(vec![("v1", stable), ("v2", canary)], |config| {
         config.batch.queue = 128;
@@ -48,7 +48,7 @@ async fn all_on_canary(stable: Scripted, canary: Scripted) -> TestServer {
     server
 }
 
-/// What the judge has seen, once it has seen one more answer of the canary than before.
+/// The judge's evidence, once it includes one more answer of the canary than before.
 async fn evidence(server: &TestServer) -> Value {
     let answers = |view: &Value| view["on_trial"]["step_answers"].as_u64();
     let before = server
@@ -70,7 +70,7 @@ fn out_of_luck() -> Result<Vec<f32>, EngineError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_without_patience_is_refused_and_says_nothing() {
+async fn a_client_without_patience_is_refused_and_is_no_evidence() {
     let server = all_on_canary(always(0), always(1)).await;
     let form = json!({"instances": vec![vec![0.5; 16]; 64]}).to_string();
     for n in 0..20 {
@@ -87,9 +87,9 @@ async fn a_client_without_patience_is_refused_and_says_nothing() {
     assert_eq!(server.deployment().await["canary"], "v2");
 }
 
-/// The canary hangs, stable answers in the rest of a time that the client chose: that was too little to say anything.
+/// The canary hangs, stable answers in the rest of a time that the client chose: that time was too short to count.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_that_clients_choose_says_nothing() {
+async fn a_deadline_that_clients_choose_is_no_evidence() {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let hanging = gate.clone();
     let canary = scripted(move |input, rows| {
@@ -148,9 +148,9 @@ async fn a_caller_counts_once_and_without_a_key_a_picture_does() {
     assert_eq!(counts(&evidence(&server).await), (2, 2));
 }
 
-/// A tensor that no network survives is nobody's fault but its sender's.
+/// A tensor that every network fails on is only its sender's fault.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stable_fails_as_well_says_nothing() {
+async fn a_request_that_stable_fails_as_well_is_no_evidence() {
     let nan = |class| {
         scripted(move |input, rows| match is_marked(input) {
             true => Ok(vec![f32::NAN; rows * LABELS.len()]),
@@ -167,9 +167,9 @@ async fn what_stable_fails_as_well_says_nothing() {
     assert_eq!(counts(&evidence(&server).await), (0, 0));
 }
 
-/// After five failures the breaker spares the callers the canary: the requests that come then aren't its failures.
+/// After five failures the breaker opens: the requests that come then aren't the canary's failures.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
+async fn requests_stopped_by_the_breaker_are_no_evidence() {
     let canary = scripted(|input, rows| match is_marked(input) {
         true => out_of_luck(),
         false => Ok(favour(1, rows)),
@@ -184,7 +184,7 @@ async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
     }
     let open = "stillhouse_fallbacks_total{model=\"toy\",reason=\"breaker_open\",role=\"canary\",version=\"v2\"}";
     assert!(server.metric(open).await >= 20.0);
-    // A client that wants the canary by name closes its breaker again.
+    // A client that asks for the canary by name closes its breaker again.
     let pinned = server
         .post(
             "/predict",
@@ -203,9 +203,9 @@ async fn what_the_breaker_keeps_from_a_canary_says_nothing() {
     );
 }
 
-/// Damaged and huge pictures are their senders' doing.
+/// Damaged and huge pictures are their senders' fault.
 #[tokio::test(flavor = "multi_thread")]
-async fn pictures_that_cannot_be_read_say_nothing() {
+async fn pictures_that_cannot_be_read_are_no_evidence() {
     let server = all_on_canary(always(0), always(1)).await;
     let whole = gray_png(SIDE, 9);
     for cut in 1..30 {

@@ -1,4 +1,4 @@
-//! Versions that are deleted or uploaded: written down first, and never under an order that is just bringing them in.
+//! Versions that are deleted or uploaded: this is logged first, and never happens to a version that is being loaded.
 
 use std::{
     fs,
@@ -29,14 +29,14 @@ async fn upload(server: &TestServer, version: &str, archive: Vec<u8>) -> Reply {
     Reply::of(sent.expect("an answer")).await
 }
 
-/// The archive of a version whose network is the one that `v1` has.
+/// The archive of a version with the same network as `v1`.
 fn archive() -> Vec<u8> {
     let elsewhere = tempfile::tempdir().expect("a folder");
     write_version(elsewhere.path(), "v1", Bytes::from_static(b"v1"), vec![]);
     packed(&elsewhere.path().join("toy/v1"))
 }
 
-/// Makes every record fail until the returned file is removed; permissions would not stop root.
+/// Makes every write to the log fail until the returned file is removed; permissions would not stop root.
 fn block_journal(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("state");
     fs::write(&path, "in the way").expect("written");
@@ -52,7 +52,7 @@ async fn actions(server: &TestServer) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_that_cannot_be_written_down_removes_nothing() {
+async fn a_deletion_that_cannot_be_logged_removes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let versions = vec![("v1", always(0)), ("v2", always(1))];
     let server = TestServer::fleet_in(folder.path(), versions, |_| {}).await;
@@ -91,7 +91,7 @@ async fn a_deletion_that_cannot_be_written_down_removes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_cannot_be_written_down_leaves_nothing() {
+async fn an_upload_that_cannot_be_logged_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let versions = vec![("v1", always(0))];
     let server = TestServer::fleet_in(folder.path(), versions, |_| {}).await;
@@ -112,7 +112,7 @@ async fn an_upload_that_cannot_be_written_down_leaves_nothing() {
     assert_eq!(actions(&server).await, ["upload_version"]);
 }
 
-/// A version whose first run waits until the test lets it go on.
+/// A version whose first run waits until the test releases it.
 struct Paused {
     running: tokio::sync::mpsc::UnboundedReceiver<()>,
     go_on: mpsc::Sender<()>,
@@ -161,7 +161,7 @@ async fn a_version_deleted_while_it_is_loaded_is_not_deployed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_exchanged_while_it_is_loaded_is_not_deployed() {
+async fn a_version_replaced_while_it_is_loaded_is_not_deployed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (script, mut pause) = paused(1);
     let versions = vec![("v1", always(0)), ("v2", script)];

@@ -1,4 +1,4 @@
-//! What happens to the models, as server-sent events.
+//! Changes of the models, as server-sent events.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ impl Stream {
         }
     }
 
-    /// The next event; none where the stream ends as it should.
+    /// The next event; none at a clean end of the stream.
     async fn next(&mut self) -> Option<Received> {
         loop {
             if let Some((frame, rest)) = self.received.split_once("\n\n") {
@@ -53,7 +53,7 @@ impl Stream {
         }
     }
 
-    /// The next event that isn't about evidence, which comes whenever the judge has looked.
+    /// The next event that isn't about evidence; those come whenever the judge has looked.
     async fn next_order(&mut self) -> Received {
         loop {
             let event = self.next().await.expect("open");
@@ -126,7 +126,7 @@ async fn changes_are_numbered_events_and_a_reader_resumes_where_it_was() {
         (&data["after"]["canary"], &data["after"]["generation"]),
         (&json!("v2"), &json!(2))
     );
-    // The judge says what is known as soon as it has looked.
+    // The judge publishes the evidence as soon as it has looked.
     let evidence = loop {
         let event = stream.next().await.expect("open");
         if event.name == "evidence" {
@@ -217,7 +217,7 @@ async fn an_upload_arrives_once() {
     let uploaded = server.client.put(url).body(archive).send().await;
     assert_eq!(uploaded.expect("an answer").status(), 201);
     let mut seen = Vec::new();
-    // Had the watch found v2 as well, it would have said so before, or with, v3.
+    // If the watch had found v2 as well, its event would have come before v3's, or with it.
     while seen.last().is_none_or(|last| last != "loaded v3") {
         let event = stream.next().await.expect("open");
         seen.push(format!(

@@ -1,4 +1,4 @@
-//! A canary fails at its own cost.
+//! When a canary fails, callers still get an answer.
 
 use std::{
     sync::{Arc, Condvar, Mutex},
@@ -14,7 +14,7 @@ use crate::{
     toy::{SIDE, gray_png, png},
 };
 
-/// A server whose whole traffic goes to a canary `v2`, with `v1` behind it.
+/// A server whose whole traffic goes to a canary `v2`, with `v1` as its fallback.
 async fn all_on_canary(canary: Scripted, fallback_after_ms: u64) -> TestServer {
     let server = TestServer::fleet(vec![("v1", always(0)), ("v2", canary)], |config| {
         config.routing.fallback_after_ms = fallback_after_ms;
@@ -41,7 +41,7 @@ fn fallback(reason: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_nan_and_panics_are_the_canarys_not_the_callers() {
+async fn errors_nan_and_panics_count_against_the_canary_and_callers_get_answers() {
     type Failure = fn() -> Result<Vec<f32>, EngineError>;
     let failures: [Failure; 4] = [
         || Err(EngineError::Run("out of luck".into())),
@@ -71,7 +71,7 @@ async fn errors_nan_and_panics_are_the_canarys_not_the_callers() {
         assert_eq!(server.metric(&series("canary", "v2", "failed")).await, 1.0);
         assert_eq!(server.metric(&series("stable", "v1", "ok")).await, 1.0);
         assert_eq!(server.metric(&fallback("failed")).await, 1.0);
-        // Whoever asks for the canary by name sees what it does.
+        // A client that asks for the canary by name sees its errors.
         let pinned = server
             .post(
                 "/predict",
@@ -102,7 +102,7 @@ async fn one_bad_picture_in_a_list_moves_the_whole_list_to_stable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clients_mistake_is_not_the_canarys() {
+async fn a_clients_error_does_not_count_against_the_canary() {
     let server = all_on_canary(always(1), 1000).await;
     server
         .predict("no picture at all")
@@ -115,7 +115,7 @@ async fn a_clients_mistake_is_not_the_canarys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_hangs_is_answered_for_and_then_left_alone() {
+async fn a_canary_that_hangs_falls_back_and_then_gets_no_requests() {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let hanging = gate.clone();
     let canary = scripted(move |input, rows| {
@@ -126,7 +126,8 @@ async fn a_canary_that_hangs_is_answered_for_and_then_left_alone() {
         Ok(favour(1, rows))
     });
     let server = all_on_canary(canary, 20).await;
-    // One hangs in the engine, the others behind it in the queue; then the breaker spares the callers the wait.
+    // One request hangs in the engine, the others wait behind it in the queue; then the open breaker sends callers to
+    // stable without a wait.
     for _ in 0..8 {
         let answer = server.predict(gray_png(SIDE, TRIGGER)).await.json();
         assert_eq!(
@@ -136,7 +137,7 @@ async fn a_canary_that_hangs_is_answered_for_and_then_left_alone() {
     }
     assert_eq!(server.metric(&fallback("expired")).await, 5.0);
     assert_eq!(server.metric(&fallback("breaker_open")).await, 3.0);
-    // It can be thrown out while it hangs, and stable never noticed.
+    // The canary can be removed while it hangs; stable is not affected.
     let aborted = server.order("POST", "abort", json!({})).await;
     assert_eq!(aborted.status, 200, "{}", aborted.text);
     let answer = server.predict(gray_png(SIDE, TRIGGER)).await.json();
@@ -152,7 +153,7 @@ async fn a_canary_that_hangs_is_answered_for_and_then_left_alone() {
 async fn a_slow_canary_gets_at_most_half_of_the_callers_time() {
     let canary = scripted(|input, rows| {
         if is_trigger(input) {
-            // Slow, not a synchronisation: longer than any caller below would wait.
+            // A slow version, not a synchronisation: it takes longer than any caller below would wait.
             std::thread::sleep(Duration::from_millis(500));
         }
         Ok(favour(1, rows))

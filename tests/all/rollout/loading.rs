@@ -1,4 +1,4 @@
-//! Versions come in while requests are answered, and leave when nobody needs them.
+//! Versions are loaded while requests are answered, and unloaded when they are no longer used.
 
 use std::{
     path::{Path, PathBuf},
@@ -65,7 +65,7 @@ async fn a_version_is_loaded_used_unloaded_and_deleted() {
     }
 
     server.order("POST", "abort", json!({})).await;
-    // The sweep runs on a task of its own; each look is a whole request.
+    // Unused versions are removed by a separate task; each check is a whole request.
     while versions(&server).await["versions"][1]["loaded"] == true {}
     while census.dropped.load(Relaxed) < census.built.load(Relaxed) {
         tokio::task::yield_now().await;
@@ -95,11 +95,11 @@ async fn a_version_is_loaded_used_unloaded_and_deleted() {
     assert_eq!(history["entries"][0]["detail"]["version"], "v2");
 }
 
-/// How the kernel schedules the calling thread: 0 is the ordinary way, 5 gives way to everybody else.
+/// How the kernel schedules the calling thread: 0 is the normal policy, 5 is SCHED_IDLE, which runs only on free cores.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn scheduling() -> u32 {
     let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("a thread");
-    // The thread's name, which may hold anything, ends with the last parenthesis.
+    // The thread's name, which may contain anything, ends with the last parenthesis.
     let fields = stat.rsplit_once(')').expect("a name").1;
     let field = fields.split_whitespace().nth(38).expect("a policy");
     field.parse().expect("a number")
@@ -107,7 +107,7 @@ fn scheduling() -> u32 {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_examines_gives_way_and_what_answers_does_not() {
+async fn examinations_run_at_low_priority_and_answers_do_not() {
     let runs = Arc::new(Mutex::new(Vec::new()));
     let noted = |class: usize| {
         let runs = runs.clone();
@@ -135,7 +135,7 @@ async fn what_examines_gives_way_and_what_answers_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_loaded_is_refused_and_the_old_version_serves() {
+async fn a_version_that_cannot_be_loaded_is_refused_and_the_old_one_serves() {
     let broken = scripted(|_, _| Err(EngineError::Run("no luck at all".into())));
     let panicking = scripted(|_, _| panic!("a bug"));
     let short = scripted(|_, rows| Ok(favour(1, rows)[1..].to_vec()));
@@ -171,7 +171,7 @@ async fn what_cannot_be_loaded_is_refused_and_the_old_version_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_at_once_for_one_version_load_it_once() {
+async fn simultaneous_orders_for_one_version_load_it_once() {
     let canary = always(1);
     let census = canary.census();
     let server = TestServer::fleet(vec![("v1", always(0)), ("v2", canary)], |_| {}).await;
@@ -182,7 +182,7 @@ async fn orders_at_once_for_one_version_load_it_once() {
         "{}",
         replies[0].text
     );
-    // One for the rehearsal, one for the worker.
+    // One for the examination, one for the worker.
     assert_eq!(census.built.load(Relaxed), 2);
     assert_eq!(
         server
@@ -193,7 +193,7 @@ async fn orders_at_once_for_one_version_load_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_that_appears_becomes_what_the_configuration_says() {
+async fn a_version_that_appears_gets_its_configured_role() {
     for (on_arrival, role, share) in [
         (Arrivals::Load, json!([]), 0),
         (Arrivals::DarkCanary, json!(["canary"]), 0),
@@ -221,7 +221,7 @@ async fn a_version_that_appears_becomes_what_the_configuration_says() {
     }
 }
 
-/// What the command `tar` makes of a version's directory.
+/// An archive of a version's directory, made by the command `tar`.
 pub fn packed(folder: &Path) -> Vec<u8> {
     let tar = Command::new("tar")
         .arg("-C")
@@ -304,7 +304,7 @@ async fn an_upload_that_breaks_off_ends_and_leaves_nothing() {
     let head = "PUT /admin/models/toy/versions/v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n";
     line.write_all(head.as_bytes()).await.expect("writes");
     line.write_all(&[0; 500]).await.expect("writes");
-    // This question is in flight as well.
+    // This request is in flight as well.
     server.until("stillhouse_requests_in_flight", 2.0).await;
     line.shutdown().await.expect("hangs up");
     let ended = async { while server.metric("stillhouse_requests_in_flight").await > 1.0 {} };

@@ -23,7 +23,7 @@ async fn send(server: &TestServer, path: &str, headers: &[(&str, &str)], body: V
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_says_what_it_did_and_what_undoes_it() {
+async fn an_order_returns_its_result_and_what_undoes_it() {
     let server = server().await;
     let first = server
         .admin("GET", "/admin/models/toy", &[], Value::Null)
@@ -93,7 +93,7 @@ async fn an_order_says_what_it_did_and_what_undoes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_operators_one_wins_and_the_other_sees_what_is_there() {
+async fn of_two_operators_one_wins_and_the_other_gets_the_current_deployment() {
     let server = server().await;
     let orders = ["v2", "v3", "v2", "v3"].map(|version| {
         send(
@@ -138,7 +138,7 @@ async fn a_retried_order_is_carried_out_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_and_an_order_for_what_is_there_change_nothing() {
+async fn a_dry_run_and_an_order_without_effect_change_nothing() {
     let server = server().await;
     let dry = send(
         &server,
@@ -168,7 +168,7 @@ async fn a_dry_run_and_an_order_for_what_is_there_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_that_cannot_be_followed_say_why() {
+async fn orders_that_cannot_be_carried_out_get_the_reason() {
     let server = server().await;
     let force = "?force=true";
     for (path, headers, body, status, code) in [

@@ -1,4 +1,4 @@
-//! What was deployed outlives the process; what can't be written down isn't done.
+//! A deployment outlives the process; an order that can't be logged isn't carried out.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn versions() -> Vec<(&'static str, Scripted)> {
     vec![("v1", always(0)), ("v2", always(1)), ("v3", always(2))]
 }
 
-/// What must be the same before and after.
+/// The part of the deployment that must be the same before and after.
 async fn deployment(server: &TestServer) -> Value {
     let mut deployment = server.deployment().await;
     for key in ["seats", "sample_ratio_log_e"] {
@@ -56,7 +56,7 @@ async fn a_restart_comes_back_with_the_same_deployment() {
     assert_eq!(deployment(&server).await, before);
     let answer = server.predict(gray_png(SIDE, 7)).await.json();
     assert_eq!(answer["generation"], 6);
-    // The next change goes on from there.
+    // The next change continues from there.
     assert_eq!(
         server.order("POST", "abort", json!({})).await.json()["after"]["generation"],
         7
@@ -64,7 +64,7 @@ async fn a_restart_comes_back_with_the_same_deployment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_is_gone_empties_its_role_and_stable_serves() {
+async fn a_missing_canary_empties_its_role_and_stable_serves() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
     server
@@ -94,10 +94,10 @@ async fn a_canary_that_is_gone_empties_its_role_and_stable_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_down_is_not_done() {
+async fn an_order_that_cannot_be_logged_is_not_carried_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = TestServer::fleet_in(folder.path(), versions(), |_| {}).await;
-    // Tests may run as root, whom no permission stops: a file where the folder should be does.
+    // Tests may run as root, which permissions don't stop; a file at the folder's path does.
     fs::write(folder.path().join("state"), "in the way").expect("written");
     let start = json!({"version": "v2", "share": "100%"});
     let reply = server.order("POST", "canary", start.clone()).await;
@@ -112,7 +112,7 @@ async fn what_cannot_be_written_down_is_not_done() {
         "v1"
     );
 
-    // As soon as it can be written down, it is done; also under the key of the failed order.
+    // As soon as the log can be written, the order is carried out; also under the key of the failed order.
     fs::remove_file(folder.path().join("state")).expect("removed");
     let reply = server.order("POST", "canary", start).await;
     assert_eq!(reply.status, 200, "{}", reply.text);

@@ -1,4 +1,4 @@
-//! Who answers whom.
+//! Which version answers which caller.
 
 use std::collections::HashMap;
 
@@ -60,7 +60,7 @@ async fn users_stay_with_their_role_while_the_canary_grows() {
         for user in 0..60u32 {
             let name = format!("user-{user}");
             let by_header = ask(&server, &[("x-user", &name)]).await;
-            // The same split in this process: what is documented is what is done.
+            // The same split computed in this process: the server does what is documented.
             let expected = split::role(settled, split::draw("toy", 1, name.as_bytes()));
             assert_eq!(by_header["role"], expected.as_str(), "{name} at {share}");
             assert_eq!(by_header["generation"], grown["after"]["generation"]);
@@ -93,7 +93,7 @@ async fn users_stay_with_their_role_while_the_canary_grows() {
             .await
             > 35.0
     );
-    // 60 users, each counted once although each asked twice a round.
+    // 60 users, each counted once although each sent two requests a round.
     let seats = server.deployment().await["seats"]
         .as_array()
         .expect("seats")

@@ -1,4 +1,4 @@
-//! The headline: promote and roll back under load, nothing lost, no answer that contradicts its version.
+//! The main promise: promote and roll back under load; nothing is lost, and no answer contradicts its version.
 
 use std::sync::{
     Arc,
@@ -34,7 +34,7 @@ async fn a_hundred_promotes_and_rollbacks_under_load_lose_nothing() {
             while !stop.load(Relaxed) {
                 let asking = server.predict(gray_png(SIDE, 7));
                 if impatient {
-                    // Hangs up whenever the answer isn't there at the second look.
+                    // Disconnects if the answer isn't there at the second poll.
                     tokio::select! {
                         biased;
                         _ = asking => {}
@@ -51,7 +51,7 @@ async fn a_hundred_promotes_and_rollbacks_under_load_lose_nothing() {
                     "middle"
                 };
                 assert_eq!(answer["predictions"][0]["label"], label, "{answer}");
-                // One client's requests follow each other: it never sees the deployment go backwards.
+                // One client's requests are sequential: it never sees the deployment go backwards.
                 let now = answer["generation"].as_u64().expect("a number");
                 assert!(now >= generation, "{now} after {generation}");
                 generation = now;
@@ -81,7 +81,7 @@ async fn a_hundred_promotes_and_rollbacks_under_load_lose_nothing() {
             (&answer["generation"], &answer["version"]),
             (&generation, &stable)
         );
-        // Every swap falls into traffic.
+        // Every swap happens during traffic.
         while answered.load(Relaxed) < before + 5 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! Canaries on trial, with nobody's hand in it, and with somebody's.
+//! Canaries that are judged, without an operator and with one.
 
 use serde_json::{Value, json};
 use stillhouse::{config::Config, rollout::Share};
@@ -10,13 +10,13 @@ use crate::{
     toy::LABELS,
 };
 
-/// A ramp that is over as soon as the evidence is there.
+/// A ramp that ends as soon as there is enough evidence.
 fn hasty(config: &mut Config) {
     config.judge.soak_seconds = 0;
     config.judge.step_pairs = 10;
     config.judge.step_answers = 5;
     config.judge.promotion_pairs = 100;
-    // Wide margins: a hundred pairs are enough to prove them.
+    // Wide margins: a hundred pairs are enough for a proof.
     config.judge.disagreement_margin = 0.2;
     config.judge.divergence_margin_nats = 0.4;
     config.judge.ramp = [0, 5000, 10_000]
@@ -58,7 +58,7 @@ async fn history(server: &TestServer) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_canary_is_taken_out_by_itself_with_its_evidence() {
+async fn a_bad_canary_is_removed_automatically_with_its_evidence() {
     let bad = by_number(|n| usize::from(n % 3 == 0));
     let server = beside_teacher(always(0), vec![("v1", always(0)), ("v2", bad)], |_| {}).await;
     begin(&server, "automatic").await;
@@ -91,7 +91,7 @@ async fn a_bad_canary_is_taken_out_by_itself_with_its_evidence() {
             .expect("words")
             .contains("worse than the margin allows")
     );
-    // Who, why, and by what.
+    // The actor, the reason and the evidence.
     let line = &history(&server).await[0];
     assert_eq!(
         (&line["actor"], &line["action"]),
@@ -115,7 +115,7 @@ async fn a_bad_canary_is_taken_out_by_itself_with_its_evidence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_canary_is_led_to_promotion() {
+async fn a_good_canary_is_promoted_automatically() {
     let good = by_number(|n| usize::from(n % 50 == 0));
     let stable = by_number(|n| usize::from(n % 40 == 0));
     let server = beside_teacher(always(0), vec![("v1", stable), ("v2", good)], hasty).await;
@@ -148,7 +148,7 @@ async fn a_good_canary_is_led_to_promotion() {
 
 /// Equal labels, wrong confidence: only the KL divergence shows it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_overconfident_canary_is_found_by_divergence() {
+async fn an_overconfident_canary_is_detected_by_divergence() {
     let soft = |height: f32| scripted(move |_, rows| Ok([height, 0.0, 0.0].repeat(rows)));
     let server = beside_teacher(
         soft(0.5),
@@ -170,7 +170,7 @@ async fn an_overconfident_canary_is_found_by_divergence() {
     );
 }
 
-/// Three answers that aren't finite end it, though it is dark.
+/// Three answers that aren't finite end a canary, even a dark one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_answers_nan_is_stopped_at_once() {
     let nan = scripted(|input, rows| match is_rehearsal(&input[..16]) {
@@ -189,9 +189,10 @@ async fn a_canary_that_answers_nan_is_stopped_at_once() {
     assert!(server.metric(series).await >= 3.0);
 }
 
-/// A canary that errs live is booked its errors though stable answers, and goes without any teacher's word.
+/// A canary that fails live requests gets these errors counted although stable answers, and is removed without evidence
+/// from the teacher.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_errs_live_goes() {
+async fn a_canary_that_fails_live_requests_is_removed() {
     let failing = scripted(|input, rows| match is_rehearsal(&input[..16]) {
         true => Ok(favour(0, rows)),
         false => Err(stillhouse_engine::EngineError::Run("out of luck".into())),
@@ -216,7 +217,7 @@ async fn a_canary_that_errs_live_goes() {
     );
 }
 
-/// Manual: the judge says what it would do, and does nothing. Automatic again: it does.
+/// Manual: the judge reports what it would do, and does nothing. Automatic again: it acts.
 #[tokio::test(flavor = "multi_thread")]
 async fn advice_is_only_advice() {
     let bad = by_number(|_| 1);
@@ -254,9 +255,9 @@ async fn advice_is_only_advice() {
     assert_eq!(view["last"]["ending"], "taken out");
 }
 
-/// What a restart has lost may have been unfavourable: a canary goes no further, but a bad one still goes.
+/// Evidence lost at a restart may have been unfavourable: a canary doesn't advance, but a bad one is still removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_freezes_what_speaks_for_a_canary() {
+async fn after_a_restart_no_evidence_for_a_canary_counts() {
     let folder = tempfile::tempdir().expect("a folder");
     let versions = |bad: usize| {
         let canary = by_number(move |n| usize::from(n % bad == 0));
@@ -306,9 +307,9 @@ async fn a_restart_freezes_what_speaks_for_a_canary() {
     assert_eq!(history(&server).await[0]["actor"], "judge");
 }
 
-/// Another teacher means other pairs: what was found beside the old one is not forgotten in the canary's favour.
+/// Another teacher means other pairs: the evidence from the old teacher must not be dropped in the canary's favour.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_teacher_begins_another_trial() {
+async fn another_teacher_begins_a_new_trial() {
     let versions = vec![("v1", always(0)), ("v2", always(0)), ("u", always(0))];
     let server = beside_teacher(always(0), versions, hasty).await;
     begin(&server, "manual").await;

@@ -1,4 +1,4 @@
-//! What is compared, and what comes out.
+//! What is compared, and the results.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn kl(height: f64) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_is_compared_and_counted_as_it_is() {
+async fn every_answer_is_compared_and_counted_correctly() {
     // The student disagrees on every fifth picture.
     let student = by_number(|n| usize::from(n % 5 == 0));
     let server = beside_teacher(always(0), vec![("v1", student)], |_| {}).await;
@@ -64,7 +64,7 @@ async fn every_answer_is_compared_and_counted_as_it_is() {
     near(&role["divergence"]["value"], 0.2 * kl(9.0));
     assert_eq!(role["divergence"]["observations"], 100);
     assert_eq!(role["clips"], 20);
-    // What neither of them ever names contributes nothing.
+    // A class that neither of them ever answers contributes nothing.
     assert_eq!(role["by_class"].as_array().expect("classes").len(), 2);
     let [low, high] = [0, 1].map(|end: usize| {
         role["agreement"]["interval"][end]
@@ -72,11 +72,11 @@ async fn every_answer_is_compared_and_counted_as_it_is() {
             .expect("a bound")
     });
     assert!(low < 0.8 && 0.8 < high);
-    // Without a reference nothing is said about it.
+    // Without a reference nothing is reported about it.
     assert_eq!(role["predictions"], Value::Null);
 }
 
-/// Whoever answers, the two others are run; the picture is the same.
+/// Whichever role answers, the two others are run; the picture is the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_roles_are_sampled_alike() {
     let canary = by_number(|n| usize::from(n % 2 == 0));
@@ -115,7 +115,7 @@ async fn a_replay_counts_once() {
         })
         .await;
         for n in 0..2000 {
-            // With a key it is the caller that counts, whatever the pictures.
+            // With a key the caller counts, whatever the pictures.
             let body = picture(if header.is_empty() { 7 } else { n });
             let reply = server.post("/predict", body, &[("x-user", "anna")]).await;
             assert_eq!(reply.status, 200);
@@ -128,7 +128,7 @@ async fn a_replay_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_teacher_runs_no_more_often_than_it_may() {
+async fn the_teacher_runs_within_its_budget() {
     let server = beside_teacher(always(0), vec![("v1", always(0))], |config| {
         config.shadow.budget_per_second = 0.01;
     })
@@ -139,7 +139,7 @@ async fn the_teacher_runs_no_more_often_than_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rate_is_a_part_of_the_answers_and_none_is_none() {
+async fn the_rate_is_the_sampled_part_and_zero_samples_nothing() {
     for (rate, range) in [(0.3, 200.0..=400.0), (0.0, 0.0..=0.0)] {
         let server = beside_teacher(always(0), vec![("v1", always(0))], |config| {
             config.shadow.rate = rate;
@@ -152,7 +152,7 @@ async fn a_rate_is_a_part_of_the_answers_and_none_is_none() {
     }
 }
 
-/// A teacher that reads larger pictures gets its own pixels of the same picture; numbers are one network's alone.
+/// A teacher that reads larger pictures gets its own pixels of the same picture; tensors fit only one network.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_reads_the_picture_by_its_own_transform() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -171,7 +171,7 @@ async fn each_role_reads_the_picture_by_its_own_transform() {
         .and_then(|repository| repository.write_version(&names.0, &names.1, &version))
         .expect("written");
     let pixels = (4 * SIDE * SIDE) as usize;
-    // It sees a bright picture as bright, at four times the pixels.
+    // The teacher reads a bright picture as bright, at four times the pixels.
     let teacher = Scripted::new(pixels, LABELS.len(), move |input, rows| {
         assert_eq!(input.len(), rows * pixels);
         let class = |row: &[f32]| usize::from(row.iter().sum::<f32>() / pixels as f32 > 0.5) * 2;
@@ -197,7 +197,8 @@ async fn each_role_reads_the_picture_by_its_own_transform() {
     assert_eq!(server.metric(PAIRS).await, 20.0);
 }
 
-/// What the reference promised is beside what is seen: a mix that moved is an alarm, and says which class.
+/// The report shows the reference's values beside the measured ones: a distribution that moved is an alarm, and the
+/// class is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shift_of_the_predictions_names_its_classes() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -236,7 +237,7 @@ async fn a_shift_of_the_predictions_names_its_classes() {
         config.drift.answers = 100;
     })
     .await;
-    // The window begins with the first look at who is seated.
+    // The window begins with the first look at the seats.
     server
         .admin_view("/drift", |view| !view["roles"][0].is_null())
         .await;
@@ -259,14 +260,14 @@ async fn a_shift_of_the_predictions_names_its_classes() {
         kl > predictions["noise_nats"].as_f64().expect("a number"),
         "{predictions}"
     );
-    // All pictures are nearly equally dark: that is no mix of lumas either.
+    // All pictures are nearly equally dark: the distribution of lumas has shifted as well.
     let luma = &role["inputs"][0];
     assert_eq!(
         (&luma["name"], &luma["alarm"]),
         (&json!("luma_mean"), &json!(true)),
         "{luma:#}"
     );
-    // Student and teacher agree: the world changed, the student is fine.
+    // Student and teacher agree: the inputs have changed, the student is fine.
     assert_eq!(role["agreement"]["value"], 1.0);
     assert_eq!(role["detectors"][0]["alarm"], false, "{role:#}");
     // ln 10^6 would be an alarm.
@@ -275,7 +276,7 @@ async fn a_shift_of_the_predictions_names_its_classes() {
     assert_eq!(server.metric(ratio).await, 0.8);
 }
 
-/// After a promotion somebody still looks: a stable version that goes bad is an alarm of the detector.
+/// After a promotion stable is still watched: a stable version that becomes worse raises the detector's alarm.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stable_version_that_goes_bad_is_detected() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -301,7 +302,7 @@ async fn a_stable_version_that_goes_bad_is_detected() {
     Repository::create(&models)
         .and_then(|repository| repository.write_version(&names.0, &names.1, &version))
         .expect("written");
-    // Good for 200 pictures, then wrong on every other.
+    // Right for 200 pictures, then wrong on every second one.
     let student = by_number(|n| usize::from(n >= 200 && n % 2 == 0));
     let versions = vec![("v1", student), ("t", always(0))];
     let server = TestServer::fleet_in(folder.path(), versions, everything).await;
@@ -316,9 +317,9 @@ async fn a_stable_version_that_goes_bad_is_detected() {
     assert_eq!(alarm(&after), true, "{after:#}");
 }
 
-/// What was loaded goes; so do its series, in every role.
+/// When a version is unloaded, its series end, in every role.
 #[tokio::test(flavor = "multi_thread")]
-async fn series_go_with_their_version() {
+async fn series_end_with_their_version() {
     let server = beside_teacher(
         always(0),
         vec![

@@ -1,4 +1,4 @@
-//! Teachers that fail, hang or lie: answers are unaffected, and what is missing is seen.
+//! Teachers that fail, hang or answer wrongly: answers are unaffected, and missing pairs are visible.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -15,7 +15,7 @@ use crate::{
 
 const STARVED: &str = "stillhouse_shadows_starved{model=\"toy\"}";
 
-/// A teacher that works in its rehearsals and misbehaves on every picture of a caller.
+/// A teacher that works during its examination and fails on every picture of a caller.
 fn failing(fail: impl Fn() -> Result<Vec<f32>, EngineError> + Send + Sync + 'static) -> Scripted {
     scripted(move |input, rows| match is_rehearsal(&input[..16]) {
         true => Ok(favour(0, rows)),
@@ -35,7 +35,7 @@ async fn a_teacher_that_fails_costs_its_pairs_and_no_answer() {
         (|| Ok(vec![f32::NAN; LABELS.len()]), "teacher_non_finite"),
     ];
     for (failure, reason) in failures {
-        // One row a run, so that a script needn't know how many there are.
+        // One row per run, so that a script needn't know how many there are.
         let teacher = failing(failure).with_batch_limit(1);
         let server = beside_teacher(teacher, vec![("v1", always(0))], |config| {
             config.shadow.starved_after_seconds = 0;
@@ -51,7 +51,7 @@ async fn a_teacher_that_fails_costs_its_pairs_and_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_teacher_that_hangs_starves_the_shadows_and_nobody_else() {
+async fn a_teacher_that_hangs_starves_only_the_shadows() {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let hanging = gate.clone();
     let teacher = failing(move || {
@@ -91,7 +91,7 @@ async fn a_teacher_that_hangs_starves_the_shadows_and_nobody_else() {
     gate.1.notify_all();
 }
 
-/// A dark canary that no teacher watches is held, and says why.
+/// A dark canary without a teacher is held, and the reason is reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_teacher_a_canary_is_held() {
     let server = TestServer::fleet(vec![("v1", always(0)), ("v2", always(0))], |config| {
@@ -135,7 +135,7 @@ async fn a_teacher_with_other_labels_or_another_role_is_refused() {
         "{}",
         reply.text
     );
-    // Judged by itself a canary could only win.
+    // No version is teacher and canary at once: compared with itself, it could only win.
     let reply = server
         .order("PUT", "teacher", json!({"version": "v2"}))
         .await;
@@ -146,9 +146,9 @@ async fn a_teacher_with_other_labels_or_another_role_is_refused() {
     assert_eq!(reply.status, 409, "{}", reply.text);
 }
 
-/// A student's engine that fails on some pictures of a batch fails on those alone.
+/// If a student's engine fails on some pictures of a batch, only those fail.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_poisoned_picture_is_not_its_neighbours_fault() {
+async fn one_poisoned_picture_fails_alone() {
     let canary =
         scripted(
             |input, rows| match input.chunks_exact(16).any(|row| number(row) % 10 == 3) {
@@ -167,7 +167,7 @@ async fn one_poisoned_picture_is_not_its_neighbours_fault() {
         server.metric(&of("agreements_total", "v2", "canary")).await,
         90.0
     );
-    // Each failure is as bad as it can be.
+    // Each failure counts as the worst result.
     let clipped = server
         .metric(&of("divergence_clipped_nats_total", "v2", "canary"))
         .await;

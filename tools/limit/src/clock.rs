@@ -42,7 +42,7 @@ pub(crate) fn cpu_us<E>(time: Duration, mut work: impl FnMut() -> Result<(), E>)
     measure(time)
 }
 
-/// As [`cpu_us`], for work that consumes a value; the time of `prepare`, which makes it, doesn't count.
+/// Like [`cpu_us`], for work that consumes a value; the time of `prepare`, which creates it, doesn't count.
 pub(crate) fn cpu_us_of<T>(time: Duration, prepare: impl FnMut() -> T, work: impl FnMut(T)) -> f64 {
     spent_on(cpu_seconds, time, prepare, work) * 1e6
 }

@@ -38,7 +38,7 @@ impl Floor {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.source.load(&[])?;
         let constant = Constant::new(self.answer, &self.server_timing)
-            .context("--server-timing is no header value")?;
+            .context("--server-timing is not a header value")?;
         runtime(&config.server)?.block_on(async {
             let metrics = Metrics::new();
             let traffic = RolloutMetrics::new(&metrics).traffic().clone();

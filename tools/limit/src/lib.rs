@@ -40,7 +40,7 @@ pub fn report(
 /// Measures with servers that run already.
 ///
 /// # Errors
-/// As [`report()`].
+/// Like [`report()`].
 pub fn report_of(
     servers: &MeasuredServers,
     config: &Config,

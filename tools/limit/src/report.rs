@@ -26,7 +26,7 @@ pub struct Report {
     pub model: String,
     /// Version name.
     pub version: String,
-    /// Engine and device, for people.
+    /// Engine and device as text.
     pub engine: String,
     /// Cores of this machine.
     pub cores: usize,
@@ -62,7 +62,7 @@ pub struct Report {
 /// The picture that was sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PictureView {
-    /// Where it comes from, for people.
+    /// Where it comes from, as text.
     pub origin: String,
     /// PNG, JPEG or WebP.
     pub format: String,
@@ -306,7 +306,7 @@ impl Display for Report {
         for (name, load) in [("server", &self.server), ("HTTP floor", &self.floor)] {
             writeln!(
                 f,
-                "  {name}: {:.0} answers/s, p50 {:.0} µs, p99 {:.0} µs; {:.1} µs in the kernel, {:.2} sleeps a request",
+                "  {name}: {:.0} answers/s, p50 {:.0} µs, p99 {:.0} µs; {:.1} µs in the kernel, {:.2} sleeps per request",
                 load.per_second, load.p50_us, load.p99_us, load.system_us, load.sleeps
             )?;
         }
@@ -316,7 +316,7 @@ impl Display for Report {
             .collect();
         writeln!(
             f,
-            "inference by batch size, CPU-µs a picture: {}; in between, a run grows evenly with its rows",
+            "inference by batch size, CPU-µs per picture: {}; in between, a run grows evenly with its rows",
             sizes.join(", ")
         )
     }

@@ -38,7 +38,7 @@ pub struct Round {
     pub server: Load,
 }
 
-/// Measures as many rounds as `extent` says.
+/// Measures the number of rounds in `extent`.
 ///
 /// # Errors
 /// The first failure of a step or a load.

@@ -38,7 +38,7 @@ pub struct MeasuredServers {
 /// How the server runs this version.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serving {
-    /// Engine and device, for people.
+    /// Engine and device as text.
     pub engine: String,
     /// Largest batch that it forms, in pictures.
     pub max_batch: usize,

@@ -28,7 +28,7 @@ pub struct StepCosts {
     pub floats: f64,
     /// By batch size, ascending: the engine's run, per picture.
     pub inference: Vec<(usize, f64)>,
-    /// From scores to the classes that are named.
+    /// From scores to the classes in the answer.
     pub softmax: f64,
     /// From those to a response with its body.
     pub json: f64,

@@ -21,7 +21,7 @@ pub struct Subject {
     pub files: VersionFiles,
     /// A PNG, JPEG or WebP file.
     pub picture: Bytes,
-    /// Where the picture comes from, for people.
+    /// Where the picture comes from, as text.
     pub picture_origin: String,
 }
 
@@ -69,7 +69,7 @@ impl Subject {
     /// The picture's `Content-Type`.
     ///
     /// # Errors
-    /// As [`Subject::picture_header`].
+    /// Like [`Subject::picture_header`].
     pub fn content_type(&self) -> anyhow::Result<&'static str> {
         Ok(match self.picture_header()?.format {
             Format::Png => "image/png",
@@ -144,7 +144,7 @@ pub fn from_onnx(
 ) -> anyhow::Result<VersionFiles> {
     let path = labels.with_context(|| {
         format!(
-            "an ONNX file needs its labels, one a line\nnext: stillhouse-limit {} --labels labels.txt",
+            "an ONNX file needs its labels, one per line\nnext: stillhouse-limit {} --labels labels.txt",
             onnx.display()
         )
     })?;

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 /// One step of a prediction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Step {
-    /// Its name, for people.
+pub struct TimedStep {
+    /// Its name, as text.
     pub step: String,
     /// CPU-µs per request.
     pub cpu_us: f64,
@@ -19,7 +19,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Waterfall {
     /// In the order of a request.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TimedStep>,
     /// Sum of the steps, in CPU-µs per request.
     pub limit_cpu_us: f64,
     /// Measured in the server, in CPU-µs per request.
@@ -36,7 +36,7 @@ impl Waterfall {
         let mut sum_us = 0.0;
         let step = |(step, cpu_us): (String, f64)| {
             sum_us += cpu_us;
-            Step {
+            TimedStep {
                 step,
                 cpu_us,
                 share: cpu_us / server_cpu_us,

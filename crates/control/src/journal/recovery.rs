@@ -18,8 +18,8 @@ use super::{
 use stillhouse_core::rollout::Assignment;
 use stillhouse_store::ModelName;
 
-/// What one pass over the log has shown.
-pub(super) struct Reading {
+/// The result of one pass over the log.
+pub(super) struct RecoveredLog {
     /// Where its readable lines end.
     pub(super) tip: Tip,
     pub(super) lines: u64,
@@ -39,7 +39,7 @@ pub(super) struct Reading {
     pub(super) since_broken: bool,
 }
 
-impl Reading {
+impl RecoveredLog {
     /// Of a log without lines.
     fn before(anchor: Option<&Link>) -> Self {
         Self {
@@ -73,7 +73,10 @@ impl Reading {
 }
 
 /// Reads the whole log; None where there is none.
-pub(super) fn read(folder: &Path, anchor: Option<&Link>) -> Result<Option<Reading>, JournalError> {
+pub(super) fn read(
+    folder: &Path,
+    anchor: Option<&Link>,
+) -> Result<Option<RecoveredLog>, JournalError> {
     let path = audit::path(folder);
     let file = match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -82,8 +85,8 @@ pub(super) fn read(folder: &Path, anchor: Option<&Link>) -> Result<Option<Readin
     at(&path, walk(Walk::new(BufReader::new(file)), anchor)).map(Some)
 }
 
-fn walk(mut walk: Walk<BufReader<File>>, anchor: Option<&Link>) -> io::Result<Reading> {
-    let mut reading = Reading::before(anchor);
+fn walk(mut walk: Walk<BufReader<File>>, anchor: Option<&Link>) -> io::Result<RecoveredLog> {
+    let mut reading = RecoveredLog::before(anchor);
     while let Some(visited) = walk.step()? {
         if let Some(Fault::Cut { bytes }) = visited.fault {
             reading.cut_bytes = bytes;
@@ -121,7 +124,7 @@ pub(super) struct Found {
 pub(super) fn recover(folder: &Path) -> Result<Found, JournalError> {
     let state = snapshot::read(folder)?;
     let anchor = state.as_ref().map(|state| &state.last);
-    let reading = read(folder, anchor)?.unwrap_or_else(|| Reading::before(anchor));
+    let reading = read(folder, anchor)?.unwrap_or_else(|| RecoveredLog::before(anchor));
     let path = audit::path(folder);
     let mut notes = reading.damage(&path);
     let path = path.display();

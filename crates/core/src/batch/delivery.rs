@@ -1,4 +1,4 @@
-//! How answers reach those who wait for them.
+//! How answers reach the tasks that wait for them.
 
 use std::sync::Arc;
 
@@ -12,20 +12,22 @@ pub(super) type Addressed = (
     Result<Answer, BatchError>,
 );
 
-/// Runs the delivery of a batch's answers elsewhere. Dropping it closes every reply channel: each request then fails with a
-/// lost worker instead of waiting for ever.
+/// Runs the delivery of a batch's answers on another thread. If the delivery is dropped, every reply channel closes:
+/// each request then fails because its worker was lost, instead of waiting for ever.
 pub type Carrier = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
-/// Batches of up to so many rows are delivered by the worker itself: a hand-over would delay a lone caller's answer.
+/// Batches of up to this many rows are delivered by the worker itself: a hand-over would delay the answer of a single
+/// caller.
 const DIRECT_ROWS: usize = 2;
 
 /// Which thread sends a batch's answers.
 #[derive(Clone)]
 pub enum Delivery {
-    /// The worker, one after the other.
+    /// The worker sends them, one after the other.
     Direct,
-    /// A task of the runtime whose tasks wait. To wake a task from a thread outside takes a lock, and often a system call,
-    /// each time; from inside it is a push on a local queue. So a batch costs one wake-up from outside, not one a row.
+    /// A task of the runtime on which the requests wait. Waking a task from a thread outside of the runtime takes a
+    /// lock, and often a system call, each time; from inside it is a push on a local queue. So a batch costs one
+    /// wake-up from outside, not one per row.
     Carried(Carrier),
 }
 
@@ -40,7 +42,7 @@ impl Delivery {
     }
 }
 
-/// A client that left meanwhile has dropped its receiver; its answer is dropped.
+/// A client that has left meanwhile has dropped its receiver; its answer is dropped.
 fn send(answers: Vec<Addressed>) {
     for (reply, answer) in answers {
         let _ = reply.send(answer);

@@ -1,28 +1,28 @@
-//! A latency to be kept: how many rows may wait so that the last of them is still answered in time.
+//! A latency target: how many rows may wait so that the last of them is still answered in time.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// The weight of the newest batch in what a row costs: a change of pace is believed after about eight batches.
+/// The weight of the newest batch in the mean cost of a row: a change takes effect after about eight batches.
 const NEWEST: u64 = 8;
 
-/// A worker's turn is never taken for longer than so many times the run in it: what lies between was idleness.
+/// The time between two batches counts for at most this many times the run of the batch: the rest was idle time.
 const LONGEST_TURN: u32 = 4;
 
-/// Nine tenths of the latency are planned for: means are followed, and 99 of 100 rows are to come in time.
+/// Nine tenths of the latency are planned for: the calculation uses means, but 99 of 100 rows must be in time.
 const PLANNED_TENTHS: u64 = 9;
 
-/// Shared by the front of a queue, which reads it, and the workers, which report how long their batches take.
+/// Shared by the sending end of a queue, which reads it, and the workers, which report how long their batches take.
 ///
-/// An update that is lost to another at the same moment loses one batch of many: no lock is worth that.
+/// If two updates happen at the same moment, one may be lost; it is one batch of many and not worth a lock.
 pub(super) struct Objective {
-    /// `None`: only the capacity counts.
+    /// `None`: only the capacity limits the queue.
     latency: Option<Duration>,
     capacity: usize,
     workers: u64,
-    /// Rows that are always let in: a batch for each worker.
+    /// Rows that are always accepted: one batch for each worker.
     least: usize,
     row_nanos: AtomicU64,
     run_nanos: AtomicU64,
@@ -45,8 +45,8 @@ impl Objective {
         }
     }
 
-    /// Rows that may wait now. The next row waits for the run that is under way and for all rows before it, and is then run
-    /// itself: its latency is two runs plus `waiting` times what a row takes while all workers are busy.
+    /// How many rows may wait now. The next row waits for the run in progress and for all rows before it, and is then
+    /// run itself: its latency is two runs plus `waiting` times the cost of a row while all workers are busy.
     pub(super) fn room(&self) -> usize {
         let Some(latency) = self.latency else {
             return self.capacity;
@@ -63,7 +63,8 @@ impl Objective {
             .clamp(self.least, self.capacity)
     }
 
-    /// A batch of `rows` took `run`; `turn` since the worker's last one, where rows had been waiting for it.
+    /// Records that a batch of `rows` took `run`; `turn` is the time since the worker's last batch, if rows were
+    /// waiting.
     pub(super) fn ran(&self, rows: usize, run: Duration, turn: Option<Duration>) {
         if self.latency.is_none() || rows == 0 {
             return;
@@ -104,7 +105,8 @@ mod tests {
 
     #[test]
     fn the_last_row_accepted_is_answered_in_time() {
-        // Two workers, 10 ms for each row: 90 ms are two runs, and 70 ms in which 14 rows are done.
+        // Two workers, 10 ms per row: of the 90 ms planned for, 20 are two runs, and in the other 70 ms 14 rows are
+        // finished.
         let objective = Objective::new(Some(100 * MS), 256, 2, 1);
         objective.ran(1, 10 * MS, Some(10 * MS));
         assert_eq!(objective.room(), 14);

@@ -1,18 +1,18 @@
-//! Is this batch complete at `now`? Pure: time is an argument.
+//! Decides whether a batch is complete at `now`. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// When a forming batch is run.
+/// When a batch that is being collected is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Rows at which a batch is complete, at least 1.
+    /// A batch is complete at this many rows, at least 1.
     pub max_batch: usize,
-    /// How long the oldest row may be kept waiting for company. Zero is greedy: whatever stands in the queue goes, and
-    /// batches form by themselves behind a busy worker.
+    /// How long the oldest row may wait for more rows. With zero, a worker takes all rows that are in the queue and
+    /// runs them: batches form while all workers are busy.
     pub max_wait: Duration,
 }
 
-/// What the collecting worker does next.
+/// What the worker that collects a batch does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Take another row if there is one now, without waiting.
@@ -26,7 +26,7 @@ pub enum Step {
 impl Policy {
     /// The next step with `rows` collected, the first of which was submitted at `oldest`.
     ///
-    /// `queue_empty` says that the last [`Step::TakeReady`] found nothing.
+    /// `queue_empty`: the last [`Step::TakeReady`] found nothing.
     pub fn step(&self, rows: usize, oldest: Instant, queue_empty: bool, now: Instant) -> Step {
         if rows >= self.max_batch {
             return Step::Run;
@@ -43,7 +43,7 @@ impl Policy {
     }
 }
 
-/// The batch sizes that are warmed and measured: powers of two below `most`, then `most` itself.
+/// The batch sizes that are warmed up and measured: powers of two below `most`, then `most` itself.
 pub fn ladder(most: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1usize), |size| size.checked_mul(2))
         .take_while(move |size| *size < most)

@@ -1,4 +1,4 @@
-//! Batches behind a scripted engine: order, limits, refusals, deadlines, vanished clients, panics, the end.
+//! Batches on a scripted engine: order, limits, refusals, deadlines, clients that leave, panics, shutdown.
 
 use std::sync::{PoisonError, mpsc};
 
@@ -46,7 +46,7 @@ fn start_delivering(
         delivery,
         &BatchMetrics::new(&metrics),
         ["m", "v"],
-        // For as long as the test looks at them.
+        // Kept for as long as the test looks at the series.
         Box::leak(Box::new(metrics.scope())),
     );
     (batcher.expect("starts"), metrics)
@@ -56,7 +56,7 @@ fn echo(input: &[f32], _: usize) -> Result<Vec<f32>, EngineError> {
     Ok(input.to_vec())
 }
 
-/// Doubles as a gate: each run says how many rows it has and waits to be let through. Warm-up passes freely.
+/// Also works as a gate: each run reports its number of rows and waits until it is let through. Warm-up is not held up.
 fn gated(warmups: usize) -> (Scripted, mpsc::Receiver<usize>, mpsc::Sender<()>) {
     let (entered, entries) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();
@@ -197,7 +197,7 @@ fn dropping_the_batcher_answers_what_is_queued_and_frees_the_engine() {
     for reply in replies {
         assert!(reply.blocking_recv().expect("a reply").is_ok());
     }
-    // The script's last owner is a worker thread: it lets go when it has ended, not before.
+    // The script's last owner is a worker thread, which drops it when it has ended, not before.
     let weak = Arc::downgrade(&alive);
     drop(alive);
     drop(other);
@@ -267,7 +267,7 @@ proptest! {
     }
 }
 
-/// A worker outlives the runtime while a server goes down: callers that wait must get an error instead of waiting on.
+/// A worker may outlive the runtime during shutdown: waiting callers must get an error instead of waiting on.
 #[test]
 fn answers_that_nobody_carries_are_lost_and_not_waited_for() {
     let (scripted, entries, open) = gated(3);
@@ -288,7 +288,7 @@ fn answers_that_nobody_carries_are_lost_and_not_waited_for() {
     }
 }
 
-/// What has been learnt about the pace closes the door; a row that is run opens it again.
+/// The measured cost of a row shortens the queue; a row that is run makes room again.
 #[test]
 fn with_a_latency_to_keep_fewer_may_wait() {
     let (scripted, entries, open) = gated(1);

@@ -1,4 +1,4 @@
-//! A thread that owns one engine: collect → run → reply.
+//! A thread that owns one engine: collect, run, reply.
 
 use std::{
     any::Any,
@@ -15,8 +15,8 @@ use super::{
     policy::{Policy, Step, ladder},
 };
 
-/// The receiving end. The worker that holds the lock collects for all: with one leader at a time, batches are larger than with
-/// workers that pick rows from each other.
+/// The receiving end. The worker that holds the lock collects a batch: with one worker collecting at a time, batches
+/// are larger than with workers that compete for rows.
 pub(super) type Queue<S> = Arc<Mutex<Receiver<Job<S>>>>;
 
 pub(super) struct Worker<S> {
@@ -26,18 +26,18 @@ pub(super) struct Worker<S> {
     families: Families,
     delivery: Delivery,
     objective: Arc<Objective>,
-    /// `None` after a panic, until the next batch builds another.
+    /// `None` after a panic, until the next batch builds a new engine.
     engine: Option<Box<dyn Engine>>,
     row_len: usize,
     classes: usize,
     /// When its last batch ended.
     ended: Option<Instant>,
-    /// The same, if rows were waiting by then or soon after.
+    /// When its last batch ended, if rows were waiting then or soon after.
     kept_busy_since: Option<Instant>,
 }
 
 impl<S: Sample> Worker<S> {
-    /// Builds the engine on the calling thread, which is the one that will run and drop it.
+    /// Builds the engine on the calling thread, which will also run and drop it.
     pub(super) fn new(
         queue: Queue<S>,
         policy: Policy,
@@ -48,7 +48,7 @@ impl<S: Sample> Worker<S> {
         priority: Priority,
     ) -> Result<Self, EngineError> {
         let mut engine = priority.run(|| blueprint.build(policy.max_batch))?;
-        // The first request must not be the one that pays for first allocations.
+        // The first request must not pay for the first allocations.
         for rows in ladder(policy.max_batch) {
             priority.run(|| {
                 engine.input(rows).fill(0.5);
@@ -80,13 +80,13 @@ impl<S: Sample> Worker<S> {
                 self.answer(&mut batch);
             }
         }
-        // To free an engine is work as well, and nobody waits for it.
+        // Freeing an engine takes time as well, and no caller waits for it.
         stillhouse_engine::give_way();
     }
 
-    /// Fills `batch` until the policy says complete; `false` once there is nothing more to come.
+    /// Fills `batch` until the policy calls it complete; `false` once no more rows can come.
     fn collect(&mut self, batch: &mut Vec<Job<S>>) -> bool {
-        // A worker that panicked while collecting has left the receiver whole: it is only a pair of pointers.
+        // A worker that panicked while collecting has left the receiver intact: it is only a pair of pointers.
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         self.kept_busy_since = self.ended.filter(|_| !queue.is_empty());
         let Ok(first) = queue.recv() else {
@@ -117,7 +117,7 @@ impl<S: Sample> Worker<S> {
         }
     }
 
-    /// Clients that left cost nothing more; those whose deadline has passed hear so now.
+    /// Rows whose client has left are dropped; rows whose deadline has passed are answered with that now.
     fn discard_hopeless(&self, batch: &mut Vec<Job<S>>) {
         let now = Instant::now();
         let late = |job: &Job<S>| job.deadline.is_some_and(|deadline| deadline <= now);
@@ -142,7 +142,7 @@ impl<S: Sample> Worker<S> {
             tracing::error!(%error, rows = batch.len(), "a batch failed");
             self.families.failed.inc();
             if matches!(error, BatchError::Panicked(_)) {
-                // Dropping it may panic as well; whatever it held is then leaked, not used again.
+                // Dropping it may panic as well; what it held is then leaked, and not used again.
                 let broken = self.engine.take();
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
             }
@@ -171,7 +171,7 @@ impl<S: Sample> Worker<S> {
         self.ended = Some(ended);
     }
 
-    /// Fills the engine's own input buffer, runs it and copies each row's scores out, once.
+    /// Lets each row fill the engine's own input buffer, runs the engine and copies each row's scores out, once.
     fn run(&mut self, batch: &[Job<S>]) -> Result<Vec<Box<[f32]>>, BatchError> {
         let engine = match &mut self.engine {
             Some(engine) => engine,
@@ -210,5 +210,5 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "without a message".to_owned())
 }
 
-/// How long a worker may take to build its engine before its version is given up.
+/// How long a worker may take to build its engine before the start of its version fails.
 pub(super) const BUILD_LIMIT: Duration = Duration::from_secs(120);

@@ -1,32 +1,32 @@
-//! What a manifest's reference says, as live traffic is measured against it.
+//! A manifest's reference, in the form in which live traffic is compared with it.
 
 use std::collections::BTreeMap;
 
 use stillhouse_drift::{marginal::Reference, quantile_buckets::QuantileBuckets};
 
-/// A number that is watched, with its cells.
+/// A watched statistic, with its cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watched {
-    /// As the manifest has it, `luma_mean`.
+    /// Its name in the manifest, e.g. `luma_mean`.
     pub name: String,
     /// By its ventiles.
     pub cells: QuantileBuckets,
 }
 
-/// What was seen at validation.
+/// Its values at validation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expected {
-    /// Shares of the classes; one for each name that classes are counted under.
+    /// Shares of the classes, one for each class name in the metrics.
     pub classes: Option<Reference>,
-    /// Validation pictures.
+    /// Number of validation pictures.
     pub samples: u64,
     /// Agreement with the teacher.
     pub agreement: Option<f64>,
     /// Mean KL(teacher‖version).
     pub kl_nats: Option<f64>,
-    /// The same, each clipped.
+    /// Mean KL(teacher‖version), each value clipped.
     pub kl_clipped_nats: Option<f64>,
-    /// Numbers of pictures and answers.
+    /// Statistics of pictures and answers.
     pub watched: Vec<Watched>,
 }
 

@@ -1,4 +1,4 @@
-//! The metric families of pairs, and of what is expected of them.
+//! The metric families of pairs, and of the expected values.
 
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec};
 use stillhouse_metrics::{Classes, DIVERGENCE_NATS, Metrics, Scope};
@@ -30,7 +30,7 @@ pub struct PairMetrics {
     reference_cell_ratio: GaugeVec,
 }
 
-/// Which detector is which, in labels.
+/// Names of the detectors in labels.
 const DETECTORS: [&str; 2] = ["disagreement", "divergence"];
 
 impl PairMetrics {
@@ -54,12 +54,12 @@ impl PairMetrics {
             ),
             clipped: metrics.real_counters(
                 "divergence_clipped_nats_total",
-                "Sum of divergence_nats, each cut at judge_divergence_clip_nats.",
+                "Sum of divergence_nats, each clipped at judge_divergence_clip_nats.",
                 OF,
             ),
             clips: metrics.counters(
                 "divergence_clips_total",
-                "Pairs whose divergence was cut.",
+                "Pairs whose divergence was clipped.",
                 OF,
             ),
             at_temperature: metrics.histograms(
@@ -75,7 +75,7 @@ impl PairMetrics {
             ),
             agreements: metrics.counters(
                 "agreements_total",
-                "Pairs in which version and teacher name the same class.",
+                "Pairs in which version and teacher answer the same class.",
                 OF,
             ),
             within_top5: metrics.counters(
@@ -85,7 +85,7 @@ impl PairMetrics {
             ),
             class_nats: metrics.real_counters(
                 "divergence_class_nats_total",
-                "What each class contributes to the sum of divergence_nats; beyond 100 classes all goes to the teacher's.",
+                "What each class contributes to the sum of divergence_nats; with more than 100 classes, all is added to the teacher's class.",
                 OF_CLASS,
             ),
             bin_answers: metrics.counters(
@@ -105,12 +105,12 @@ impl PairMetrics {
             ),
             cells: metrics.counters(
                 "input_cells_total",
-                "Shadowed pictures and answers by a watched number, between the 20-quantiles of the reference.",
+                "Shadowed pictures and answers by a watched statistic, in cells between the 20-quantiles of the reference.",
                 &["model", "version", "role", "statistic", "cell"],
             ),
             detectors: metrics.real_gauges(
                 "detector_log_statistic",
-                "Logarithm of the statistic that looks for a change of stable since it became stable; alarm at detector_alarm_log.",
+                "Logarithm of the statistic that detects a change of stable since it became stable; alarm at detector_alarm_log.",
                 &["model", "version", "role", "metric"],
             ),
             reference_class_ratio: metrics.real_gauges(
@@ -146,9 +146,9 @@ impl PairMetrics {
         }
     }
 
-    /// The handles of one version in one role, every series at 0, and its reference; `of` names model, version and role, and
-    /// `series` ends with the version. With detectors for a version that is watched for change. A divergence counts as
-    /// `clip_nats` at most where decisions are made by it.
+    /// Creates the handles of one version in one role, every series at 0, and its reference. `of` names model, version
+    /// and role; the series end with `series`. A version that is watched for change gets detectors. Where decisions use
+    /// a divergence, it counts as `clip_nats` at most.
     pub fn resolve(
         &self,
         of: [&str; 3],
@@ -239,7 +239,7 @@ impl PairMetrics {
     }
 }
 
-/// Two digits, so that cells are sorted as they follow each other.
+/// Two digits, so that cells sort in their order.
 fn name(cell: usize) -> String {
     format!("{cell:02}")
 }

@@ -18,7 +18,7 @@ fn expected() -> Expected {
     }
 }
 
-/// What Prometheus is shown is what is read, and the sum over the classes is the divergence.
+/// The reading equals what Prometheus sees, and the sum over the classes is the divergence.
 #[test]
 fn readings_are_the_counters() {
     let metrics = Metrics::new();
@@ -51,7 +51,7 @@ fn readings_are_the_counters() {
             .sum::<u64>(),
         1
     );
-    // Of an answer that isn't finite there is no probability to watch.
+    // An answer that isn't finite has no probability to count.
     assert_eq!(tally.cells[0].iter().sum::<u64>(), 1);
     let text = String::from_utf8(metrics.render()).expect("text");
     assert!(

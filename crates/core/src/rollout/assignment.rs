@@ -1,4 +1,4 @@
-//! Which version fills which role, and with which share: plain values, as they are journalled.
+//! Which version fills which role, and with which share: plain values, as they are written to the journal.
 
 use std::{fmt, str::FromStr};
 
@@ -16,7 +16,7 @@ pub struct Share(u16);
 /// Not a share.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no share: write basis points from 0 to 10000, or percent with the sign, as in \"2.5%\""
+    "`{0}` is not a share: write basis points from 0 to 10000, or percent with the sign, as in \"2.5%\""
 )]
 pub struct ShareError(String);
 
@@ -68,7 +68,7 @@ impl FromStr for Share {
             Some(percent) => {
                 let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
                 let points = percent * 100.0;
-                // Saturating: what is negative or not a number must not come out as 0.
+                // A saturating conversion: a negative number or NaN must not become 0.
                 if !(0.0..=1e4).contains(&points) || (points - points.round()).abs() > 1e-6 {
                     return Err(wrong());
                 }
@@ -79,13 +79,13 @@ impl FromStr for Share {
     }
 }
 
-/// A share as JSON and TOML may write it.
+/// A share as it may be written in JSON and TOML.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
     Points(i64),
     Text(String),
-    /// 0.1 may mean a tenth or a tenth of a percent: nobody is made to guess.
+    /// Refused: 0.1 may mean a tenth or a tenth of a percent.
     Fraction(f64),
 }
 
@@ -110,11 +110,11 @@ impl From<Share> for u16 {
     }
 }
 
-/// What canary and teacher answer; stable answers the rest.
+/// The shares that canary and teacher answer; stable answers the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// The canary's share in basis points; 0 without a canary, and for a dark one.
+    /// The canary's share in basis points; 0 without a canary, and for a dark canary.
     #[schema(value_type = u16, maximum = 10_000)]
     pub canary: Share,
     /// The teacher's share in basis points; 0 without a teacher.
@@ -132,41 +132,41 @@ impl Split {
         }
     }
 
-    /// Whether there is enough for both.
+    /// Whether both shares fit into 100%.
     pub(super) fn fits(self) -> bool {
         self.canary.0 + self.teacher.0 <= Share::ALL.0
     }
 }
 
-/// Which version fills which role, with which split. Every change makes the next generation.
+/// Which version fills which role, with which split. Every change increases the generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// Counts the changes; a server's first is 1.
+    /// Number of the assignment; a server's first is 1.
     pub generation: u64,
-    /// Counts the canaries; salts the split, so that each rollout draws its users anew.
+    /// Number of the canary; it is part of the split's hash, so that each rollout draws its users anew.
     pub rollout: u64,
-    /// Answers what the others don't.
+    /// Answers all requests that the others don't.
     #[schema(value_type = String)]
     pub stable: VersionName,
-    /// The version on trial.
+    /// The canary being judged.
     #[schema(value_type = Option<String>)]
     pub canary: Option<VersionName>,
-    /// The large network that taught the others.
+    /// The large network that the other versions were trained from.
     #[schema(value_type = Option<String>)]
     pub teacher: Option<VersionName>,
     /// The last stable version, kept warm for a rollback.
     #[schema(value_type = Option<String>)]
     pub previous: Option<VersionName>,
-    /// Who answers how much.
+    /// Which share canary and teacher answer.
     pub split: Split,
-    /// Who leads the canary; manual without one.
+    /// Who controls the canary; manual without one.
     #[serde(default, skip_serializing_if = "Plan::is_manual")]
     pub plan: Plan,
 }
 
 impl Assignment {
-    /// The first: one version answers everything.
+    /// The first assignment: one version answers everything.
     pub fn first(stable: VersionName) -> Self {
         Self {
             generation: 1,
@@ -180,7 +180,7 @@ impl Assignment {
         }
     }
 
-    /// The next assignment, in which a version that isn't stable fills no role any more.
+    /// The next assignment, with this version removed from every role but stable.
     #[must_use]
     pub fn without(&self, version: &VersionName) -> Self {
         let mut next = self.clone();
@@ -196,7 +196,7 @@ impl Assignment {
         next
     }
 
-    /// Who fills a role.
+    /// The version in a role.
     pub fn filling(&self, role: Role) -> Option<&VersionName> {
         match role {
             Role::Stable => Some(&self.stable),
@@ -205,7 +205,7 @@ impl Assignment {
         }
     }
 
-    /// Every version that must stay loaded, `previous` included; some may be named twice.
+    /// Every version that must stay loaded, `previous` included; a version may occur twice.
     pub fn versions(&self) -> impl Iterator<Item = &VersionName> {
         let optional = [&self.canary, &self.teacher, &self.previous];
         std::iter::once(&self.stable).chain(optional.into_iter().flatten())

@@ -1,27 +1,27 @@
-//! Spares the callers a version on trial that only fails: after a row of failures it is left alone for a while.
+//! A circuit breaker for a canary or teacher: after several failures in a row, no request is sent to it for a while.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// So many failures in a row open it.
+/// This many failures in a row open it.
 pub const FAILURES: u32 = 5;
 
-/// So long it stays open; then the next request tries again, and one more failure opens it anew.
+/// How long it stays open; then the next request tries again, and one more failure opens it again.
 pub const PAUSE: Duration = Duration::from_secs(5);
 
-/// Two atomics, since it stands in the way of every request.
+/// Two atomics, since every request passes it.
 #[derive(Debug)]
 pub struct Breaker {
     made: Instant,
     in_a_row: AtomicU32,
-    /// Microseconds after `made`.
+    /// Open until then, in microseconds after `made`.
     open_until: AtomicU64,
 }
 
 impl Breaker {
-    /// Closed.
+    /// A closed breaker.
     pub fn new(now: Instant) -> Self {
         Self {
             made: now,
@@ -30,12 +30,12 @@ impl Breaker {
         }
     }
 
-    /// Whether a request may be tried.
+    /// Whether a request may try the version.
     pub fn admits(&self, now: Instant) -> bool {
         self.since(now) >= self.open_until.load(Relaxed)
     }
 
-    /// It answered.
+    /// Records that the version answered.
     pub fn succeeded(&self) {
         // Most requests succeed: reading first keeps the cache line shared.
         if self.in_a_row.load(Relaxed) != 0 {
@@ -43,11 +43,11 @@ impl Breaker {
         }
     }
 
-    /// It failed, refused or was late.
+    /// Records that the version failed, refused or was late.
     pub fn failed(&self, now: Instant) {
         let before = self.in_a_row.fetch_add(1, Relaxed);
         if before + 1 >= FAILURES {
-            // Not back to 0: after the pause one failure is enough.
+            // Not reset to 0: after the pause, one failure is enough.
             self.in_a_row.store(FAILURES - 1, Relaxed);
             self.open_until.store(self.since(now + PAUSE), Relaxed);
         }
@@ -75,7 +75,7 @@ mod tests {
         assert!(!breaker.admits(start + PAUSE - Duration::from_micros(1)));
         assert!(breaker.admits(start + PAUSE));
         breaker.failed(start + PAUSE);
-        assert!(!breaker.admits(start + PAUSE), "one failure opens it anew");
+        assert!(!breaker.admits(start + PAUSE), "one failure opens it again");
         breaker.succeeded();
         let later = start + 3 * PAUSE;
         (1..FAILURES).for_each(|_| breaker.failed(later));

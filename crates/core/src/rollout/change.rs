@@ -7,7 +7,7 @@ use super::{
 };
 use stillhouse_store::VersionName;
 
-/// The one list of verbs: makes the enum of them, and what is the same for all.
+/// The only list of verbs: creates the enum, and everything that is done for each of them.
 macro_rules! changes {
     ($($verb:ident),* $(,)?) => {
         /// One step from an assignment to the next.
@@ -19,18 +19,18 @@ macro_rules! changes {
             ),*
         }
 
-        /// Every action, as it stands in the audit log and in labels.
+        /// Every action, by its name in the audit log and in labels.
         pub const ACTIONS: &[&str] = &[$($verb::ACTION),*];
 
         impl Change {
-            /// As it stands in the audit log and in labels.
+            /// Its name in the audit log and in labels.
             pub fn action(&self) -> &'static str {
                 match self {
                     $(Self::$verb(_) => $verb::ACTION),*
                 }
             }
 
-            /// How it is asked for over HTTP and on a terminal.
+            /// How it is written over HTTP and in a terminal.
             pub fn spelling(&self) -> Spelling {
                 match self {
                     $(Self::$verb(verb) => verb.spelling()),*
@@ -59,7 +59,7 @@ changes!(
 );
 
 impl Change {
-    /// The version that it brings in by name: it must be loaded first.
+    /// The version that it gives a role to by name: this version must be loaded first.
     pub fn brings(&self) -> Option<&VersionName> {
         match self {
             Self::StartCanary(start) => Some(&start.version),
@@ -70,30 +70,30 @@ impl Change {
     }
 }
 
-/// Why a change can't follow on an assignment.
+/// Why a change can't be applied to an assignment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeRefused {
-    /// There is nothing on trial.
+    /// There is no canary.
     #[error("there is no canary; start one first")]
     NoCanary,
-    /// One trial at a time.
-    #[error("{0} is the canary already; promote or abort it first, or change its share")]
+    /// Only one canary at a time.
+    #[error("{0} is already the canary; promote or abort it first, or change its share")]
     CanaryExists(VersionName),
-    /// There is no way back.
+    /// There is no previous version.
     #[error("there is no previous version; name the one to go back to")]
     NoPrevious,
-    /// A share for nobody.
+    /// A share for a role without a version.
     #[error("there is no teacher to give a share to")]
     NoTeacher,
-    /// One version can't be compared with itself.
-    #[error("{version} is the {role} already")]
+    /// A version can't be compared with itself.
+    #[error("{version} is already the {role}")]
     RoleTaken {
-        /// The version named.
+        /// The version named in the change.
         version: VersionName,
-        /// What it is.
+        /// The role that it has.
         role: super::Role,
     },
-    /// More than everything.
+    /// More than 100 %.
     #[error("canary {canary} and teacher {teacher} are more than 100% together")]
     TooMuch {
         /// The canary's share.
@@ -104,10 +104,10 @@ pub enum ChangeRefused {
 }
 
 impl Assignment {
-    /// The next assignment. It equals this one but for the generation where nothing was to be done.
+    /// The next assignment. If nothing had to be done, it differs only in its generation.
     ///
     /// # Errors
-    /// A change that doesn't make sense here.
+    /// The change makes no sense for this assignment.
     pub fn apply(&self, change: &Change) -> Result<Self, ChangeRefused> {
         let mut next = self.clone();
         next.generation += 1;
@@ -151,7 +151,7 @@ impl Assignment {
                 if target == self.stable || self.teacher.as_ref() == Some(&target) {
                     self.free(&target)?;
                 }
-                // Whoever rolls back wants no experiment on top of the old version.
+                // After a rollback, no canary runs beside the old version.
                 next.canary = None;
                 next.stabilise(target);
             }
@@ -172,7 +172,7 @@ impl Assignment {
         Ok(next)
     }
 
-    /// The change that leads back from `next` to this assignment's versions and shares, where one step does.
+    /// The change that leads from `next` back to this assignment's versions and shares, if a single change does.
     pub fn undo(&self, change: &Change) -> Option<Change> {
         Some(match change {
             Change::StartCanary(_) => Abort {}.into(),
@@ -207,7 +207,8 @@ impl Assignment {
         self.plan = Plan::Manual;
     }
 
-    /// Whether a version fills no role yet. `previous` is none: whoever was rolled back may be tried again.
+    /// Whether a version has no role yet. `previous` doesn't count as one: a version that was rolled back may be tried
+    /// again.
     fn free(&self, version: &VersionName) -> Result<(), ChangeRefused> {
         let taken = super::Role::ALL
             .into_iter()

@@ -1,4 +1,4 @@
-//! An assignment with the running versions in its seats.
+//! An assignment with its loaded versions, each in a [`Seat`].
 
 use std::{
     array,
@@ -15,20 +15,20 @@ use crate::version::Version;
 use stillhouse_drift::sample_ratio;
 use stillhouse_store::VersionName;
 
-/// Keys seen lately, one word each; a repeated key must not count twice in the sample-ratio check.
+/// Recent keys, one word each; a repeated key must not count twice in the sample-ratio check.
 const REMEMBERED: usize = 1024;
 
-/// Which running version fills which role. Never changed in place: every change makes the next generation.
+/// Which loaded version has which role. Immutable: every change creates the next generation.
 pub struct Deployment {
     /// Generation, names and split.
     pub assignment: Assignment,
-    /// Answers what the others don't.
+    /// Answers all requests that the others don't.
     pub stable: Arc<Seat>,
-    /// On trial.
+    /// The canary being judged.
     pub canary: Option<Arc<Seat>>,
-    /// The large network that taught the others.
+    /// The large network that the other versions were trained from.
     pub teacher: Option<Arc<Seat>>,
-    /// The last stable version, kept warm: a rollback needs nothing but the pointer.
+    /// The last stable version, kept loaded: a rollback only replaces the pointer.
     pub previous: Option<Arc<Version>>,
     task: Task,
     routed: [IntCounter; 3],
@@ -36,7 +36,7 @@ pub struct Deployment {
     lately: Box<[AtomicU64]>,
 }
 
-/// A version that an assignment names and that isn't loaded.
+/// An assignment names a version that isn't loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not loaded")]
 pub struct NotLoaded(pub VersionName);
@@ -57,18 +57,18 @@ impl RolloutMetrics {
         }
     }
 
-    /// The families of a model's traffic as a whole.
+    /// The families of a model's whole traffic.
     pub fn traffic(&self) -> &TrafficMetrics {
         &self.traffic
     }
 }
 
 impl Deployment {
-    /// Seats the versions of an assignment. A seat of `before` with the same version and role stays the same seat, and
-    /// with it what its breaker knows.
+    /// Puts the versions of an assignment into their seats. If `before` has the same version in the same role, its seat
+    /// is kept, with the state of its breaker.
     ///
     /// # Errors
-    /// A version that `loaded` doesn't know.
+    /// A version is missing in `loaded`.
     pub fn new(
         task: &Task,
         assignment: Assignment,
@@ -113,33 +113,33 @@ impl Deployment {
         let u = split::draw(&self.task.name, rollout, key);
         let role = split::role(split, u);
         self.routed[role as usize].inc();
-        // The low bits choose the place, as the high ones have chosen the role.
+        // The low bits choose the place, because the high ones have chosen the role.
         if self.lately[u as usize % REMEMBERED].swap(u, Relaxed) != u {
             self.drawn[role as usize].fetch_add(1, Relaxed);
         }
-        // A share without its seat can't be made by `Assignment::apply`; if it were, stable answers.
+        // `Assignment::apply` can't create a share without a version; if there were one, stable answers.
         self.seat(role).unwrap_or(&self.stable)
     }
 
-    /// The most nats that one answer's divergence counts where it is decided upon.
+    /// The largest divergence of one answer, in nats, where decisions use it.
     pub fn clip_nats(&self) -> f64 {
         self.task.clip_nats
     }
 
-    /// Requests that the split gave to a role, repeated keys counted once.
+    /// Requests that the split sent to a role; repeated keys count once.
     pub fn drawn(&self, role: Role) -> u64 {
         self.drawn[role as usize].load(Relaxed)
     }
 
-    /// The logarithm of the evidence that the roles don't get their shares; 0 and below says nothing, above
-    /// ln 1000 something between the callers and the split is broken.
+    /// The logarithm of the evidence that the roles don't get their shares. 0 and below is no evidence; above ln 1000,
+    /// something between the callers and the split is broken.
     pub fn sample_ratio_log_e(&self) -> f64 {
         let counts: [u64; 3] = array::from_fn(|role| self.drawn[role].load(Relaxed));
         let shares = Role::ALL.map(|role| self.assignment.split.of(role).ratio());
         sample_ratio::log_e_value(&counts, &shares)
     }
 
-    /// The seat of a role, where it is filled.
+    /// The seat of a role, if a version fills it.
     pub fn seat(&self, role: Role) -> Option<&Arc<Seat>> {
         match role {
             Role::Stable => Some(&self.stable),

@@ -1,4 +1,4 @@
-//! What live requests came to in a seat, for whoever judges it: numbers that only grow, read now and then.
+//! Counts the results of a seat's live requests, for the judge. The numbers only grow and are read from time to time.
 
 use std::{
     array,
@@ -8,27 +8,27 @@ use std::{
 
 use stillhouse_metrics::LATENCY_SECONDS;
 
-/// Latencies are counted between the edges of [`LATENCY_SECONDS`], and beyond the last.
+/// Latencies are counted between the edges of [`LATENCY_SECONDS`], and above the last.
 const PLACES: usize = LATENCY_SECONDS.len() + 1;
 
-/// The first requests of a seat are remembered one by one.
+/// The first requests of a seat are remembered individually.
 pub const FIRST: u32 = 64;
 
-/// Failing callers that are remembered; each counts once.
+/// How many failing callers are remembered; each counts once.
 const REMEMBERED: usize = 256;
 
-/// The counters; an answered request touches two of them.
+/// The counters; an answered request changes two of them.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// By latency.
+    /// Answers by latency.
     answers: [AtomicU64; PLACES],
     errors: AtomicU64,
     non_finite: AtomicU64,
-    /// How many of the first there have been.
+    /// How many of the first requests have come.
     first: AtomicU64,
-    /// A bit for each of the first that was an error.
+    /// One bit for each of the first requests, set if it was an error.
     first_errors: AtomicU64,
-    /// The callers that failed lately, by their lowest bits.
+    /// The callers that failed lately, indexed by their lowest bits.
     failing: Box<[AtomicU64]>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Live {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     by_latency: [u64; PLACES],
-    /// Requests that the version failed, whoever answered instead.
+    /// Requests that the version failed, even if another version answered.
     pub errors: u64,
     /// Answers that weren't finite.
     pub non_finite: u64,
@@ -63,11 +63,11 @@ impl Live {
         self.first();
     }
 
-    /// Counts a failed request, unless the same caller's was the last that fell on its place: whoever repeats one request
-    /// says no more than once.
+    /// Counts a failed request, unless the last failure in its cell came from the same caller: a caller that repeats
+    /// one request counts once.
     pub(super) fn failed(&self, caller: u64, is_non_finite: bool) {
         let place = &self.failing[caller as usize % REMEMBERED];
-        // 0 stands for an empty place.
+        // 0 marks an empty cell.
         if place.swap(caller.max(1), Relaxed) == caller.max(1) {
             return;
         }
@@ -78,9 +78,9 @@ impl Live {
         }
     }
 
-    /// Which of the first this is.
+    /// The number of this request, if it is one of the first.
     fn first(&self) -> Option<u64> {
-        // Read first: after a moment of traffic this is all it costs.
+        // Read first: after a short time of traffic this read is the whole cost.
         if self.first.load(Relaxed) >= u64::from(FIRST) {
             return None;
         }
@@ -117,7 +117,7 @@ impl Counts {
         self.by_latency.iter().sum()
     }
 
-    /// Errors among the first so many requests, of which 64 are remembered.
+    /// Errors among this many first requests, of which 64 are remembered.
     pub fn errors_among_first(&self, requests: u64) -> u64 {
         let mask = match requests {
             0..64 => (1 << requests) - 1,
@@ -126,12 +126,12 @@ impl Counts {
         u64::from((self.first_errors & mask).count_ones())
     }
 
-    /// Answers that took longer than an edge of [`LATENCY_SECONDS`].
+    /// Answers that took longer than one edge of [`LATENCY_SECONDS`].
     pub fn slower_than(&self, edge: usize) -> u64 {
         self.by_latency[edge + 1..].iter().sum()
     }
 
-    /// The edge just above the quantile of the latencies; none where it is beyond the last, or nothing was answered.
+    /// The edge just above the quantile of the latencies; none if it is above the last edge, or nothing was answered.
     pub fn edge_above(&self, quantile: f64) -> Option<usize> {
         let answers = self.answers();
         let within = (quantile * answers as f64).ceil() as u64;
@@ -143,7 +143,7 @@ impl Counts {
         place.filter(|place| answers > 0 && *place < LATENCY_SECONDS.len())
     }
 
-    /// What was counted since an earlier reading of the same seat; the first requests stay what they were.
+    /// What was counted since an earlier reading of the same seat; the first requests are kept as they are.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {

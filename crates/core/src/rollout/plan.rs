@@ -1,4 +1,4 @@
-//! Who leads a canary on its way.
+//! Who controls a canary's rollout.
 
 use std::{fmt, str::FromStr};
 
@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
-    /// An operator decides; the judge only gathers evidence and says what it would do.
+    /// An operator decides; the judge only gathers evidence and reports what it would do.
     #[default]
     Manual,
-    /// The judge leads it along the ramp, to promotion or out.
+    /// The judge moves it along the ramp, to promotion or abort.
     Automatic,
 }
 
@@ -22,7 +22,7 @@ impl Plan {
     }
 }
 
-/// Not a plan.
+/// The text is not a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a plan is `manual` or `automatic`")]
 pub struct PlanError;

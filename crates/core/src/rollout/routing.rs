@@ -1,18 +1,18 @@
-//! `[routing]`: by what a request is told apart, and who may choose its role.
+//! `[routing]`: what identifies a caller, and whether a client may choose its role.
 
 use serde::{Deserialize, Serialize};
 
-/// How requests find their role.
+/// How a request's role is chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoutingSettings {
-    /// Header whose value keeps a caller with one role; empty: none.
+    /// Header whose value keeps a caller on one role; empty: none.
     pub key_header: String,
-    /// Cookie that does the same where the header is missing; empty: none.
+    /// Cookie that does the same if the header is missing; empty: none.
     pub key_cookie: String,
     /// Whether the header `x-stillhouse-role` may choose a role.
     pub role_header: bool,
-    /// Milliseconds after which stable answers for a canary or teacher that hasn't.
+    /// Milliseconds after which stable answers instead of a canary or teacher that hasn't answered yet.
     pub fallback_after_ms: u64,
 }
 

@@ -1,4 +1,4 @@
-//! A version in its role, with the counters of what it answered.
+//! A seat: a version in its role, with the metrics of its answers.
 
 use std::{
     sync::Arc,
@@ -23,7 +23,7 @@ use stillhouse_metrics::{Classes, ENTROPY_NATS, LATENCY_SECONDS, Metrics, PROBAB
 pub enum Outcome {
     /// With a prediction.
     Ok,
-    /// The client's fault: an unreadable picture, say.
+    /// By the client's fault, e.g. an unreadable picture.
     Invalid,
     /// The queue was full.
     Refused,
@@ -48,7 +48,7 @@ const OUTCOMES: [(Outcome, &str); 7] = [
 ];
 
 impl Outcome {
-    /// As it stands in labels.
+    /// Its name in labels.
     pub fn as_str(self) -> &'static str {
         OUTCOMES[self.index()].1
     }
@@ -60,7 +60,7 @@ impl Outcome {
             .expect("every outcome is in the table")
     }
 
-    /// Whether stable may be able to answer what another version could not: nothing is wrong with the input.
+    /// Whether stable may be able to answer when another version could not: the input is not the reason.
     pub fn is_worth_a_fallback(self) -> bool {
         matches!(
             self,
@@ -78,12 +78,12 @@ const FALLBACKS: [&str; 5] = [
     "breaker_open",
 ];
 
-/// Who saw that an answer wasn't finite.
+/// Where an answer that isn't finite was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A caller's request.
+    /// In a caller's request.
     Live,
-    /// A shadow.
+    /// In a shadow.
     Shadow,
 }
 
@@ -118,7 +118,7 @@ impl RequestMetrics {
             pairs: PairMetrics::new(metrics),
             requests: metrics.counters(
                 "requests_total",
-                "Pictures that reached a version, by how they ended.",
+                "Pictures that reached a version, by outcome.",
                 &["model", "version", "role", "outcome"],
             ),
             duration: metrics.histograms(
@@ -134,12 +134,12 @@ impl RequestMetrics {
             ),
             predictions: metrics.counters(
                 "predictions_total",
-                "Answers by the class they name; classes beyond shadow.max_classes are counted as `other`.",
+                "Answers by their top class; classes beyond shadow.max_classes are counted as `other`.",
                 &["model", "version", "role", "class"],
             ),
             top1_probability: metrics.histograms(
                 "top1_probability",
-                "Probability of the class that an answer names.",
+                "Probability of an answer's top class.",
                 &["model", "version", "role"],
                 PROBABILITY,
             ),
@@ -157,7 +157,7 @@ impl RequestMetrics {
         }
     }
 
-    /// Puts a version in a role, its handles resolved. They end with the version, not with the seat.
+    /// Puts a version into a role and creates its handles. The series end with the version, not with the seat.
     pub fn seat(&self, role: Role, version: Arc<Version>, task: &Task) -> Seat {
         let classes = &task.classes;
         let expected = version.expected(classes);
@@ -166,7 +166,7 @@ impl RequestMetrics {
         let mut by =
             |family: &IntCounterVec, last| series.series(family, &[of[0], of[1], of[2], last]);
         let outcomes = OUTCOMES.map(|(_, outcome)| by(&self.requests, outcome));
-        // Stable has nobody to fall back to: series that can't move would only be noise.
+        // Stable has no fallback: series that can't move would only be noise.
         let fallbacks =
             (role != Role::Stable).then(|| FALLBACKS.map(|reason| by(&self.fallbacks, reason)));
         let predictions = classes.names().map(|class| by(&self.predictions, class));
@@ -175,7 +175,7 @@ impl RequestMetrics {
         let duration = series.series(&self.duration, &of);
         let top1_probability = series.series(&self.top1_probability, &of);
         let entropy = series.series(&self.entropy, &of);
-        // The teacher has nobody to be compared with; stable is watched for as long as it is stable.
+        // The teacher isn't compared with another version; stable is watched for as long as it is stable.
         let beside_teacher = (role != Role::Teacher).then(|| {
             let with_detectors = role == Role::Stable;
             let clip_nats = task.clip_nats;
@@ -207,11 +207,11 @@ impl RequestMetrics {
     }
 }
 
-/// A version in a role.
+/// A seat: a version in its role, with its metrics.
 pub struct Seat {
     /// The role.
     pub role: Role,
-    /// The version that fills it.
+    /// The version in that role.
     pub version: Arc<Version>,
     outcomes: [IntCounter; OUTCOMES.len()],
     fallbacks: Option<[IntCounter; FALLBACKS.len()]>,
@@ -227,7 +227,7 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Begins to count one picture; it ends as [`Outcome::Cancelled`] unless [`Attempt::end`] is called.
+    /// Starts to count one picture; its outcome is [`Outcome::Cancelled`] unless [`Attempt::end`] is called.
     pub fn attempt(&self) -> Attempt<'_> {
         Attempt {
             seat: self,
@@ -236,7 +236,7 @@ impl Seat {
         }
     }
 
-    /// Whether it is worth asking: a version that only fails is left alone for a while. Stable always is.
+    /// Whether to send a request: a version that only fails gets none for a while. Stable always gets them.
     pub fn is_worth_asking(&self, now: Instant) -> bool {
         let worth = self.role == Role::Stable || self.breaker.admits(now);
         if !worth {
@@ -245,7 +245,7 @@ impl Seat {
         worth
     }
 
-    /// Counts what an answer says, `[classes]`: its class (of equals the first), how sure it is.
+    /// Counts an answer, `[classes]`: its top class (of equals the first) and how certain it is.
     pub fn answered(&self, probabilities: &[f32]) {
         let (mut class, mut top1) = (0, f32::NEG_INFINITY);
         for (index, probability) in probabilities.iter().enumerate() {
@@ -265,18 +265,19 @@ impl Seat {
         self.non_finite[source as usize].inc();
     }
 
-    /// Evidence: a request that the split gave this seat was answered by it, and the version took so long.
+    /// Evidence for the judge: this version answered a request that the split sent to this seat, with this latency.
     pub fn answered_live(&self, took: Duration) {
         self.live.answered(took);
     }
 
-    /// Evidence: a request that the split gave this seat was failed by it, and not by the caller's doing. `caller` counts
-    /// once while it is remembered.
+    /// Evidence for the judge: this version failed a request that the split sent to this seat, and not by the caller's
+    /// fault. Each `caller` counts once while it is remembered.
     pub fn failed_live(&self, caller: u64, is_non_finite: bool) {
         self.live.failed(caller, is_non_finite);
     }
 
-    /// After some calls without a success in between, callers are spared this version for a while; stable answers them.
+    /// After several failures without a success in between, requests are not sent to this version for a while; stable
+    /// answers them.
     pub fn spare_callers(&self, now: Instant) {
         self.breaker.failed(now);
     }
@@ -286,22 +287,22 @@ impl Seat {
         self.predictions.iter().map(IntCounter::get)
     }
 
-    /// What pairs have said of it; none of the teacher itself.
+    /// The counters of its pairs; none for the teacher itself.
     pub fn beside_teacher(&self) -> Option<&PairSeries> {
         self.beside_teacher.as_ref()
     }
 
-    /// The names that classes are counted under.
+    /// The class names in the metrics.
     pub fn classes(&self) -> &Classes {
         &self.classes
     }
 
-    /// What the split's requests came to so far.
+    /// The results of the split's requests so far.
     pub fn live(&self) -> Counts {
         self.live.read()
     }
 
-    /// Counts that stable answers for this seat.
+    /// Counts that stable answers instead of this seat.
     pub fn fell_back(&self, reason: &str) {
         let index = FALLBACKS.iter().position(|known| *known == reason);
         if let (Some(counters), Some(index)) = (&self.fallbacks, index) {
@@ -310,7 +311,7 @@ impl Seat {
     }
 }
 
-/// One picture on its way; counted when dropped, so that a client that leaves is counted as well.
+/// One picture in progress; counted when dropped, so that a client that leaves is counted as well.
 pub struct Attempt<'a> {
     seat: &'a Seat,
     started: Instant,
@@ -318,7 +319,7 @@ pub struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Ends it.
+    /// Ends it with this outcome.
     pub fn end(mut self, outcome: Outcome) {
         self.outcome = outcome;
     }

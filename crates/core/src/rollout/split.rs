@@ -1,4 +1,4 @@
-//! Which role answers a key: pure, sticky, the same on every replica and in every language.
+//! Which role answers a key: pure, sticky, and the same on every replica and in every language.
 //!
 //! `u` is SipHash-1-3 of a message under a fixed key, read as a fraction of 2⁶⁴:
 //!
@@ -10,9 +10,10 @@
 //! stable   everything between
 //! ```
 //!
-//! A name holds no zero byte, so no two triples give one message. The rollout's number changes with each new canary,
-//! never with its share: nobody leaves the canary while it grows, and two rollouts draw independently of each other.
-//! `scripts/split_vectors.py` is the same in Python; its output is the test below.
+//! A name contains no zero byte, so no two triples give the same message. The rollout's number changes with each new
+//! canary, but not with its share: no caller leaves the canary while its share grows, and two rollouts draw
+//! independently of each other. `scripts/split_vectors.py` is the same function in Python; the test below uses its
+//! output.
 
 use std::hash::Hasher;
 
@@ -22,7 +23,7 @@ use super::{Role, assignment::Split};
 
 const KEY: &[u8; 16] = b"stillhouse-split";
 
-/// Where a key falls: `u`, uniform over all of `u64`.
+/// The position of a key: `u`, uniform over all of `u64`.
 pub fn draw(model: &str, rollout: u64, key: &[u8]) -> u64 {
     let mut hasher = SipHasher13::new_with_key(KEY);
     hasher.write(model.as_bytes());
@@ -32,7 +33,7 @@ pub fn draw(model: &str, rollout: u64, key: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// The role whose interval holds `u`.
+/// The role whose interval contains `u`.
 pub fn role(split: Split, u: u64) -> Role {
     // 128 bits: a share of 10 000 is 2⁶⁴ itself.
     let u = u128::from(u);
@@ -129,7 +130,7 @@ mod tests {
             prop_assert_eq!(role(split, 0), first);
             let last = if teacher > 0 { Role::Teacher } else if canary == 10_000 { Role::Canary } else { Role::Stable };
             prop_assert_eq!(role(split, u64::MAX), last);
-            // One more point for the canary moves nobody from the canary to somebody else.
+            // One more point for the canary moves no caller from the canary to another role.
             if canary + teacher < 10_000 && role(split, u) == Role::Canary {
                 let more = Split { canary: Share::new(canary + 1).expect("a share"), ..split };
                 prop_assert_eq!(role(more, u), Role::Canary);

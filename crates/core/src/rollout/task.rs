@@ -1,4 +1,4 @@
-//! What is the same for every version of a model.
+//! Properties of a model that all its versions share.
 
 use stillhouse_metrics::Classes;
 use stillhouse_store::ModelName;
@@ -8,8 +8,8 @@ use stillhouse_store::ModelName;
 pub struct Task {
     /// The model's name.
     pub name: ModelName,
-    /// Its classes, as they are counted.
+    /// Its class names in the metrics.
     pub classes: Classes,
-    /// The most nats that one answer's divergence counts where it is decided upon.
+    /// The largest divergence of one answer, in nats, where decisions use it.
     pub clip_nats: f64,
 }

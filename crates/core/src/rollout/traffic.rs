@@ -1,4 +1,4 @@
-//! A model's traffic as a whole: shares as configured and as observed, generations, changes.
+//! A model's whole traffic: configured and observed shares, generations, changes.
 
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec};
 
@@ -20,17 +20,17 @@ impl TrafficMetrics {
         Self {
             routed: metrics.counters(
                 "routed_total",
-                "Requests that the split gave to a role; what a client chose by header isn't counted.",
+                "Requests that the split sent to a role; roles that a client chose by header aren't counted.",
                 &["model", "role"],
             ),
             shares: metrics.real_gauges(
                 "split_share_ratio",
-                "Share of the requests that the split gives to a role, from 0 to 1.",
+                "Share of the requests that the split sends to a role, from 0 to 1.",
                 &["model", "role"],
             ),
             generation: metrics.gauges(
                 "deployment_generation",
-                "Number of the deployment that answers; every change makes the next.",
+                "Generation of the current deployment; every change increases it.",
                 &["model"],
             ),
             changes: metrics.counters(
@@ -51,7 +51,7 @@ impl TrafficMetrics {
         Role::ALL.map(|role| self.routed.with_label_values(&[model, role.as_str()]))
     }
 
-    /// A deployment has been published; `action` is none for a server's first.
+    /// Records that a deployment was published; `action` is none for a server's first.
     pub fn published(&self, model: &str, deployment: &Deployment, action: Option<&str>) {
         for role in Role::ALL {
             let share = deployment.assignment.split.of(role);
@@ -63,14 +63,14 @@ impl TrafficMetrics {
         self.generation.with_label_values(&[model]).set(generation);
         match action {
             Some(action) => self.changes.with_label_values(&[model, action]).inc(),
-            // A counter that begins with its first event shows no increase.
+            // A counter that starts with its first event shows no increase.
             None => ACTIONS.iter().for_each(|action| {
                 self.changes.with_label_values(&[model, action]);
             }),
         }
     }
 
-    /// Computes what is only worth computing when somebody looks.
+    /// Computes the gauges that are only needed when the metrics are read.
     pub fn refresh(&self, model: &str, deployment: &Deployment) {
         self.sample_ratio
             .with_label_values(&[model])

@@ -1,5 +1,6 @@
-//! How each order is spelt: one type a verb, which is its HTTP body, with the rest of its spelling beside it. The routes and
-//! bodies of the admin plane, the actions of the audit log and the command lines that undo an order are all made of this.
+//! How each order is written: one type per verb, which is its HTTP body, with its other forms beside it. The routes and
+//! bodies of the admin plane, the actions of the audit log and the command lines that undo an order are all made from
+//! this.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -10,25 +11,25 @@ use stillhouse_store::VersionName;
 
 /// One verb of the admin plane.
 pub trait Verb: Serialize + DeserializeOwned {
-    /// As it stands in the audit log and in metric labels.
+    /// Its name in the audit log and in metric labels.
     const ACTION: &'static str;
-    /// Of the HTTP request.
+    /// Method of the HTTP request.
     const METHOD: &'static str;
-    /// The last part of the request's path, behind `/admin/models/{model}/`.
+    /// The last part of the request's path, after `/admin/models/{model}/`.
     const SEGMENT: &'static str;
 
-    /// The same order for a terminal, without the program's name.
+    /// The same order as a command line, without the program's name.
     fn command(&self) -> String;
 
-    /// What an order must say beyond its fields' types.
+    /// Checks what the types of the fields can't express.
     ///
     /// # Errors
-    /// What is missing.
+    /// The error names what is missing.
     fn check(&self) -> Result<(), &'static str> {
         Ok(())
     }
 
-    /// All of the spelling, without the verb's type.
+    /// All its forms, without the verb's type.
     fn spelling(&self) -> Spelling {
         Spelling {
             action: Self::ACTION,
@@ -40,7 +41,7 @@ pub trait Verb: Serialize + DeserializeOwned {
     }
 }
 
-/// How one order is spelt.
+/// The forms of one order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spelling {
     /// See [`Verb::ACTION`].
@@ -49,25 +50,25 @@ pub struct Spelling {
     pub method: &'static str,
     /// See [`Verb::SEGMENT`].
     pub segment: &'static str,
-    /// Of the HTTP request, without a reason.
+    /// Body of the HTTP request, without a reason.
     pub body: Value,
     /// See [`Verb::command`].
     pub command: String,
 }
 
-/// Puts a version on trial: `POST .../canary`.
+/// Starts a canary: `POST .../canary`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartCanary {
-    /// The version on trial; loaded if it isn't.
+    /// The version to be the canary; loaded if it isn't.
     #[schema(value_type = String)]
     pub version: VersionName,
-    /// Its share: basis points, or percent as in "2.5%"; 0 makes it a dark canary, judged by shadows alone. May be left out
-    /// of an automatic plan, which begins dark.
+    /// Its share: basis points, or percent as in "2.5%"; 0 makes it a dark canary, judged by shadows alone. May be left
+    /// out with an automatic plan, which starts dark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u16>)]
     pub share: Option<Share>,
-    /// `manual`: operators lead it; `automatic`: the judge does, along the ramp, to promotion or out.
+    /// `manual`: operators control it; `automatic`: the judge does, along the ramp, to promotion or abort.
     #[serde(default, skip_serializing_if = "Plan::is_manual")]
     pub plan: Plan,
 }
@@ -89,18 +90,18 @@ impl Verb for StartCanary {
     fn check(&self) -> Result<(), &'static str> {
         match (self.share, self.plan) {
             (None, Plan::Manual) => Err(
-                "missing field `share`: 0 makes a dark canary, or let \"plan\": \"automatic\" begin with one",
+                "missing field `share`: 0 makes a dark canary, or set \"plan\": \"automatic\", which begins with one",
             ),
             _ => Ok(()),
         }
     }
 }
 
-/// Says who leads the canary from now on: `PUT .../plan`.
+/// Sets who controls the canary from now on: `PUT .../plan`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetPlan {
-    /// Who leads the canary from now on.
+    /// Who controls the canary from now on.
     pub plan: Plan,
 }
 
@@ -114,7 +115,7 @@ impl Verb for SetPlan {
     }
 }
 
-/// Gives canary and teacher other shares; what is left out stays: `PUT .../split`.
+/// Changes the shares of canary and teacher; a share that is left out stays: `PUT .../split`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetSplit {
@@ -139,7 +140,7 @@ impl Verb for SetSplit {
     }
 }
 
-/// The canary becomes stable; the old stable stays warm as `previous`: `POST .../promote`.
+/// The canary becomes stable; the old stable version stays loaded as `previous`: `POST .../promote`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Promote {}
@@ -154,7 +155,7 @@ impl Verb for Promote {
     }
 }
 
-/// Takes the canary out: `POST .../abort`.
+/// Removes the canary: `POST .../abort`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Abort {}
@@ -169,7 +170,8 @@ impl Verb for Abort {
     }
 }
 
-/// The previous version, or the one named, becomes stable; the old stable becomes `previous`: `POST .../rollback`.
+/// The previous version, or the given one, becomes stable; the old stable version becomes `previous`: `POST
+/// .../rollback`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
@@ -192,7 +194,7 @@ impl Verb for Rollback {
     }
 }
 
-/// Fills the teacher's role, or empties it: `PUT .../teacher`.
+/// Gives a version the teacher's role, or empties it: `PUT .../teacher`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetTeacher {
@@ -228,7 +230,7 @@ mod tests {
         text.parse().expect("a name")
     }
 
-    /// The wire format: clients and audit logs of earlier releases know it.
+    /// The wire format, which clients and audit logs of earlier releases use.
     #[test]
     fn orders_are_spelt_as_they_always_were() {
         let share = Share::new(250);

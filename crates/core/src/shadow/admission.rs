@@ -1,4 +1,4 @@
-//! Which of the drawn answers are compared: one a caller or picture and cool-down, and no more than the teacher's budget.
+//! Which sampled answers are compared: one per caller or picture and cool-down, within the teacher's budget.
 
 use std::{hash::Hasher, time::Duration};
 
@@ -9,10 +9,10 @@ use crate::rollout::Role;
 use stillhouse_drift::cooldown::Cooldown;
 use stillhouse_image::Input;
 
-/// Runs that may come at once after a pause, as seconds of the budget.
+/// How many seconds of the budget can be saved up during a pause, for runs that come at once.
 const BURST_SECONDS: f64 = 1.0;
 
-/// Pure but for its memory: time is an argument.
+/// Pure except for its memory: the time is an argument.
 pub(super) struct Admission {
     cooldown: Cooldown,
     per_second: f64,
@@ -26,18 +26,18 @@ impl Admission {
         Self {
             cooldown: Cooldown::new(interval, settings.cooldown_keys),
             per_second: settings.budget_per_second,
-            // The first run must not wait for the purse to fill.
+            // The first run must not wait until the budget has grown.
             left: (settings.budget_per_second * BURST_SECONDS).max(1.0),
             asked_at: Duration::ZERO,
         }
     }
 
-    /// `now` is on a clock that never goes back.
+    /// `now` is from a clock that never goes back.
     ///
     /// # Errors
     /// Why the sample is dropped.
     pub(super) fn admit(&mut self, sample: &Sample, now: Duration) -> Result<(), Miss> {
-        // The budget first: what it refuses must not cool a key down.
+        // The budget is checked first: a sample that it refuses must not start a key's cool-down.
         let runs = sample.role != Role::Teacher;
         if runs && !self.affords(now) {
             return Err(Miss::Budget);
@@ -60,7 +60,7 @@ impl Admission {
     }
 }
 
-/// The caller where it is known; otherwise the picture itself, so that a replay counts once all the same.
+/// The caller if it is known; otherwise the picture itself, so that a replayed picture still counts once.
 fn key(sample: &Sample) -> u64 {
     let mut hasher = SipHasher13::new();
     match (&sample.caller, &sample.input) {

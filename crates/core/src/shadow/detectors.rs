@@ -6,10 +6,10 @@ use super::DriftSettings;
 use crate::rollout::Seat;
 use stillhouse_drift::{comparison::PairMeasure, sequential::Detector};
 
-/// How much worse than at validation may be, as a share of the answers and of the clip: what a canary was allowed.
+/// The tolerated loss since validation, as a share of the answers and of the clip: the same as for a canary.
 const ALLOWANCE: f64 = 0.01;
 
-/// Both detectors of one stable seat; none where its manifest doesn't say what is to be expected.
+/// Both detectors of one stable seat; none if its manifest has no expected values.
 pub(super) struct Detectors {
     seat: Arc<Seat>,
     pair: Option<[Detector; 2]>,
@@ -46,7 +46,7 @@ impl Detectors {
         Arc::ptr_eq(&self.seat, seat)
     }
 
-    /// One more pair; `None` for an answer that failed or isn't finite.
+    /// Adds a pair; `None` for an answer that failed or isn't finite.
     pub(super) fn observe(&mut self, measure: Option<&PairMeasure>) {
         let Some([disagreement, divergence]) = &mut self.pair else {
             return;
@@ -69,7 +69,7 @@ impl Detectors {
                 disagreement_log = logs[0],
                 divergence_log = logs[1],
                 alarm_log = self.alarm_log,
-                "stable no longer answers as it did at validation; `stillhouse drift` says where"
+                "stable no longer answers as it did at validation; see `stillhouse drift` for where"
             );
         }
         self.alarmed = alarm;

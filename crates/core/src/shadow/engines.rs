@@ -1,4 +1,4 @@
-//! The shadow thread's own engines, one for each version that is compared.
+//! The shadow thread's own engines, one for each compared version.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -19,16 +19,17 @@ use stillhouse_image::Limits;
 /// Rows of one run at most, if the version's own batches aren't smaller.
 pub(super) const ROWS: usize = 16;
 
-/// The version's own measured batch size suits shadows too; larger batches would only occupy a core's caches for longer.
+/// The version's own measured batch size suits shadows too; larger batches would only occupy a core's caches for
+/// longer.
 fn most_rows(version: &Version) -> usize {
     let best = version.batching.policy.max_batch;
     ROWS.min(best).min(version.batch_limit()).max(1)
 }
 
-/// What became of one picture on one version.
+/// The result of one picture on one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Run {
-    /// There are scores.
+    /// Scores.
     Answered,
     /// The engine failed.
     Failed,
@@ -45,7 +46,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Begins a batch; the samples that this seat has answered live are answered already.
+    /// Starts a batch; samples that this seat has answered live already have their answer.
     pub(super) fn begin(&mut self, seat: &Seat, samples: &[Sample]) {
         self.classes = seat.version.manifest.output.classes;
         self.scores.clear();
@@ -75,7 +76,7 @@ impl Answers {
     }
 }
 
-struct Place {
+struct ShadowEngine {
     seat: Arc<Seat>,
     engine: Option<Box<dyn Engine>>,
     duration: Histogram,
@@ -83,18 +84,18 @@ struct Place {
 
 /// Built, run and dropped on this thread.
 pub(super) struct ShadowEngines {
-    places: Vec<Place>,
+    engines: Vec<ShadowEngine>,
     limits: Limits,
     durations: HistogramVec,
     priority: Priority,
-    /// Places in the batch of what is to be run.
+    /// Indices in the batch of the samples to be run.
     wanted: Vec<usize>,
 }
 
 impl ShadowEngines {
     pub(super) fn new(limits: Limits, durations: HistogramVec, priority: Priority) -> Self {
         Self {
-            places: Vec::new(),
+            engines: Vec::new(),
             limits,
             durations,
             priority,
@@ -102,16 +103,17 @@ impl ShadowEngines {
         }
     }
 
-    /// Drops the engines of versions that fill no role.
+    /// Drops the engines of versions that have no role.
     pub(super) fn keep(&mut self, deployment: &Deployment) {
-        let seated = |place: &Place| {
+        let seated = |engine: &ShadowEngine| {
             let mut seats = deployment.seats();
-            seats.any(|seat| Arc::ptr_eq(&place.seat.version, &seat.version))
+            seats.any(|seat| Arc::ptr_eq(&engine.seat.version, &seat.version))
         };
-        self.places.retain(seated);
+        self.engines.retain(seated);
     }
 
-    /// Runs a version on every sample that it hasn't answered and that `goes_on` wants; `pause` comes before each run.
+    /// Runs a version on every sample that it hasn't answered and that `goes_on` accepts; calls `pause` before each
+    /// run.
     pub(super) fn run(
         &mut self,
         seat: &Arc<Seat>,
@@ -127,7 +129,7 @@ impl ShadowEngines {
         for rows in wanted.chunks(most_rows(&seat.version)) {
             pause();
             self.run_batch(seat, samples, rows, answers);
-            // One picture that an engine fails on must not take the answers of the others with it.
+            // One picture on which an engine fails must not lose the answers of the others.
             let failed =
                 |answers: &Answers| rows.iter().all(|row| answers.run(*row) == Run::Failed);
             if rows.len() > 1 && failed(answers) {
@@ -139,7 +141,7 @@ impl ShadowEngines {
         self.wanted = wanted;
     }
 
-    /// One run, and beside traffic a rest after it.
+    /// One run, followed by a pause while requests are answered.
     fn run_batch(
         &mut self,
         seat: &Arc<Seat>,
@@ -158,12 +160,12 @@ impl ShadowEngines {
         rows: &[usize],
         answers: &mut Answers,
     ) {
-        let place = self.place(seat);
-        let place = &mut self.places[place];
+        let index = self.index_of(seat);
+        let shadow = &mut self.engines[index];
         let limits = &self.limits;
         let begun = Instant::now();
         let run = catch_unwind(AssertUnwindSafe(|| {
-            let engine = match &mut place.engine {
+            let engine = match &mut shadow.engine {
                 Some(engine) => engine,
                 none => {
                     let most = most_rows(&seat.version);
@@ -190,25 +192,25 @@ impl ShadowEngines {
         }));
         if run.is_err() {
             // An engine that panicked is not used again; dropping it may panic as well.
-            let broken = place.engine.take();
+            let broken = shadow.engine.take();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
         }
-        place.duration.observe(begun.elapsed().as_secs_f64());
+        shadow.duration.observe(begun.elapsed().as_secs_f64());
     }
 
-    /// A version has one engine here, whatever its role.
-    fn place(&mut self, seat: &Arc<Seat>) -> usize {
-        let mut places = self.places.iter();
-        let known = places.position(|place| Arc::ptr_eq(&place.seat.version, &seat.version));
+    /// The index of the version's engine. A version has one engine here, whatever its role.
+    fn index_of(&mut self, seat: &Arc<Seat>) -> usize {
+        let mut engines = self.engines.iter();
+        let known = engines.position(|engine| Arc::ptr_eq(&engine.seat.version, &seat.version));
         known.unwrap_or_else(|| {
             let version = &seat.version;
             let of = &[version.model.as_str(), version.name.as_str()];
-            self.places.push(Place {
+            self.engines.push(ShadowEngine {
                 seat: seat.clone(),
                 engine: None,
                 duration: version.series().series(&self.durations, of),
             });
-            self.places.len() - 1
+            self.engines.len() - 1
         })
     }
 }

@@ -1,4 +1,5 @@
-//! The last hour of one role as people read it: what it is, what was expected, what noise alone makes, and what moved.
+//! A report on the last hour of one role: measured values, expected values, the effect of noise alone, and what has
+//! moved.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,17 +11,17 @@ use stillhouse_drift::{
     tally::{Estimate, Tally},
 };
 
-/// So many classes are named as having moved most.
+/// This many classes or cells that moved most are listed.
 const NAMED: usize = 5;
 
-/// A measured value beside what validation promised.
+/// A measured value beside its value at validation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Measured {
-    /// Pairs that it rests on.
+    /// Number of pairs it is computed from.
     pub observations: u64,
-    /// The value; none of nothing.
+    /// The value; none without pairs.
     pub value: Option<f64>,
-    /// Where the truth lies with 95 % confidence.
+    /// Its 95 % confidence interval.
     pub interval: Option<[f64; 2]>,
     /// At validation.
     pub reference: Option<f64>,
@@ -29,11 +30,11 @@ pub struct Measured {
 /// A part of a divergence, by class or by cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Moved {
-    /// A class, or from where to where a cell goes.
+    /// The class, or the limits of the cell.
     pub name: String,
     /// Its part of the divergence.
     pub nats: f64,
-    /// Share of the live answers or pictures; none where the part is one of pairs.
+    /// Share of the live answers or pictures; none if the part is one of pairs.
     pub share: Option<f64>,
     /// Share at validation.
     pub reference_share: Option<f64>,
@@ -44,34 +45,34 @@ pub struct Moved {
 pub struct Shifted {
     /// What is counted: `predictions`, `luma_mean` …
     pub name: String,
-    /// Answers or pictures counted.
+    /// Number of answers or pictures counted.
     pub observations: u64,
     /// KL(live‖reference).
     pub kl_nats: f64,
-    /// Its mean without any drift; none of nothing counted.
+    /// Its mean without any drift; none if nothing was counted.
     pub bias_nats: Option<f64>,
-    /// What it exceeds once in a thousand times without any drift; none of nothing counted.
+    /// The value that it exceeds once in a thousand times without any drift; none if nothing was counted.
     pub noise_nats: Option<f64>,
     /// Population stability index.
     pub psi: f64,
     /// Jensen-Shannon divergence, 0 to 1.
     pub js_bits: f64,
-    /// Whether that is beyond noise, large enough to matter, and counted often enough.
+    /// Whether the divergence is above noise, large enough to matter, and from enough answers.
     pub alarm: bool,
-    /// What moved most, first.
+    /// The parts that moved most, largest first.
     pub moved: Vec<Moved>,
 }
 
-/// A detector that looks for a change since the version became stable.
+/// A detector of a change since the version became stable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Detected {
     /// `disagreement` or `divergence`.
     pub metric: String,
     /// ln of its statistic; none before the first pair.
     pub log_statistic: Option<f64>,
-    /// From here on it is an alarm.
+    /// The alarm threshold.
     pub alarm_log: f64,
-    /// Whether it is one.
+    /// Whether the threshold is reached.
     pub alarm: bool,
 }
 
@@ -80,27 +81,27 @@ pub struct Detected {
 pub struct RoleDrift {
     /// `stable` or `canary`.
     pub role: String,
-    /// Who fills it.
+    /// The version in that role.
     pub version: String,
-    /// Share of pairs in which the teacher named the same class.
+    /// Share of pairs in which version and teacher have the same top class.
     pub agreement: Measured,
     /// Mean KL(teacher‖version) at T = 1, in nats.
     pub divergence: Measured,
     /// Mean T²·KL at the training temperature, in nats.
     pub divergence_at_temperature: Measured,
-    /// Share of pairs in which the teacher's class was among the first five.
+    /// Share of pairs in which the teacher's class was among the version's first five.
     pub top5_containment: Measured,
-    /// How far confidence and agreement are apart.
+    /// Difference between confidence and agreement.
     pub calibration_error: Measured,
-    /// Pairs whose divergence was cut at the clip.
+    /// Pairs whose divergence was clipped.
     pub clips: u64,
-    /// Where the divergence comes from.
+    /// Which classes the divergence comes from.
     pub by_class: Vec<Moved>,
-    /// The mix of the predictions; none without a reference.
+    /// The distribution of the predictions; none without a reference.
     pub predictions: Option<Shifted>,
-    /// What pictures and answers look like; what moved most first.
+    /// Statistics of pictures and answers; those that moved most come first.
     pub inputs: Vec<Shifted>,
-    /// Of stable.
+    /// Detectors of a change; only for stable.
     pub detectors: Vec<Detected>,
 }
 

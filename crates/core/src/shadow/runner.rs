@@ -27,17 +27,18 @@ use stillhouse_drift::{
 use stillhouse_image::{Limits, Thumbnail};
 use stillhouse_store::manifest::OutputKind;
 
-/// How long it sleeps when nothing waits, at first and at most. It is never woken: the cost of waking a thread falls on the
-/// waker, which would be every sampled request (57 of 403 microseconds at the median, measured on a virtual machine).
+/// How long it sleeps while nothing waits, at first and at most. It is never woken: the thread that wakes another pays
+/// for it, and that would be every sampled request (57 of 403 microseconds at the median, measured on a virtual
+/// machine).
 const SLEEPS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(64)];
 
-/// Between two checks whether live rows wait.
+/// Time between two checks whether live rows wait.
 const CHECK_INTERVAL: Duration = Duration::from_millis(2);
 
-/// After so many checks one batch is run all the same: a version whose workers hang has rows that wait for ever.
+/// After this many checks one batch is run anyway: if a version's workers hang, its rows wait for ever.
 const CHECKS: u32 = 5000;
 
-/// Which versions are compared: the same for as long as the same versions fill the same roles of one rollout.
+/// The compared versions: valid as long as the same versions have the same roles in the same rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairing {
     rollout: u64,
@@ -45,7 +46,8 @@ pub struct Pairing {
 }
 
 impl Pairing {
-    /// Of a deployment. Seats are identified by their addresses, so a pairing is valid only while its seats are alive.
+    /// The pairing of a deployment. Seats are identified by their addresses, so a pairing is valid only while its seats
+    /// are alive.
     pub fn of(deployment: &Deployment) -> Self {
         let place = |role| {
             deployment
@@ -69,20 +71,20 @@ impl Pairing {
     }
 }
 
-/// What one pair says of the canary beside stable; from −1, much better, to 1, much worse.
+/// The result of one pair, canary against stable; from −1, much better, to 1, much worse.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// Who was compared.
+    /// The compared versions.
     pub pairing: Pairing,
-    /// In top classes.
+    /// Difference in top classes.
     pub disagreement: f64,
-    /// In clipped divergences, as a part of the clip.
+    /// Difference in clipped divergences, as a fraction of the clip.
     pub divergence: f64,
     /// Whether the canary's answer wasn't finite.
     pub non_finite: bool,
 }
 
-/// What became of one picture on one student.
+/// The result of one picture on one student.
 enum StudentOutcome {
     Finite(PairMeasure),
     NotFinite,
@@ -98,7 +100,7 @@ impl StudentOutcome {
     }
 }
 
-/// What a runner is made from; unlike the runner, which owns engines, it may change threads.
+/// What a runner is created from; unlike the runner, which owns engines, it may be sent to another thread.
 pub(super) struct RunnerParts {
     pub(super) slot: Arc<Slot>,
     pub(super) samples: Receiver<Sample>,
@@ -149,7 +151,7 @@ impl Runner {
         }
     }
 
-    /// Works until every sender is gone.
+    /// Works until every sender is dropped.
     pub(super) fn run(mut self) {
         if self.priority == Priority::Background {
             stillhouse_engine::give_way();
@@ -170,7 +172,7 @@ impl Runner {
                 Err(TryRecvError::Disconnected) => return,
             }
             let current = self.slot.load_full();
-            // Also without traffic: this thread's engines must not keep a version that lost its role.
+            // Checked without traffic as well: this thread's engines must not keep a version that lost its role.
             self.engines.keep(&current);
             if self
                 .detectors
@@ -187,7 +189,7 @@ impl Runner {
         }
     }
 
-    /// One batch: the first sample and whatever waits.
+    /// Handles one batch: the first sample and all others that wait.
     fn take(&self, first: Sample, batch: &mut Vec<Sample>) {
         batch.push(first);
         batch.extend(self.samples.try_iter().take(ROWS - 1));
@@ -216,7 +218,7 @@ impl Runner {
         };
         let [of_teacher, of_students @ ..] = &mut self.answers;
         of_teacher.begin(teacher, batch);
-        // At the same priority it does not wait.
+        // At normal priority it does not wait.
         let pause = || {
             if self.priority == Priority::Background {
                 give_way(current);
@@ -251,7 +253,7 @@ impl Runner {
         }
     }
 
-    /// One picture's answers beside each other.
+    /// Compares the answers to one picture.
     fn pair(
         &mut self,
         current: &Deployment,
@@ -285,7 +287,7 @@ impl Runner {
         let comparison = &mut self.comparison;
         let mut outcome = |seat: &Seat, answers: &Answers| {
             let outcome = student_outcome(seat, answers, index, truth, comparison);
-            // The picture is the same for all versions, but each has its own cells of it.
+            // The picture is the same for all versions, but each has its own cells for it.
             if let (Some(watched), Some(series)) = (&watched, seat.beside_teacher()) {
                 watched
                     .named()
@@ -306,7 +308,7 @@ impl Runner {
                 divergence: divergence(nats(&stable), nats(&canary), current.clip_nats()),
                 non_finite: matches!(canary, StudentOutcome::NotFinite),
             };
-            // The judge takes them twice a second; a full channel would hold up nothing but this thread.
+            // The judge takes them twice a second; a full channel would delay only this thread.
             let _ = self.differences.send(difference);
         }
         Ok(())
@@ -319,7 +321,7 @@ impl Runner {
     }
 }
 
-/// Waits while live rows wait: the machine is busy then, and samples that overflow the queue meanwhile are dropped.
+/// Waits while live rows wait, because the machine is busy then; samples that overflow the queue meanwhile are dropped.
 fn give_way(deployment: &Deployment) {
     let is_busy = || deployment.seats().any(|seat| seat.version.waiting() > 0);
     let mut checks = 0;
@@ -329,7 +331,7 @@ fn give_way(deployment: &Deployment) {
     }
 }
 
-/// Measures one student and counts what comes out.
+/// Measures one student and counts the result.
 fn student_outcome(
     seat: &Seat,
     answers: &Answers,

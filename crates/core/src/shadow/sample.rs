@@ -1,4 +1,4 @@
-//! One answer that is to be compared, with everything that the others need to answer it, too.
+//! An answer to be compared, with everything that the other versions need to answer the same picture.
 
 use std::sync::Arc;
 
@@ -11,28 +11,28 @@ use crate::{
 };
 use stillhouse_image::{self as image, Input, Limits, Statistics, Thumbnail};
 
-/// A picture as it came.
+/// A picture as it was received.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// The file.
     pub bytes: Bytes,
-    /// Upright width and height in pixels.
+    /// Width and height in pixels, after rotation to upright.
     pub full_size: (u32, u32),
 }
 
-/// An answer with its question.
+/// An answer with its input.
 pub struct Sample {
-    /// Who was seated when it was answered.
+    /// The deployment that answered it.
     pub deployment: Arc<Deployment>,
-    /// Who answered.
+    /// The role that answered.
     pub role: Role,
     /// The raw outputs, `[classes]`.
     pub scores: Box<[f32]>,
-    /// As the version that answered read it.
+    /// The pixels as the version that answered read them.
     pub input: Input,
-    /// For versions that read it otherwise; none of numbers.
+    /// The encoded picture, for versions that read it differently; none for numbers.
     pub encoded: Option<Encoded>,
-    /// A hash of the caller's key, where there is one.
+    /// A hash of the caller's key, if there is one.
     pub caller: Option<u64>,
 }
 
@@ -43,10 +43,11 @@ impl Sample {
         seat.unwrap_or(&self.deployment.stable)
     }
 
-    /// Writes the same picture as `version` reads it: from the same decoded pixels where both make the same of a picture.
+    /// Writes the picture as `version` reads it: from the same decoded pixels if both versions read pictures the same
+    /// way.
     ///
     /// # Errors
-    /// It can't be had for this version.
+    /// The picture can't be converted for this version.
     pub(super) fn write(
         &self,
         version: &Version,
@@ -71,7 +72,7 @@ impl Sample {
         Ok(())
     }
 
-    /// What is watched of the picture; nothing of numbers.
+    /// The watched statistics of the picture; none for numbers.
     pub(super) fn statistics(&self, thumbnail: &mut Thumbnail) -> Option<Statistics> {
         let Input::Pixels { pixels, .. } = &self.input else {
             return None;

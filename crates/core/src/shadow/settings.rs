@@ -1,4 +1,4 @@
-//! `[shadow]` and `[drift]`: how much is compared, and what of it is worth an alarm.
+//! `[shadow]` and `[drift]`: how much is compared, and which difference is worth an alarm.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,21 +8,21 @@ use stillhouse_drift::marginal::AlertRule;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShadowSettings {
-    /// Part of the answers that is drawn to be compared, from 0 to 1.
+    /// Part of the answers that is sampled to be compared, from 0 to 1.
     pub rate: f64,
-    /// Teacher runs a second at most.
+    /// Teacher runs per second at most.
     pub budget_per_second: f64,
-    /// Whether the thread that compares runs only where nobody else wants to.
+    /// Whether the thread that compares runs only where no other thread wants to.
     pub gives_way: bool,
-    /// Answers that may wait to be compared.
+    /// How many answers may wait to be compared.
     pub queue: usize,
     /// Seconds during which the same caller, or the same picture, counts once.
     pub cooldown_seconds: u64,
-    /// Callers and pictures that are remembered for that.
+    /// How many callers and pictures are remembered for that.
     pub cooldown_keys: usize,
     /// Classes with series of their own in the metrics.
     pub max_classes: usize,
-    /// Seconds without a pair, though answers are drawn, after which shadows count as starved.
+    /// Seconds without a pair, although answers are sampled, after which shadows count as starved.
     pub starved_after_seconds: u64,
 }
 
@@ -41,7 +41,7 @@ impl Default for ShadowSettings {
     }
 }
 
-/// Settings that can't be followed.
+/// A setting has an impossible value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("`shadow.{key}` is {value}: {expected}")]
 pub struct ShadowSettingsError {
@@ -51,7 +51,7 @@ pub struct ShadowSettingsError {
 }
 
 impl ShadowSettings {
-    /// Checks once what the thread relies on.
+    /// Checks the values that the thread relies on.
     ///
     /// # Errors
     /// The first value that is out of its range.
@@ -62,31 +62,31 @@ impl ShadowSettings {
                 (0.0..=1.0).contains(&self.rate),
                 "rate",
                 self.rate,
-                "a part from 0 to 1 belongs here",
+                "expected a part from 0 to 1",
             ),
             (
                 budget > 0.0 && budget.is_finite(),
                 "budget_per_second",
                 budget,
-                "runs above 0 belong here; rate = 0 turns shadows off",
+                "expected a number above 0; rate = 0 turns shadows off",
             ),
             (
                 self.queue > 0,
                 "queue",
                 self.queue as f64,
-                "at least 1 belongs here",
+                "expected at least 1",
             ),
             (
                 (1..1 << 31).contains(&self.cooldown_keys),
                 "cooldown_keys",
                 self.cooldown_keys as f64,
-                "1 to 2 147 483 647 belong here",
+                "expected 1 to 2 147 483 647",
             ),
             (
                 self.max_classes > 0,
                 "max_classes",
                 self.max_classes as f64,
-                "at least 1 belongs here",
+                "expected at least 1",
             ),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
@@ -99,7 +99,7 @@ impl ShadowSettings {
         }
     }
 
-    /// How many of the 2⁶⁴ draws are sampled.
+    /// How many of the 2⁶⁴ hash values are sampled.
     pub(super) fn threshold(&self) -> u128 {
         (self.rate.clamp(0.0, 1.0) * (1_u128 << 64) as f64) as u128
     }
@@ -111,7 +111,7 @@ impl ShadowSettings {
 pub struct DriftSettings {
     /// Nats above its bias from which a shift of the classes or of the inputs is worth an alarm.
     pub effect_nats: f64,
-    /// Answers that must be exceeded before.
+    /// How many answers there must be before an alarm.
     pub answers: u64,
     /// Pairs between two false alarms of the detector that watches stable, on average at least.
     pub detector_run_length: f64,
@@ -140,7 +140,7 @@ impl DriftSettings {
         }
     }
 
-    /// What the detectors' statistics must reach for an alarm, as logarithm.
+    /// The threshold of the detectors' statistics for an alarm, as logarithm.
     pub fn alarm_log(&self) -> f64 {
         self.detector_run_length.ln()
     }

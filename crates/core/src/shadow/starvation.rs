@@ -1,11 +1,11 @@
-//! Do pairs come where answers are drawn?
+//! Notices when answers are sampled but no pairs come.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// So many must have been drawn in vain: a handful may just be on their way.
+/// How many answers must have been sampled without a pair: a few may still be in progress.
 const IN_VAIN: u64 = 20;
 
 /// Two atomics, since requests write to it.
@@ -26,14 +26,14 @@ impl Starvation {
         }
     }
 
-    /// An answer was drawn.
+    /// Records that an answer was sampled.
     pub(super) fn hungry(&self, now: Instant) {
         if self.in_vain.fetch_add(1, Relaxed) == 0 {
             self.fed_at.store(self.since(now), Relaxed);
         }
     }
 
-    /// A pair came, or could have come.
+    /// Records a pair, or a sample for which a pair was possible.
     pub(super) fn fed(&self, now: Instant) {
         self.in_vain.store(0, Relaxed);
         self.fed_at.store(self.since(now), Relaxed);
@@ -58,7 +58,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let (starvation, after) = (Starvation::new(start), Duration::from_secs(60));
-        // Nobody was hungry for an hour: that is no starvation.
+        // No answer was sampled for an hour: that is no starvation.
         (0..IN_VAIN - 1).for_each(|_| starvation.hungry(at(3600)));
         assert!(!starvation.is_starved(after, at(4000)), "too few");
         starvation.hungry(at(3601));

@@ -5,22 +5,22 @@ use std::{sync::Arc, time::Duration};
 use crate::rollout::{Deployment, Seat};
 use stillhouse_drift::{ring::Ring, tally::Tally};
 
-/// What the last hour says of a seat.
+/// The counters of a seat's last hour.
 pub(super) struct Window {
-    /// Whose.
+    /// The seat.
     pub(super) seat: Arc<Seat>,
     /// What was counted.
     pub(super) tally: Tally,
 }
 
-/// The readings that windows are measured from; requests never touch them.
+/// The readings that windows are measured from; requests never change them.
 #[derive(Default)]
 pub(super) struct Windows {
     seats: Vec<(Arc<Seat>, Ring<Tally>)>,
 }
 
 impl Windows {
-    /// Begins windows for new seats and ends those of seats that are gone.
+    /// Starts windows for new seats and ends those of seats that no longer exist.
     pub(super) fn turn(&mut self, deployment: &Deployment, since_epoch: Duration) {
         let seated = |seat: &Arc<Seat>| deployment.seats().any(|other| Arc::ptr_eq(seat, other));
         self.seats.retain(|(seat, _)| seated(seat));
@@ -39,7 +39,7 @@ impl Windows {
     pub(super) fn read(&self, deployment: &Deployment) -> Vec<Window> {
         let window = |seat: &Arc<Seat>| {
             let mut known = self.seats.iter();
-            // A seat of a moment ago has no window yet, and nothing in it.
+            // A seat that is only a moment old has no window yet.
             let ring = known.find(|(known, _)| Arc::ptr_eq(known, seat));
             let now = read(seat)?;
             let tally = ring.map_or_else(|| now.since(&now), |(_, ring)| now.since(ring.oldest()));

@@ -1,4 +1,4 @@
-//! From a manifest's reference to what live traffic is measured against.
+//! Converts a manifest's reference into the form that live traffic is compared with.
 
 use super::Version;
 use crate::pair_series::{Expected, Watched};
@@ -7,7 +7,7 @@ use stillhouse_metrics::Classes;
 use stillhouse_store::manifest::OutputKind;
 
 impl Version {
-    /// What was seen of this version at validation; nothing, where its manifest has no reference.
+    /// The values of this version at validation; none if its manifest has no reference.
     pub fn expected(&self, classes: &Classes) -> Expected {
         let Some(reference) = &self.manifest.reference else {
             return Expected::default();
@@ -16,7 +16,7 @@ impl Version {
             && reference.class_ratios.len() == self.manifest.output.classes
             && reference.class_ratios.len() >= 2;
         let mut watched = Expected::watch(&reference.ventiles);
-        // Of probabilities it is 0 whatever they are.
+        // For probabilities it is always 0.
         if self.manifest.output.kind == OutputKind::Probabilities {
             watched.retain(|Watched { name, .. }| name != "log_sum_exp");
         }

@@ -20,7 +20,7 @@ use stillhouse_store::VersionFiles;
 /// Why a version could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// The settings name something that isn't.
+    /// The settings name an unknown engine or device.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The version can't be served on this engine.
@@ -28,7 +28,7 @@ pub enum LaunchError {
     Preflight(#[from] PreflightError),
 }
 
-/// What the examination of a version leaves for its workers.
+/// The result of a version's examination, for its workers.
 struct Examined {
     blueprint: Arc<dyn Blueprint>,
     normalization: Arc<Normalization>,
@@ -40,7 +40,7 @@ struct Examined {
 pub type Prepare =
     Arc<dyn Fn(&Bytes, &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError> + Send + Sync>;
 
-/// Starts versions: everything they share.
+/// Starts versions; holds everything that they share.
 #[derive(Clone)]
 pub struct Launcher {
     prepare: Prepare,
@@ -52,8 +52,8 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// Registers the metrics of versions; `prepare` is [`stillhouse_engine::prepare`] outside tests, `delivery` knows the
-    /// runtime whose tasks wait for answers.
+    /// Registers the metrics of versions. `prepare` is [`stillhouse_engine::prepare`] outside of tests; `delivery`
+    /// knows the runtime on which requests wait for answers.
     pub fn new(metrics: &Metrics, prepare: Prepare, delivery: Delivery) -> Self {
         Self {
             prepare,
@@ -62,12 +62,12 @@ impl Launcher {
             delivery,
             timings: metrics.real_gauges(
                 "warmup_batch_duration_seconds",
-                "Shortest run of a batch of this many rows, measured when the version was loaded.",
+                "Shortest run of a batch with this many rows, measured when the version was loaded.",
                 &["model", "version", "rows"],
             ),
             versions: metrics.gauges(
                 "model_info",
-                "Always 1; says which version of a model runs on which engine.",
+                "Always 1; the labels show which version of a model runs on which engine.",
                 &["model", "version", "sha256", "engine"],
             ),
         }
@@ -76,7 +76,7 @@ impl Launcher {
     /// Checks, measures and starts one version. Blocks for as long as that takes.
     ///
     /// # Errors
-    /// A version that can't be trusted is never returned.
+    /// The version fails a check; such a version is never returned.
     pub fn launch(
         &self,
         files: VersionFiles,
@@ -98,7 +98,8 @@ impl Launcher {
 
         let (model, name) = (files.model, files.version);
         let mut series = self.metrics.scope();
-        // Workers come from this thread and not from the one that examined: they would have its priority for ever.
+        // Workers are started from this thread and not from the one that examined the version: they would keep its low
+        // priority for ever.
         let batcher = Batcher::start(
             &blueprint,
             batching,
@@ -136,8 +137,8 @@ impl Launcher {
         Ok(Arc::new(version))
     }
 
-    /// On a thread of its own, since an engine lives and dies on one: the graph, the contract, the golden samples, then the
-    /// measurement.
+    /// Runs on its own thread, since an engine is built, used and dropped on one: the graph, the contract, the golden
+    /// samples, then the measurement.
     fn examine(
         &self,
         files: &VersionFiles,
@@ -167,7 +168,7 @@ impl Launcher {
             })
         };
         priority.run_on_own_thread(examine).unwrap_or_else(|_| {
-            Err(EngineError::Run("the engine panicked in its rehearsal".into()).into())
+            Err(EngineError::Run("the engine panicked while it was measured".into()).into())
         })
     }
 
@@ -183,7 +184,7 @@ impl Launcher {
     }
 }
 
-/// What the settings leave open (zero) follows from the measurement.
+/// Settings that are zero are set from the measurement.
 fn decide(
     settings: &BatchSettings,
     warmup: &[BatchTiming],

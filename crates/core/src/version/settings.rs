@@ -1,11 +1,11 @@
-//! Where a version runs and how its batches form: the tables `[engine]` and `[batch]` of the configuration.
+//! Which engine runs a version and how its batches form: the tables `[engine]` and `[batch]` of the configuration.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stillhouse_engine::{Backend, Device, EngineOptions};
 
-/// A setting that names something that isn't.
+/// A setting has an unknown value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Neither `auto` nor a back end.
@@ -14,9 +14,9 @@ pub enum SettingsError {
     /// Not a device.
     #[error("engine.device: {0}")]
     Device(String),
-    /// A device that the embedded engine doesn't have.
+    /// A device that the embedded engine doesn't support.
     #[error(
-        "engine.device is `{0}`, but ONNX Runtime's library was not found and the embedded engine knows only the processor: set engine.library or ORT_DYLIB_PATH, or engine.device = \"cpu\""
+        "engine.device is `{0}`, but ONNX Runtime's library was not found and the embedded engine supports only the processor: set engine.library or ORT_DYLIB_PATH, or engine.device = \"cpu\""
     )]
     DeviceNeedsOrt(String),
 }
@@ -31,7 +31,7 @@ pub struct EngineSettings {
     pub library: PathBuf,
     /// `cpu`, `cuda:0`, `tensorrt:0`.
     pub device: String,
-    /// Whether a device that can't be had is replaced by the processor, with a line in the log.
+    /// Whether a device that isn't available is replaced by the processor, with a line in the log.
     pub fallback: bool,
     /// Threads inside one run.
     pub intra_threads: usize,
@@ -82,7 +82,7 @@ impl EngineSettings {
 }
 
 impl EngineSettings {
-    /// In words, for the log: why this back end was taken.
+    /// For the log: why this back end was chosen.
     pub fn why(&self, taken: Backend) -> &'static str {
         match (self.backend.as_str(), taken) {
             ("auto", Backend::Ort) => "ONNX Runtime's library was found",
@@ -94,10 +94,10 @@ impl EngineSettings {
     }
 }
 
-/// The engines that can be had here, on the processor: compiled in, and for ONNX Runtime its library found.
+/// The engines that are available here, on the processor: compiled in, and for ONNX Runtime, with its library found.
 ///
 /// # Errors
-/// None in truth: these settings are known to be right.
+/// Never in practice: these settings are valid.
 pub fn engines(settings: &EngineSettings) -> Result<Vec<EngineOptions>, SettingsError> {
     let on = |backend: &Backend| {
         let (backend, device) = (backend.to_string(), "cpu".to_owned());
@@ -118,15 +118,16 @@ pub fn engines(settings: &EngineSettings) -> Result<Vec<EngineOptions>, Settings
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchSettings {
-    /// Rows at which a batch is complete; 0: measured.
+    /// A batch is complete at this many rows; 0: measured.
     pub max_batch: usize,
-    /// Microseconds that the oldest row may be kept waiting for company; 0: never.
+    /// Microseconds that the oldest row may wait for more rows; 0: never.
     pub max_wait_us: u64,
-    /// Engines side by side, each on a thread of its own; 0: from the measurement and the cores.
+    /// Engines side by side, each on its own thread; 0: from the measurement and the number of cores.
     pub workers: usize,
-    /// Rows that may wait; a request beyond is refused with 503.
+    /// Rows that may wait; further requests are refused with 503.
     pub queue: usize,
-    /// Milliseconds within which 99 of 100 answers are to come: batches stay so small and the queue so short; 0: none.
+    /// Milliseconds within which 99 of 100 answers shall come: batches and queue are kept small enough for it; 0: no
+    /// target.
     pub slo_p99_ms: u64,
 }
 

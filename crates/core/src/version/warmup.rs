@@ -1,4 +1,4 @@
-//! What a batch costs on this machine, measured before the version is seen; batch size and workers follow from it.
+//! What a batch costs on this machine, measured before the version is used; batch size and workers are chosen from it.
 
 use std::time::{Duration, Instant};
 
@@ -8,26 +8,27 @@ use utoipa::ToSchema;
 
 use crate::batch::policy::ladder;
 
-/// Batches beyond this size have never been seen to pay on a processor; a device may be given more by configuration.
+/// Larger batches have never paid off on a processor; for a device, the configuration may allow more.
 pub const LARGEST_MEASURED: usize = 64;
 
-/// A size whose run takes longer is not measured further: the queue's latency would be its price.
+/// If the run of a size takes longer, larger sizes are not measured: the latency in the queue would be too high.
 const LONGEST_RUN: Duration = Duration::from_millis(100);
 
-/// The whole measurement of one version ends after about this long, rests not counted.
+/// The whole measurement of one version ends after about this long, pauses not counted.
 const BUDGET: Duration = Duration::from_millis(400);
 
 /// A size within this share of the best throughput is as good as the best, and has the lower latency.
 const GOOD_ENOUGH: f64 = 0.95;
 
-/// What a batch costs beside its run, whatever its size: workers and callers woken, a queue's lock, a write. With batches of 4
-/// instead of 1 the shipped `s1` takes 10 % less processor time a request, although its run alone gains only 4 %.
+/// The cost of a batch besides its run, whatever its size: waking workers and callers, a queue's lock, a write. With
+/// batches of 4 instead of 1 the shipped `s1` takes 10 % less processor time per request, although its run alone gains
+/// only 4 %.
 const HAND_OVER: Duration = Duration::from_micros(20);
 
-/// So many sizes in a row that gain nothing say that larger ones won't either.
+/// After this many sizes in a row without gain, larger ones won't gain either.
 const LEVEL_SIZES: usize = 2;
 
-/// From this gain on, one worker with full batches beats two with halves.
+/// From this gain on, one worker with full batches is better than two with half-full ones.
 const GAIN_FOR_FEWER_WORKERS: f64 = 2.0;
 
 /// One batch size with its best observed run.
@@ -40,17 +41,17 @@ pub struct BatchTiming {
 }
 
 impl BatchTiming {
-    /// As a server can have them: batches don't hand themselves over.
+    /// As in a server, where each batch also costs [`HAND_OVER`].
     fn images_per_second(&self) -> f64 {
         self.rows as f64 / (self.seconds + HAND_OVER.as_secs_f64())
     }
 }
 
-/// Runs sizes 1, 2, 4 ... `most`, each once to warm it and then up to five times, within a budget of time and for as long as
-/// larger sizes gain anything.
+/// Runs the sizes 1, 2, 4 ... `most`, each once to warm up and then up to five times, within a time budget and as long
+/// as larger sizes gain anything.
 ///
 /// # Errors
-/// The engine's, at any size.
+/// The engine's error, at any size.
 pub fn measure(
     engine: &mut dyn Engine,
     most: usize,
@@ -68,7 +69,7 @@ pub fn measure(
                 Ok(started.elapsed())
             })?;
             spent += took;
-            // The first run of a size allocates; it counts only where nothing shorter can be had.
+            // The first run of a size allocates memory; it counts only if there is no shorter one.
             if run > 0 || took > LONGEST_RUN {
                 best = best.min(took);
             }
@@ -98,8 +99,8 @@ fn best_rate(timings: &[BatchTiming]) -> f64 {
     rates.fold(0.0, f64::max)
 }
 
-/// The smallest size that is as good as the best, of those whose run fits into half of the latency to be kept: a row that
-/// just missed a batch waits for its run, and then for its own. Where none fits, one row.
+/// The smallest size that is as good as the best, of those whose run fits into half of the latency target: a row that
+/// just missed a batch waits for its run, and then for its own. If none fits, one row.
 pub fn best_batch(timings: &[BatchTiming], latency: Option<Duration>) -> usize {
     let fits = |timing: &BatchTiming| {
         latency.is_none_or(|latency| 2.0 * timing.seconds <= latency.as_secs_f64())
@@ -113,8 +114,8 @@ pub fn best_batch(timings: &[BatchTiming], latency: Option<Duration>) -> usize {
         .map_or(1, |timing| timing.rows)
 }
 
-/// Workers for `cores` cores when each run uses `intra_threads`: one a core, or half as many where a full batch is so
-/// much cheaper an image that filling it matters more than a second thread.
+/// Workers for `cores` cores when each run uses `intra_threads`: one per core, or half as many if a full batch is so
+/// much cheaper per image that filling it matters more than a second thread.
 pub fn best_workers(
     timings: &[BatchTiming],
     max_batch: usize,
@@ -158,7 +159,7 @@ mod tests {
         };
         assert_eq!(measured(&[150.0, 148.0, 151.0, 140.0, 130.0]), 3);
         assert_eq!(measured(&[5e3, 1e4, 2e4, 2.4e4, 4e4, 3.9e4, 3.8e4, 5e4]), 7);
-        // One bad size among good ones is bad luck, or a kernel's own.
+        // One bad size among good ones is chance, or a property of its kernel.
         assert_eq!(measured(&[5e3, 4e3, 2e4, 2.4e4, 4e4, 5e4]), 6);
         assert_eq!(measured(&[5e3, 1e4]), 2);
         assert_eq!(measured(&[]), 0);

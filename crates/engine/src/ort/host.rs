@@ -51,7 +51,7 @@ impl Host {
     }
 }
 
-/// What CUDA's execution provider, which stands below TensorRT's as well, allocates memory of this machine with.
+/// An allocator of this machine's memory from CUDA's execution provider, which TensorRT's uses as well.
 fn pinned(session: &Session, device: u16) -> ort::Result<Allocator> {
     let memory = MemoryInfo::new(
         AllocationDevice::CUDA_PINNED,

@@ -1,4 +1,4 @@
-//! A socket that doesn't wait for ever: not for a first request's preface, not for a peer that reads nothing.
+//! A socket that doesn't wait for ever, neither for a first request's preface nor for a peer that reads nothing.
 
 use std::{
     future::Future,
@@ -13,11 +13,11 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// HTTP/2's preface: until so many bytes have come, the version of the protocol may be undecided, and hyper's own
+/// HTTP/2's preface: until this many bytes have come, the version of the protocol may be undecided, and hyper's own
 /// header timeout does not run yet.
 const PREFACE_BYTES: usize = 24;
 
-/// The wrapper. Costs nothing a request: its timers exist only before the preface and while a write is stuck.
+/// The wrapper. It costs nothing per request: its timers exist only before the preface and while a write is stuck.
 pub(super) struct Guarded<S> {
     stream: S,
     preface: Option<Pin<Box<Sleep>>>,
@@ -37,13 +37,13 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// Passes a write's progress on; begins the clock when there is none.
+    /// Passes a write's result on; starts the timer if the write made no progress.
     fn written<T>(
         &mut self,
         cx: &mut Context<'_>,
         poll: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        // Whoever is being answered has said what it speaks.
+        // If an answer is being written, the protocol is known.
         self.preface = None;
         if poll.is_ready() {
             self.stuck = None;

@@ -1,4 +1,4 @@
-//! `{"instances": [...]}`: base64 pictures or nested numbers, read in one pass without a tree in between.
+//! `{"instances": [...]}`: base64 pictures or nested numbers, read in one pass without an intermediate tree.
 
 use std::{borrow::Cow, fmt};
 
@@ -24,12 +24,12 @@ pub struct Instances<'a> {
 pub enum Instance<'a> {
     /// `{"b64": "..."}`: an encoded picture.
     Picture {
-        /// Borrowed where JSON escapes nothing in it.
+        /// Borrowed if the JSON string contains no escapes.
         b64: Cow<'a, str>,
     },
     /// `[...]`, `[[...]]` or `[[[...]]]`: a tensor.
     Numbers {
-        /// Outermost first.
+        /// Outermost dimension first.
         shape: Vec<usize>,
         /// Row-major, all finite.
         values: Vec<f32>,
@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for InstanceVisitor {
     }
 }
 
-/// A tensor while it is read: the first list of each depth sets its length, the others must agree.
+/// A tensor while it is being read: the first list at each depth sets its length, the others must have the same.
 #[derive(Default)]
 struct Tensor {
     shape: Vec<usize>,
@@ -85,7 +85,7 @@ struct Tensor {
     values: Vec<f32>,
 }
 
-/// Either a number or a list one level further in.
+/// Either a number or a list one level deeper.
 struct Level<'t> {
     tensor: &'t mut Tensor,
     depth: usize,
@@ -101,10 +101,10 @@ impl<'de> DeserializeSeed<'de> for Level<'_> {
 
 impl Level<'_> {
     fn number<E: Error>(self, value: f64) -> Result<(), E> {
-        // The first number reached says how deep the tensor is: its lists are all begun, none is ended.
+        // The first number determines the depth of the tensor: all lists around it have begun, and none has ended.
         let innermost = self.tensor.shape.len();
         if self.depth != innermost {
-            return Err(E::custom("numbers stand at different depths"));
+            return Err(E::custom("numbers are at different depths"));
         }
         let value = value as f32;
         if !value.is_finite() {
@@ -143,7 +143,7 @@ impl<'de> Visitor<'de> for Level<'_> {
         }
         if tensor.shape.len() == depth {
             if !tensor.values.is_empty() {
-                return Err(A::Error::custom("numbers stand at different depths"));
+                return Err(A::Error::custom("numbers are at different depths"));
             }
             tensor.shape.push(0);
         }
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for Level<'_> {
             tensor.shape[depth] = length;
         } else if tensor.shape[depth] != length {
             return Err(A::Error::custom(format!(
-                "lists of {} and of {length} stand side by side",
+                "lists of {} and of {length} are side by side",
                 tensor.shape[depth]
             )));
         }

@@ -9,17 +9,21 @@ use jpeg_decoder::ColorTransform;
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
-use super::{Frame, Model, Order, ink_on_white};
+use super::{DecodeOptions, Frame, Model, ink_on_white};
 use crate::{Color, Format, ImageError, Picture};
 
-/// Decodes to gray or RGB; gray only where the order or the file demands it.
-pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
+/// Decodes to gray or RGB; gray only where the options or the file demands it.
+pub(super) fn decode(
+    bytes: &[u8],
+    frame: &Frame,
+    options: DecodeOptions,
+) -> Result<Picture, ImageError> {
     // Both decoders have indexed out of bounds on damaged files in the past: a panic is damage, not an outage.
     catch_unwind(AssertUnwindSafe(|| {
-        if order.denominator == 1 && frame.usual {
-            fast(bytes, frame, order.gray)
+        if options.denominator == 1 && frame.usual {
+            fast(bytes, frame, options.gray)
         } else {
-            thorough(bytes, frame, order)
+            thorough(bytes, frame, options)
         }
     }))
     .unwrap_or_else(|_| Err(corrupt("its coded data makes no sense")))
@@ -51,17 +55,17 @@ fn fast(bytes: &[u8], frame: &Frame, gray: bool) -> Result<Picture, ImageError> 
     Ok(Picture::new(frame.width, frame.height, color, pixels))
 }
 
-fn thorough(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
+fn thorough(bytes: &[u8], frame: &Frame, options: DecodeOptions) -> Result<Picture, ImageError> {
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
     match frame.model {
-        Model::YCbCr if !order.gray => decoder.set_color_transform(ColorTransform::YCbCr),
+        Model::YCbCr if !options.gray => decoder.set_color_transform(ColorTransform::YCbCr),
         // The channels as they are; of luma and chroma the first is picked below.
         Model::YCbCr | Model::Rgb => decoder.set_color_transform(ColorTransform::RGB),
         Model::Luma | Model::Cmyk => {}
     }
-    let width = frame.width.div_ceil(order.denominator);
-    let height = frame.height.div_ceil(order.denominator);
-    if order.denominator > 1 {
+    let width = frame.width.div_ceil(options.denominator);
+    let height = frame.height.div_ceil(options.denominator);
+    if options.denominator > 1 {
         let scaled = decoder
             .scale(width as u16, height as u16)
             .map_err(refused)?;
@@ -71,7 +75,7 @@ fn thorough(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageE
     let mut pixels = decoder.decode().map_err(refused)?;
     let color = match frame.model {
         Model::Luma => Color::Gray,
-        Model::YCbCr if order.gray => {
+        Model::YCbCr if options.gray => {
             let ycbcr = pixels.as_chunks::<3>().0;
             pixels = ycbcr.iter().map(|pixel| pixel[0]).collect();
             Color::Gray

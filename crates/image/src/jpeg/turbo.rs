@@ -2,20 +2,24 @@
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::{Frame, Model, Order, ink_on_white};
+use super::{DecodeOptions, Frame, Model, ink_on_white};
 use crate::{Color, Format, ImageError, Picture};
 
-/// Decodes to gray or RGB; gray only where the order or the file demands it.
-pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Picture, ImageError> {
+/// Decodes to gray or RGB; gray only where the options or the file demands it.
+pub(super) fn decode(
+    bytes: &[u8],
+    frame: &Frame,
+    options: DecodeOptions,
+) -> Result<Picture, ImageError> {
     let corrupt = |error| ImageError::corrupt(Format::Jpeg, reason(&error));
     let format = match frame.model {
         Model::Luma => PixelFormat::GRAY,
-        Model::YCbCr if order.gray => PixelFormat::GRAY,
+        Model::YCbCr if options.gray => PixelFormat::GRAY,
         Model::YCbCr | Model::Rgb => PixelFormat::RGB,
         Model::Cmyk => PixelFormat::CMYK,
     };
-    let width = frame.width.div_ceil(order.denominator);
-    let height = frame.height.div_ceil(order.denominator);
+    let width = frame.width.div_ceil(options.denominator);
+    let height = frame.height.div_ceil(options.denominator);
     let pitch = width as usize * format.size();
     let mut pixels = vec![0; pitch * height as usize];
     let image = Image {
@@ -27,7 +31,7 @@ pub(super) fn decode(bytes: &[u8], frame: &Frame, order: Order) -> Result<Pictur
     };
     let mut decompressor = Decompressor::new().map_err(corrupt)?;
     decompressor
-        .set_scaling_factor(ScalingFactor::new(1, order.denominator as usize))
+        .set_scaling_factor(ScalingFactor::new(1, options.denominator as usize))
         .map_err(corrupt)?;
     // A warning (data that ends early, codes that don't exist) is an error here, except for one that costs no pixel.
     match decompressor.decompress(bytes, image) {

@@ -1,38 +1,38 @@
-//! The table itself: error → status in HTTP and gRPC, label in metrics, whose fault it is.
+//! The table: error → status in HTTP and gRPC, label in metrics, who caused it.
 //!
-//! A protocol takes its column from here; a new kind of error is a new row, and the compiler asks for every column.
+//! Each protocol uses its column; a new kind of error is a new row, and the compiler requires every column.
 
 use stillhouse_core::rollout::Outcome;
 
-/// gRPC's status codes that are used here, by their numbers on the wire
+/// gRPC's status codes that are used here, with their numbers on the wire
 /// (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum GrpcStatus {
-    /// The request is wrong, whatever the server's state.
+    /// The request is wrong, independent of the server's state.
     InvalidArgument = 3,
-    /// Too late.
+    /// The deadline passed.
     DeadlineExceeded = 4,
-    /// Not there.
+    /// Not found.
     NotFound = 5,
     /// Not allowed here.
     PermissionDenied = 7,
     /// A limit was reached.
     ResourceExhausted = 8,
-    /// A fault of the server.
+    /// An internal error of the server.
     Internal = 13,
     /// Try again later.
     Unavailable = 14,
 }
 
-/// Who could have prevented it.
+/// Who caused an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// The caller: anybody can produce it at will.
+    /// The caller: any caller can cause it at will.
     Caller,
-    /// The server or its operator, but no version: a watch over the server wants to know.
+    /// The server or its operator, but no version: monitoring of the server must see it.
     Server,
-    /// The version that was asked, if stable answers the same input: it may be evidence against a canary.
+    /// The version that was asked, if stable answers the same input: then it may be evidence against a canary.
     Version,
 }
 
@@ -47,7 +47,7 @@ macro_rules! table {
             /// Every row.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
 
-            /// For programs; the label `reason` of `stillhouse_refusals_total` is the same word.
+            /// For programs; the label `reason` of `stillhouse_refusals_total` has the same value.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$kind => $code),* }
             }
@@ -62,7 +62,7 @@ macro_rules! table {
                 match self { $(Self::$kind => GrpcStatus::$grpc),* }
             }
 
-            /// How the counters of the version that was asked name it.
+            /// The outcome in the counters of the version that was asked.
             pub fn outcome(self) -> Outcome {
                 match self { $(Self::$kind => Outcome::$outcome),* }
             }
@@ -112,7 +112,7 @@ table! {
 }
 
 impl ErrorKind {
-    /// Whether the server or one of its versions failed, and not the caller.
+    /// Whether the server or one of its versions failed, not the caller.
     pub fn is_own_fault(self) -> bool {
         self.fault() != Fault::Caller
     }

@@ -84,12 +84,12 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
         (
             vec![start("b", 0)],
             start("b", 5),
-            "b is the canary already",
+            "b is already the canary",
         ),
         (
             vec![start("b", 0)],
             start("c", 5),
-            "b is the canary already",
+            "b is already the canary",
         ),
         (vec![teacher.clone()], start("t", 5), "t is the teacher"),
         (vec![teacher.clone()], rollback("t"), "t is the teacher"),
