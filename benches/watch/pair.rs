@@ -14,9 +14,9 @@ use stillhouse::{
         comparison::{Comparison, Scores},
         marginal::Reference,
         sequential::{Detector, disagreement, divergence},
-        series::{Expected, PairMetrics, PairSeries},
     },
     metrics::{Classes, Metrics},
+    pair_series::{Expected, PairMetrics, PairSeries},
 };
 
 /// Counts the allocations of this process.

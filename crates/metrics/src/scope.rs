@@ -4,7 +4,7 @@
 //! What made a series is the only one that knows all of its labels, so it is made through a [`Scope`], which removes it again.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -51,15 +51,14 @@ impl Scope {
         let key = (name.unwrap_or_default(), values);
         // Held until the series is there: another scope that is dropped meanwhile must not remove it.
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.held.contains_key(&key) {
-            *holders.entry(key.clone()).or_default() += 1;
-            let (family, values) = (family.clone(), key.1.clone());
-            let remove = move || {
+        if let Entry::Vacant(vacant) = self.held.entry(key) {
+            *holders.entry(vacant.key().clone()).or_default() += 1;
+            let (family, values) = (family.clone(), vacant.key().1.clone());
+            vacant.insert(Box::new(move || {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 // It may have been removed with its whole family: that is no failure.
                 let _ = family.remove_label_values(&values);
-            };
-            self.held.insert(key, Box::new(remove));
+            }));
         }
         family.with_label_values(labels)
     }
