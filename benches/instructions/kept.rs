@@ -13,7 +13,7 @@ const TOLERANCE: f64 = 0.03;
 /// The counts in the file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Kept {
+pub(super) struct Kept {
     /// Another compiler generates other instructions.
     pub compiler: String,
     tolerance: f64,
@@ -22,7 +22,7 @@ pub struct Kept {
 
 /// One piece, with its kept and its new count.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Compared {
+pub(super) struct Compared {
     name: String,
     kept: Option<u64>,
     counted: Option<u64>,
@@ -42,7 +42,7 @@ enum Comparison {
 
 impl Kept {
     /// These counts, by this compiler.
-    pub fn new(compiler: String, instructions: BTreeMap<String, u64>) -> Self {
+    pub(super) fn new(compiler: String, instructions: BTreeMap<String, u64>) -> Self {
         Self {
             compiler,
             tolerance: TOLERANCE,
@@ -51,7 +51,7 @@ impl Kept {
     }
 
     /// As the text of the file.
-    pub fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = format!(
             "# Instructions of one call of each piece, by callgrind; benches/instructions.rs says of which build.\n\
              # Written by `make instructions`; `make check-instructions` compares.\n\
@@ -65,7 +65,7 @@ impl Kept {
     }
 
     /// Every piece of either side, by name.
-    pub fn compare(&self, counted: &BTreeMap<String, u64>) -> Vec<Compared> {
+    pub(super) fn compare(&self, counted: &BTreeMap<String, u64>) -> Vec<Compared> {
         let names: BTreeSet<&String> = self.instructions.keys().chain(counted.keys()).collect();
         let compared = |name: &String| {
             let (kept, counted) = (self.instructions.get(name), counted.get(name));
@@ -93,7 +93,7 @@ impl Kept {
 
 impl Compared {
     /// Whether it must be fixed.
-    pub fn is_bad(&self) -> bool {
+    pub(super) fn is_bad(&self) -> bool {
         matches!(self.comparison, Comparison::More | Comparison::Unpaired)
     }
 }
@@ -125,7 +125,7 @@ impl Display for Compared {
 }
 
 /// The sum of all instructions, from the file that callgrind writes.
-pub fn total(text: &str) -> Option<u64> {
+pub(super) fn total(text: &str) -> Option<u64> {
     // One event was requested: instructions read.
     text.lines().find(|line| *line == "events: Ir")?;
     let lines = text.lines().rev();

@@ -12,20 +12,20 @@ use stillhouse::{
 };
 
 /// Number of its classes.
-pub const CLASSES: usize = 10;
+pub(crate) const CLASSES: usize = 10;
 
 /// 28 × 28 gray, bytes / 255.
-pub fn transform() -> Transform {
+pub(crate) fn transform() -> Transform {
     Transform::plain(Color::Gray, 28, 28)
 }
 
 /// One name per class.
-pub fn labels() -> Vec<String> {
+pub(crate) fn labels() -> Vec<String> {
     (0..CLASSES).map(|class| format!("class {class}")).collect()
 }
 
 /// A network as the version `mlp/v1`, with these names of input and output.
-pub fn files(network: &Bytes, [input, output]: [&str; 2]) -> anyhow::Result<VersionFiles> {
+pub(crate) fn files(network: &Bytes, [input, output]: [&str; 2]) -> anyhow::Result<VersionFiles> {
     let input = Input {
         name: input.into(),
         element: Element::F32,

@@ -19,13 +19,13 @@ use stillhouse_engine::Sample;
 use super::{network, slot};
 
 /// A call that can be repeated: it changes nothing.
-pub type Call = Box<dyn FnMut()>;
+pub(crate) type Call = Box<dyn FnMut()>;
 
 /// A name, and the function that prepares the call.
-pub type Piece = (&'static str, fn() -> Call);
+pub(crate) type Piece = (&'static str, fn() -> Call);
 
 /// Every piece.
-pub const PIECES: [Piece; 6] = [
+pub(crate) const PIECES: [Piece; 6] = [
     ("probe and decode", decode),
     ("transform to floats", transform),
     ("softmax and top 5", softmax),

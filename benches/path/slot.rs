@@ -17,7 +17,7 @@ use stillhouse_engine::{Blueprint, Priority, scripted::Scripted};
 use super::network;
 
 /// The same version in every seat, on an engine that follows a script: routing doesn't use it.
-pub fn slot() -> anyhow::Result<Slot> {
+pub(crate) fn slot() -> anyhow::Result<Slot> {
     let metrics = Metrics::new();
     let prepare = |_: &_, _: &_| {
         let zeros = |_: &[f32], rows| Ok(vec![0.0; rows * network::CLASSES]);

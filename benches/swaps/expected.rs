@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::process::Server;
 
 /// Each version's answer to the picture, obtained by asking for the version by name.
-pub struct Expected {
+pub(crate) struct Expected {
     by_version: Vec<(String, Value)>,
     pub answers: Cell<usize>,
 }
 
 impl Expected {
-    pub fn of(server: &Server, picture: &[u8]) -> anyhow::Result<Self> {
+    pub(crate) fn of(server: &Server, picture: &[u8]) -> anyhow::Result<Self> {
         let url = format!("http://{}/predict", server.address);
         let ask = |role: &str| -> anyhow::Result<(String, Value)> {
             let mut reply = ureq::post(&url)
@@ -35,7 +35,7 @@ impl Expected {
         })
     }
 
-    pub fn check(&self, body: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, body: &[u8]) -> anyhow::Result<()> {
         let answer: Value = serde_json::from_slice(body)?;
         let named = answer["version"].as_str().context("a version")?;
         let known = self.by_version.iter().find(|(version, _)| version == named);
@@ -67,7 +67,7 @@ impl Expected {
 }
 
 /// The first of the golden samples.
-pub fn sample(repository: &Path) -> anyhow::Result<String> {
+pub(crate) fn sample(repository: &Path) -> anyhow::Result<String> {
     let folder = std::fs::read_dir(repository.join("fashion/s1/golden"))?;
     let mut names: Vec<String> = folder
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::process::Server;
 
-pub struct Operator {
+pub(crate) struct Operator {
     base: String,
 }
 
 impl Operator {
-    pub fn of(server: &Server) -> anyhow::Result<Self> {
+    pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
         let admin = server.admin.context("an admin plane")?;
         Ok(Self {
             base: format!("http://{admin}/admin/models/fashion"),
@@ -18,13 +18,13 @@ impl Operator {
     }
 
     /// Carries out an order on the current generation.
-    pub fn order(&self, method: &str, verb: &str, body: Value) -> anyhow::Result<()> {
+    pub(crate) fn order(&self, method: &str, verb: &str, body: Value) -> anyhow::Result<()> {
         self.send(method, &format!("{verb}?force=true"), body)
             .map(drop)
     }
 
     /// Loads a version; it has no role and is unloaded again at once.
-    pub fn load(&self, version: &str) -> anyhow::Result<()> {
+    pub(crate) fn load(&self, version: &str) -> anyhow::Result<()> {
         self.send("POST", &format!("versions/{version}/load"), json!({}))
             .map(drop)
     }

@@ -2,11 +2,11 @@
 
 use std::{path::Path, process::Command};
 
-pub use stillhouse_child_server::Server;
+pub(crate) use stillhouse_child_server::Server;
 use stillhouse_engine::Backend;
 
 /// Starts it on free ports and waits until it prints that it answers.
-pub fn start(models: &Path, engine: Backend, more: &[&str]) -> anyhow::Result<Server> {
+pub(crate) fn start(models: &Path, engine: Backend, more: &[&str]) -> anyhow::Result<Server> {
     let log = tempfile::tempdir()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
     command

@@ -7,7 +7,7 @@ use super::slot;
 const ROUTES: u32 = 2_000_000;
 
 /// Mean over many routes, with 36 different keys of a UUID's length, canary at 10 % and teacher at 5 %.
-pub fn nanoseconds() -> anyhow::Result<f64> {
+pub(crate) fn nanoseconds() -> anyhow::Result<f64> {
     let slot = slot::slot()?;
     let keys: Vec<String> = (0..36)
         .map(|key| format!("0193e5a0-7c41-7000-8000-{key:012}"))

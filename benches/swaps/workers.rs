@@ -3,7 +3,7 @@
 use std::{fs, thread, time::Duration};
 
 /// Waits until no worker of a version is left in the process: each frees its engine before it ends.
-pub fn wait_for_the_last(process: u32, version: &str) -> anyhow::Result<()> {
+pub(crate) fn wait_for_the_last(process: u32, version: &str) -> anyhow::Result<()> {
     // The kernel keeps 15 bytes of a thread's name.
     let name = &version[..version.len().min(15)];
     loop {

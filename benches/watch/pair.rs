@@ -20,7 +20,7 @@ use stillhouse::{
 };
 
 /// Counts the allocations of this process.
-pub struct Counting;
+pub(crate) struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for Counting {
 const ROUNDS: usize = 20_000;
 const PICTURES: usize = 64;
 
-pub struct Cost {
+pub(crate) struct Cost {
     pub microseconds: f64,
     pub allocations: f64,
 }
@@ -80,7 +80,7 @@ fn classes(count: usize) -> Classes {
 
 /// One teacher, two students at a temperature of 4, both tests of the judge and both detectors: everything of a pair
 /// except the networks themselves.
-pub fn cost(count: usize) -> Cost {
+pub(crate) fn cost(count: usize) -> Cost {
     let metrics = Metrics::new();
     let families = PairMetrics::new(&metrics);
     let mut scope = metrics.scope();
@@ -134,7 +134,7 @@ pub fn cost(count: usize) -> Cost {
 }
 
 /// Milliseconds of one `/metrics` with three versions of 1000 classes each, and its bytes.
-pub fn render() -> (f64, usize) {
+pub(crate) fn render() -> (f64, usize) {
     let metrics = Metrics::new();
     let families = PairMetrics::new(&metrics);
     let mut scope = metrics.scope();

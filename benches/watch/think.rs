@@ -10,14 +10,14 @@ use std::{
 use anyhow::ensure;
 
 /// Median and 99th percentile of the latency, in microseconds, and the throughput.
-pub struct LoadResult {
+pub(crate) struct LoadResult {
     pub p50_us: f64,
     pub p99_us: f64,
     pub per_second: f64,
 }
 
 /// Sends the same request repeatedly for this long.
-pub fn run(
+pub(crate) fn run(
     address: std::net::SocketAddr,
     request: &[u8],
     pause: Duration,

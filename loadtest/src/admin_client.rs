@@ -22,7 +22,7 @@ const NOTICE: Duration = Duration::from_millis(50);
 
 /// A request that was sent to the admin API, and its result.
 #[derive(Clone, Debug, Serialize)]
-pub struct RequestReport {
+pub(crate) struct RequestReport {
     /// When it was sent, since the start of the run.
     pub at_seconds: f64,
     pub took_seconds: f64,
@@ -39,25 +39,25 @@ pub struct RequestReport {
 
 /// A sequence of requests that ended early because one of them failed.
 #[derive(Debug)]
-pub struct RequestsFailed {
+pub(crate) struct RequestsFailed {
     /// Number of requests that had been accepted before.
     pub accepted: usize,
     pub error: anyhow::Error,
 }
 
 /// A client of the admin API.
-pub struct AdminClient {
+pub(crate) struct AdminClient {
     target: Target,
     token: Option<String>,
 }
 
 impl AdminClient {
-    pub fn new(target: Target, token: Option<String>) -> Self {
+    pub(crate) fn new(target: Target, token: Option<String>) -> Self {
         Self { target, token }
     }
 
     /// Sends requests one after the other, before or after the run; stops at the first that isn't accepted.
-    pub fn send_all(&self, requests: &[AdminRequest]) -> Result<(), RequestsFailed> {
+    pub(crate) fn send_all(&self, requests: &[AdminRequest]) -> Result<(), RequestsFailed> {
         let mut accepted = 0;
         let all = self.on_runtime(async |connection| {
             for request in requests {
@@ -79,7 +79,7 @@ impl AdminClient {
     }
 
     /// Sends each request at its time, until the run ends.
-    pub fn send_at_times(
+    pub(crate) fn send_at_times(
         &self,
         requests: &[(Duration, AdminRequest)],
         clock: Clock,
@@ -104,7 +104,7 @@ impl AdminClient {
     }
 
     /// The value of a metric without labels; `None` if the server doesn't export it.
-    pub fn metric(&self, name: &str) -> Option<f64> {
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let (status, text) = self
             .on_runtime(async |connection| self.get(connection, "/metrics").await)
             .ok()?

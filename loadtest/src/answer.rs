@@ -9,7 +9,7 @@ use serde::{
 
 /// An answer to one picture, reduced to the fields that are checked.
 #[derive(Debug, PartialEq, Deserialize)]
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     #[serde(borrow)]
     pub model: Cow<'a, str>,
     #[serde(borrow)]
@@ -23,7 +23,7 @@ pub struct Answer<'a> {
 
 /// The first of a list of predictions.
 #[derive(Debug, PartialEq)]
-pub struct TopPrediction<'a> {
+pub(crate) struct TopPrediction<'a> {
     pub label: Cow<'a, str>,
     pub probability: f64,
 }
@@ -40,7 +40,7 @@ struct Problem<'a> {
 ///
 /// # Errors
 /// A body that isn't an answer, or a probability outside 0 to 1.
-pub fn read(body: &[u8]) -> Result<Answer<'_>, String> {
+pub(crate) fn read(body: &[u8]) -> Result<Answer<'_>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let probability = answer.predictions.probability;
     if !(0.0..=1.0).contains(&probability) {
@@ -50,7 +50,7 @@ pub fn read(body: &[u8]) -> Result<Answer<'_>, String> {
 }
 
 /// The `code` of problem details; empty if the body has none.
-pub fn code(body: &[u8]) -> Cow<'_, str> {
+pub(crate) fn code(body: &[u8]) -> Cow<'_, str> {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     problem.code.unwrap_or_default()
 }

@@ -24,7 +24,7 @@ use target_args::TargetArgs;
 /// generator reports its own lateness. Exit code 1: an expectation was not met.
 #[derive(Debug, Parser)]
 #[command(name = "stillhouse-loadtest", version, about, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -155,7 +155,7 @@ impl FindMax {
 
 impl Cli {
     /// Runs the subcommand; returns whether all expectations were met.
-    pub fn run(self) -> anyhow::Result<bool> {
+    pub(crate) fn run(self) -> anyhow::Result<bool> {
         match self.verb {
             Verb::Run(run) => run.run(),
             Verb::FindMax(find_max) => find_max.run(),

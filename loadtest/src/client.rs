@@ -13,19 +13,19 @@ use anyhow::Context;
 
 use crate::pictures::Picture;
 
-pub use error::RequestError;
-pub use http1::{Http1, request_bytes};
-pub use http2::Http2Connection;
-pub use target::Target;
+pub(crate) use error::RequestError;
+pub(crate) use http1::{Http1, request_bytes};
+pub(crate) use http2::Http2Connection;
+pub(crate) use target::Target;
 
 /// A connection or stream that carries one request at a time.
-pub enum Connection {
+pub(crate) enum Connection {
     Http1(Http1),
     Http2(http2::Stream),
 }
 
 /// A request with one picture, prepared for each protocol.
-pub struct Request {
+pub(crate) struct Request {
     http1: Vec<u8>,
     http2: hyper::Request<bytes::Bytes>,
 }
@@ -33,7 +33,7 @@ pub struct Request {
 impl Request {
     /// # Errors
     /// Headers that aren't valid HTTP.
-    pub fn new(
+    pub(crate) fn new(
         target: &Target,
         headers: &[(String, String)],
         picture: &Picture,
@@ -54,24 +54,24 @@ impl Request {
 }
 
 /// The bytes of an HTTP/1.1 POST of one picture.
-pub fn plain_request(target: &Target, picture: &Picture) -> Vec<u8> {
+pub(crate) fn plain_request(target: &Target, picture: &Picture) -> Vec<u8> {
     let headers = [("content-type".to_owned(), picture.content_type.to_owned())];
     http1::request_bytes(target, "POST", &target.path, &headers, Some(&picture.bytes))
 }
 
 impl Connection {
     /// An HTTP/1.1 connection, opened when it is needed.
-    pub fn http1(target: &Target, timeout: std::time::Duration) -> Self {
+    pub(crate) fn http1(target: &Target, timeout: std::time::Duration) -> Self {
         Self::Http1(Http1::new(target.address, timeout))
     }
 
     /// A stream of a shared HTTP/2 connection.
-    pub fn http2(shared: &Rc<Http2Connection>, timeout: std::time::Duration) -> Self {
+    pub(crate) fn http2(shared: &Rc<Http2Connection>, timeout: std::time::Duration) -> Self {
         Self::Http2(http2::Stream::new(shared.clone(), timeout))
     }
 
     /// Connects unless connected already.
-    pub async fn open(&mut self) -> Result<(), RequestError> {
+    pub(crate) async fn open(&mut self) -> Result<(), RequestError> {
         match self {
             Self::Http1(connection) => connection.open().await,
             Self::Http2(stream) => stream.open().await,
@@ -79,7 +79,7 @@ impl Connection {
     }
 
     /// Sends a request, waits for the whole response and returns its status.
-    pub async fn send(&mut self, request: &Request) -> Result<u16, RequestError> {
+    pub(crate) async fn send(&mut self, request: &Request) -> Result<u16, RequestError> {
         match self {
             Self::Http1(connection) => connection.send(&request.http1).await,
             Self::Http2(stream) => stream.send(&request.http2).await,
@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// The body of the last response.
-    pub fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         match self {
             Self::Http1(connection) => connection.body(),
             Self::Http2(stream) => stream.body(),

@@ -4,43 +4,43 @@ use std::time::{Duration, Instant};
 
 /// Time since the run began.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     origin: Instant,
 }
 
 impl Clock {
     /// The run begins at `origin`.
-    pub fn new(origin: Instant) -> Self {
+    pub(crate) fn new(origin: Instant) -> Self {
         Self { origin }
     }
 
     /// Nanoseconds since then; 0 before it.
-    pub fn now_ns(&self) -> u64 {
+    pub(crate) fn now_ns(&self) -> u64 {
         self.origin.elapsed().as_nanos() as u64
     }
 
     /// The instant `ns` after the beginning.
-    pub fn instant(&self, ns: u64) -> Instant {
+    pub(crate) fn instant(&self, ns: u64) -> Instant {
         self.origin + Duration::from_nanos(ns)
     }
 }
 
 /// Processor time of this process, user and system.
-pub fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     spent.tv_sec as f64 + spent.tv_nsec as f64 * 1e-9
 }
 
 /// Wakes one waiting task at a time.
 #[cfg(target_os = "linux")]
-pub struct Timer {
+pub(crate) struct Timer {
     fd: tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>,
 }
 
 #[cfg(target_os = "linux")]
 impl Timer {
     /// Within a tokio runtime.
-    pub fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         use tokio::io::{Interest, unix::AsyncFd};
 
@@ -52,7 +52,7 @@ impl Timer {
     }
 
     /// Returns once `due_ns` has passed.
-    pub async fn until(&self, clock: Clock, due_ns: u64) -> std::io::Result<()> {
+    pub(crate) async fn until(&self, clock: Clock, due_ns: u64) -> std::io::Result<()> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
         loop {

@@ -9,7 +9,7 @@ use crate::{answer::Answer, pictures};
 
 /// A version in the role and generation in which it answered, with the number of its answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub(crate) struct Seat {
     pub model: String,
     pub generation: u64,
     pub role: String,
@@ -19,7 +19,7 @@ pub struct Seat {
 
 /// Two answers that can't both be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Contradiction {
+pub(crate) enum Contradiction {
     /// Two versions answered for the same generation and role.
     Version { seat: String, versions: [String; 2] },
     /// One version gave the same picture two labels.
@@ -32,7 +32,7 @@ pub enum Contradiction {
 
 /// How many answers agreed with the pictures' known labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LabelCounts {
+pub(crate) struct LabelCounts {
     pub right: u64,
     pub wrong: u64,
     /// A description of the first wrong one.
@@ -41,7 +41,7 @@ pub struct LabelCounts {
 
 /// All that has been observed so far.
 #[derive(Clone, Debug, Default)]
-pub struct ConsistencyCheck {
+pub(crate) struct ConsistencyCheck {
     pub seats: Vec<Seat>,
     /// Index of the seat that answered last: a cache, since it mostly answers next, too.
     last: usize,
@@ -62,7 +62,7 @@ impl ConsistencyCheck {
     ///
     /// # Errors
     /// The contradiction with an earlier answer, if there is one.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         answer: &Answer,
         picture: usize,
@@ -135,7 +135,7 @@ impl ConsistencyCheck {
     }
 
     /// Adds another thread's observations and returns the contradictions between the two.
-    pub fn merge(&mut self, other: Self) -> Vec<Contradiction> {
+    pub(crate) fn merge(&mut self, other: Self) -> Vec<Contradiction> {
         let mut found = Vec::new();
         for seat in other.seats {
             let same = |own: &&mut Seat| {
@@ -207,14 +207,14 @@ impl Seat {
 }
 
 /// The reasons under which contradictions are counted.
-pub const REASONS: [&str; 2] = [
+pub(crate) const REASONS: [&str; 2] = [
     "another version under the same generation and role",
     "another label by the same version for the same picture",
 ];
 
 impl Contradiction {
     /// One of [`REASONS`].
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Version { .. } => REASONS[0],
             Self::Label { .. } => REASONS[1],

@@ -14,7 +14,7 @@ use crate::{
 /// A latency objective: upper limits of percentiles, written `p99=20ms,p99.9=100ms`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Slo(Vec<LatencyLimit>);
+pub(crate) struct Slo(Vec<LatencyLimit>);
 
 #[derive(Clone, Debug, PartialEq)]
 struct LatencyLimit {
@@ -27,7 +27,7 @@ struct LatencyLimit {
 /// What one phase must meet. Without `phase` it applies to every measured phase that has no expectation of its own.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Expectation {
+pub(crate) struct Expectation {
     pub phase: Option<String>,
     /// Latency limits of answers.
     pub slo: Slo,
@@ -45,14 +45,14 @@ pub struct Expectation {
 /// An upper limit of p99 as a multiple of another phase's p99.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RelativeP99 {
+pub(crate) struct RelativeP99 {
     pub phase: String,
     pub times: f64,
 }
 
 /// The measurements of one phase.
 #[derive(Clone, Copy, Debug)]
-pub struct MeasuredPhase<'a> {
+pub(crate) struct MeasuredPhase<'a> {
     pub name: &'a str,
     pub seconds: f64,
     pub tally: &'a PhaseTally,
@@ -60,7 +60,7 @@ pub struct MeasuredPhase<'a> {
 
 /// One expectation and whether it was met.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CheckResult {
+pub(crate) struct CheckResult {
     pub what: String,
     pub ok: bool,
     /// The measured value, as text.
@@ -70,7 +70,7 @@ pub struct CheckResult {
 /// Compares every measured phase with its expectation, or with the default: no failures and no refusals.
 ///
 /// `reference` is the rate in requests/s that shares refer to.
-pub fn judge(
+pub(crate) fn judge(
     expectations: &[Expectation],
     phases: &[MeasuredPhase],
     reference: Option<f64>,
@@ -168,7 +168,7 @@ impl Expectation {
 }
 
 /// A quantile (0 to 1) of latencies in nanoseconds; `None` if nothing was recorded.
-pub fn quantile(latencies: &Histogram<u64>, quantile: f64) -> Option<Duration> {
+pub(crate) fn quantile(latencies: &Histogram<u64>, quantile: f64) -> Option<Duration> {
     let found = || Duration::from_nanos(latencies.value_at_quantile(quantile));
     (!latencies.is_empty()).then(found)
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Settings of the search.
-pub struct SearchSettings {
+pub(crate) struct SearchSettings {
     pub expectation: Expectation,
     pub spacing: Spacing,
     pub seed: u64,
@@ -32,7 +32,7 @@ pub struct SearchSettings {
 
 /// The measurement at one rate.
 #[derive(Debug, Serialize)]
-pub struct Probe {
+pub(crate) struct Probe {
     pub due_per_second: f64,
     pub answered_per_second: f64,
     pub latency_ms: Option<Percentiles>,
@@ -45,7 +45,7 @@ pub struct Probe {
 
 /// The result of the search.
 #[derive(Debug, Serialize)]
-pub struct MaxRate {
+pub(crate) struct MaxRate {
     pub setting: Setting,
     pub closed_loop_per_second: f64,
     pub max_per_second: Option<f64>,
@@ -57,7 +57,7 @@ pub struct MaxRate {
 }
 
 /// Measures closed-loop throughput first, as the starting point of the search.
-pub fn run(job: &Job, settings: &SearchSettings) -> anyhow::Result<MaxRate> {
+pub(crate) fn run(job: &Job, settings: &SearchSettings) -> anyhow::Result<MaxRate> {
     let closed = plan::closed(
         job.connections * job.streams,
         settings.warmup,

@@ -22,11 +22,11 @@ use crate::{
     tally::Tally,
 };
 
-pub use job::{Check, Job, Protocol, SlowClients};
-pub use slow::SlowTally;
+pub(crate) use job::{Check, Job, Protocol, SlowClients};
+pub(crate) use slow::SlowTally;
 
 /// The result of a run.
-pub struct RunResult {
+pub(crate) struct RunResult {
     pub tally: Tally,
     pub consistency: ConsistencyCheck,
     /// Contradictions between answers to different threads.
@@ -39,14 +39,14 @@ pub struct RunResult {
 
 /// Resources that the generator itself used.
 #[derive(Clone, Copy, Debug)]
-pub struct GeneratorUsage {
+pub(crate) struct GeneratorUsage {
     pub threads: usize,
     pub cpu_seconds: f64,
     pub wall_seconds: f64,
 }
 
 /// Runs `plan`, and `concurrently` on another thread with the run's clock; returns when both have ended.
-pub fn run<T: Send>(
+pub(crate) fn run<T: Send>(
     job: &Job,
     plan: &Plan,
     concurrently: impl FnOnce(Clock, &RunProgress) -> T + Send,

@@ -19,7 +19,7 @@ const ENDINGS: [(&str, &str); 5] = [
 
 /// Where a picture's true label is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Labels {
+pub(crate) enum Labels {
     /// In the file's name (`ankle-boot-1.png`) or its folder's, if the model has such a label.
     Auto,
     /// In the file's name.
@@ -32,7 +32,7 @@ pub enum Labels {
 
 /// One request body.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub(crate) struct Picture {
     /// The path as given on the command line or found in a folder.
     pub path: PathBuf,
     pub bytes: Bytes,
@@ -42,14 +42,14 @@ pub struct Picture {
 }
 
 impl Picture {
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     }
 }
 
 /// Reads files, and all pictures in and below folders, in the order of their names.
-pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Picture>> {
+pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Picture>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -105,7 +105,7 @@ fn content_type(path: &Path) -> Option<&'static str> {
 }
 
 /// Sets the pictures' labels; `known` are the model's labels, if its description has them. Returns how many are labelled.
-pub fn label(pictures: &mut [Picture], labels: Labels, known: Option<&[String]>) -> usize {
+pub(crate) fn label(pictures: &mut [Picture], labels: Labels, known: Option<&[String]>) -> usize {
     let known: Vec<String> = known
         .unwrap_or_default()
         .iter()
@@ -142,7 +142,7 @@ fn from_folder(path: &Path) -> Option<String> {
 }
 
 /// A label as it is written in a file's name: `T-shirt/top` becomes `t-shirt-top`.
-pub fn slug(label: &str) -> String {
+pub(crate) fn slug(label: &str) -> String {
     let mut text = String::with_capacity(label.len());
     for c in label.chars() {
         if c.is_alphanumeric() {

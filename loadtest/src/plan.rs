@@ -5,6 +5,6 @@ mod dispatcher;
 mod phases;
 mod schedule;
 
-pub use dispatcher::{Dispatcher, NextStep};
-pub use phases::{Load, Phase, Plan, Spacing, closed, one};
-pub use schedule::Arrival;
+pub(crate) use dispatcher::{Dispatcher, NextStep};
+pub(crate) use phases::{Load, Phase, Plan, Spacing, closed, one};
+pub(crate) use schedule::Arrival;

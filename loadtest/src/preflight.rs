@@ -15,7 +15,7 @@ use crate::{
 ///
 /// # Errors
 /// A server that can't be reached or doesn't answer as it should, with a suggestion of what to try.
-pub fn check(job: &Job) -> anyhow::Result<Option<Vec<String>>> {
+pub(crate) fn check(job: &Job) -> anyhow::Result<Option<Vec<String>>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

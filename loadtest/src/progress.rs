@@ -15,7 +15,11 @@ use crate::{clock::Clock, run_progress::RunProgress};
 const REFRESH: Duration = Duration::from_millis(250);
 
 /// Shows progress until all threads have ended. Returns whether Ctrl-C was pressed, which also sets `run_progress.stop`.
-pub fn watch(duration: Duration, clock: Clock, run_progress: &RunProgress) -> anyhow::Result<bool> {
+pub(crate) fn watch(
+    duration: Duration,
+    clock: Clock,
+    run_progress: &RunProgress,
+) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

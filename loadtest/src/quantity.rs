@@ -8,12 +8,12 @@ use serde::Deserialize;
 /// A duration, written with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Time(pub Duration);
+pub(crate) struct Time(pub Duration);
 
 /// A share, written in percent; 1.0 is 100 %. May exceed 1.0 where it is a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Share(pub f64);
+pub(crate) struct Share(pub f64);
 
 impl FromStr for Time {
     type Err = anyhow::Error;

@@ -3,7 +3,7 @@
 mod curve;
 mod generator;
 mod phases;
-pub mod plot;
+pub(crate) mod plot;
 mod table;
 mod time_series;
 
@@ -16,16 +16,16 @@ use crate::{
     plan::{Plan, Spacing},
 };
 
-pub use generator::Generator;
-pub use phases::{Percentiles, PhaseReport, measured};
-pub use time_series::TimeSeries;
+pub(crate) use generator::Generator;
+pub(crate) use phases::{Percentiles, PhaseReport, measured};
+pub(crate) use time_series::TimeSeries;
 
 /// Version of the JSON format; raised when a field changes its meaning.
 const SCHEMA: u32 = 1;
 
 /// The report of a whole run.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     pub schema: u32,
     pub scenario: Option<String>,
     pub setting: Setting,
@@ -48,7 +48,7 @@ pub struct Report {
 
 /// What was sent, where and how.
 #[derive(Clone, Debug, Serialize)]
-pub struct Setting {
+pub(crate) struct Setting {
     pub url: String,
     pub protocol: &'static str,
     pub connections: usize,
@@ -61,7 +61,7 @@ pub struct Setting {
 }
 
 #[derive(Debug, Serialize)]
-pub struct SeatReport {
+pub(crate) struct SeatReport {
     pub model: String,
     pub generation: u64,
     pub role: String,
@@ -70,7 +70,7 @@ pub struct SeatReport {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Labels {
+pub(crate) struct Labels {
     pub right: u64,
     pub wrong: u64,
     pub example: Option<String>,
@@ -78,14 +78,14 @@ pub struct Labels {
 
 /// The server's own metrics.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Server {
+pub(crate) struct Server {
     pub cpu_seconds: f64,
     pub cpu_us_per_request: f64,
     pub resident_bytes: Option<f64>,
 }
 
 impl Setting {
-    pub fn new(job: &Job, plan: &Plan) -> Self {
+    pub(crate) fn new(job: &Job, plan: &Plan) -> Self {
         let sizes = job.pictures.iter().map(|picture| picture.bytes.len());
         Self {
             url: job.target.to_string(),
@@ -110,7 +110,7 @@ impl Setting {
 
 impl Report {
     /// The report of a run; `checks` are those of its phases, and `wrong_labels` is the largest allowed share (0 to 1).
-    pub fn new(
+    pub(crate) fn new(
         job: &Job,
         plan: &Plan,
         ran: &RunResult,
@@ -155,7 +155,7 @@ impl Report {
     }
 
     /// Adds the requests to the admin API, each of which must have been accepted.
-    pub fn add_events(&mut self, events: Vec<RequestReport>) {
+    pub(crate) fn add_events(&mut self, events: Vec<RequestReport>) {
         for event in &events {
             if !event.ok {
                 self.checks.push(CheckResult {
@@ -170,7 +170,7 @@ impl Report {
     }
 
     /// Number of requests sent, over all phases.
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.phases
             .iter()
             .map(|phase| phase.offered - phase.never_sent)

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 /// Counters and the stop flag of a run in progress.
 #[derive(Default)]
-pub struct RunProgress {
+pub(crate) struct RunProgress {
     pub answered: AtomicU64,
     pub refused: AtomicU64,
     pub failed: AtomicU64,
@@ -19,10 +19,10 @@ pub struct RunProgress {
 }
 
 /// Counts a thread as running until dropped, so that a panic is counted as an end, too.
-pub struct RunningThread<'a>(&'a RunProgress);
+pub(crate) struct RunningThread<'a>(&'a RunProgress);
 
 impl<'a> RunningThread<'a> {
-    pub fn new(state: &'a RunProgress) -> Self {
+    pub(crate) fn new(state: &'a RunProgress) -> Self {
         state.running.fetch_add(1, Relaxed);
         Self(state)
     }

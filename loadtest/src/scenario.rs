@@ -16,14 +16,14 @@ use crate::{
     quantity::{Share, Time},
 };
 
-pub use names::Names;
-pub use request::{AdminRequest, Event, Precondition};
-pub use shipped::{SHIPPED, find};
+pub(crate) use names::Names;
+pub(crate) use request::{AdminRequest, Event, Precondition};
+pub(crate) use shipped::{SHIPPED, find};
 
 /// A scenario file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// One sentence about what the scenario shows.
     pub about: String,
     #[serde(default = "poisson")]
@@ -55,7 +55,7 @@ pub struct Scenario {
 /// How to measure the rate that counts as 100 % for phases given as shares.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reference {
+pub(crate) struct Reference {
     pub callers: usize,
     duration: Time,
 }
@@ -76,7 +76,7 @@ struct PhaseConfig {
 
 /// The requests to the admin API, with placeholders replaced.
 #[derive(Clone, Debug, Default)]
-pub struct AdminRequests {
+pub(crate) struct AdminRequests {
     pub before: Vec<AdminRequest>,
     /// In order of time since the start of the run.
     pub during: Vec<(Duration, AdminRequest)>,
@@ -98,7 +98,7 @@ fn yes() -> bool {
 impl Scenario {
     /// # Errors
     /// Unknown keys, values of the wrong type, phases that can't be generated, placeholders without a value.
-    pub fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let scenario: Self = toml::from_str(text)?;
         scenario.check()?;
         Ok(scenario)
@@ -154,12 +154,12 @@ impl Scenario {
             .map(|_| ())
     }
 
-    pub fn reference(&self) -> Option<Reference> {
+    pub(crate) fn reference(&self) -> Option<Reference> {
         self.reference
     }
 
     /// The phases as a plan; shares refer to `reference` requests/s.
-    pub fn plan(&self, reference: Option<f64>) -> anyhow::Result<Plan> {
+    pub(crate) fn plan(&self, reference: Option<f64>) -> anyhow::Result<Plan> {
         let phase = |phase: &PhaseConfig| {
             let load = phase
                 .load(reference)
@@ -180,7 +180,7 @@ impl Scenario {
     }
 
     /// The requests to the admin API, with placeholders replaced.
-    pub fn admin_requests(&self, names: &Names) -> anyhow::Result<AdminRequests> {
+    pub(crate) fn admin_requests(&self, names: &Names) -> anyhow::Result<AdminRequests> {
         let all = |requests: &[AdminRequest]| {
             requests
                 .iter()
@@ -211,7 +211,7 @@ impl Scenario {
 
 impl Reference {
     /// A closed loop, after a warm-up of a quarter of its duration.
-    pub fn plan(self) -> Plan {
+    pub(crate) fn plan(self) -> Plan {
         let Time(duration) = self.duration;
         crate::plan::closed(self.callers, duration / 4, duration)
     }

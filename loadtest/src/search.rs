@@ -2,7 +2,7 @@
 
 /// The state of the search.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Search {
+pub(crate) struct Search {
     next: f64,
     met: Option<f64>,
     missed: Option<f64>,
@@ -18,7 +18,7 @@ const LOWEST: f64 = 0.1;
 
 impl Search {
     /// Starts at `first` requests/s.
-    pub fn new(first: f64, within: f64) -> Self {
+    pub(crate) fn new(first: f64, within: f64) -> Self {
         Self {
             next: first,
             met: None,
@@ -28,7 +28,7 @@ impl Search {
     }
 
     /// The next rate to try; `None` when the search has ended.
-    pub fn next(&self) -> Option<f64> {
+    pub(crate) fn next(&self) -> Option<f64> {
         match (self.met, self.missed) {
             (Some(met), Some(missed)) if missed <= met * (1.0 + self.within) => None,
             (None, Some(missed)) if missed < LOWEST => None,
@@ -37,7 +37,7 @@ impl Search {
     }
 
     /// Records whether the rate from [`Search::next`] met the objective.
-    pub fn tried(&mut self, met: bool) {
+    pub(crate) fn tried(&mut self, met: bool) {
         let rate = self.next;
         if met {
             self.met = Some(rate);
@@ -54,12 +54,12 @@ impl Search {
     }
 
     /// The highest rate that met the objective.
-    pub fn found(&self) -> Option<f64> {
+    pub(crate) fn found(&self) -> Option<f64> {
         self.met
     }
 
     /// The lowest rate that missed the objective.
-    pub fn missed(&self) -> Option<f64> {
+    pub(crate) fn missed(&self) -> Option<f64> {
         self.missed
     }
 }

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-pub use outcome::Outcome;
-pub use reasons::{Reason, Reasons};
-pub use timeline::Timeline;
+pub(crate) use outcome::Outcome;
+pub(crate) use reasons::{Reason, Reasons};
+pub(crate) use timeline::Timeline;
 
 /// An empty histogram of nanoseconds, from a microsecond to an hour, with three significant digits.
-pub fn latencies() -> Histogram<u64> {
+pub(crate) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 3_600_000_000_000, 3).expect("bounds in order")
 }
 
 /// The counts of one phase, of one thread or of all threads.
 #[derive(Clone, Debug)]
-pub struct PhaseTally {
+pub(crate) struct PhaseTally {
     pub answered: Histogram<u64>,
     pub refused: Histogram<u64>,
     /// Sent, but neither answered correctly nor refused.
@@ -33,7 +33,7 @@ pub struct PhaseTally {
 
 /// The counts of a whole run, of one thread or of all threads.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// One for each phase of the plan.
     pub phases: Vec<PhaseTally>,
     pub timeline: Timeline,
@@ -52,12 +52,12 @@ impl PhaseTally {
     }
 
     /// The number of requests that were due.
-    pub fn offered(&self) -> u64 {
+    pub(crate) fn offered(&self) -> u64 {
         self.answered.len() + self.lost()
     }
 
     /// The number of requests that were due and not answered.
-    pub fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.refused.len() + self.failed + self.given_up
     }
 
@@ -73,7 +73,7 @@ impl PhaseTally {
 }
 
 impl Tally {
-    pub fn new(phases: usize, duration: Duration) -> Self {
+    pub(crate) fn new(phases: usize, duration: Duration) -> Self {
         Self {
             phases: (0..phases).map(|_| PhaseTally::new()).collect(),
             timeline: Timeline::new(duration),
@@ -81,7 +81,7 @@ impl Tally {
     }
 
     /// Records that a request of `phase`, due at `due_ns`, ended at `done_ns`.
-    pub fn done(&mut self, phase: usize, due_ns: u64, done_ns: u64, outcome: Outcome) {
+    pub(crate) fn done(&mut self, phase: usize, due_ns: u64, done_ns: u64, outcome: Outcome) {
         let latency_ns = done_ns.saturating_sub(due_ns);
         let tally = &mut self.phases[phase];
         match outcome {
@@ -93,7 +93,7 @@ impl Tally {
     }
 
     /// Records a request that no connection became free for in time.
-    pub fn given_up(&mut self, phase: usize, due_ns: u64, now_ns: u64) {
+    pub(crate) fn given_up(&mut self, phase: usize, due_ns: u64, now_ns: u64) {
         let tally = &mut self.phases[phase];
         tally.given_up += 1;
         tally
@@ -102,7 +102,7 @@ impl Tally {
         self.timeline.done(due_ns, now_ns, Outcome::Failed);
     }
 
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         for (own, other) in self.phases.iter_mut().zip(other.phases) {
             own.merge(other);
         }

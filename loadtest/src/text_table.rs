@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 
 /// An empty table in the style of this program's reports.
-pub fn text_table<const N: usize>(header: [&str; N]) -> Table {
+pub(crate) fn text_table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table

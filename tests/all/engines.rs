@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The back ends that can run here; prints which can't.
-pub fn backends() -> Vec<Backend> {
+pub(crate) fn backends() -> Vec<Backend> {
     let here = |backend: &Backend| {
         let library = stillhouse_engine::find_library(None);
         let there = *backend != Backend::Ort || library.is_some();

@@ -25,7 +25,7 @@ async fn server() -> TestServer {
 }
 
 /// Runs the binary as in a shell: without a terminal, and without the settings of the user who runs the tests.
-pub fn command(admin: &str) -> Command {
+pub(crate) fn command(admin: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
     clean(&mut command);
     command.env("STILLHOUSE_ADMIN", admin);

@@ -12,7 +12,7 @@ use crate::{
     toy::{SIDE, golden, gray_png, network, write, write_version},
 };
 
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
@@ -21,12 +21,12 @@ pub struct Process {
 
 impl Process {
     /// Starts `stillhouse serve` and reads its banner to the end.
-    pub fn start(backend: Backend, more: &[&str]) -> Self {
+    pub(crate) fn start(backend: Backend, more: &[&str]) -> Self {
         Self::start_with(backend, more, &[])
     }
 
     /// Like `start`, with these variables in its environment.
-    pub fn start_with(backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), golden());
         let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
@@ -61,7 +61,7 @@ impl Process {
     }
 
     /// The word that follows `label` in the banner.
-    pub fn address(&self, label: &str) -> &str {
+    pub(crate) fn address(&self, label: &str) -> &str {
         let line = self
             .banner
             .lines()

@@ -16,17 +16,17 @@ use stillhouse_engine::{EngineError, scripted::Scripted};
 use crate::toy::{LABELS, SIDE};
 
 /// An engine that always answers this class: a version that is recognised by its answer.
-pub fn always(class: usize) -> Scripted {
+pub(crate) fn always(class: usize) -> Scripted {
     scripted(move |_, rows| Ok(favour(class, rows)))
 }
 
 /// Logits that favour one class.
-pub fn favour(class: usize, rows: usize) -> Vec<f32> {
+pub(crate) fn favour(class: usize, rows: usize) -> Vec<f32> {
     let row = (0..LABELS.len()).map(|other| if other == class { 9.0 } else { 0.0 });
     row.cycle().take(rows * LABELS.len()).collect()
 }
 
-pub fn scripted(
+pub(crate) fn scripted(
     script: impl Fn(&[f32], usize) -> Result<Vec<f32>, EngineError> + Send + Sync + 'static,
 ) -> Scripted {
     Scripted::new((SIDE * SIDE) as usize, LABELS.len(), script)

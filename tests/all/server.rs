@@ -23,7 +23,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Runs until dropped or stopped.
-pub struct TestServer {
+pub(crate) struct TestServer {
     pub data: SocketAddr,
     pub admin: SocketAddr,
     pub client: reqwest::Client,
@@ -36,12 +36,12 @@ pub struct TestServer {
 
 impl TestServer {
     /// Serves the model `toy` with a correct scripted engine: the more luma, the brighter.
-    pub async fn start(configure: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start(configure: impl FnOnce(&mut Config)) -> Self {
         Self::scripted(brightness, configure).await
     }
 
     /// Serves the model `toy` by a script: `[rows, 16]` numbers in 0..=1 to `[rows, 3]` logits.
-    pub async fn scripted(
+    pub(crate) async fn scripted(
         script: impl Fn(&[f32], usize) -> Result<Vec<f32>, EngineError> + Send + Sync + 'static,
         configure: impl FnOnce(&mut Config),
     ) -> Self {
@@ -61,7 +61,7 @@ impl TestServer {
 
     /// Serves the model `toy` with one version per blueprint, the first of them stable. Their files contain only their
     /// names, which distinguish them when they are loaded.
-    pub async fn fleet(
+    pub(crate) async fn fleet(
         versions: Vec<(&'static str, Scripted)>,
         configure: impl FnOnce(&mut Config),
     ) -> Self {
@@ -74,7 +74,7 @@ impl TestServer {
     }
 
     /// Like `fleet`, in a folder that outlives the server: versions that exist already are served, not written.
-    pub async fn fleet_in(
+    pub(crate) async fn fleet_in(
         folder: &Path,
         versions: Vec<(&'static str, Scripted)>,
         configure: impl FnOnce(&mut Config),
@@ -108,7 +108,7 @@ impl TestServer {
     }
 
     /// Serves the model `toy` with its real network.
-    pub async fn real(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn real(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
         Self::built(Arc::new(stillhouse_engine::prepare), golden(), |config| {
             config.engine.backend = backend.to_string();
             configure(config);
@@ -132,7 +132,7 @@ impl TestServer {
     }
 
     /// Serves the models of a configuration, on free ports.
-    pub async fn of(config: Config) -> Self {
+    pub(crate) async fn of(config: Config) -> Self {
         Self::start_app(config, Arc::new(stillhouse_engine::prepare)).await
     }
 
@@ -176,20 +176,20 @@ impl TestServer {
     }
 
     /// The folder of state and audit log.
-    pub fn state_path(&self) -> &Path {
+    pub(crate) fn state_path(&self) -> &Path {
         &self.state_path
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.data)
     }
 
     /// Posts bytes to `/predict`.
-    pub async fn predict(&self, body: impl Into<reqwest::Body>) -> Reply {
+    pub(crate) async fn predict(&self, body: impl Into<reqwest::Body>) -> Reply {
         self.post("/predict", body, &[]).await
     }
 
-    pub async fn post(
+    pub(crate) async fn post(
         &self,
         path: &str,
         body: impl Into<reqwest::Body>,
@@ -202,7 +202,7 @@ impl TestServer {
         Reply::of(request.send().await.expect("an answer")).await
     }
 
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         Reply::of(
             self.client
                 .get(self.url(path))
@@ -214,7 +214,7 @@ impl TestServer {
     }
 
     /// Sends an order to the admin plane, for the current generation.
-    pub async fn order(&self, method: &str, path: &str, body: serde_json::Value) -> Reply {
+    pub(crate) async fn order(&self, method: &str, path: &str, body: serde_json::Value) -> Reply {
         self.admin(
             method,
             &format!("/admin/models/toy/{path}?force=true"),
@@ -225,7 +225,7 @@ impl TestServer {
     }
 
     /// Sends a request to the admin plane.
-    pub async fn admin(
+    pub(crate) async fn admin(
         &self,
         method: &str,
         path: &str,
@@ -242,7 +242,7 @@ impl TestServer {
     }
 
     /// The deployment of `toy` as operators see it.
-    pub async fn deployment(&self) -> serde_json::Value {
+    pub(crate) async fn deployment(&self) -> serde_json::Value {
         let reply = self
             .admin("GET", "/admin/models/toy", &[], serde_json::Value::Null)
             .await;
@@ -251,21 +251,21 @@ impl TestServer {
     }
 
     /// The text of `/metrics`.
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         let url = format!("http://{}/metrics", self.admin);
         let answer = self.client.get(url).send().await.expect("an answer");
         answer.text().await.expect("text")
     }
 
     /// The value of one series; 0 if it doesn't exist yet.
-    pub async fn metric(&self, series: &str) -> f64 {
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
         let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         line.map_or(0.0, |value| value.trim().parse().expect("a number"))
     }
 
     /// Waits until a series is at least this; background work takes its time.
-    pub async fn until(&self, series: &str, least: f64) {
+    pub(crate) async fn until(&self, series: &str, least: f64) {
         let begun = std::time::Instant::now();
         while self.metric(series).await < least {
             assert!(
@@ -278,7 +278,7 @@ impl TestServer {
     }
 
     /// Waits until the admin plane's answer at a path below the model's satisfies `enough`.
-    pub async fn admin_view(
+    pub(crate) async fn admin_view(
         &self,
         path: &str,
         enough: impl Fn(&serde_json::Value) -> bool,
@@ -298,39 +298,39 @@ impl TestServer {
     }
 
     /// Whatever a test did, the next good request must be answered correctly.
-    pub async fn assert_well(&self) {
+    pub(crate) async fn assert_well(&self) {
         let reply = self.predict(gray_png(SIDE, 250)).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         assert_eq!(reply.json()["predictions"][0]["label"], "bright");
     }
 
     /// Asks the server to stop, without waiting.
-    pub fn begin_stop(&mut self) {
+    pub(crate) fn begin_stop(&mut self) {
         let _ = self.stop.take().expect("once").send(());
     }
 
     /// Waits for a shutdown with an error, and returns the error.
-    pub async fn failure(self) -> String {
+    pub(crate) async fn failure(self) -> String {
         let ended = tokio::time::timeout(PATIENCE, self.served).await;
         let result = ended.expect("it ends").expect("no panic");
         format!("{:#}", result.expect_err("an error"))
     }
 
     /// Waits for a clean shutdown.
-    pub async fn ended(self) {
+    pub(crate) async fn ended(self) {
         self.served.await.expect("no panic").expect("a clean end");
     }
 }
 
 /// An answer, read completely.
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub text: String,
 }
 
 impl Reply {
-    pub async fn of(answer: reqwest::Response) -> Self {
+    pub(crate) async fn of(answer: reqwest::Response) -> Self {
         Self {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
@@ -338,11 +338,11 @@ impl Reply {
         }
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().expect("ASCII"))
@@ -350,7 +350,7 @@ impl Reply {
 
     /// Asserts a problem of this status and code, with all its members.
     #[track_caller]
-    pub fn assert_problem(&self, status: u16, code: &str) {
+    pub(crate) fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.header("content-type"), "application/problem+json");
         let problem = self.json();

@@ -16,16 +16,16 @@ use stillhouse_engine::{
     },
 };
 
-pub use stillhouse_test_support::{gray_png, png};
+pub(crate) use stillhouse_test_support::{gray_png, png};
 
 /// Pixels a side.
-pub const SIDE: u32 = 4;
+pub(crate) const SIDE: u32 = 4;
 
 /// Dark is 0, bright is 255.
-pub const LABELS: [&str; 3] = ["dark", "middle", "bright"];
+pub(crate) const LABELS: [&str; 3] = ["dark", "middle", "bright"];
 
 /// Logits that favour the class of the mean luma.
-pub fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineError> {
+pub(crate) fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineError> {
     let row = |pixels: &[f32]| {
         let mean = pixels.iter().sum::<f32>() / pixels.len() as f32;
         [0.0, 0.5, 1.0].map(|centre: f32| -40.0 * (mean - centre).powi(2))
@@ -37,7 +37,7 @@ pub fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineError> {
 }
 
 /// The manifest of the scripted model; the file's hash is filled in when it is written.
-pub fn toy_manifest() -> Manifest {
+pub(crate) fn toy_manifest() -> Manifest {
     let input = Input {
         name: "input".into(),
         element: Element::F32,
@@ -51,12 +51,12 @@ pub fn toy_manifest() -> Manifest {
 }
 
 /// The same classification as [`brightness`], as a real network: linear logits whose largest is the nearest class.
-pub fn network() -> Bytes {
+pub(crate) fn network() -> Bytes {
     model(17, graph()).to_bytes()
 }
 
 /// The graph of [`network`].
-pub fn graph() -> GraphProto {
+pub(crate) fn graph() -> GraphProto {
     let pixels = (SIDE * SIDE) as usize;
     let slopes = [-20.0, 0.0, 20.0].map(|slope| slope / pixels as f32);
     GraphProto {
@@ -79,7 +79,7 @@ pub fn graph() -> GraphProto {
 }
 
 /// One golden sample of each class, computed by hand.
-pub fn golden() -> Vec<Golden> {
+pub(crate) fn golden() -> Vec<Golden> {
     let sample = |luma: u8| {
         let mean = f32::from(luma) / 255.0;
         Golden {
@@ -93,17 +93,17 @@ pub fn golden() -> Vec<Golden> {
 }
 
 /// Writes `toy/v1`: the network above.
-pub fn write(root: &std::path::Path, golden: Vec<Golden>) {
+pub(crate) fn write(root: &std::path::Path, golden: Vec<Golden>) {
     write_network(root, network(), golden);
 }
 
 /// Writes `toy/v1`: another network with the same manifest.
-pub fn write_network(root: &std::path::Path, model_bytes: Bytes, golden: Vec<Golden>) {
+pub(crate) fn write_network(root: &std::path::Path, model_bytes: Bytes, golden: Vec<Golden>) {
     write_version(root, "v1", model_bytes, golden);
 }
 
 /// Writes another version with the same manifest.
-pub fn write_version(
+pub(crate) fn write_version(
     root: &std::path::Path,
     version: &str,
     model_bytes: Bytes,

@@ -6,7 +6,7 @@ use super::source::{Named, Source};
 
 /// The table of floors at the top of `src/lib.rs`.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     /// Rooms by name, with their floor.
     pub floors: BTreeMap<String, u32>,
     /// Crates by the name that code gives them, `stillhouse_strict_toml`, with their rooms.
@@ -72,7 +72,7 @@ const EMPTY_WORDS: &[&str] = &[
 
 impl Table {
     /// Reads the rows ``//! | 3 | [`store`] | `crates/store` | ... |`` of the crate's documentation.
-    pub fn read(crate_doc: &str) -> Self {
+    pub(crate) fn read(crate_doc: &str) -> Self {
         let mut table = Self::default();
         let rows = crate_doc
             .lines()
@@ -107,7 +107,7 @@ fn identifier(folder: &str) -> String {
 }
 
 /// Which of the dependencies in `manifest`, the `Cargo.toml` of the crate in `crates/<folder>`, are on the wrong floor.
-pub fn wrong_dependencies(folder: &str, manifest: &str, table: &Table) -> Vec<String> {
+pub(crate) fn wrong_dependencies(folder: &str, manifest: &str, table: &Table) -> Vec<String> {
     let place = format!("crates/{folder}/Cargo.toml");
     let manifest: toml::Table = match manifest.parse() {
         Ok(manifest) => manifest,
@@ -181,7 +181,7 @@ fn module(file: &str) -> Vec<String> {
 }
 
 /// What `text`, the file `file` below the repository's root, does against the rules; one line each.
-pub fn violations(file: &str, text: &str, table: &Table) -> Vec<String> {
+pub(crate) fn violations(file: &str, text: &str, table: &Table) -> Vec<String> {
     let place = Place::of(file, table);
     let source = match Source::read(text, &place.module) {
         Ok(source) => source,
@@ -259,7 +259,7 @@ fn impure(file: &str, named: &Named) -> Option<String> {
 
 /// The findings in `text`, the file `file` of a crate (below the repository's root), for the rules that apply to every
 /// crate.
-pub fn violations_in_crate(file: &str, text: &str) -> Vec<String> {
+pub(crate) fn violations_in_crate(file: &str, text: &str) -> Vec<String> {
     let source = match Source::read(text, &[]) {
         Ok(source) => source,
         Err(error) => return vec![format!("{file}: {error}")],

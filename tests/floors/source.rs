@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// A path in the code, with nested `use` trees expanded: `use crate::{a, b::c}` gives `crate::a` and `crate::b::c`. A
 /// single word (`async`) is a path of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub(crate) struct Named {
     pub parts: Vec<String>,
     /// The module in which it occurs, below the crate's root.
     pub module: Vec<String>,
@@ -15,12 +15,12 @@ pub struct Named {
 
 impl Named {
     /// `a::b::c`
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.parts.join("::")
     }
 
     /// Its parts from the crate's root, without `crate`; `None` if it doesn't begin with the crate's root.
-    pub fn in_crate(&self) -> Option<&[String]> {
+    pub(crate) fn in_crate(&self) -> Option<&[String]> {
         let first = self.parts.iter().position(|part| part != "self")?;
         let rest = &self.parts[first..];
         let ups = rest.iter().take_while(|part| *part == "super").count();
@@ -35,20 +35,20 @@ impl Named {
 
 /// A type or module, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Defined {
+pub(crate) struct Defined {
     pub name: String,
 }
 
 /// One file.
 #[derive(Debug, Default)]
-pub struct Source {
+pub(crate) struct Source {
     pub named: Vec<Named>,
     pub defined: Vec<Defined>,
 }
 
 impl Source {
     /// Reads `text`, the file of `module` (empty: the crate's root).
-    pub fn read(text: &str, module: &[String]) -> Result<Self, String> {
+    pub(crate) fn read(text: &str, module: &[String]) -> Result<Self, String> {
         let tokens: TokenStream = text.parse().map_err(|error| format!("{error}"))?;
         let mut source = Self::default();
         source.walk(tokens, module, true, false);

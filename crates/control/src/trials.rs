@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
 
 /// As it stands in the audit log.
-pub const ACTOR: &str = "judge";
+pub(crate) const ACTOR: &str = "judge";
 
 /// The place of one model's trial: empty without a canary.
 pub(super) struct TrialSlot {

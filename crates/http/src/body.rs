@@ -10,7 +10,7 @@ use hyper::body::Body as _;
 use stillhouse_serving::{BodyError, PredictError};
 
 /// The length of a body that its headers state.
-pub fn announced_bytes(body: &Body) -> usize {
+pub(crate) fn announced_bytes(body: &Body) -> usize {
     usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)
 }
 
@@ -19,7 +19,7 @@ pub fn announced_bytes(body: &Body) -> usize {
 /// # Errors
 /// The body is over the limit (known before reading if it states its length), too slow, incomplete, or refused by
 /// `reserve`.
-pub async fn read(
+pub(crate) async fn read(
     body: Body,
     limit_bytes: usize,
     time: Duration,

@@ -9,16 +9,16 @@ use stillhouse_core::rollout::{Role, RoutingSettings};
 use stillhouse_serving::PredictError;
 
 /// Name of the header by which a client chooses a role, where `routing.role_header` allows it.
-pub const ROLE: &str = "x-stillhouse-role";
+pub(crate) const ROLE: &str = "x-stillhouse-role";
 
 /// Name of the header by which a client shortens its deadline.
-pub const TIMEOUT_MS: &str = "x-timeout-ms";
+pub(crate) const TIMEOUT_MS: &str = "x-timeout-ms";
 
 /// The role that the client asks for, if any.
 ///
 /// # Errors
 /// There is no role of this name.
-pub fn role(headers: &HeaderMap) -> Result<Option<Role>, PredictError> {
+pub(crate) fn role(headers: &HeaderMap) -> Result<Option<Role>, PredictError> {
     let Some(wanted) = headers.get(ROLE) else {
         return Ok(None);
     };
@@ -32,7 +32,7 @@ pub fn role(headers: &HeaderMap) -> Result<Option<Role>, PredictError> {
 ///
 /// # Errors
 /// The header is not a whole number of milliseconds.
-pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, RequestError> {
+pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, RequestError> {
     let Some(given) = headers.get(TIMEOUT_MS) else {
         return Ok(None);
     };
@@ -46,7 +46,7 @@ pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, RequestError> {
 }
 
 /// The caller's key, if the configuration names one and the request has it.
-pub fn key<'a>(settings: &RoutingSettings, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+pub(crate) fn key<'a>(settings: &RoutingSettings, headers: &'a HeaderMap) -> Option<&'a [u8]> {
     let header = || {
         let name = Some(&*settings.key_header).filter(|name| !name.is_empty())?;
         Some(headers.get(name)?.as_bytes()).filter(|key| !key.is_empty())

@@ -38,7 +38,7 @@ pub struct RoleView {
 
 /// One entry of the list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ModelView {
+pub(crate) struct ModelView {
     /// The name.
     pub model: String,
     /// Whether `/predict` uses this model.
@@ -53,7 +53,7 @@ pub struct ModelView {
 
 /// The input of the stable version.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct InputView {
+pub(crate) struct InputView {
     /// Formats that can be read.
     pub formats: [&'static str; 3],
     /// How a picture becomes the network's input.
@@ -69,7 +69,7 @@ pub struct InputView {
 
 /// All details of one model.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ModelDetail {
+pub(crate) struct ModelDetail {
     /// As in the list.
     #[serde(flatten)]
     pub model: ModelView,
@@ -81,14 +81,14 @@ pub struct ModelDetail {
 
 /// The list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ModelList {
+pub(crate) struct ModelList {
     /// Sorted by name.
     pub models: Vec<ModelView>,
 }
 
 /// `GET /models`
 #[utoipa::path(get, path = "/models", tag = "models", responses((status = 200, description = "What is served", body = ModelList)))]
-pub async fn list(State(plane): State<Arc<DataPlane>>) -> Json<ModelList> {
+pub(crate) async fn list(State(plane): State<Arc<DataPlane>>) -> Json<ModelList> {
     let models = plane.registry().iter().map(|model| view(&plane, model));
     Json(ModelList {
         models: models.collect(),
@@ -102,7 +102,7 @@ pub async fn list(State(plane): State<Arc<DataPlane>>) -> Json<ModelList> {
         (status = 200, description = "Labels and input contract", body = ModelDetail),
         (status = 404, description = "No such model", body = super::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn one(
+pub(crate) async fn one(
     State(plane): State<Arc<DataPlane>>,
     Path(name): Path<String>,
 ) -> Result<Json<ModelDetail>, ApiError> {

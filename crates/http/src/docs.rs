@@ -42,7 +42,7 @@ use super::{admin, describe, observe, predict};
 struct Api;
 
 /// The routes of both.
-pub fn router() -> Router {
+pub(crate) fn router() -> Router {
     SwaggerUi::new("/docs")
         .url("/openapi.json", Api::openapi())
         .into()

@@ -21,7 +21,7 @@ use stillhouse_serving::ErrorKind;
 
 /// Counters of requests in flight, ended and refused.
 #[derive(Clone)]
-pub struct HttpMetrics {
+pub(crate) struct HttpMetrics {
     in_flight: IntGauge,
     left: IntCounter,
     refusals: IntCounterVec,
@@ -29,7 +29,7 @@ pub struct HttpMetrics {
 
 impl HttpMetrics {
     /// Registers the families.
-    pub fn new(metrics: &Metrics) -> Self {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
         let no_labels: [&str; 0] = [];
         let refusals = metrics.counters(
             "refusals_total",
@@ -60,7 +60,7 @@ impl HttpMetrics {
     }
 
     /// Counts one refusal.
-    pub fn refused(&self, code: &str) {
+    pub(crate) fn refused(&self, code: &str) {
         self.refusals.with_label_values(&[code]).inc();
     }
 
@@ -89,11 +89,11 @@ impl Drop for InFlight<'_> {
 }
 
 /// How a front writes an error: type and bytes of its body.
-pub type WriteError = fn(&ApiError, &RequestId) -> (HeaderValue, Body);
+pub(crate) type WriteError = fn(&ApiError, &RequestId) -> (HeaderValue, Body);
 
 /// What [`surround`] needs.
 #[derive(Clone)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// The counters of requests.
     pub metrics: HttpMetrics,
     /// How the front behind these routes writes an error.
@@ -101,7 +101,7 @@ pub struct Surroundings {
 }
 
 /// Runs around every request.
-pub async fn surround(
+pub(crate) async fn surround(
     State(Surroundings {
         metrics,
         write_error,

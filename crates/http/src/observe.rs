@@ -12,7 +12,7 @@ use super::DataPlane;
 
 /// `GET /livez`: the process answers.
 #[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, description = "The process answers", body = String, content_type = "text/plain")))]
-pub async fn livez() -> &'static str {
+pub(crate) async fn livez() -> &'static str {
     "ok\n"
 }
 
@@ -21,7 +21,7 @@ pub async fn livez() -> &'static str {
     (status = 200, description = "Send traffic", body = String, content_type = "text/plain"),
     (status = 503, description = "Starting or draining", body = String, content_type = "text/plain"),
 ))]
-pub async fn readyz(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
+pub(crate) async fn readyz(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
     if plane.ready.load(Ordering::Acquire) {
         (StatusCode::OK, "ready\n")
     } else {
@@ -30,7 +30,7 @@ pub async fn readyz(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
 }
 
 /// `GET /metrics` on the admin listener, in Prometheus's text format.
-pub async fn metrics(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
+pub(crate) async fn metrics(State(plane): State<Arc<DataPlane>>) -> impl IntoResponse {
     for model in plane.registry().iter() {
         plane.traffic.refresh(&model.task.name, &model.slot.load());
     }

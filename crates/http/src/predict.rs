@@ -41,7 +41,7 @@ const INLINE_JSON_BYTES: usize = 256 * 1024;
         (status = 504, description = "The deadline passed", body = super::error::Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn default_model(
+pub(crate) async fn default_model(
     State(plane): State<Arc<DataPlane>>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -59,7 +59,7 @@ pub async fn default_model(
         (status = "default", description = "As for /predict; 404 for an unknown model", body = super::error::Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn named_model(
+pub(crate) async fn named_model(
     State(plane): State<Arc<DataPlane>>,
     Path(name): Path<String>,
     request: Request,
@@ -101,7 +101,7 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
 ///
 /// # Errors
 /// The deadline is not a number.
-pub fn options(head: &Parts, body: &Body) -> Result<Options, RequestError> {
+pub(crate) fn options(head: &Parts, body: &Body) -> Result<Options, RequestError> {
     Ok(Options {
         received: Instant::now(),
         timeout: caller::timeout(&head.headers)?,
@@ -113,7 +113,7 @@ pub fn options(head: &Parts, body: &Body) -> Result<Options, RequestError> {
 ///
 /// # Errors
 /// The body is too long, too slow, broken, in an unknown encoding, or over the shared budget.
-pub async fn read_body(
+pub(crate) async fn read_body(
     plane: &DataPlane,
     intake: &mut Intake<'_>,
     headers: &HeaderMap,

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
-pub use instances::{Instance, Instances};
+pub(crate) use instances::{Instance, Instances};
 use stillhouse_serving::{PredictError, PredictInput};
 
 /// Why a request is invalid; always the client's fault.
@@ -61,7 +61,7 @@ impl RequestError {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct PredictQuery {
+pub(crate) struct PredictQuery {
     /// How many classes to return, most probable first. Default: 5, or all if there are fewer.
     pub top_k: Option<usize>,
 }
@@ -71,7 +71,7 @@ impl PredictQuery {
     ///
     /// # Errors
     /// An unknown or malformed parameter.
-    pub fn of(uri: &Uri) -> Result<Self, RequestError> {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, RequestError> {
         let query = Query::try_from_uri(uri);
         let Query(query) = query.map_err(|error| RequestError::Query(error.body_text()))?;
         Ok(query)
@@ -81,7 +81,7 @@ impl PredictQuery {
     ///
     /// # Errors
     /// It is zero, or larger than the number of classes.
-    pub fn top_k(self, classes: usize) -> Result<usize, PredictError> {
+    pub(crate) fn top_k(self, classes: usize) -> Result<usize, PredictError> {
         match self.top_k {
             None => Ok(classes.min(5)),
             Some(given) if (1..=classes).contains(&given) => Ok(given),
@@ -100,7 +100,7 @@ pub enum Inputs {
 }
 
 /// Whether a body will be read as JSON. The content decides; only multipart is recognised by its Content-Type.
-pub fn looks_like_json(headers: &HeaderMap, body: &[u8]) -> bool {
+pub(crate) fn looks_like_json(headers: &HeaderMap, body: &[u8]) -> bool {
     multipart_type(headers).is_none() && matches!(body.trim_ascii_start(), [b'{' | b'[', ..])
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::{Extensions, HeaderMap};
 
 /// Name of the header that carries the request's id, in and out.
-pub const REQUEST_ID: &str = "x-request-id";
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// The client's id if it can be logged safely, else a new one (UUID version 7).
 #[derive(Clone, Debug)]

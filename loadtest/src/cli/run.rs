@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("load").required(true)))]
-pub struct Run {
+pub(super) struct Run {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn run(self) -> anyhow::Result<bool> {
+    pub(super) fn run(self) -> anyhow::Result<bool> {
         let load = match (self.rate, self.callers) {
             (Some(from), _) => Load::Open {
                 from,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct PlayArgs {
+pub(super) struct PlayArgs {
     /// Name of a built-in scenario (see `scenarios`), or a file.
     #[arg(value_name = "NAME or FILE")]
     scenario: String,
@@ -47,7 +47,7 @@ fn name(text: &str) -> anyhow::Result<(String, String)> {
 }
 
 /// Lists the built-in scenarios.
-pub fn list() -> anyhow::Result<bool> {
+pub(super) fn list() -> anyhow::Result<bool> {
     for (name, text) in SHIPPED {
         println!("{name:14} {}", Scenario::parse(text)?.about);
     }
@@ -55,7 +55,7 @@ pub fn list() -> anyhow::Result<bool> {
 }
 
 impl PlayArgs {
-    pub fn run(self) -> anyhow::Result<bool> {
+    pub(super) fn run(self) -> anyhow::Result<bool> {
         let scenario = &self.scenario;
         let parsed = Scenario::parse(&find(scenario)?);
         self.run_scenario(&parsed.with_context(|| format!("scenario {scenario}"))?)

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct TargetArgs {
+pub(super) struct TargetArgs {
     /// URL of the requests.
     #[arg(
         long,
@@ -54,7 +54,7 @@ pub struct TargetArgs {
 
 impl TargetArgs {
     /// Reads the pictures and sends one of them, so that a wrong setup is reported before the load starts.
-    pub fn job(&self, connections: usize) -> anyhow::Result<Job> {
+    pub(super) fn job(&self, connections: usize) -> anyhow::Result<Job> {
         ensure!(connections > 0, "--connections: at least one");
         ensure!(
             self.streams > 0 && self.threads > 0,
@@ -91,11 +91,11 @@ impl TargetArgs {
         Ok(job)
     }
 
-    pub fn wrong_labels(&self) -> f64 {
+    pub(super) fn wrong_labels(&self) -> f64 {
         self.wrong_labels.0
     }
 
-    pub fn streams(&self) -> usize {
+    pub(super) fn streams(&self) -> usize {
         self.streams.max(1)
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 /// A request without a complete response.
 #[derive(Debug)]
-pub enum RequestError {
+pub(crate) enum RequestError {
     /// The connection could not be opened.
     Connect(io::Error),
     /// The connection was closed before the response was complete.
@@ -17,7 +17,7 @@ pub enum RequestError {
 
 impl RequestError {
     /// The reason under which it is counted.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Connect(_) => "can't connect",
             Self::Closed(_) => "connection closed before the answer",
@@ -27,7 +27,7 @@ impl RequestError {
     }
 
     /// Details of this occurrence.
-    pub fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         match self {
             Self::Connect(error) => error.to_string(),
             Self::Closed(detail) | Self::Protocol(detail) => detail.clone(),

@@ -7,7 +7,7 @@ const MAX_HEADERS: usize = 64;
 
 /// How the length of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
+pub(super) enum Length {
     Known(usize),
     Chunked,
     UntilClose,
@@ -15,7 +15,7 @@ pub enum Length {
 
 /// A complete head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub(super) struct Head {
     pub status: u16,
     /// Length of the head in bytes.
     pub len: usize,
@@ -25,7 +25,7 @@ pub struct Head {
 }
 
 /// Parses the head at the beginning of `bytes`; `None` while it is incomplete.
-pub fn parse(bytes: &[u8]) -> Result<Option<Head>, RequestError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, RequestError> {
     let mut headers = [const { std::mem::MaybeUninit::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -65,7 +65,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Head>, RequestError> {
 }
 
 /// The value of a header in a complete head.
-pub fn header(head: &[u8], name: &str) -> Option<String> {
+pub(super) fn header(head: &[u8], name: &str) -> Option<String> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     response.parse(head).ok()?;
@@ -82,7 +82,7 @@ fn has(value: &[u8], word: &str) -> bool {
 }
 
 /// Decodes a chunked body; `None` while it is incomplete.
-pub fn unchunk(bytes: &[u8]) -> Result<Option<Vec<u8>>, RequestError> {
+pub(super) fn unchunk(bytes: &[u8]) -> Result<Option<Vec<u8>>, RequestError> {
     let wrong = |what: &str| RequestError::Protocol(format!("chunked body: {what}"));
     let (mut body, mut at) = (Vec::new(), 0);
     loop {

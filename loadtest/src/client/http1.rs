@@ -19,7 +19,7 @@ use super::{
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// One connection, opened when it is needed.
-pub struct Http1 {
+pub(crate) struct Http1 {
     raw: RawConnection,
     time_limit: TimeLimit,
 }
@@ -37,7 +37,7 @@ struct RawConnection {
 }
 
 /// The bytes of a request.
-pub fn request_bytes(
+pub(crate) fn request_bytes(
     target: &Target,
     method: &str,
     path: &str,
@@ -56,7 +56,7 @@ pub fn request_bytes(
 }
 
 impl Http1 {
-    pub fn new(address: SocketAddr, timeout: Duration) -> Self {
+    pub(crate) fn new(address: SocketAddr, timeout: Duration) -> Self {
         Self {
             raw: RawConnection {
                 address,
@@ -72,13 +72,13 @@ impl Http1 {
     }
 
     /// Connects unless connected already.
-    pub async fn open(&mut self) -> Result<(), RequestError> {
+    pub(crate) async fn open(&mut self) -> Result<(), RequestError> {
         let opened = self.time_limit.within(self.raw.connected()).await;
         opened.unwrap_or(Err(RequestError::Timeout)).map(|_| ())
     }
 
     /// Sends a request, reads the whole response and returns its status.
-    pub async fn send(&mut self, request: &[u8]) -> Result<u16, RequestError> {
+    pub(crate) async fn send(&mut self, request: &[u8]) -> Result<u16, RequestError> {
         let answered = self.time_limit.within(self.raw.exchange(request)).await;
         let answered = answered.unwrap_or(Err(RequestError::Timeout));
         if answered.is_err() {
@@ -89,7 +89,7 @@ impl Http1 {
     }
 
     /// The body of the last response.
-    pub fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         let raw = &self.raw;
         match &raw.unchunked {
             Some(body) => body,
@@ -98,7 +98,7 @@ impl Http1 {
     }
 
     /// A header of the last response.
-    pub fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         head::header(&self.raw.buffer[..self.raw.head_len], name)
     }
 }

@@ -11,21 +11,21 @@ use tokio::{net::TcpStream, sync::Mutex};
 use super::{error::RequestError, target::Target, time_limit::TimeLimit};
 
 /// A connection that several streams share; opened when it is needed, and again after the server has closed it.
-pub struct Http2Connection {
+pub(crate) struct Http2Connection {
     address: std::net::SocketAddr,
     /// Locked while connecting, so that only one stream does it.
     sender: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
 
 /// One stream, with one request at a time.
-pub struct Stream {
+pub(crate) struct Stream {
     shared: Rc<Http2Connection>,
     body: Bytes,
     time_limit: TimeLimit,
 }
 
 impl Http2Connection {
-    pub fn new(target: &Target) -> Rc<Self> {
+    pub(crate) fn new(target: &Target) -> Rc<Self> {
         Rc::new(Self {
             address: target.address,
             sender: Mutex::new(None),
@@ -51,7 +51,7 @@ impl Http2Connection {
 }
 
 impl Stream {
-    pub fn new(shared: Rc<Http2Connection>, timeout: Duration) -> Self {
+    pub(crate) fn new(shared: Rc<Http2Connection>, timeout: Duration) -> Self {
         Self {
             shared,
             body: Bytes::new(),
@@ -59,12 +59,15 @@ impl Stream {
         }
     }
 
-    pub async fn open(&mut self) -> Result<(), RequestError> {
+    pub(crate) async fn open(&mut self) -> Result<(), RequestError> {
         let opened = self.time_limit.within(self.shared.connected()).await;
         opened.unwrap_or(Err(RequestError::Timeout)).map(|_| ())
     }
 
-    pub async fn send(&mut self, request: &hyper::Request<Bytes>) -> Result<u16, RequestError> {
+    pub(crate) async fn send(
+        &mut self,
+        request: &hyper::Request<Bytes>,
+    ) -> Result<u16, RequestError> {
         let (shared, request) = (&self.shared, request.clone().map(Full::new));
         let exchange = async {
             let mut sender = shared.connected().await?;
@@ -90,7 +93,7 @@ impl Stream {
         Ok(status)
     }
 
-    pub fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
 }

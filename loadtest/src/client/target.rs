@@ -11,7 +11,7 @@ use hyper::Uri;
 
 /// Where requests go.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     uri: Uri,
     /// The first address that the host resolves to.
     pub address: SocketAddr,
@@ -22,7 +22,7 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn url(&self) -> Uri {
+    pub(crate) fn url(&self) -> Uri {
         self.uri.clone()
     }
 }

@@ -13,19 +13,19 @@ use std::{
 use tokio::time::{Sleep, sleep};
 
 /// The time limit of each request on one connection.
-pub struct TimeLimit {
+pub(super) struct TimeLimit {
     limit: Duration,
     /// Created with the first request, within the runtime.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl TimeLimit {
-    pub fn new(limit: Duration) -> Self {
+    pub(super) fn new(limit: Duration) -> Self {
         Self { limit, alarm: None }
     }
 
     /// The result of `work`; `None` if it took longer than the limit.
-    pub async fn within<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn within<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let deadline = Instant::now() + self.limit;
         let limit = self.limit;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(limit)));

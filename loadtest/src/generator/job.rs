@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a run sends, where and how.
-pub struct Job {
+pub(crate) struct Job {
     pub target: Target,
     pub protocol: Protocol,
     pub connections: usize,
@@ -28,7 +28,7 @@ pub struct Job {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// HTTP/1.1 with keep-alive.
     #[value(name = "1")]
     Http1,
@@ -39,7 +39,7 @@ pub enum Protocol {
 
 /// How responses are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Check {
+pub(crate) enum Check {
     /// Status, the format of Stillhouse's answer, its label and its version.
     Full,
     /// Status only: for other servers.
@@ -49,7 +49,7 @@ pub enum Check {
 /// Settings of the slow clients.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SlowClients {
+pub(crate) struct SlowClients {
     /// Number of concurrent slow clients; each starts again after its response or after it was disconnected.
     pub connections: usize,
     /// The part of the request that is sent slowly.
@@ -60,7 +60,7 @@ pub struct SlowClients {
 /// A part of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RequestPart {
+pub(crate) enum RequestPart {
     /// The head arrives slowly, as in a slow-loris attack.
     Head,
     /// The head arrives at once, the body slowly.

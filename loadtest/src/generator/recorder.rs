@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// One thread's results so far.
-pub struct Recorder<'a> {
+pub(super) struct Recorder<'a> {
     job: &'a Job,
     run_progress: &'a RunProgress,
     pub tally: Tally,
@@ -21,7 +21,7 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    pub fn new(job: &'a Job, plan: &Plan, run_progress: &'a RunProgress) -> Self {
+    pub(super) fn new(job: &'a Job, plan: &Plan, run_progress: &'a RunProgress) -> Self {
         Self {
             job,
             run_progress,
@@ -31,7 +31,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records that a request ended: with a response's status and body, or with an error.
-    pub fn done(
+    pub(super) fn done(
         &mut self,
         arrival: Arrival,
         picture: usize,
@@ -50,13 +50,13 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records a request that no connection became free for in time.
-    pub fn given_up(&mut self, arrival: Arrival, now_ns: u64) {
+    pub(super) fn given_up(&mut self, arrival: Arrival, now_ns: u64) {
         self.run_progress.failed.fetch_add(1, Relaxed);
         self.tally.given_up(arrival.phase, arrival.due_ns, now_ns);
     }
 
     /// Records how much later than due this program acted.
-    pub fn late(&mut self, phase: usize, late_ns: u64) {
+    pub(super) fn late(&mut self, phase: usize, late_ns: u64) {
         // After the last phase `phase` is out of range, and there is nothing to count.
         if let Some(tally) = self.tally.phases.get_mut(phase) {
             tally.lateness.saturating_record(late_ns);

@@ -17,10 +17,15 @@ const PIECE: Duration = Duration::from_millis(100);
 
 /// How their requests ended, as text, with counts.
 #[derive(Clone, Debug, Default)]
-pub struct SlowTally(pub BTreeMap<String, u64>);
+pub(crate) struct SlowTally(pub BTreeMap<String, u64>);
 
 /// Runs all slow clients until the end of the run.
-pub async fn run(slow: &SlowClients, job: &Job, clock: Clock, duration: Duration) -> SlowTally {
+pub(super) async fn run(
+    slow: &SlowClients,
+    job: &Job,
+    clock: Clock,
+    duration: Duration,
+) -> SlowTally {
     let end = Instant::from_std(clock.instant(duration.as_nanos() as u64));
     let clients = (0..slow.connections).map(|number| async move {
         let picture = &job.pictures[number % job.pictures.len()];

@@ -31,7 +31,7 @@ const HEARTBEAT_NS: u64 = 10_000_000;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The part of a run that one thread does.
-pub struct Part<'a> {
+pub(super) struct Part<'a> {
     pub job: &'a Job,
     pub plan: &'a Plan,
     pub run_progress: &'a RunProgress,
@@ -40,7 +40,7 @@ pub struct Part<'a> {
 }
 
 /// The result of one thread.
-pub struct ThreadResult {
+pub(super) struct ThreadResult {
     pub tally: Tally,
     pub consistency: ConsistencyCheck,
     pub slow: Option<slow::SlowTally>,
@@ -60,7 +60,7 @@ struct ThreadRun<'a> {
 }
 
 /// Connects, reports that it is ready, waits for the start and runs its part.
-pub fn run(
+pub(super) fn run(
     part: &Part,
     ready: &mpsc::Sender<anyhow::Result<()>>,
     start: &mpsc::Receiver<Clock>,

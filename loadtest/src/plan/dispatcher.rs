@@ -12,7 +12,7 @@ use super::{
 
 /// What a connection does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextStep {
+pub(crate) enum NextStep {
     /// Send this request; it is due.
     Send(Arrival),
     /// This request waited longer than `max_wait` and counts as failed. Call again.
@@ -24,7 +24,7 @@ pub enum NextStep {
 }
 
 /// Hands out one thread's arrivals to its connections.
-pub struct Dispatcher {
+pub(crate) struct Dispatcher {
     arrivals: Peekable<Schedule>,
     /// The end of each phase, and its number of callers; `None` for open-loop phases.
     phases: Vec<(u64, Option<usize>)>,
@@ -34,7 +34,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// The dispatcher of the thread with index `thread` of `threads`.
-    pub fn new(plan: &Plan, thread: usize, threads: usize) -> Self {
+    pub(crate) fn new(plan: &Plan, thread: usize, threads: usize) -> Self {
         let mut end = Duration::ZERO;
         let phases = plan.phases.iter().map(|phase| {
             end += phase.duration;
@@ -53,7 +53,7 @@ impl Dispatcher {
     }
 
     /// The next step of the connection with index `connection` (among those of all threads), idle at `now_ns`.
-    pub fn next(&mut self, now_ns: u64, connection: usize) -> NextStep {
+    pub(crate) fn next(&mut self, now_ns: u64, connection: usize) -> NextStep {
         let due = self.arrivals.peek().copied();
         if let Some(arrival) = due.filter(|arrival| arrival.due_ns <= now_ns) {
             self.arrivals.next();
@@ -79,7 +79,7 @@ impl Dispatcher {
     }
 
     /// Index of the phase at `now_ns`; the number of phases after the last one. Time must not go back between calls.
-    pub fn phase_at(&mut self, now_ns: u64) -> usize {
+    pub(crate) fn phase_at(&mut self, now_ns: u64) -> usize {
         while let Some(&(end_ns, _)) = self.phases.get(self.current) {
             if now_ns < end_ns {
                 break;

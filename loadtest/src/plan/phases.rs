@@ -9,7 +9,7 @@ use anyhow::ensure;
     Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, serde::Serialize,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Spacing {
+pub(crate) enum Spacing {
     /// A Poisson process, as from many independent users.
     Poisson,
     /// At equal intervals.
@@ -18,7 +18,7 @@ pub enum Spacing {
 
 /// The load of one phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Load {
+pub(crate) enum Load {
     /// Open loop: requests/s, whether or not earlier ones are answered; the rate changes linearly from the start of the
     /// phase to its end.
     Open { from: f64, to: f64 },
@@ -28,7 +28,7 @@ pub enum Load {
 
 /// A period with one load.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Phase {
+pub(crate) struct Phase {
     pub name: String,
     pub load: Load,
     pub duration: Duration,
@@ -38,7 +38,7 @@ pub struct Phase {
 
 /// The load of a whole run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub phases: Vec<Phase>,
     pub spacing: Spacing,
     /// Seed of the Poisson arrivals; the same seed gives the same arrivals.
@@ -60,7 +60,7 @@ impl fmt::Display for Load {
 impl Plan {
     /// # Errors
     /// Rates and durations that can't be generated.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.phases.iter().any(|phase| phase.measured),
             "no phase is measured"
@@ -79,12 +79,12 @@ impl Plan {
         Ok(())
     }
 
-    pub fn duration(&self) -> Duration {
+    pub(crate) fn duration(&self) -> Duration {
         self.phases.iter().map(|phase| phase.duration).sum()
     }
 
     /// The largest number of callers of any closed-loop phase.
-    pub fn callers(&self) -> usize {
+    pub(crate) fn callers(&self) -> usize {
         let callers = |phase: &Phase| match phase.load {
             Load::Closed { callers } => callers,
             Load::Open { .. } => 0,
@@ -94,12 +94,12 @@ impl Plan {
 }
 
 /// A closed loop, after a warm-up.
-pub fn closed(callers: usize, warmup: Duration, duration: Duration) -> Plan {
+pub(crate) fn closed(callers: usize, warmup: Duration, duration: Duration) -> Plan {
     one(Load::Closed { callers }, warmup, duration)
 }
 
 /// One load after a warm-up with the same load, with defaults for the other fields.
-pub fn one(load: Load, warmup: Duration, duration: Duration) -> Plan {
+pub(crate) fn one(load: Load, warmup: Duration, duration: Duration) -> Plan {
     let phase = |name: &str, duration, measured| Phase {
         name: name.into(),
         load,

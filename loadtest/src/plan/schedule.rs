@@ -11,7 +11,7 @@ use super::phases::{Load, Plan, Spacing};
 
 /// A request that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub(crate) struct Arrival {
     /// Since the run began.
     pub due_ns: u64,
     /// Index of its phase in the plan.
@@ -28,7 +28,7 @@ struct Segment {
 }
 
 /// One thread's part of the arrivals of a plan's open-loop phases, in order.
-pub struct Schedule {
+pub(super) struct Schedule {
     segments: Vec<Segment>,
     current: usize,
     spacing: Spacing,
@@ -39,7 +39,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// The part of `thread` of `threads`.
-    pub fn new(plan: &Plan, thread: usize, threads: usize) -> Self {
+    pub(super) fn new(plan: &Plan, thread: usize, threads: usize) -> Self {
         let (mut begin_seconds, mut due_before) = (0.0, 0.0);
         let mut segments = Vec::new();
         for phase in &plan.phases {

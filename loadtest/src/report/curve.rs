@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 
 /// Latency by percentile as points (x, y): x is the number of nines of the percentile (0 is p0, 1 is p90, 2 is p99), y the
 /// latency in milliseconds.
-pub fn curve(latencies: &Histogram<u64>) -> Vec<(f64, f64)> {
+pub(super) fn curve(latencies: &Histogram<u64>) -> Vec<(f64, f64)> {
     if latencies.is_empty() {
         return Vec::new();
     }

@@ -12,7 +12,7 @@ const COMMON: [&str; 3] = ["p50", "p90", "p99"];
 
 /// Resources that the generator used, warm-up included.
 #[derive(Debug, Serialize)]
-pub struct Generator {
+pub(crate) struct Generator {
     pub threads: usize,
     pub cpu_seconds: f64,
     pub cpu_us_per_request: f64,

@@ -16,7 +16,7 @@ const DISTORTED: f64 = 0.2;
 
 /// One phase.
 #[derive(Debug, Serialize)]
-pub struct PhaseReport {
+pub(crate) struct PhaseReport {
     pub name: String,
     pub load: String,
     pub open: bool,
@@ -41,7 +41,7 @@ pub struct PhaseReport {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Percentiles {
+pub(crate) struct Percentiles {
     pub mean: f64,
     pub p50: f64,
     pub p90: f64,
@@ -52,14 +52,14 @@ pub struct Percentiles {
 }
 
 #[derive(Debug, Serialize)]
-pub struct ReasonReport {
+pub(crate) struct ReasonReport {
     pub reason: String,
     pub count: u64,
     pub example: String,
 }
 
 /// The measured phases, for comparison with expectations.
-pub fn measured<'a>(plan: &'a Plan, ran: &'a RunResult) -> Vec<MeasuredPhase<'a>> {
+pub(crate) fn measured<'a>(plan: &'a Plan, ran: &'a RunResult) -> Vec<MeasuredPhase<'a>> {
     begun(plan, ran)
         .filter(|(phase, ..)| phase.measured)
         .map(|(phase, tally, seconds)| MeasuredPhase {
@@ -129,7 +129,7 @@ impl From<Reason> for ReasonReport {
 }
 
 /// Percentiles in milliseconds of latencies in nanoseconds; `None` if there are none.
-pub fn percentiles(latencies: &Histogram<u64>) -> Option<Percentiles> {
+pub(super) fn percentiles(latencies: &Histogram<u64>) -> Option<Percentiles> {
     let at = |share| Some(quantile(latencies, share)?.as_secs_f64() * 1e3);
     Some(Percentiles {
         p50: at(0.5)?,
@@ -143,7 +143,7 @@ pub fn percentiles(latencies: &Histogram<u64>) -> Option<Percentiles> {
 
 impl Percentiles {
     /// The percentiles with their names, without the mean.
-    pub fn named(&self) -> [(&'static str, f64); 5] {
+    pub(crate) fn named(&self) -> [(&'static str, f64); 5] {
         [
             ("p50", self.p50),
             ("p90", self.p90),
@@ -154,7 +154,7 @@ impl Percentiles {
     }
 
     /// The names of the percentiles that `late`, the generator's lateness, makes up a large share of.
-    pub fn distorted_by(&self, late: &Self) -> Vec<&'static str> {
+    pub(crate) fn distorted_by(&self, late: &Self) -> Vec<&'static str> {
         let pairs = self.named().into_iter().zip(late.named());
         pairs
             .filter(|((_, all), (_, late))| *late > all * DISTORTED)

@@ -37,7 +37,7 @@ struct Line<'a> {
 }
 
 /// Writes the plot of a run.
-pub fn write(report: &Report, path: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(report: &Report, path: &Path) -> anyhow::Result<()> {
     let svg = draw(report).context("drawing the plot")?;
     std::fs::write(path, svg).with_context(|| format!("can't write {}", path.display()))
 }

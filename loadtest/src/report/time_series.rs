@@ -6,7 +6,7 @@ use crate::generator::RunResult;
 
 /// The run over time, with one value per interval.
 #[derive(Debug, Default, Serialize)]
-pub struct TimeSeries {
+pub(crate) struct TimeSeries {
     pub interval_seconds: f64,
     pub offered_per_second: Vec<f64>,
     pub answered_per_second: Vec<f64>,

@@ -6,11 +6,14 @@ use anyhow::{Context, bail};
 
 /// The values of the placeholders.
 #[derive(Clone, Debug, Default)]
-pub struct Names(BTreeMap<String, String>);
+pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// The scenario's defaults, replaced by those of the command line (`canary=s3`).
-    pub fn new(own: &BTreeMap<String, String>, given: &[(String, String)]) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        own: &BTreeMap<String, String>,
+        given: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         let mut names = own.clone();
         for (name, value) in given {
             let known: Vec<&str> = own.keys().map(String::as_str).collect();
@@ -26,7 +29,7 @@ impl Names {
     }
 
     /// The text with every placeholder replaced.
-    pub fn fill(&self, text: &str) -> anyhow::Result<String> {
+    pub(crate) fn fill(&self, text: &str) -> anyhow::Result<String> {
         let (mut filled, mut rest) = (String::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after
@@ -43,7 +46,7 @@ impl Names {
     }
 
     /// Replaces placeholders in every string of `value`.
-    pub fn fill_json(&self, value: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+    pub(crate) fn fill_json(&self, value: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
         use serde_json::Value;
         Ok(match value {
             Value::String(text) => Value::String(self.fill(text)?),

@@ -12,7 +12,7 @@ use crate::quantity::Time;
 /// One request and the statuses that it may be answered with.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AdminRequest {
+pub(crate) struct AdminRequest {
     /// Name for messages and the plot.
     pub name: String,
     #[serde(default = "post")]
@@ -30,7 +30,7 @@ pub struct AdminRequest {
 /// The generation for which a request is valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Precondition {
+pub(crate) enum Precondition {
     /// The current one: its ETag is requested just before, and sent as If-Match.
     #[default]
     Current,
@@ -43,7 +43,7 @@ pub enum Precondition {
 /// A request that is sent at a given time, once or several times.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Timed")]
-pub struct Event {
+pub(crate) struct Event {
     at: Time,
     every: Option<Time>,
     times: Option<u32>,
@@ -96,7 +96,7 @@ fn ok() -> Vec<u16> {
 
 impl Event {
     /// When it happens, since the start of the run.
-    pub fn times(&self) -> anyhow::Result<Vec<Duration>> {
+    pub(crate) fn times(&self) -> anyhow::Result<Vec<Duration>> {
         let count = self.times.unwrap_or(1);
         let every = match self.every {
             Some(every) => every.0,
@@ -120,7 +120,7 @@ impl Event {
 
 impl AdminRequest {
     /// A copy with placeholders replaced.
-    pub fn with_names(&self, names: &Names) -> anyhow::Result<Self> {
+    pub(crate) fn with_names(&self, names: &Names) -> anyhow::Result<Self> {
         let context = || format!("request `{}`", self.name);
         let path = names.fill(&self.path).with_context(context)?;
         ensure!(
@@ -145,7 +145,7 @@ impl AdminRequest {
     ///
     /// # Errors
     /// A path that isn't below a model's.
-    pub fn model_path(&self) -> anyhow::Result<String> {
+    pub(crate) fn model_path(&self) -> anyhow::Result<String> {
         let parts: Vec<&str> = self.path.split(['/', '?']).take(4).collect();
         match parts[..] {
             ["", "admin", "models", model] => Ok(format!("/admin/models/{model}")),
@@ -159,7 +159,7 @@ impl AdminRequest {
     }
 
     /// Path and query.
-    pub fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         match self.precondition {
             Precondition::Force if self.path.contains('?') => format!("{}&force=true", self.path),
             Precondition::Force => format!("{}?force=true", self.path),

@@ -7,7 +7,7 @@ use anyhow::Context;
 macro_rules! shipped {
     ($($name:literal),+ $(,)?) => {
         /// Name and text.
-        pub const SHIPPED: &[(&str, &str)] =
+        pub(crate) const SHIPPED: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../../scenarios/", $name, ".toml")))),+];
     };
 }
@@ -24,7 +24,7 @@ shipped![
 ];
 
 /// The text of a built-in scenario, or of a file.
-pub fn find(name: &str) -> anyhow::Result<String> {
+pub(crate) fn find(name: &str) -> anyhow::Result<String> {
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         return Ok((*text).to_owned());
     }

@@ -2,7 +2,7 @@
 
 /// How one request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// 2xx, and every check passed.
     Answered,
     /// 503 or 429: the server is overloaded.

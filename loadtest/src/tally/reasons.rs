@@ -6,7 +6,7 @@ const MAX_EXAMPLE_CHARS: usize = 300;
 
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// 0 if there was no response.
     pub status: u16,
     /// The problem's code from the server, or our own text.
@@ -18,11 +18,11 @@ pub struct Reason {
 
 /// All reasons so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reasons(Vec<Reason>);
+pub(crate) struct Reasons(Vec<Reason>);
 
 impl Reasons {
     /// Counts one occurrence; `example` is called for the first one of each reason only.
-    pub fn note(&mut self, status: u16, code: &str, example: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, status: u16, code: &str, example: impl FnOnce() -> String) {
         self.add(status, code, 1, example);
     }
 
@@ -42,14 +42,14 @@ impl Reasons {
         }
     }
 
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         for reason in other.0 {
             self.add(reason.status, &reason.code, reason.count, || reason.example);
         }
     }
 
     /// The most frequent first.
-    pub fn sorted(&self) -> Vec<Reason> {
+    pub(crate) fn sorted(&self) -> Vec<Reason> {
         let mut all = self.0.clone();
         all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.cmp(&b.code)));
         all

@@ -12,7 +12,7 @@ const SHORTEST_NS: u64 = 100_000_000;
 
 /// One interval of time.
 #[derive(Clone, Debug)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// Requests that were due in it.
     pub offered: u64,
     /// Requests that ended in it, by outcome.
@@ -25,13 +25,13 @@ pub struct Interval {
 
 /// All intervals, from the start of the run.
 #[derive(Clone, Debug)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     width_ns: u64,
     intervals: Vec<Interval>,
 }
 
 impl Timeline {
-    pub fn new(duration: Duration) -> Self {
+    pub(crate) fn new(duration: Duration) -> Self {
         let duration_ns = duration.as_nanos() as u64;
         let width_ns = duration_ns.div_ceil(INTERVALS).max(SHORTEST_NS);
         let interval = || Interval {
@@ -83,11 +83,11 @@ impl Timeline {
         }
     }
 
-    pub fn width_seconds(&self) -> f64 {
+    pub(crate) fn width_seconds(&self) -> f64 {
         self.width_ns as f64 * 1e-9
     }
 
-    pub fn intervals(&self) -> &[Interval] {
+    pub(crate) fn intervals(&self) -> &[Interval] {
         &self.intervals
     }
 }

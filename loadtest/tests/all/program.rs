@@ -8,17 +8,17 @@ use std::{
 use serde_json::Value;
 
 /// The program's output.
-pub struct RunResult {
+pub(crate) struct RunResult {
     pub ok: bool,
     pub stdout: String,
     pub stderr: String,
 }
 
 /// Placeholder picture files: the scripted server doesn't decode them.
-pub struct Pictures(tempfile::TempDir);
+pub(crate) struct Pictures(tempfile::TempDir);
 
 impl Pictures {
-    pub fn named(names: &[&str]) -> Self {
+    pub(crate) fn named(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for name in names {
             std::fs::write(folder.path().join(name), name).expect("a file");
@@ -26,12 +26,12 @@ impl Pictures {
         Self(folder)
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().to_owned()
     }
 
     /// Writes another file in the same folder and returns its path.
-    pub fn put(&self, name: &str, text: &str) -> String {
+    pub(crate) fn put(&self, name: &str, text: &str) -> String {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).expect("a file");
         path.display().to_string()
@@ -39,7 +39,7 @@ impl Pictures {
 }
 
 /// The command for the program with these arguments, separated by spaces.
-pub fn command(arguments: &str, pictures: &Pictures) -> Command {
+pub(crate) fn command(arguments: &str, pictures: &Pictures) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse-loadtest"));
     command
         .args(arguments.split_whitespace())
@@ -52,11 +52,11 @@ pub fn command(arguments: &str, pictures: &Pictures) -> Command {
     command
 }
 
-pub fn run(arguments: &str, pictures: &Pictures) -> RunResult {
+pub(crate) fn run(arguments: &str, pictures: &Pictures) -> RunResult {
     finished(command(arguments, pictures).spawn().expect("the program"))
 }
 
-pub fn finished(child: std::process::Child) -> RunResult {
+pub(crate) fn finished(child: std::process::Child) -> RunResult {
     let output = child.wait_with_output().expect("the program ends");
     RunResult {
         ok: output.status.success(),
@@ -66,13 +66,13 @@ pub fn finished(child: std::process::Child) -> RunResult {
 }
 
 impl RunResult {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
     }
 
     /// The last phase of a report.
-    pub fn phase(&self) -> Value {
+    pub(crate) fn phase(&self) -> Value {
         let report = self.json();
         report["phases"]
             .as_array()
@@ -82,7 +82,7 @@ impl RunResult {
     }
 
     /// The checks that weren't met, with the measured values.
-    pub fn missed(&self) -> Vec<String> {
+    pub(crate) fn missed(&self) -> Vec<String> {
         let report = self.json();
         let checks = report["checks"].as_array().expect("checks");
         let missed = checks.iter().filter(|check| check["ok"] == false);
@@ -92,12 +92,12 @@ impl RunResult {
     }
 }
 
-pub fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().expect("text")
 }
 
 /// `503 queue_full` → how often, from a phase.
-pub fn count(phase: &Value, reason: &str) -> u64 {
+pub(crate) fn count(phase: &Value, reason: &str) -> u64 {
     let reasons = phase["reasons"].as_array().expect("reasons");
     let found = reasons.iter().find(|one| one["reason"] == reason);
     found.and_then(|one| one["count"].as_u64()).unwrap_or(0)

@@ -16,7 +16,7 @@ use hyper_util::{
 use tokio::net::TcpListener;
 
 /// A request, as the script sees it.
-pub struct ReceivedRequest {
+pub(crate) struct ReceivedRequest {
     /// Index among the predictions.
     pub number: usize,
     pub method: String,
@@ -26,7 +26,7 @@ pub struct ReceivedRequest {
 }
 
 /// The scripted reaction to a request.
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub etag: Option<&'static str>,
     pub body: String,
@@ -36,7 +36,7 @@ pub struct Reply {
 }
 
 /// An answer to a picture in Stillhouse's format.
-pub fn answer(generation: u64, role: &str, version: &str, label: &str) -> Reply {
+pub(crate) fn answer(generation: u64, role: &str, version: &str, label: &str) -> Reply {
     let body = format!(
         r#"{{"request_id":"1","model":"fashion","version":"{version}","role":"{role}","generation":{generation},
             "predictions":[{{"label":"{label}","class":0,"probability":0.9}}],"timings":{{}}}}"#
@@ -45,17 +45,17 @@ pub fn answer(generation: u64, role: &str, version: &str, label: &str) -> Reply 
 }
 
 /// A correct answer.
-pub fn fine() -> Reply {
+pub(crate) fn fine() -> Reply {
     answer(1, "stable", "s1", "Ankle boot")
 }
 
 /// Problem details.
-pub fn problem(status: u16, code: &str) -> Reply {
+pub(crate) fn problem(status: u16, code: &str) -> Reply {
     Reply::new(status, format!(r#"{{"status":{status},"code":"{code}"}}"#))
 }
 
 impl Reply {
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
         Self {
             status,
             etag: None,
@@ -65,13 +65,13 @@ impl Reply {
         }
     }
 
-    pub fn after(self, after: Duration) -> Self {
+    pub(crate) fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
 }
 
 /// Runs until it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     _runtime: tokio::runtime::Runtime,
@@ -79,7 +79,9 @@ pub struct Server {
 
 impl Server {
     /// The script answers predictions and everything below /admin.
-    pub fn start(script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -114,21 +116,21 @@ impl Server {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/predict", self.address)
     }
 
-    pub fn admin(&self) -> String {
+    pub(crate) fn admin(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Every request so far as a line: protocol, method, path, If-Match, and below /admin the body.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no panic").clone()
     }
 
     /// Number of predictions so far.
-    pub fn predictions(&self) -> usize {
+    pub(crate) fn predictions(&self) -> usize {
         self.asked()
             .iter()
             .filter(|line| line.contains("/predict"))

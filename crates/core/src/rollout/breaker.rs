@@ -6,14 +6,14 @@ use std::{
 };
 
 /// This many failures in a row open it.
-pub const FAILURES: u32 = 5;
+pub(super) const FAILURES: u32 = 5;
 
 /// How long it stays open; then the next request tries again, and one more failure opens it again.
-pub const PAUSE: Duration = Duration::from_secs(5);
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
 
 /// Two atomics, since every request passes it.
 #[derive(Debug)]
-pub struct Breaker {
+pub(super) struct Breaker {
     made: Instant,
     in_a_row: AtomicU32,
     /// Open until then, in microseconds after `made`.
@@ -22,7 +22,7 @@ pub struct Breaker {
 
 impl Breaker {
     /// A closed breaker.
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             made: now,
             in_a_row: AtomicU32::new(0),
@@ -31,12 +31,12 @@ impl Breaker {
     }
 
     /// Whether a request may try the version.
-    pub fn admits(&self, now: Instant) -> bool {
+    pub(super) fn admits(&self, now: Instant) -> bool {
         self.since(now) >= self.open_until.load(Relaxed)
     }
 
     /// Records that the version answered.
-    pub fn succeeded(&self) {
+    pub(super) fn succeeded(&self) {
         // Most requests succeed: reading first keeps the cache line shared.
         if self.in_a_row.load(Relaxed) != 0 {
             self.in_a_row.store(0, Relaxed);
@@ -44,7 +44,7 @@ impl Breaker {
     }
 
     /// Records that the version failed, refused or was late.
-    pub fn failed(&self, now: Instant) {
+    pub(super) fn failed(&self, now: Instant) {
         let before = self.in_a_row.fetch_add(1, Relaxed);
         if before + 1 >= FAILURES {
             // Not reset to 0: after the pause, one failure is enough.

@@ -20,7 +20,7 @@ macro_rules! changes {
         }
 
         /// Every action, by its name in the audit log and in labels.
-        pub const ACTIONS: &[&str] = &[$($verb::ACTION),*];
+        pub(crate) const ACTIONS: &[&str] = &[$($verb::ACTION),*];
 
         impl Change {
             /// Its name in the audit log and in labels.

@@ -2,14 +2,14 @@
 
 /// SplitMix64 from a fixed seed.
 #[derive(Clone)]
-pub struct Stream(u64);
+pub(super) struct Stream(u64);
 
 impl Stream {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5717_1105_e000_0001)
     }
 
-    pub fn uniform(&mut self) -> f64 {
+    pub(super) fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,18 +17,18 @@ impl Stream {
         ((z ^ (z >> 31)) >> 11) as f64 / 2f64.powi(53)
     }
 
-    pub fn happens(&mut self, probability: f64) -> bool {
+    pub(super) fn happens(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
 
-    pub fn normal(&mut self) -> f64 {
+    pub(super) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// Stable's and canary's divergence from the teacher on one picture, with these means: lognormal with σ = 2.1, a tail so
     /// heavy that a few answers make the mean, and nine tenths of the variance in how hard the picture is.
-    pub fn divergences(&mut self, stable_mean: f64, canary_mean: f64) -> (f64, f64) {
+    pub(super) fn divergences(&mut self, stable_mean: f64, canary_mean: f64) -> (f64, f64) {
         const SIGMA: f64 = 2.1;
         let hard = 0.9_f64.sqrt() * self.normal();
         let mut of = |mean: f64| {
@@ -40,12 +40,12 @@ impl Stream {
 
     /// Canary's disagreement less stable's. Stable agrees with the teacher in 98 % of the pairs; six tenths of the pictures
     /// that it gets wrong the canary gets wrong, too, for hard pictures are hard for both.
-    pub fn difference(&mut self, agreement: f64) -> f64 {
+    pub(super) fn difference(&mut self, agreement: f64) -> f64 {
         self.sharing(0.6, agreement)
     }
 
     /// The same of two networks whose mistakes have nothing to do with each other: a third more to see through.
-    pub fn unrelated_difference(&mut self, agreement: f64) -> f64 {
+    pub(super) fn unrelated_difference(&mut self, agreement: f64) -> f64 {
         self.sharing(1.0 - agreement, agreement)
     }
 
@@ -61,13 +61,13 @@ impl Stream {
 }
 
 /// When `runs` streams ended: the first observation of up to `longest` at which `ends` says so.
-pub struct Endings {
+pub(super) struct Endings {
     sorted: Vec<u64>,
     runs: usize,
 }
 
 impl Endings {
-    pub fn of<T>(
+    pub(super) fn of<T>(
         runs: u64,
         longest: u64,
         new: impl Fn() -> T,
@@ -81,7 +81,7 @@ impl Endings {
     }
 
     /// From when they ended.
-    pub fn from(mut endings: Vec<u64>, runs: u64) -> Self {
+    pub(super) fn from(mut endings: Vec<u64>, runs: u64) -> Self {
         endings.sort_unstable();
         Self {
             sorted: endings,
@@ -90,29 +90,29 @@ impl Endings {
     }
 
     /// How many ended at all.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.sorted.len()
     }
 
     /// Percent that ended.
-    pub fn percent(&self) -> f64 {
+    pub(super) fn percent(&self) -> f64 {
         self.count() as f64 / self.runs as f64 * 100.0
     }
 
     /// When they ended on average; those that didn't count as not there.
-    pub fn mean(&self) -> f64 {
+    pub(super) fn mean(&self) -> f64 {
         self.sorted.iter().sum::<u64>() as f64 / self.count() as f64
     }
 
     /// The observation by which that part of all runs had ended; `u64::MAX` if fewer ever did.
-    pub fn quantile(&self, part: f64) -> u64 {
+    pub(super) fn quantile(&self, part: f64) -> u64 {
         let at = (part * self.runs as f64) as usize;
         self.sorted.get(at).copied().unwrap_or(u64::MAX)
     }
 }
 
 /// Fails unless `found` is within that part of what is expected, and reports both.
-pub fn assert_near(what: &str, found: f64, expected: f64, part: f64) {
+pub(super) fn assert_near(what: &str, found: f64, expected: f64, part: f64) {
     println!("{what}: {found}, expected {expected}");
     let off = (found / expected - 1.0).abs();
     assert!(

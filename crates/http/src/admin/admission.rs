@@ -103,7 +103,7 @@ pub enum AdminError {
 pub struct Caller(pub String);
 
 /// Before every handler below `/admin`.
-pub async fn admit(
+pub(super) async fn admit(
     State(plane): State<Arc<AdminPlane>>,
     mut request: Request,
     next: Next,

@@ -31,7 +31,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
         (status = 400, description = "Last-Event-ID is no number", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 503, description = "Too many streams are open", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn follow(
+pub(crate) async fn follow(
     State(plane): State<Arc<AdminPlane>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

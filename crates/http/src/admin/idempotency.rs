@@ -25,7 +25,7 @@ const REMEMBERED: usize = 1024;
 
 /// What an order was answered.
 #[derive(Clone, Debug)]
-pub struct StoredResponse {
+pub(super) struct StoredResponse {
     /// The deployment's generation, for the ETag.
     pub generation: Option<u64>,
     /// JSON.
@@ -57,14 +57,14 @@ struct Kept {
 
 /// The answers of late.
 #[derive(Default)]
-pub struct Remembered {
+pub(super) struct Remembered {
     kept: Mutex<(HashMap<String, Kept>, VecDeque<String>)>,
 }
 
 impl Remembered {
     /// Carries out an order, or answers as the first time where its key is known. `order` is all that makes it this order
     /// and no other. Runs to its end even if the client leaves.
-    pub async fn once(
+    pub(super) async fn once(
         &self,
         caller: &str,
         headers: &HeaderMap,

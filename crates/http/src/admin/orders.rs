@@ -30,7 +30,7 @@ use stillhouse_core::rollout::{
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub struct OrderQuery {
+pub(crate) struct OrderQuery {
     /// Carry it out on whatever generation is there.
     pub force: bool,
     /// Only say what would come out.
@@ -39,7 +39,7 @@ pub struct OrderQuery {
 
 /// A verb's order as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct WithReason<V> {
+pub(crate) struct WithReason<V> {
     /// What is to be done.
     #[serde(flatten)]
     order: V,
@@ -159,7 +159,7 @@ verb!(
 );
 
 /// The routes of all verbs, below `/admin`.
-pub fn routes() -> Router<Arc<AdminPlane>> {
+pub(crate) fn routes() -> Router<Arc<AdminPlane>> {
     let routes = Router::new();
     let routes = route::<StartCanary, _, _>(routes, start_canary);
     let routes = route::<SetPlan, _, _>(routes, set_plan);

@@ -39,7 +39,7 @@ pub struct VersionList {
 #[utoipa::path(get, path = "/admin/models/{model}/versions", tag = "admin",
     params(("model" = String, Path, description = "The model's name")),
     responses((status = 200, description = "Every directory of the model", body = VersionList)))]
-pub async fn list(
+pub(crate) async fn list(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -59,7 +59,7 @@ pub async fn list(
         (status = 404, description = "No such version", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 422, description = "It can't be trusted", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn load(
+pub(crate) async fn load(
     State(plane): State<Arc<AdminPlane>>,
     Path((name, wanted)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
@@ -91,7 +91,7 @@ pub async fn load(
         (status = 422, description = "The archive holds no version that can be trusted", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be written down; nothing was changed", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn upload(
+pub(crate) async fn upload(
     State(plane): State<Arc<AdminPlane>>,
     Path((name, wanted)): Path<(String, String)>,
     Extension(caller): Extension<Caller>,
@@ -155,7 +155,7 @@ pub async fn upload(
 /// `DELETE .../versions/{version}`
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Remove {
+pub(crate) struct Remove {
     /// For the audit log.
     #[serde(default)]
     reason: String,
@@ -170,7 +170,7 @@ pub struct Remove {
         (status = 409, description = "It fills a role", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`journal_unwritable`: it could not be written down; nothing was changed. `repository_unusable`: the directory could not be removed", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn remove(
+pub(crate) async fn remove(
     State(plane): State<Arc<AdminPlane>>,
     Path((name, wanted)): Path<(String, String)>,
     Extension(caller): Extension<Caller>,

@@ -87,7 +87,7 @@ pub struct DeploymentList {
 
 /// `GET /admin/models`
 #[utoipa::path(get, path = "/admin/models", tag = "admin", responses((status = 200, description = "Who answers for every model", body = DeploymentList)))]
-pub async fn list(State(plane): State<Arc<AdminPlane>>) -> Response {
+pub(crate) async fn list(State(plane): State<Arc<AdminPlane>>) -> Response {
     let models = plane
         .control
         .registry()
@@ -104,7 +104,7 @@ pub async fn list(State(plane): State<Arc<AdminPlane>>) -> Response {
         (status = 200, description = "Who answers; the ETag is the generation", body = DeploymentView),
         (status = 404, description = "No such model", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn one(
+pub(crate) async fn one(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -120,7 +120,7 @@ pub async fn one(
 /// How much history.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HistoryQuery {
+pub(crate) struct HistoryQuery {
     limit: Option<usize>,
 }
 
@@ -142,7 +142,7 @@ pub struct HistoryView {
         ("limit" = Option<usize>, Query, description = "Entries at most; 20 by default"),
     ),
     responses((status = 200, description = "Who changed what, newest first, as in the audit log", body = serde_json::Value)))]
-pub async fn history(
+pub(crate) async fn history(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
     query: Result<Query<HistoryQuery>, QueryRejection>,

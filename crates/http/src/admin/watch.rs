@@ -35,7 +35,7 @@ pub struct DriftView {
         (status = 200, description = "What is known of the canary, metric by metric, what the judge says of it and why; and the same of the last one", body = EvidenceReport),
         (status = 404, description = "No such model", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn evidence(
+pub(crate) async fn evidence(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -50,7 +50,7 @@ pub async fn evidence(
         (status = 200, description = "The last hour of each role beside the teacher: values, intervals, noise, and what moved", body = DriftView),
         (status = 404, description = "No such model", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
-pub async fn drift(
+pub(crate) async fn drift(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {

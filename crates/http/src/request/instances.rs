@@ -13,7 +13,7 @@ const DEEPEST: usize = 3;
 /// The body of a JSON prediction request.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Instances<'a> {
+pub(crate) struct Instances<'a> {
     /// In the order of the answers.
     #[serde(borrow)]
     pub instances: Vec<Instance<'a>>,
@@ -21,7 +21,7 @@ pub struct Instances<'a> {
 
 /// One instance.
 #[derive(Debug, PartialEq)]
-pub enum Instance<'a> {
+pub(crate) enum Instance<'a> {
     /// `{"b64": "..."}`: an encoded picture.
     Picture {
         /// Borrowed if the JSON string contains no escapes.

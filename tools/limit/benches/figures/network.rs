@@ -11,7 +11,7 @@ use stillhouse_engine::{
 use stillhouse_test_support::{ColorType, png};
 
 /// An MLP with these widths and random weights, ReLU between, as an ONNX file of opset 17.
-pub fn mlp(widths: &[usize]) -> Bytes {
+pub(crate) fn mlp(widths: &[usize]) -> Bytes {
     let mut nodes = vec![node("Flatten", &["input"], &["x0"])];
     let mut initializer = Vec::new();
     let mut random = Random(7);
@@ -41,7 +41,7 @@ pub fn mlp(widths: &[usize]) -> Bytes {
 }
 
 /// A 28 × 28 PNG of about the size of a Fashion-MNIST picture: a textured blob on black.
-pub fn picture() -> Vec<u8> {
+pub(crate) fn picture() -> Vec<u8> {
     let mut random = Random(11);
     let pixels: Vec<u8> = (0..28 * 28)
         .map(|at| {
