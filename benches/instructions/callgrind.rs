@@ -22,7 +22,7 @@ extern "C" fn stillhouse_counted(call: &mut &mut dyn FnMut()) {
 }
 
 /// Calls a piece as often as it is counted.
-pub fn call(mut piece: &mut dyn FnMut()) {
+pub(crate) fn call(mut piece: &mut dyn FnMut()) {
     for _ in 0..WARM {
         piece();
     }
@@ -30,7 +30,7 @@ pub fn call(mut piece: &mut dyn FnMut()) {
 }
 
 /// Instructions of one call of a piece.
-pub fn count(name: &str) -> anyhow::Result<u64> {
+pub(crate) fn count(name: &str) -> anyhow::Result<u64> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("callgrind");
     let mut option = std::ffi::OsString::from("--callgrind-out-file=");
@@ -56,7 +56,7 @@ pub fn count(name: &str) -> anyhow::Result<u64> {
 }
 
 /// The compiler's description of itself.
-pub fn compiler() -> anyhow::Result<String> {
+pub(crate) fn compiler() -> anyhow::Result<String> {
     let output = Command::new("rustc").arg("--version").output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }

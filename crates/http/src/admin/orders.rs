@@ -113,7 +113,7 @@ macro_rules! verb {
                 (status = 428, description = "Neither If-Match nor force", body = crate::error::Problem, content_type = "application/problem+json"),
                 (status = 503, description = "It could not be written down; nothing was changed", body = crate::error::Problem, content_type = "application/problem+json"),
             ))]
-        pub async fn $handler(
+        pub(in crate::admin) async fn $handler(
             State(plane): State<Arc<AdminPlane>>,
             Path(name): Path<String>,
             query: Result<Query<OrderQuery>, QueryRejection>,
