@@ -9,6 +9,7 @@ mod error;
 mod events;
 pub mod journal;
 pub mod judge;
+mod judging;
 mod load;
 mod model;
 mod order;

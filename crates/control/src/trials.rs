@@ -8,21 +8,19 @@ mod report;
 use std::{
     mem::{Discriminant, discriminant},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use tokio::time::MissedTickBehavior;
 
 use super::{
-    ControlError, ControlPlane, EventKind, Order,
+    Order,
     judge::{Criteria, Decision, Reason, Verdict, judge},
-    model::ControlledModel,
     trial::{SeatReadings, Trial},
 };
 use stillhouse_core::{
     registry::Model,
-    rollout::{Abort, Change, Deployment, Plan, Promote, Role, SetSplit},
+    rollout::{Abort, Change, Deployment, Plan, Promote, SetSplit},
     shadow::Pairing,
 };
 use stillhouse_metrics::Scope;
@@ -30,9 +28,6 @@ use stillhouse_store::ModelName;
 
 pub use measures::JudgeMetrics;
 pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthReport};
-
-/// How often the judge looks; its tests don't mind being looked at.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Between two events about the evidence of one trial, at least.
 const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
@@ -64,11 +59,11 @@ struct Inner {
 
 /// What a look at a trial asks for.
 #[derive(Default)]
-struct LookResult {
+pub(super) struct LookResult {
     /// To be carried out.
-    order: Option<Order>,
+    pub(super) order: Option<Order>,
     /// To be published.
-    evidence: Option<TrialReport>,
+    pub(super) evidence: Option<TrialReport>,
 }
 
 /// A canary on trial.
@@ -95,7 +90,7 @@ impl TrialSlot {
     }
 
     /// Marks what is known of the canary of `deployment` as incomplete.
-    fn lose_evidence(&self, deployment: &Deployment) {
+    pub(super) fn lose_evidence(&self, deployment: &Deployment) {
         let mut inner = self.inner();
         match &mut inner.case {
             Some(case) => case.trial.lose_evidence(),
@@ -103,12 +98,20 @@ impl TrialSlot {
         }
     }
 
+    /// Whether the judge's last order failed for another reason than the one before, so that each is logged once.
+    pub(super) fn is_new_failure(&self, text: String) -> bool {
+        let mut inner = self.inner();
+        let is_new = inner.undone != text;
+        inner.undone = text;
+        is_new
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gathers what has come, and judges. What is returned shall be done.
-    fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
+    pub(super) fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
         let deployment = model.slot.load_full();
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
@@ -173,7 +176,10 @@ impl TrialSlot {
     }
 
     /// What is known of who is on trial now, and what was known of the one before.
-    fn report(&self, deployment: &Deployment) -> (Option<TrialReport>, Option<EndedReport>) {
+    pub(super) fn report(
+        &self,
+        deployment: &Deployment,
+    ) -> (Option<TrialReport>, Option<EndedReport>) {
         let mut inner = self.inner();
         // Between two looks the canary may have gone.
         inner.settle(deployment);
@@ -265,97 +271,4 @@ fn order(
         request_id: String::new(),
         detail: serde_json::to_value(report).ok(),
     })
-}
-
-impl ControlPlane {
-    /// Judges the canaries on trial, for ever.
-    pub(super) async fn run_judge(self: Arc<Self>) {
-        let clock = Clock::new();
-        let mut ticks = tokio::time::interval(LOOK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            for model in self.models.values() {
-                self.look(model, &clock).await;
-            }
-        }
-    }
-
-    /// Marks the evidence of every canary on trial as lost: a judge that panicked may have dropped some of it.
-    pub(super) fn lose_evidence(&self) {
-        for ControlledModel { served, trial, .. } in self.models.values() {
-            trial.lose_evidence(&served.slot.load());
-        }
-    }
-
-    /// What is known about a model's canary, and about its last.
-    ///
-    /// # Errors
-    /// There is no such model.
-    pub fn evidence(&self, name: &ModelName) -> Result<EvidenceReport, ControlError> {
-        let model = self.model(name)?;
-        let deployment = model.served.slot.load_full();
-        let (on_trial, last) = model.trial.report(&deployment);
-        Ok(EvidenceReport {
-            model: name.to_string(),
-            generation: deployment.assignment.generation,
-            stable: deployment.assignment.stable.to_string(),
-            teacher: deployment
-                .assignment
-                .filling(Role::Teacher)
-                .map(ToString::to_string),
-            on_trial,
-            last,
-        })
-    }
-
-    async fn look(self: &Arc<Self>, model: &ControlledModel, clock: &Clock) {
-        let ControlledModel { served, trial, .. } = model;
-        let name = &served.task.name;
-        served
-            .shadow
-            .turn(&served.slot.load_full(), clock.since_epoch());
-        let LookResult { order, evidence } = trial.look(served, &self.judging, Instant::now());
-        if let Some(report) = evidence {
-            let report = Box::new(report);
-            self.events.publish(name, EventKind::Evidence { report });
-        }
-        let Some(order) = order else {
-            return;
-        };
-        let action = order.change.action();
-        match self.execute(order).await {
-            Ok(_) => self.judging.ordered(name, action),
-            // An operator was faster: the next look sees what is there then.
-            Err(ControlError::Stale { .. }) => {}
-            Err(error) => {
-                let text = error.to_string();
-                let mut inner = trial.inner();
-                if inner.undone != text {
-                    tracing::warn!(model = %name, action, %error, "what the judge ordered was not done");
-                    inner.undone = text;
-                }
-            }
-        }
-    }
-}
-
-/// The wall clock of the start, continued by a monotonic clock: windows stay intact when the clock is set.
-struct Clock {
-    started: Instant,
-    at_start: Duration,
-}
-
-impl Clock {
-    fn new() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self {
-            started: Instant::now(),
-            at_start: since_epoch.unwrap_or_default(),
-        }
-    }
-
-    fn since_epoch(&self) -> Duration {
-        self.at_start + self.started.elapsed()
-    }
 }

@@ -26,7 +26,8 @@ use idempotency::Remembered;
 use stillhouse_control::{ControlError, ControlPlane};
 use stillhouse_store::{ModelName, VersionName};
 
-pub use admission::{AdminError, Caller};
+pub use super::admin_error::AdminError;
+pub use admission::Caller;
 pub use idempotency::KEY;
 pub use orders::{ChangedView, Instruction};
 pub use tokens::{AdminSettings, TokenError, Tokens};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 
-use super::request::RequestError;
+use super::request_error::RequestError;
 use stillhouse_core::rollout::{Role, RoutingSettings};
 use stillhouse_serving::PredictError;
 

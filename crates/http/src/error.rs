@@ -10,7 +10,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{admin::AdminError, request::RequestError, request_id::RequestId};
+use super::{admin_error::AdminError, request_error::RequestError, request_id::RequestId};
 use stillhouse_control::{ControlError, LoadError};
 use stillhouse_core::rollout::{Assignment, ChangeRefused};
 use stillhouse_serving::{BodyError, ErrorKind, PredictError};

@@ -1,6 +1,7 @@
 //! The two routers: the data plane for traffic, and the admin plane for operators.
 
 pub mod admin;
+mod admin_error;
 pub mod answer;
 mod body;
 mod caller;
@@ -16,6 +17,7 @@ pub mod listener;
 mod observe;
 mod predict;
 mod request;
+mod request_error;
 mod request_id;
 
 use std::sync::{

@@ -15,7 +15,8 @@ use super::{
     answer::{Item, Multiple, Origin, Single, respond, top},
     body, caller,
     error::ApiError,
-    request::{self, Inputs, PredictQuery, RequestError},
+    request::{self, Inputs, PredictQuery},
+    request_error::RequestError,
     request_id::RequestId,
 };
 use stillhouse_core::registry::Model;

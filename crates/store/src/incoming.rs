@@ -2,6 +2,7 @@
 //! then given their name.
 
 mod archive;
+mod refusal;
 mod tarball;
 mod unpacking;
 mod zipped;

@@ -5,6 +5,7 @@
 //! Types read this way must not use `#[serde(flatten)]`: serde then hides the known keys from the deserializer.
 
 mod fault;
+mod node;
 mod reader;
 mod tree;
 

@@ -11,8 +11,8 @@ use serde::forward_to_deserialize_any;
 use super::{
     Finding,
     fault::{Fault, join},
+    node::{Entry, Node},
     suggest,
-    tree::{Entry, Node},
 };
 
 /// Reads one value; unknown keys go to `unknown`, so that reading goes on and finds all of them.

@@ -1,35 +1,20 @@
-//! TOML values that remember where they were written.
+//! Settings from a file, the environment and flags, laid over each other before they are typed.
 
 use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Finding, StrictError, reader::Reader};
+use super::{
+    Finding, StrictError,
+    node::{Entry, Node},
+    reader::Reader,
+};
 
 /// Settings from one file, over which environment and flags may be laid before they are typed.
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: Entry,
-}
-
-/// A value and its place.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) place: String,
-    pub(super) node: Node,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Node {
-    Bool(bool),
-    Integer(i64),
-    Float(f64),
-    String(String),
-    /// From an environment variable or a flag: the reading type decides what it is; as a list, its parts.
-    Text(String, Vec<Entry>),
-    Array(Vec<Entry>),
-    Table(BTreeMap<String, Entry>),
 }
 
 impl Tree {

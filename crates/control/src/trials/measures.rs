@@ -134,7 +134,7 @@ impl JudgeMetrics {
     }
 
     /// Something was ordered and done.
-    pub(super) fn ordered(&self, model: &str, action: &str) {
+    pub(crate) fn ordered(&self, model: &str, action: &str) {
         self.orders.with_label_values(&[model, action]).inc();
     }
 

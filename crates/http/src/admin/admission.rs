@@ -13,9 +13,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{AdminPlane, tokens::Access};
-use crate::{error::ApiError, request_id::RequestId};
+use crate::{admin_error::AdminError, error::ApiError, request_id::RequestId};
 use stillhouse_control::journal::Entry;
-use stillhouse_store::NameError;
 
 /// A wrong token is answered after this long, one caller at a time: ten guesses a second from all callers together.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_millis(100);
@@ -47,55 +46,6 @@ impl Guesses {
         tokio::time::sleep(WRONG_TOKEN_DELAY).await;
         AdminError::Unauthorized
     }
-}
-
-/// What keeps an operator from an answer, besides what the control plane says.
-#[derive(Debug, thiserror::Error)]
-pub enum AdminError {
-    /// No token, or a wrong one.
-    #[error("send a token: `Authorization: Bearer SECRET`")]
-    Unauthorized,
-    /// Guessing.
-    #[error("too many wrong tokens; try again later")]
-    TooManyGuesses,
-    /// A viewer who wants to change something.
-    #[error("this token may read; changing something takes an operator's")]
-    ReadOnly,
-    /// A page of another site sent it.
-    #[error("this request comes from a page of another site ({0}), which may not speak for you")]
-    CrossSite(String),
-    /// Without tokens, only those who name this machine are let in: a page could make any name point here.
-    #[error("without tokens this server is reached as localhost or by its address, not as {0}")]
-    ForeignHost(String),
-    /// Neither `If-Match` nor `force`.
-    #[error(
-        "say which generation this order is for: `If-Match: \"N\"` with the ETag of GET /admin/models/{{model}}, or ?force=true"
-    )]
-    NoPrecondition,
-    /// An `If-Match` that is none of ours.
-    #[error("If-Match must be a generation in quotes, such as \"3\"")]
-    Precondition,
-    /// An order that can't be read.
-    #[error("the order can't be read: {0}")]
-    Order(String),
-    /// A query that can't be read.
-    #[error("query: {0}")]
-    Query(String),
-    /// A version's name that is none.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// The same key for another order.
-    #[error("this Idempotency-Key has been used for another order; take a new one")]
-    KeyReused,
-    /// As many follow the events as may.
-    #[error("too many event streams are open; close one, or try again later")]
-    TooManyEventStreams,
-    /// Not the number of an event.
-    #[error("Last-Event-ID must be the number of an event, such as 1764278400000")]
-    EventId,
-    /// A key that is no key.
-    #[error("an Idempotency-Key has 1 to 128 printable ASCII characters")]
-    Key,
 }
 
 /// Who sent a request, as the audit log names them.

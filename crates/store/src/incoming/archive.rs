@@ -2,12 +2,17 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Seek},
+    io::{BufReader, Read, Seek},
 };
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{tarball, unpacking::Unpacking, zipped};
+use super::{
+    refusal::{damaged, refused},
+    tarball,
+    unpacking::Unpacking,
+    zipped,
+};
 use crate::StoreError;
 
 /// Offset of the magic bytes in a tar header.
@@ -31,14 +36,4 @@ pub(super) fn unpack(archive: &mut File, unpacking: &mut Unpacking) -> Result<()
             "it is neither tar, tar.gz nor zip: pack the version's folder as one of these",
         )),
     }
-}
-
-pub(super) fn refused(detail: impl Into<String>) -> StoreError {
-    StoreError::Archive {
-        detail: detail.into(),
-    }
-}
-
-pub(super) fn damaged(error: io::Error) -> StoreError {
-    refused(format!("it can't be read: {error}"))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 use super::{
-    archive::{damaged, refused},
+    refusal::{damaged, refused},
     unpacking::{MAX_ENTRIES, Unpacking},
 };
 use crate::StoreError;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::archive::{damaged, refused};
+use super::refusal::{damaged, refused};
 use crate::{
     MANIFEST, StoreError,
     folder::is_safe_path,

@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use zip::{ZipReadOptions, read::Config, result::ZipError, unstable::read::ZipIterable};
 
 use super::{
-    archive::refused,
+    refusal::refused,
     unpacking::{MAX_ENTRIES, Unpacking, too_many},
 };
 use crate::StoreError;
