@@ -82,8 +82,8 @@ ANSWERS = [
     ),
     lines(
         "Outcomes of requests",
-        "ok: a prediction. invalid: the caller's error. refused: the queue was full. expired: too late. failed: the network "
-        "failed. cancelled: the caller disconnected.",
+        "ok: a prediction. invalid: the caller's error. refused: the queue was full. expired: too late. client_expired: too late "
+        "for a deadline that the client chose. failed: the network failed. cancelled: the caller disconnected.",
         "reqps",
         [query(f"sum by (outcome) (rate(stillhouse_requests_total{{{ROLE}}}{RATE}))", "{{outcome}}")],
         stacked=True,
