@@ -108,7 +108,7 @@ fn cast(models: &Path) -> anyhow::Result<Vec<String>> {
 const LEARNT: &str = "
 === What you have seen
 - A canary gets a share of the requests; its answers, not its health, say whether it is good.
-- A judge that compares them with the teacher's needs nobody to look, and shows what it has seen.
+- A judge that compares them with the teacher's decides without a person, and shows its evidence.
 - `canary abort`, `promote` and `rollback` are one step each, take effect with the next request, and print the step back.
 - Deployment and audit log survive kill -9; `stillhouse history` says who did what and why.
 

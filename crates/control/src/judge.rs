@@ -23,7 +23,7 @@ use stillhouse_drift::sequential::Compared;
 pub enum Decision {
     /// Nothing.
     Hold {
-        /// Waiting longer won't help: somebody must look.
+        /// Waiting longer won't help: an operator must look.
         alert: bool,
     },
     /// The next share of the ramp.
@@ -89,7 +89,8 @@ pub fn judge(evidence: &Evidence, progress: &Progress, criteria: &Criteria) -> V
     }
 }
 
-/// The share of everybody is promotion in all but name, and needs its proofs: nobody would be left to compare with live.
+/// A share of 100 % is a promotion in all but name and needs the same proofs: stable would have no live requests left to be
+/// compared with.
 fn may_enter(share: Share, unproven: &[Reason]) -> bool {
     share < Share::ALL || unproven.is_empty()
 }

@@ -21,7 +21,7 @@ const LOAD_SECONDS: &[f64] = &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0
 
 const OUTCOMES: [&str; 2] = ["ok", "refused"];
 
-/// After this long a version is looked at again that somebody held, such as a request in flight.
+/// Time until a version is checked again that was still held, for example by a request in flight.
 const STILL_HELD: Duration = Duration::from_millis(200);
 
 /// Why a version didn't come in.
@@ -213,7 +213,7 @@ impl ControlPlane {
         self.unloading.notify_one();
     }
 
-    /// Unloads versions without a role when their grace time is over and nobody holds them any more, for ever.
+    /// Unloads versions without a role when their grace time is over and nothing holds them any more. Runs until it is dropped.
     pub(super) async fn run_unloading(self: Arc<Self>) {
         loop {
             let control = self.clone();

@@ -93,7 +93,7 @@ impl VersionPool {
         self.loaded().remove(version).map(|held| held.version)
     }
 
-    /// Removes what has had no role for `grace` and nobody holds: neither a request in flight nor an order that is about
+    /// Removes versions that have had no role for `grace` and that nothing holds: neither a request in flight nor an order that is about
     /// to give it a role. What is held is left for the next sweep.
     pub(super) fn sweep(&self, grace: Duration, now: Instant) -> Swept {
         let due = |held: &Held| {

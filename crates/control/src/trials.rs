@@ -189,7 +189,7 @@ impl TrialSlot {
 }
 
 impl Inner {
-    /// Ends the case where somebody else is on trial now, or the same canary beside others.
+    /// Ends the case if another canary is judged now, or the same canary is compared with other versions.
     fn settle(&mut self, next: &Deployment) {
         let pairing = Pairing::of(next);
         let Some(case) = self.case.take_if(|case| case.trial.pairing != pairing) else {

@@ -3,7 +3,7 @@
 //!
 //! The child is this very program with the verb `validate`. It gets one [`Task`] as a line of JSON and gives one
 //! [`ValidationResult`] back; `ending` describes every other way in which it may end. Its standard input stays open for as long as
-//! its answer is wanted: a child that reads its end knows that nobody is left to hear it, even after a kill -9 here.
+//! its answer is wanted: a child that reads its end knows that its parent is gone, even after a kill -9 here.
 
 mod ending;
 mod task;
@@ -163,14 +163,14 @@ async fn start(mut command: Command) -> io::Result<Child> {
     thread::Builder::new().spawn(move || {
         stillhouse_engine::give_way();
         let _inside = runtime.enter();
-        // Where nobody waits for it any more, it is dropped, which kills it.
+        // If its caller is gone, it is dropped, which kills it.
         let _ = started.send(command.spawn());
     })?;
     let lost = |_| io::Error::other("the thread that starts it has died");
     child.await.map_err(lost)?
 }
 
-/// Gives the task and hears the child out.
+/// Gives the child its task and reads its answer.
 async fn converse(child: &mut Child, task: &[u8]) -> io::Result<Ending> {
     let gone = || io::Error::other("a stream of the child is missing");
     let mut stdin = child.stdin.take().ok_or_else(gone)?;

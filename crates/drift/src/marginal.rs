@@ -19,7 +19,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// From a manifest's `class_ratios` and `samples`. They are smoothed when a version is built; where somebody wrote a 0
+    /// From a manifest's `class_ratios` and `samples`. They are smoothed when a version is built; where a manifest was edited to 0
     /// all get half a sample more (Jeffreys), for no class is impossible.
     ///
     /// # Panics

@@ -108,7 +108,7 @@ impl Changing {
         let (changed, mut value): (ChangedView, Value) = match answer {
             Ok(value) => order.client.read(&path, value)?,
             Err(ClientError::Problem(problem)) if problem.code == "stale_generation" => {
-                // The refusal is what counts; that nobody can say who was faster must not hide it.
+                // The refusal is what matters; failing to find out which change came first must not hide it.
                 let lines = order.since().unwrap_or_default();
                 return Err(ClientError::Stale { problem, lines });
             }

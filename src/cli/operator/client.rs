@@ -166,7 +166,7 @@ impl Client {
                 address,
                 seconds: wait.as_secs(),
             },
-            Error::Io(error) if nobody(error.kind()) => ClientError::Unreachable {
+            Error::Io(error) if is_unreachable(error.kind()) => ClientError::Unreachable {
                 address,
                 source: Error::Io(error),
             },
@@ -181,7 +181,7 @@ impl Client {
 }
 
 /// Whether a connection was never made.
-fn nobody(kind: io::ErrorKind) -> bool {
+fn is_unreachable(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as K;
     matches!(
         kind,

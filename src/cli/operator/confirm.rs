@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-/// Whether somebody sits there who can be asked. Scripts say what they mean.
+/// Whether the input is a terminal, so that a question can be asked. Scripts pass a flag instead.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

@@ -13,7 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 pub(super) enum Parcel {
     /// With its length.
     Archive(File, u64),
-    /// A tar.gz whose length nobody knows yet.
+    /// A tar.gz whose length isn't known in advance.
     Packing(Packing),
 }
 

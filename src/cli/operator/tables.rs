@@ -26,7 +26,7 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// What somebody wrote, without what would move a terminal's cursor.
+/// Text that a person wrote, without the characters that would move a terminal's cursor.
 pub(super) fn safe(text: &str) -> String {
     text.chars()
         .map(|char| if char.is_control() { ' ' } else { char })

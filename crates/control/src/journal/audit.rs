@@ -77,7 +77,7 @@ impl Audit {
         let cut = || {
             step("journal::cut")?;
             let file = OpenOptions::new().write(true).open(&path)?;
-            // Shortened only: a file that somebody else has cut must not grow by zeros.
+            // Shortened only: a file that another program has cut must not grow by zeros.
             if file.metadata()?.len() > self.length_bytes {
                 file.set_len(self.length_bytes)?;
             }

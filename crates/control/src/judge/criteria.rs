@@ -44,7 +44,7 @@ pub struct Criteria {
     pub step_answers: u64,
     /// Pairs that promotion needs in all.
     pub promotion_pairs: u64,
-    /// How long a canary may stay undecided; then the ramp stops and somebody is called.
+    /// How long a canary may stay undecided; then the ramp stops and an alert is raised.
     pub maximum_age_seconds: u64,
 }
 

@@ -118,7 +118,7 @@ fn a_step_takes_its_time_its_pairs_and_its_answers() {
         "19 of 20 answers at this share",
     ];
     check(&good(), &idle, "hold", &missing);
-    // In the dark it answers nobody.
+    // A dark canary answers no request.
     let dark = Progress {
         step_answers: 0,
         ..at(0)

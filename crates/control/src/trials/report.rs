@@ -233,7 +233,7 @@ pub(super) fn word(decision: &Decision) -> &'static str {
     }
 }
 
-/// To milliseconds: nobody reads further.
+/// Rounded to milliseconds; more digits would only be noise.
 fn rounded(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1000.0
 }

@@ -1,5 +1,5 @@
 //! The figures these tests were chosen for, with their seeds: stable agrees with the teacher in 98 % of the pairs, the
-//! margin is one point of agreement, and somebody looks after every pair.
+//! margin is one point of agreement, and the evidence is evaluated after every pair.
 //!
 //! A bound says what was published (after many more runs) and how far these fewer runs may be off: medians of n runs
 //! scatter by about 1/√n. Delays are bounded on both sides, so a stake, a scale or a margin that is off fails here.

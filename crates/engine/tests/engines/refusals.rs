@@ -157,7 +157,7 @@ fn a_library_that_is_not_there_is_told_from_one_that_is_none() {
 
 #[test]
 fn an_answer_of_another_shape_is_an_error() {
-    // Declared [N,5], but the graph makes [N,4]: the exporter was wrong, and nobody may read past the end.
+    // Declared [N,5], but the graph makes [N,4]: the exporter was wrong, and reading past the end must be impossible.
     let mut model = graphs::mlp(
         "N,8",
         "N,5",

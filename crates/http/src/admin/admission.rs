@@ -19,10 +19,10 @@ use stillhouse_control::journal::Entry;
 /// A wrong token is answered after this long, one caller at a time: ten guesses a second from all callers together.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_millis(100);
 
-/// So many wrong tokens may wait for their answer; more hear at once that they are too many. Right ones never wait.
+/// So many wrong tokens may wait for their answer; more are refused immediately. Right ones never wait.
 const WRONG_TOKENS_WAITING: usize = 16;
 
-/// Those who wait to hear that their token is wrong.
+/// The requests with a wrong token that wait for their answer.
 pub(super) struct Guesses {
     answering: Semaphore,
     waiting: Semaphore,
@@ -82,7 +82,7 @@ pub(super) async fn admit(
     Ok(next.run(request).await)
 }
 
-/// That somebody whose name is known wanted more than they may. Wrong tokens only go to the log: somebody who guesses
+/// Records that a known caller wanted more than it may. Wrong tokens only go to the log: a client that guesses
 /// must not be able to fill the disk.
 fn denial(actor: &str, request: &Request) -> Entry {
     let (method, path) = (request.method().as_str(), request.uri().path());
@@ -142,7 +142,7 @@ fn same_site(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
     Ok(())
 }
 
-/// Where nobody shows a token, the name under which this server was reached is all that distinguishes a page of another site,
+/// Without tokens, the name under which this server was reached is all that distinguishes a page of another site,
 /// which had its own name point here, from an operator.
 fn named_as_local(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
     let Some(authority) = authority(headers, uri) else {

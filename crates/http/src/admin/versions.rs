@@ -137,7 +137,7 @@ pub(crate) async fn upload(
     }
     match whole {
         true => drop(complete.send(())),
-        // Or the disk side would wait for ever to hear whether it has everything.
+        // Otherwise the thread that writes would wait for ever for the end of the body.
         false => drop(complete),
     }
     drop(chunks);

@@ -350,7 +350,7 @@ fn bombs_end_at_the_limit() {
         "the archive, or what is in it, has more than 1048576 bytes (loading.max_upload_bytes)";
     let mut wide = files(&stage, "");
     wide.push(("big.bin".into(), vec![0; LIMIT_BYTES as usize]));
-    // In a folder's entry, where nobody looks at the bytes.
+    // In a folder's entry, whose bytes are not read.
     let mut skipped = Vec::new();
     entry(
         &mut skipped,

@@ -42,7 +42,7 @@ fn no_byte_changes_without_its_line_being_named() {
     assert_eq!(verify(folder.path()).expect("holds").lines, 3);
 }
 
-/// The log that somebody makes of the lines, and what `verify` says about it.
+/// A log that was edited, and what `verify` reports about it.
 type Case = (fn(&[&str]) -> String, &'static str);
 
 #[test]
@@ -211,7 +211,7 @@ fn a_folder_that_cannot_be_written_to_is_read_all_the_same() {
     let folder = three();
     let lock = folder.path().join("lock");
     fs::remove_file(&lock).expect("removed");
-    // Root may write where permissions say no, but nobody writes to a folder.
+    // Root may write where permissions forbid it, but a folder can't be written to at all.
     fs::create_dir(&lock).expect("made");
     let (mut journal, recovered) = open(folder.path());
     assert_eq!(recovered.assignments["fashion"], nth(2));
