@@ -89,7 +89,7 @@ impl ControlPlane {
     }
 
     /// Starts what runs beside the orders: the judge, the unloading of versions, the watch over the repository, which is
-    /// returned and ends when it is dropped. What happens when one of them panics is said in [`supervisor`].
+    /// returned and ends when it is dropped. The module `supervisor` documents what happens when one of them panics.
     pub fn start_background(self: &Arc<Self>, tasks: &mut Supervisor) -> Option<Watch> {
         let (judging, recovering) = (self.clone(), self.clone());
         tasks.spawn_restarted(
