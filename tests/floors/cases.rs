@@ -39,7 +39,7 @@ batch.rs        | pub(crate) struct A; /* crate::http */ #[doc = "crate::app"] s
                 | const A: &str = "use crate::http;"; const B: &str = r#"axum::"#;  |
 
 http/body.rs    | use axum::Router; async fn f() { tokio::spawn(g()).await; }       |
-                | use anyhow::Result;                                               | only app, cli may
+                | use anyhow::Result;                                               | only app, cli, child_server may
 store.rs        | use axum::http::StatusCode;                                       | `axum::http::StatusCode`: only http may
                 | use {arc_swap::ArcSwap};                                          | only rollout may
                 | pub async fn f() {}                                               | `async`

@@ -79,8 +79,8 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
         (vec![], Rollback { to: None }.into(), "no previous"),
         (vec![], split(Some(share(1)), None), "no canary"),
         (vec![], split(None, Some(share(1))), "no teacher"),
-        (vec![], start("a", 1), "a is the stable"),
-        (vec![], rollback("a"), "a is the stable"),
+        (vec![], start("a", 1), "a is already the stable"),
+        (vec![], rollback("a"), "a is already the stable"),
         (
             vec![start("b", 0)],
             start("b", 5),
@@ -91,8 +91,16 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
             start("c", 5),
             "b is already the canary",
         ),
-        (vec![teacher.clone()], start("t", 5), "t is the teacher"),
-        (vec![teacher.clone()], rollback("t"), "t is the teacher"),
+        (
+            vec![teacher.clone()],
+            start("t", 5),
+            "t is already the teacher",
+        ),
+        (
+            vec![teacher.clone()],
+            rollback("t"),
+            "t is already the teacher",
+        ),
         (
             vec![teacher.clone(), split(None, Some(share(9_500)))],
             start("b", 501),
