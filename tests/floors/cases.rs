@@ -47,7 +47,7 @@ store.rs        | use axum::http::StatusCode;                                   
 batch.rs        | use tokio::sync::oneshot; fn f() { oneshot::channel() }           |
                 | use tokio::sync::{oneshot, mpsc};                                 | `tokio::sync::mpsc`
 
-batch/policy.rs | fn f() { std::time::Instant::now() }                              | this file is pure
+crates/core/src/batch/policy.rs | fn f() { std::time::Instant::now() }                              | this file is pure
                 | use std::time::{Instant, SystemTime};                             | this file is pure
                 | fn f(now: Instant) {} #[cfg(test)] mod tests { fn g() { Instant::now(); } } |
                 | #[cfg(test)] use a::b; fn f() { Instant::now() }                  | this file is pure
