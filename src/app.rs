@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     control::{
         ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        validation::Validation,
+        journal::Seal, validation::Validation,
     },
     http::{
         DataPlane,
@@ -37,6 +37,7 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    control: Arc<ControlPlane>,
     events: Arc<EventLog>,
     tasks: Supervisor,
     /// Watches the repository as long as this exists.
@@ -78,6 +79,7 @@ impl App {
         let parts = Dependencies {
             repository,
             state_path: config.control.state_path.clone(),
+            seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
@@ -118,6 +120,7 @@ impl App {
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
             events: control.events().clone(),
+            control,
             tasks,
             watch,
         })
@@ -183,6 +186,7 @@ impl App {
         let _ = admin.await;
         drop(self.watch);
         tasks.shutdown().await;
+        self.control.keep_evidence().await;
         tracing::info!(connections_cut = cut, "ended");
         failed.map_or(Ok(()), |ended| Err(ended.into()))
     }
