@@ -11,6 +11,7 @@ pub mod journal;
 pub mod judge;
 mod judging;
 mod load;
+mod loader;
 mod model;
 mod order;
 mod pool;
@@ -32,6 +33,7 @@ use stillhouse_core::{
     registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
     version::Launcher,
+    watchdog::Watchdog,
 };
 use stillhouse_store::{ModelName, Repository, VersionName, Watch};
 
@@ -102,6 +104,11 @@ impl ControlPlane {
         let (watch, sources) = self.watch()?;
         tasks.spawn_required("arrivals", self.clone().run_arrivals(sources));
         Some(watch)
+    }
+
+    /// Looks after the threads in which networks run.
+    pub fn watchdog(&self) -> &Watchdog {
+        self.launcher.watchdog()
     }
 
     /// Who fills which role of a model now.
