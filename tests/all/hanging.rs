@@ -259,7 +259,8 @@ async fn b6_sigterm_ends_the_process_in_the_middle_of_a_load_that_hangs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b6_a_network_that_swells_from_four_rows_harms_nobody() {
-    for backend in backends() {
+    // tract runs this network one row at a time.
+    for backend in backends().into_iter().filter(|of| *of == Backend::Ort) {
         let memory = format!("loading.memory_bytes={}", 512 << 20);
         let timeout = "loading.timeout_seconds=120";
         let server = Server::start(backend, &["--set", &memory, "--set", timeout]);
