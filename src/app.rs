@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     control::{
         ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        validation::Validation,
+        journal::Seal, validation::Validation,
     },
     http::{
         DataPlane,
@@ -38,6 +38,7 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    control: Arc<ControlPlane>,
     events: Arc<EventLog>,
     operators: Arc<AdminPlane>,
     watchdog: Watchdog,
@@ -81,6 +82,7 @@ impl App {
         let parts = Dependencies {
             repository,
             state_path: config.control.state_path.clone(),
+            seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
@@ -123,6 +125,7 @@ impl App {
             events: control.events().clone(),
             operators,
             watchdog: control.watchdog().clone(),
+            control,
             tasks,
             watch,
         })
@@ -201,6 +204,7 @@ impl App {
         let _ = admin.await;
         drop(self.watch);
         tasks.shutdown().await;
+        self.control.keep_evidence().await;
         // Nobody waits for an answer any more.
         self.watchdog.stop_all();
         tracing::info!(connections_cut = cut, "ended");
