@@ -60,12 +60,12 @@ pub(super) async fn admit(
 ) -> Result<Response, ApiError> {
     let headers = request.headers();
     same_site(headers, request.uri())?;
-    let caller = if plane.tokens.is_empty() {
+    let tokens = plane.tokens();
+    let caller = if tokens.is_empty() {
         named_as_local(headers, request.uri())?;
         "anonymous".to_owned()
     } else {
-        let Some((name, access)) = bearer(headers).and_then(|secret| plane.tokens.find(secret))
-        else {
+        let Some((name, access)) = bearer(headers).and_then(|secret| tokens.find(secret)) else {
             let path = request.uri().path().to_owned();
             tracing::warn!(method = %request.method(), path, "a wrong token, or none");
             return Err(plane.guesses.refuse().await.into());
