@@ -54,7 +54,7 @@ impl Verify {
                     json!({"good": false, "line": bad_line(error), "error": error.to_string()}),
                 ),
             };
-            println!("{answer:#}");
+            say!("{answer:#}");
             return Ok(if good {
                 ExitCode::SUCCESS
             } else {
@@ -62,8 +62,8 @@ impl Verify {
             });
         }
         let verified = verified?;
-        println!("{} lines, every hash and number is correct", verified.lines);
-        println!("head {}", verified.head);
+        say!("{} lines, every hash and number is correct", verified.lines);
+        say!("head {}", verified.head);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -139,6 +139,6 @@ pub(super) fn read_labels(path: &Path) -> anyhow::Result<Labels> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let (labels, choices) =
         import::read_labels(&text).map_err(|detail| anyhow!("{}: {detail}", path.display()))?;
-    choices.iter().for_each(|choice| println!("  {choice}"));
+    choices.iter().for_each(|choice| say!("  {choice}"));
     Ok(labels)
 }

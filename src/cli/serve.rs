@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    ConfigSource, banner, caller::end_with_the_caller, standalone::StandaloneNetwork, start_log,
+    ConfigSource, banner, caller::end_with_the_caller, log, standalone::StandaloneNetwork,
 };
 use crate::app::App;
 
@@ -55,7 +55,7 @@ impl Serve {
             ("engine.backend", "--engine", self.engine.clone()),
             ("engine.device", "--device", self.device.clone()),
         ])?;
-        start_log(&config.log)?;
+        log::start(&config.log)?;
         if self.end_with_stdin {
             end_with_the_caller(|| std::process::exit(0));
         }
@@ -67,7 +67,7 @@ impl Serve {
         super::runtime(&config.server)?.block_on(async move {
             let stop = stop()?;
             let app = App::build(config, standalone, Arc::new(stillhouse_engine::prepare)).await?;
-            print!("{}", banner::text(&app)?);
+            say_text!("{}", banner::text(&app)?);
             app.serve(stop).await
         })?;
         Ok(ExitCode::SUCCESS)

@@ -30,7 +30,7 @@ impl StandaloneNetwork {
             (None, None) => return Ok(None),
             _ => bail!("an ONNX file and --labels belong together"),
         };
-        println!("{}", onnx.display());
+        say!("{}", onnx.display());
         let labels = read_labels(labels)?;
         let standalone = self
             .network
@@ -39,7 +39,7 @@ impl StandaloneNetwork {
         standalone
             .choices
             .iter()
-            .for_each(|choice| println!("  {choice}"));
+            .for_each(|choice| say!("  {choice}"));
         Ok(Some(standalone))
     }
 }

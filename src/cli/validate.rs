@@ -40,14 +40,14 @@ impl Validate {
         end_with_the_caller(|| std::process::abort());
         confine(&task)?;
         // The server reports the last line of standard error, which must be the panic and not the advice about backtraces.
-        std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+        std::panic::set_hook(Box::new(|panic| note!("{panic}")));
         fail::fail_point!("validate::begin");
 
         let verdict = validate(&task).map_or_else(
             |error| ValidationResult::Refused(one_line(&format!("{error:#}"))),
             ValidationResult::Good,
         );
-        println!("{}", serde_json::to_string(&verdict)?);
+        say!("{}", serde_json::to_string(&verdict)?);
         Ok(ExitCode::SUCCESS)
     }
 }

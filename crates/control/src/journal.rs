@@ -36,6 +36,14 @@ use recovery::Found;
 use stillhouse_core::rollout::Assignment;
 use stillhouse_store::ModelName;
 
+/// Who answered last, for every model that was ever changed; reads only, beside a running server too.
+///
+/// # Errors
+/// `state.json` can't be trusted.
+pub fn remembered(folder: &Path) -> Result<BTreeMap<ModelName, Assignment>, JournalError> {
+    Ok(recovery::recover(folder)?.assignments)
+}
+
 /// The folder's only writer.
 #[derive(Debug)]
 pub struct Journal {
