@@ -31,7 +31,7 @@ pub(super) struct Import {
     /// The new version's name
     #[arg(long)]
     version: VersionName,
-    /// One label per line, class 0 first [default: the model's, if it has versions already]
+    /// One label per line, class 0 first [default: the model's, if it has versions already, else the classes' numbers]
     #[arg(long)]
     labels: Option<PathBuf>,
     /// A one-line description
@@ -158,10 +158,7 @@ impl Import {
             (Some(path), _) => read_labels(path),
             (None, Ok(labels)) => Ok(labels),
             (None, Err(StoreError::Missing { .. })) => {
-                bail!(
-                    "the model `{}` has no labels yet: give them with --labels labels.txt",
-                    self.model
-                )
+                self.network.numbered_labels(&self.onnx)
             }
             (None, Err(error)) => Err(error).context("the model's labels"),
         }

@@ -99,7 +99,9 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     let variables = CLIENT_VARIABLES.iter().chain(&SERVER_VARIABLES);
     let variables = variables.map(|(name, meaning)| ((*name).to_owned(), *meaning));
     section(&mut roff, "ENVIRONMENT", variables)?;
-    page.render_version_section(&mut roff)?;
+    if command.get_version().is_some() {
+        page.render_version_section(&mut roff)?;
+    }
     Ok(roff)
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
+use comfy_table::ColumnConstraint;
 
 use super::{
     print,
@@ -29,6 +30,10 @@ impl History {
             return Ok(print(out, &json)?);
         }
         let mut table = with_header(["line", "time", "who", "what", "deployment", "why"]);
+        // A moment in two lines can't be read.
+        if let Some(time) = table.column_mut(1) {
+            time.set_constraint(ColumnConstraint::ContentWidth);
+        }
         for line in &history.entries {
             let entry = &line.entry;
             table.add_row([

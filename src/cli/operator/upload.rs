@@ -24,6 +24,9 @@ use crate::{cli::models::Size, http::admin::VersionList, store::VersionName};
 /// Fast enough to be seen moving.
 const REDRAW: Duration = Duration::from_millis(100);
 
+/// How the names of archives end.
+const ARCHIVES: [&str; 4] = ["tar", "tgz", "gz", "zip"];
+
 #[derive(Args)]
 pub(in crate::cli) struct Upload {
     /// Its name on the server
@@ -88,7 +91,10 @@ impl Upload {
     /// A bare network is no version: it has neither labels nor a transform nor golden samples.
     fn refuse_networks(&self) -> anyhow::Result<()> {
         let path = &self.path;
-        if !path.is_file() || pack::is_archive(path)? {
+        let end = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let named_so = ARCHIVES.iter().any(|archive| end == *archive);
+        // The server judges what calls itself an archive.
+        if !path.is_file() || named_so || pack::is_archive(path)? {
             return Ok(());
         }
         let model = self.target.named().map_or("MODEL", |name| name.as_str());
@@ -98,7 +104,7 @@ impl Upload {
              next: stillhouse import {2} --model {model} --version {version} --models made && stillhouse upload \
              {version} made/{model}/{version} --model {model}{3}",
             path.display(),
-            match path.extension().is_some_and(|end| end.eq_ignore_ascii_case("onnx")) {
+            match end == "onnx" {
                 true => "an ONNX network",
                 false => "another kind of file",
             },
