@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     control::{
         ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        journal, validation::Validation,
+        journal::{self, Seal}, validation::Validation,
     },
     http::{
         DataPlane,
@@ -42,6 +42,7 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    control: Arc<ControlPlane>,
     events: Arc<EventLog>,
     tasks: Supervisor,
     /// Watches the repository as long as this exists.
@@ -90,6 +91,7 @@ impl App {
         let parts = Dependencies {
             repository,
             state_path: config.control.state_path.clone(),
+            seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
@@ -131,6 +133,7 @@ impl App {
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
             events: control.events().clone(),
+            control,
             tasks,
             watch,
         })
@@ -196,6 +199,7 @@ impl App {
         let _ = admin.await;
         drop(self.watch);
         tasks.shutdown().await;
+        self.control.keep_evidence().await;
         tracing::info!(connections_cut = cut, "ended");
         failed.map_or(Ok(()), |ended| Err(ended.into()))
     }
@@ -252,7 +256,7 @@ fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
         );
     }
     // What the journal remembers counts; the configuration's versions may have gone since.
-    let remembered = journal::remembered(&config.control.state_path)?;
+    let remembered = journal::remembered(&config.control)?;
     let founded = |model: ModelName| {
         let version = match remembered.get(&model) {
             Some(last) => {

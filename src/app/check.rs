@@ -81,7 +81,7 @@ pub struct Role {
 /// # Errors
 /// Those of [`examine`].
 pub fn roles(config: &Config, repository: &Repository) -> Result<Vec<Role>> {
-    let remembered = journal::remembered(&config.control.state_path)?;
+    let remembered = journal::remembered(&config.control)?;
     let mut roles = Vec::new();
     for spec in choose(config, repository)? {
         let last = remembered.get(&spec.model);
@@ -147,9 +147,14 @@ pub fn warnings(config: &Config) -> Vec<String> {
         .filter_map(|(name, _)| name.into_string().ok())
         .collect();
     let mut warnings = Config::unread_variables(names.iter().map(String::as_str));
-    let tokens = &config.admin.tokens_file;
-    if !tokens.as_os_str().is_empty() {
-        warnings.extend(readable_by_all("admin.tokens_file", tokens));
+    let secrets = [
+        ("admin.tokens_file", &config.admin.tokens_file),
+        ("control.audit_key_file", &config.control.audit_key_file),
+    ];
+    for (key, path) in secrets {
+        if !path.as_os_str().is_empty() {
+            warnings.extend(readable_by_all(key, path));
+        }
     }
     warnings
 }

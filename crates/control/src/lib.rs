@@ -4,9 +4,11 @@
 //! next deployment and the order that undoes it.
 
 mod arrivals;
+mod checkpoint;
 mod decision;
 mod error;
 mod events;
+mod files;
 pub mod journal;
 pub mod judge;
 mod judging;
@@ -48,6 +50,7 @@ pub use trials::{
 pub use versions::Listed;
 
 use arrivals::Uploads;
+use checkpoint::Checkpoints;
 use decision::{DecisionError, DecisionLog};
 use journal::{Entry, History};
 use model::ControlledModel;
@@ -71,6 +74,8 @@ pub struct ControlPlane {
     /// Set once the repository is watched.
     uploads: OnceLock<Uploads>,
     judging: JudgeMetrics,
+    /// None where there is nothing to change.
+    checkpoints: Option<Arc<Checkpoints>>,
     /// One load at a time: two would take both cores of a small machine from the traffic.
     loading: tokio::sync::Semaphore,
     /// Says that the versions without a role are others now.

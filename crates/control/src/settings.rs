@@ -1,6 +1,6 @@
 //! `[control]` and `[loading]`: where changes are written down, and how versions come in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,22 @@ use stillhouse_core::rollout::{Share, written};
 pub struct ControlSettings {
     /// Folder of state and audit log; made at the first change.
     pub state_path: PathBuf,
+    /// File of the audit log's key; empty: none.
+    pub audit_key_file: PathBuf,
+}
+
+impl ControlSettings {
+    /// The file of the audit log's key, if there is to be one.
+    pub fn key_file(&self) -> Option<&Path> {
+        Some(&*self.audit_key_file).filter(|path| !path.as_os_str().is_empty())
+    }
 }
 
 impl Default for ControlSettings {
     fn default() -> Self {
         Self {
             state_path: "state".into(),
+            audit_key_file: PathBuf::new(),
         }
     }
 }

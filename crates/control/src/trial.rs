@@ -2,9 +2,13 @@
 //!
 //! Pure: readings and times are arguments.
 
-use std::time::Instant;
+mod saved;
+
+use std::time::{Duration, Instant};
 
 use super::judge::{Criteria, Events, Evidence, Progress};
+pub(super) use saved::SavedTrial;
+use saved::SavedAnswers;
 use stillhouse_core::{
     rollout::{Assignment, Counts, Role, Share},
     shadow::{Difference, Pairing},
@@ -29,6 +33,8 @@ pub(super) struct SeatReadings {
 struct RampStep {
     share: Share,
     since: Instant,
+    /// In earlier processes.
+    soaked_before: Duration,
     pairs: u64,
     answers: u64,
 }
@@ -40,6 +46,8 @@ pub(super) struct Trial {
     /// The deployment's when it was last looked at.
     generation: u64,
     begun: Instant,
+    /// In earlier processes.
+    age_before: Duration,
     step: RampStep,
     disagreement: Paired,
     divergence: Paired,
@@ -49,6 +57,16 @@ pub(super) struct Trial {
     early_answers: u64,
     pairs: u64,
     shadow_non_finite: u64,
+    /// Since the last look.
+    look_pairs: u64,
+    /// The most that one look has brought.
+    busiest_look_pairs: u64,
+    /// Counted as the worst there are, as nobody knows them.
+    presumed_lost_pairs: u64,
+    /// What the seats' counters in earlier processes had come to.
+    answers_before: SavedAnswers,
+    /// The generation of an earlier process's sample ratio, and ln of its e-value.
+    sample_ratio_before: (u64, f64),
     /// When it began.
     first: SeatReadings,
     /// When it was last looked at.
@@ -72,6 +90,7 @@ impl Trial {
             pairing,
             generation: assignment.generation,
             begun: now,
+            age_before: Duration::ZERO,
             step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
@@ -81,6 +100,11 @@ impl Trial {
             early_answers: criteria.early_answers,
             pairs: 0,
             shadow_non_finite: 0,
+            look_pairs: 0,
+            busiest_look_pairs: 0,
+            presumed_lost_pairs: 0,
+            answers_before: SavedAnswers::default(),
+            sample_ratio_before: (0, 0.0),
             late_above: late_above(&reading.stable),
             first: reading.clone(),
             last: reading,
@@ -99,6 +123,7 @@ impl Trial {
             return;
         }
         self.pairs += 1;
+        self.look_pairs += 1;
         self.disagreement.observe(difference.disagreement);
         self.divergence.observe(difference.divergence);
         self.shadow_non_finite += u64::from(difference.non_finite);
@@ -106,6 +131,8 @@ impl Trial {
 
     /// Takes what live requests have come to since the last look, and notes a new share.
     pub(super) fn look(&mut self, assignment: &Assignment, reading: SeatReadings, now: Instant) {
+        self.busiest_look_pairs = self.busiest_look_pairs.max(self.look_pairs);
+        self.look_pairs = 0;
         let (canary, stable) = (
             reading.canary.since(&self.last.canary),
             reading.stable.since(&self.last.stable),
@@ -131,14 +158,21 @@ impl Trial {
     /// All there is.
     pub(super) fn evidence(&self, sample_ratio_log_e: f64, shadows_starved: bool) -> Evidence {
         let live = self.last.canary.since(&self.first.canary);
+        let before = &self.answers_before;
+        // E-values of one hypothesis multiply.
+        let sample_ratio_before = match self.sample_ratio_before {
+            (generation, log_e) if generation == self.generation => log_e,
+            _ => 0.0,
+        };
+        let first = self.early_answers.saturating_sub(before.requests);
         Evidence {
             disagreement: self.disagreement.compared(1.0),
             divergence: self.divergence.compared(self.clip_nats),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
-            non_finite: self.shadow_non_finite + live.non_finite,
-            early_errors: live.errors_among_first(self.early_answers),
-            sample_ratio_log_e,
+            non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
+            early_errors: before.early_errors + live.errors_among_first(first),
+            sample_ratio_log_e: sample_ratio_before + sample_ratio_log_e,
             shadows_starved,
             evidence_lost: self.evidence_lost,
         }
@@ -148,11 +182,16 @@ impl Trial {
     pub(super) fn progress(&self, now: Instant) -> Progress {
         Progress {
             share: self.step.share,
-            soaked: now.saturating_duration_since(self.step.since),
+            soaked: self.step.soaked_before + now.saturating_duration_since(self.step.since),
             step_pairs: self.pairs - self.step.pairs,
             step_answers: self.answers() - self.step.answers,
-            age: now.saturating_duration_since(self.begun),
+            age: self.age_before + now.saturating_duration_since(self.begun),
         }
+    }
+
+    /// Pairs that count as the worst there are, since a process was killed before they were written down.
+    pub(super) fn presumed_lost_pairs(&self) -> u64 {
+        self.presumed_lost_pairs
     }
 
     /// Above how many seconds an answer is late, if that is known yet.
@@ -176,7 +215,7 @@ impl Trial {
     }
 
     fn answers(&self) -> u64 {
-        self.last.canary.since(&self.first.canary).answers()
+        self.answers_before.answers + self.last.canary.since(&self.first.canary).answers()
     }
 }
 
@@ -185,6 +224,7 @@ impl RampStep {
         Self {
             share: assignment.split.canary,
             since: now,
+            soaked_before: Duration::ZERO,
             pairs,
             answers,
         }

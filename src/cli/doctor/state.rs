@@ -13,7 +13,10 @@ use crate::{
     app::limits::free_bytes,
     cli::{models::Size, operator::quoted},
     config::Config,
-    control::journal::{self, JournalError},
+    control::{
+        ControlSettings,
+        journal::{self, JournalError, Seal},
+    },
 };
 
 const AREA: &str = "state";
@@ -59,13 +62,16 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     }
     // Reading a pipe would wait for ever.
     if regular {
-        findings.push(chain(folder));
+        findings.push(chain(&config.control));
     }
     findings
 }
 
-fn chain(folder: &Path) -> Finding {
-    match journal::verify(folder) {
+fn chain(settings: &ControlSettings) -> Finding {
+    let folder = &settings.state_path;
+    let verified = Seal::of(settings.key_file())
+        .and_then(|seal| journal::verify_with(folder, &seal));
+    match verified {
         Ok(verified) => {
             let text = format!("{} lines of the audit log, every hash is correct", verified.lines);
             Finding::ok(AREA, text)

@@ -25,6 +25,7 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("repository.path", Text(text::path)),
     ("repository.default_model", Text(text::name_or_empty)),
     ("control.state_path", Text(text::path)),
+    ("control.audit_key_file", Text(text::any)),
     ("admin.tokens_file", Text(text::any)),
     ("loading.child_process", Switch),
     ("loading.timeout_seconds", Whole(1, DAY_SECONDS)),

@@ -81,6 +81,9 @@ pub struct TrialReport {
     pub shadows_starved: bool,
     /// Whether a restart lost evidence.
     pub evidence_lost: bool,
+    /// Pairs that killed processes may have seen and not written down: each counts against a promotion as the worst there is.
+    #[serde(default)]
+    pub presumed_lost_pairs: u64,
     /// `hold`, `alert`, `advance`, `promote` or `roll_back`.
     pub decision: String,
     /// Why, in words; the weightiest first.
@@ -204,6 +207,7 @@ impl TrialReport {
             sample_ratio_log_e: Some(evidence.sample_ratio_log_e).filter(|log_e| log_e.is_finite()),
             shadows_starved: evidence.shadows_starved,
             evidence_lost: evidence.evidence_lost,
+            presumed_lost_pairs: trial.presumed_lost_pairs(),
             decision: word(&verdict.decision).into(),
             reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
         }
