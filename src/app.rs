@@ -1,5 +1,10 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
+pub mod check;
+mod first_version;
+pub mod limits;
+pub mod version_info;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +19,8 @@ use crate::{
     config::Config,
     control::{
         ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        journal::Seal, validation::Validation,
+        journal::{self, Seal},
+        validation::Validation,
     },
     http::{
         DataPlane,
@@ -27,7 +33,7 @@ use crate::{
     rollout::RolloutMetrics,
     serving::Serving,
     shadow::{DriftSettings, ShadowMetrics},
-    store::{Directory, ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
+    store::{ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
     watchdog::Watchdog,
 };
@@ -59,6 +65,13 @@ impl App {
         standalone: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
+        let unfit = check::relations(&config);
+        if !unfit.is_empty() {
+            bail!(unfit.join("\n"));
+        }
+        for warning in check::warnings(&config) {
+            tracing::warn!(warning, "configuration");
+        }
         let tokens = admission(&config)?;
         // First: an address in use is noticed at once, and early connections wait in the backlog instead of failing.
         let data = bind(config.server.listen).await?;
@@ -67,7 +80,7 @@ impl App {
         let metrics = Metrics::new();
         let repository = match &standalone {
             Some(_) => None,
-            None => Some(Repository::open(&config.repository.path)?),
+            None => Some(check::repository(&config)?),
         };
         let specs = match (standalone, &repository) {
             (Some(files), _) => vec![model_spec(
@@ -93,6 +106,7 @@ impl App {
             limits: config.image.clone(),
         };
         announce(&metrics, &config.drift);
+        version_info::announce(&metrics);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, specs, default).await?;
@@ -274,26 +288,24 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 /// The configuration of every model in the repository.
 fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
     let models = repository.models()?;
-    for name in config.models.keys() {
-        if !models.iter().any(|model| model.as_str() == name) {
-            bail!(
-                "the configuration names a model `{name}`, which is not in {}",
-                repository.root().display()
-            );
-        }
-    }
+    check::named_models(config, repository, &models)?;
     if models.is_empty() {
         bail!(
-            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1 --labels labels.txt`",
+            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1`",
             repository.root().display()
         );
     }
+    // What the journal remembers counts; the configuration's versions may have gone since.
+    let remembered = journal::remembered(&config.control)?;
     let founded = |model: ModelName| {
-        let wanted = config
-            .models
-            .get(model.as_str())
-            .map_or("", |own| own.stable.as_str());
-        let version = stable(repository, &model, wanted)?;
+        let version = match remembered.get(&model) {
+            Some(last) => {
+                let own = config.models.get(model.as_str());
+                let wanted = own.and_then(|own| own.stable.parse().ok());
+                wanted.unwrap_or_else(|| last.stable.clone())
+            }
+            None => first_version::stable(config, repository, &model)?,
+        };
         model_spec(config, model, version, None)
     };
     models.into_iter().map(founded).collect()
@@ -358,33 +370,4 @@ fn announce(metrics: &Metrics, drift: &DriftSettings) {
         let gauge = metrics.real_gauges(name, help, &[]);
         gauge.with_label_values(&no_labels).set(value);
     }
-}
-
-fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<VersionName> {
-    if !wanted.is_empty() {
-        return Ok(wanted.parse()?);
-    }
-    let mut versions = repository.versions(model)?;
-    let names: Vec<&str> = versions.iter().map(VersionName::as_str).collect();
-    match names[..] {
-        [_] => Ok(versions.remove(0)),
-        [] => bail!(
-            "{model} has no complete version{}",
-            incomplete(&repository.directories(model)?)
-        ),
-        _ => bail!(
-            "{model} has the versions {}, and no configuration chooses one; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
-            names.join(", "),
-            names[names.len() - 1]
-        ),
-    }
-}
-
-/// Why none of these directories is a version, one per line.
-fn incomplete(directories: &[Directory]) -> String {
-    let mistakes = directories.iter().filter_map(|directory| {
-        let error = directory.manifest.as_ref().err()?;
-        Some(format!("\n{}: {error}", directory.version))
-    });
-    mistakes.collect()
 }
