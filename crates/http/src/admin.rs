@@ -2,8 +2,10 @@
 
 mod admission;
 pub(super) mod events;
+mod guesses;
 mod idempotency;
 pub(super) mod orders;
+mod throttle;
 mod tokens;
 pub(super) mod versions;
 pub(super) mod view;
@@ -21,7 +23,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{body, error::ApiError};
-use admission::Guesses;
+use admission::Refusals;
+use guesses::Guesses;
 use idempotency::Remembered;
 use stillhouse_control::{ControlError, ControlPlane};
 use stillhouse_store::{ModelName, VersionName};
@@ -44,6 +47,7 @@ pub struct AdminPlane {
     control: Arc<ControlPlane>,
     tokens: Tokens,
     guesses: Guesses,
+    refusals: Refusals,
     remembered: Remembered,
 }
 
@@ -52,11 +56,25 @@ impl AdminPlane {
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
+            refusals: Refusals::new(&tokens),
             tokens,
             guesses: Guesses::default(),
             remembered: Remembered::default(),
         }
     }
+}
+
+/// Characters of a reason; it becomes a part of a line of the audit log.
+const MAX_REASON_CHARS: usize = 1000;
+
+/// The reason of an order, if it isn't too long.
+fn reason(reason: String) -> Result<String, AdminError> {
+    let chars = reason.chars().count();
+    if chars > MAX_REASON_CHARS {
+        let text = format!("reason: {chars} characters are too many, at most {MAX_REASON_CHARS} are kept");
+        return Err(AdminError::Order(text));
+    }
+    Ok(reason)
 }
 
 /// Everything below `/admin`, behind admission.

@@ -9,7 +9,7 @@ pub enum AdminError {
     #[error("send a token: `Authorization: Bearer SECRET`")]
     Unauthorized,
     /// Guessing.
-    #[error("too many wrong tokens; try again later")]
+    #[error("too many wrong tokens came from this address, or from all together: this one was not looked at; try again in a second")]
     TooManyGuesses,
     /// A viewer who wants to change something.
     #[error("this token may read; changing something takes an operator's")]

@@ -235,7 +235,10 @@ impl IntoResponse for ApiError {
         let status = self.row().status;
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         if matches!(self, Self::Admin(AdminError::Unauthorized)) {
