@@ -258,14 +258,10 @@ impl<S: Sample> Batcher<S> {
     /// # Errors
     /// [`SubmitError::Full`] when as many rows are waiting, or are being decoded, as may wait.
     pub fn admit(&self) -> Result<Place<'_, S>, SubmitError> {
-        let capacity = self.objective.room();
         let before = self.reserved.fetch_add(1, Ordering::Relaxed);
         // From here on, dropping the place frees it.
         let place = Place { batcher: self };
-        match self.queue.len() + before {
-            taken if taken >= capacity => Err(SubmitError::Full { capacity }),
-            _ => Ok(place),
-        }
+        self.check_capacity(before).map(|()| place)
     }
 
     /// Checks whether a row would be accepted now; reserves nothing.
@@ -273,10 +269,14 @@ impl<S: Sample> Batcher<S> {
     /// # Errors
     /// Like [`Batcher::admit`].
     pub fn check_room(&self) -> Result<(), SubmitError> {
+        self.check_capacity(self.reserved.load(Ordering::Relaxed))
+    }
+
+    fn check_capacity(&self, reserved: usize) -> Result<(), SubmitError> {
         let capacity = self.objective.room();
-        match self.queue.len() + self.reserved.load(Ordering::Relaxed) {
-            taken if taken >= capacity => Err(SubmitError::Full { capacity }),
-            _ => Ok(()),
+        match self.queue.len() + reserved < capacity {
+            true => Ok(()),
+            false => Err(SubmitError::Full { capacity }),
         }
     }
 

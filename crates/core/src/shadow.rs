@@ -218,13 +218,14 @@ impl Shadow {
         }
     }
 
-    /// Whether this request's answer shall be compared. Costs one hash if there is a teacher.
-    pub fn wants(&self, deployment: &Deployment, request_id: &[u8], index: usize) -> bool {
+    /// Whether the answer to input `index` of a request shall be compared; `ticket` is the request's random number. Costs
+    /// one hash if there is a teacher.
+    pub fn wants(&self, deployment: &Deployment, ticket: u64, index: usize) -> bool {
         if self.threshold == 0 || deployment.teacher.is_none() {
             return false;
         }
         let mut hasher = SipHasher13::new_with_key(KEY);
-        hasher.write(request_id);
+        hasher.write(&ticket.to_le_bytes());
         hasher.write(&(index as u64).to_le_bytes());
         u128::from(hasher.finish()) < self.threshold
     }

@@ -12,6 +12,7 @@ mod detector;
 mod difference;
 mod interval;
 mod logarithm;
+mod margin;
 mod paired;
 mod promotion;
 mod roll_back;

@@ -79,8 +79,8 @@ pub enum PredictError {
     /// The version's queue did not take it.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The server's own deadline passed before a version had the input.
-    #[error("the deadline passed before inference began")]
+    /// The server's own deadline passed before a version had had its full time.
+    #[error("the deadline passed before a version had its full time")]
     DeadlineBeforeInference,
     /// A version did not answer within the time that the configuration gives it.
     #[error("the deadline passed before the version answered")]
