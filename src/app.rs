@@ -1,6 +1,6 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -66,18 +66,22 @@ impl App {
             Some(_) => None,
             None => Some(Repository::open(&config.repository.path)?),
         };
-        let specs = match (standalone, &repository) {
-            (Some(files), _) => vec![model_spec(
-                &config,
-                files.model.clone(),
-                files.version.clone(),
-                Some(files),
-            )?],
+        let Chosen { specs, left_out } = match (standalone, &repository) {
+            (Some(files), _) => Chosen {
+                specs: vec![model_spec(
+                    &config,
+                    files.model.clone(),
+                    files.version.clone(),
+                    Some(files),
+                )?],
+                left_out: BTreeMap::new(),
+            },
             (None, Some(repository)) => choose(&config, repository)?,
-            (None, None) => vec![],
+            (None, None) => Chosen::default(),
         };
         let parts = Dependencies {
             repository,
+            left_out,
             state_path: config.control.state_path.clone(),
             seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
@@ -232,8 +236,17 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// The configuration of every model in the repository.
-fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
+/// The models of a repository.
+#[derive(Default)]
+struct Chosen {
+    specs: Vec<ModelSpec>,
+    /// Those without a version that could be served, each with the reason.
+    left_out: BTreeMap<ModelName, String>,
+}
+
+/// The configuration of every model in the repository. One that nobody has named and that has no complete version, because
+/// its folder is empty or half copied, keeps no other from starting.
+fn choose(config: &Config, repository: &Repository) -> Result<Chosen> {
     let models = repository.models()?;
     for name in config.models.keys() {
         if !models.iter().any(|model| model.as_str() == name) {
@@ -249,15 +262,32 @@ fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
             repository.root().display()
         );
     }
-    let founded = |model: ModelName| {
-        let wanted = config
-            .models
-            .get(model.as_str())
-            .map_or("", |own| own.stable.as_str());
+    let mut chosen = Chosen::default();
+    for model in models {
+        let own = config.models.get(model.as_str());
+        let named = own.is_some() || config.repository.default_model == model.as_str();
+        if !named && let Err(reason) = any_version(repository, &model) {
+            chosen.left_out.insert(model, reason);
+            continue;
+        }
+        let wanted = own.map_or("", |own| own.stable.as_str());
         let version = stable(repository, &model, wanted)?;
-        model_spec(config, model, version, None)
-    };
-    models.into_iter().map(founded).collect()
+        let spec = model_spec(config, model, version, None)?;
+        chosen.specs.push(ModelSpec {
+            required: named,
+            ..spec
+        });
+    }
+    Ok(chosen)
+}
+
+/// That a model has a complete version; else why not.
+fn any_version(repository: &Repository, model: &ModelName) -> Result<(), String> {
+    let directories = repository.directories(model).map_err(|error| error.to_string())?;
+    match directories.iter().any(|directory| directory.manifest.is_ok()) {
+        true => Ok(()),
+        false => Err(format!("no complete version{}", incomplete(&directories))),
+    }
 }
 
 /// A model's own tables if it has them, else the general ones.
@@ -281,6 +311,7 @@ fn model_spec(
     Ok(ModelSpec {
         model,
         stable,
+        required: true,
         teacher: teacher.map(|name| name.parse()).transpose()?,
         engine: own.engine.unwrap_or_else(|| config.engine.clone()),
         batch: own.batch.unwrap_or_else(|| config.batch.clone()),

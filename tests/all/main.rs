@@ -5,6 +5,7 @@ mod bodies;
 mod drill;
 mod engines;
 mod faults;
+mod full_disk;
 mod instructions;
 mod operator;
 mod pictures;
