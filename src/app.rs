@@ -27,8 +27,9 @@ use crate::{
     rollout::RolloutMetrics,
     serving::Serving,
     shadow::{DriftSettings, ShadowMetrics},
-    store::{Directory, ModelName, Repository, VersionFiles, VersionName, Watch},
+    store::{Directory, ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
+    watchdog::Watchdog,
 };
 
 /// A server that is loaded and bound, and doesn't answer yet.
@@ -39,6 +40,8 @@ pub struct App {
     drain: Duration,
     control: Arc<ControlPlane>,
     events: Arc<EventLog>,
+    operators: Arc<AdminPlane>,
+    watchdog: Watchdog,
     tasks: Supervisor,
     /// Watches the repository as long as this exists.
     watch: Option<Watch>,
@@ -124,6 +127,8 @@ impl App {
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
             events: control.events().clone(),
+            operators,
+            watchdog: control.watchdog().clone(),
             control,
             tasks,
             watch,
@@ -147,6 +152,19 @@ impl App {
         let deployment = model.slot.load();
         let version = &deployment.stable.version;
         Some(version.path.join(&version.manifest.golden.first()?.image))
+    }
+
+    /// Looks after the threads in which networks run.
+    pub fn watchdog(&self) -> &Watchdog {
+        &self.watchdog
+    }
+
+    /// What can be changed while it serves.
+    pub fn rereadable(&self) -> Rereadable {
+        Rereadable {
+            operators: self.operators.clone(),
+            repository: self.watch.as_ref().map(|watch| watch.trigger().clone()),
+        }
     }
 
     /// All models.
@@ -191,8 +209,26 @@ impl App {
         drop(self.watch);
         tasks.shutdown().await;
         self.control.keep_evidence().await;
+        // Nobody waits for an answer any more.
+        self.watchdog.stop_all();
         tracing::info!(connections_cut = cut, "ended");
         failed.map_or(Ok(()), |ended| Err(ended.into()))
+    }
+}
+
+/// What SIGHUP has a running server look at again.
+pub struct Rereadable {
+    operators: Arc<AdminPlane>,
+    repository: Option<Trigger>,
+}
+
+impl Rereadable {
+    /// From now on these tokens count, and the repository is looked at.
+    pub fn apply(&self, tokens: Tokens) {
+        self.operators.replace_tokens(tokens);
+        if let Some(repository) = &self.repository {
+            repository.look();
+        }
     }
 }
 
@@ -210,7 +246,10 @@ fn supervised(
 }
 
 /// The tokens of the admin plane. There may be none only if the admin plane can't be reached from other machines.
-fn admission(config: &Config) -> Result<Tokens> {
+///
+/// # Errors
+/// The tokens can't be read, or there are none where there must be some.
+pub fn admission(config: &Config) -> Result<Tokens> {
     let tokens = Tokens::load(&config.admin, |name| std::env::var(name).ok())?;
     let address = config.server.admin_listen;
     if tokens.is_empty() && !address.ip().is_loopback() {

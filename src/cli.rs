@@ -19,6 +19,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use stillhouse_child_server as child;
 use tokio::runtime::{Builder, Runtime};
+use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{Config, ConfigError, LogFormat, LogSettings, ServerSettings, Setting},
@@ -177,24 +178,42 @@ fn check(source: &ConfigSource, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Replaces the filter of the running log.
+struct LogFilter(Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>);
+
+impl LogFilter {
+    fn set(&self, filter: &str) -> anyhow::Result<()> {
+        (self.0)(env_filter(filter)?)
+    }
+}
+
+fn env_filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).map_err(|error| anyhow::anyhow!("log.filter: {error}"))
+}
+
 /// The log goes to standard error: standard output is for the banner and the tables.
-fn start_log(settings: &LogSettings) -> anyhow::Result<()> {
+fn start_log(settings: &LogSettings) -> anyhow::Result<LogFilter> {
     let pretty = match settings.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.filter)
-        .map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(env_filter(&settings.filter)?)
         .with_writer(std::io::stderr);
-    if pretty {
-        log.with_ansi(std::io::stderr().is_terminal()).init();
+    Ok(LogFilter(if pretty {
+        let log = log
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_filter_reloading();
+        let handle = log.reload_handle();
+        log.init();
+        Box::new(move |filter| Ok(handle.reload(filter)?))
     } else {
-        log.json().flatten_event(true).init();
-    }
-    Ok(())
+        let log = log.json().flatten_event(true).with_filter_reloading();
+        let handle = log.reload_handle();
+        log.init();
+        Box::new(move |filter| Ok(handle.reload(filter)?))
+    }))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod drill;
 mod engines;
 mod faults;
 mod full_disk;
+mod hanging;
 mod instructions;
 mod operator;
 mod pictures;

@@ -18,6 +18,7 @@ use super::{
     journal::{Entry, Journal, JournalError, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
+    loader::{Loader, Wanted},
     model::ControlledModel,
     pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
@@ -299,6 +300,7 @@ impl StartingModel {
                 &spec.drift,
                 &parts.limits,
                 &parts.shadowing,
+                parts.launcher.watchdog(),
             ),
             task,
             labels,
@@ -415,8 +417,7 @@ fn configuration(criteria: &Criteria, shadow: &ShadowSettings, engine: &EngineSe
     sha256(&settings.expect("settings are plain values"))
 }
 
-/// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
-/// the operator, who is watching.
+/// Begins to load every version of an assignment.
 fn launches(
     parts: &Dependencies,
     spec: &ModelSpec,
@@ -425,25 +426,23 @@ fn launches(
     let mut names: Vec<VersionName> = assignment.versions().cloned().collect();
     names.sort();
     names.dedup();
+    let loader = Loader::new(
+        parts.repository.as_ref(),
+        &parts.launcher,
+        &parts.validation,
+        &parts.settings,
+    );
     let launch = |version: VersionName| {
-        let (launcher, repository) = (parts.launcher.clone(), parts.repository.clone());
-        let (engine, batch) = (spec.engine.clone(), spec.batch.clone());
-        let (model, standalone) = (spec.model.clone(), spec.standalone.clone());
-        let name = version.clone();
-        let work = move || {
-            let files = match standalone {
-                Some(files) => files,
-                None => repository
-                    .expect("a version that is not standalone is in a repository")
-                    .read(&model, &name)?,
-            };
-            let labels = files.labels.clone();
-            Ok((
-                labels,
-                launcher.launch(files, &engine, &batch, Priority::Foreground)?,
-            ))
+        let wanted = Wanted {
+            model: spec.model.clone(),
+            version: version.clone(),
+            engine: spec.engine.clone(),
+            batch: spec.batch.clone(),
+            standalone: spec.standalone.clone(),
         };
-        (version, tokio::task::spawn_blocking(work))
+        let loader = loader.clone();
+        let load = async move { loader.load(wanted, Priority::Foreground, |_, _| ()).await };
+        (version, tokio::spawn(load))
     };
     names.into_iter().map(launch).collect()
 }

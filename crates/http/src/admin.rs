@@ -11,7 +11,10 @@ pub(super) mod versions;
 pub(super) mod view;
 pub(super) mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -45,7 +48,8 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the handlers see.
 pub struct AdminPlane {
     control: Arc<ControlPlane>,
-    tokens: Tokens,
+    /// Replaced as a whole when the server rereads them.
+    tokens: RwLock<Arc<Tokens>>,
     guesses: Guesses,
     refusals: Refusals,
     remembered: Remembered,
@@ -56,11 +60,24 @@ impl AdminPlane {
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
-            refusals: Refusals::new(&tokens),
-            tokens,
+            refusals: Refusals::default(),
+            tokens: RwLock::new(Arc::new(tokens)),
             guesses: Guesses::default(),
             remembered: Remembered::default(),
         }
+    }
+
+    /// From the next request on, these tokens count and no others.
+    pub fn replace_tokens(&self, tokens: Tokens) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        self.refusals.forget();
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        self.tokens
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

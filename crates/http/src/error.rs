@@ -167,6 +167,8 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
         ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
         ControlError::Load { source, .. } => match source {
             LoadError::Store(error) => store(error),
+            LoadError::TimedOut { .. } => (S::UNPROCESSABLE_ENTITY, "version_timed_out"),
+            LoadError::TooManyStuck { .. } => (S::SERVICE_UNAVAILABLE, "too_many_stuck_threads"),
             LoadError::Validation(_) => (S::UNPROCESSABLE_ENTITY, "version_failed_validation"),
             LoadError::Launch(_) => (S::UNPROCESSABLE_ENTITY, "version_refused"),
             LoadError::Replaced => (S::CONFLICT, "version_changed_while_loading"),

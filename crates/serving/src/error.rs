@@ -124,6 +124,7 @@ impl PredictError {
             Self::Image(error) => image(error),
             Self::Submit(SubmitError::Full { .. }) => K::QueueFull,
             Self::Submit(SubmitError::Closed) => K::VersionEnded,
+            Self::Submit(SubmitError::Stuck) => K::VersionStuck,
             Self::DeadlineBeforeInference => K::DeadlineBeforeInference,
             Self::Deadline => K::Deadline,
             Self::ClientDeadline => K::ClientDeadline,

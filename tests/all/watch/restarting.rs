@@ -144,7 +144,7 @@ async fn d6_a_killed_server_goes_on_and_what_it_may_have_lost_counts_against_the
     client.process.signal("KILL");
     drop(client);
 
-    let client = Client::start(folder.path());
+    let mut client = Client::start(folder.path());
     let after = client.trial(60).await;
     assert_eq!(after["evidence_lost"], false);
     let lost = after["presumed_lost_pairs"].as_u64().expect("a number");
@@ -157,8 +157,8 @@ async fn d6_a_killed_server_goes_on_and_what_it_may_have_lost_counts_against_the
     assert_eq!(log_e(&after, "roll_back"), log_e(&before, "roll_back"));
     // A clean end loses nothing more.
     client.process.signal("TERM");
-    let code = client.process.ended();
-    assert_eq!(code, Some(0));
+    assert_eq!(client.process.ended(), Some(0));
+    drop(client);
     let client = Client::start(folder.path());
     let again = client.trial(60).await;
     assert_eq!(again["presumed_lost_pairs"], lost);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::{
     AdminPlane,
     throttle::Throttle,
-    tokens::{Access, Tokens},
+    tokens::Access,
 };
 use crate::{admin_error::AdminError, error::ApiError, peer::Peer, request_id::RequestId};
 use stillhouse_control::journal::Entry;
@@ -32,19 +32,33 @@ pub(super) struct Refusals {
     /// To the log, one line a second.
     wrong_tokens: Arc<Throttle>,
     /// To the audit log, by the name of the token: ten lines a minute and one for the rest.
-    denied: HashMap<String, Arc<Throttle>>,
+    denied: Mutex<HashMap<String, Arc<Throttle>>>,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self {
+            wrong_tokens: Arc::new(Throttle::new(1, Duration::from_secs(1))),
+            denied: Mutex::default(),
+        }
+    }
 }
 
 impl Refusals {
-    pub(super) fn new(tokens: &Tokens) -> Self {
-        let denials = |name: &str| {
-            let throttle = Throttle::new(10, Duration::from_secs(60));
-            (name.to_owned(), Arc::new(throttle))
-        };
-        Self {
-            wrong_tokens: Arc::new(Throttle::new(1, Duration::from_secs(1))),
-            denied: tokens.names().map(denials).collect(),
-        }
+    /// Other tokens count from now on.
+    pub(super) fn forget(&self) {
+        self.denied().clear();
+    }
+
+    /// One for each name of a token: no viewer hides another's.
+    fn of(&self, name: &str) -> Arc<Throttle> {
+        let new = || Arc::new(Throttle::new(10, Duration::from_secs(60)));
+        let mut denied = self.denied();
+        denied.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    fn denied(&self) -> MutexGuard<'_, HashMap<String, Arc<Throttle>>> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,7 +74,8 @@ pub(super) async fn admit(
 ) -> Result<Response, ApiError> {
     let headers = request.headers();
     same_site(headers, request.uri())?;
-    let caller = if plane.tokens.is_empty() {
+    let tokens = plane.tokens();
+    let caller = if tokens.is_empty() {
         named_as_local(headers, request.uri())?;
         "anonymous".to_owned()
     } else {
@@ -70,7 +85,7 @@ pub(super) async fn admit(
             None => Err(AdminError::Unauthorized),
             Some(secret) => plane
                 .guesses
-                .compare(address, Instant::now(), || plane.tokens.find(secret)),
+                .compare(address, Instant::now(), || tokens.find(secret)),
         };
         let (name, access) = found.inspect_err(|error| {
             let (text, path) = (error.to_string(), cut(request.uri().path()));
@@ -100,7 +115,7 @@ pub(super) async fn admit(
 /// Records that a known caller wanted more than it may. Wrong tokens only go to the log: a client that guesses must not be
 /// able to fill the disk, and neither must a viewer.
 fn deny(plane: &Arc<AdminPlane>, actor: &str, request: &Request) -> Option<JoinHandle<()>> {
-    let throttle = plane.refusals.denied.get(actor)?;
+    let throttle = plane.refusals.of(actor);
     let (method, path) = (request.method().to_string(), cut(request.uri().path()));
     let id = request.extensions().get::<RequestId>();
     let entry = Entry {

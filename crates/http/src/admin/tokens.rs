@@ -101,11 +101,6 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// Everybody who has one.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.tokens.iter().map(|token| token.name.as_str())
-    }
-
     /// Whether everybody is let in.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
