@@ -55,7 +55,7 @@ fn check(kind: Kind, (width, height): (u32, u32), reduced_to: Option<(u32, u32)>
     let jpeg = encode(kind, &pixels, width, height);
     for color in [Color::Rgb, Color::Gray] {
         let name = format!("{width} x {height} {kind:?} as {color:?}");
-        let source = Picture::new(width, height, Color::Rgb, pixels.clone());
+        let source = Picture::of(width, height, Color::Rgb, pixels.clone());
         let (to_width, to_height) = reduced_to.unwrap_or((width, height));
         let network = target(color, to_width, to_height);
         let picture = decode(&jpeg, &Limits::default(), &network);
