@@ -109,6 +109,24 @@ fn ink_on_white([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     })
 }
 
+/// Full size, on the pure back end and on libjpeg-turbo.
+#[cfg(all(test, feature = "turbojpeg"))]
+pub(crate) fn both_back_ends(bytes: &[u8], gray: bool) -> [Result<Picture, ImageError>; 2] {
+    let options = DecodeOptions {
+        gray,
+        denominator: 1,
+    };
+    let limits = Limits {
+        max_pixels: 1 << 20,
+        ..Limits::default()
+    };
+    [pure::decode, turbo::decode].map(|decode| {
+        limits.check(&crate::probe(bytes)?)?;
+        let picture = decode(&Frame::read(bytes, &limits)?, options)?;
+        Ok(if gray { picture.into_gray() } else { picture })
+    })
+}
+
 #[cfg(all(test, feature = "turbojpeg"))]
 mod tests {
     use super::*;

@@ -1,8 +1,9 @@
-//! The pure Rust back end's decoder for what its two libraries get wrong: any sampling, any order of scans, any size, after
-//! the standard (T.81) and with libjpeg's interpolation of chroma. Plain, not fast.
+//! The pure Rust back end's own decoder, for what its two libraries get wrong: any sampling, any order of scans, any size.
+//! To the bit what libjpeg makes of it with its accurate integer transform, as the tests compare.
 
 mod coefficients;
 mod samples;
+mod transform;
 
 use self::{coefficients::Coefficients, samples::Plane};
 use super::{Frame, Model, frame::CodedScan, huffman::Huffman, ink_on_white, scan::Damage};
@@ -10,30 +11,25 @@ use crate::{Color, Format, ImageError, Picture, picture::Samples};
 
 /// Decodes to gray or RGB in full size; gray only where it is asked for or the file is.
 pub(super) fn decode(frame: &Frame<'_>, gray: bool) -> Result<Picture, ImageError> {
-    let coefficients =
-        read(frame).map_err(|damage| ImageError::corrupt(Format::Jpeg, damage))?;
-    let planes: Vec<Plane> = (frame.header.channels.iter().zip(&coefficients))
-        .zip(&frame.steps)
-        .map(|((channel, blocks), steps)| Plane::new(&frame.header, channel, blocks, steps))
-        .collect();
+    let coefficients = read(frame).map_err(|damage| ImageError::corrupt(Format::Jpeg, damage))?;
     let (width, height) = frame.size();
-    let luma = |pixel: &[u8]| [pixel[0]];
+    let plane = |(number, blocks): (usize, Vec<[i16; 64]>)| {
+        let header = &frame.header;
+        Plane::new(header, &header.channels[number], &blocks, &frame.steps[number])
+    };
+    let needed = match frame.model {
+        Model::YCbCr if gray => 1,
+        _ => coefficients.len(),
+    };
+    // Each channel's coefficients are freed before the next one's samples are made.
+    let planes: Vec<Plane> = coefficients.into_iter().enumerate().take(needed).map(plane).collect();
     let (color, samples) = match frame.model {
-        Model::Luma => (Color::Gray, joined(&planes, luma)),
-        Model::YCbCr if gray => (Color::Gray, joined(&planes[..1], luma)),
-        Model::YCbCr => (Color::Rgb, joined(&planes, |p| rgb([p[0], p[1], p[2]]))),
-        Model::Rgb => (Color::Rgb, joined(&planes, |p| [p[0], p[1], p[2]])),
-        Model::Cmyk => (
-            Color::Rgb,
-            joined(&planes, |p| ink_on_white([p[0], p[1], p[2], p[3]])),
-        ),
-        Model::Ycck => (
-            Color::Rgb,
-            joined(&planes, |p| {
-                let [r, g, b] = rgb([p[0], p[1], p[2]]);
-                ink_on_white([255 - r, 255 - g, 255 - b, p[3]])
-            }),
-        ),
+        Model::Luma => (Color::Gray, joined(&planes, |luma: [u8; 1]| luma)),
+        Model::YCbCr if gray => (Color::Gray, joined(&planes, |luma: [u8; 1]| luma)),
+        Model::YCbCr => (Color::Rgb, joined(&planes, rgb)),
+        Model::Rgb => (Color::Rgb, joined(&planes, |rgb: [u8; 3]| rgb)),
+        Model::Cmyk => (Color::Rgb, joined(&planes, ink_on_white)),
+        Model::Ycck => (Color::Rgb, joined(&planes, ycck_on_white)),
     };
     Ok(Picture::decoded(width, height, color, Samples::whole(samples)))
 }
@@ -52,33 +48,45 @@ fn read(frame: &Frame<'_>) -> Result<Vec<Vec<[i16; 64]>>, Damage> {
     Ok(coefficients.channels)
 }
 
-/// Pixel by pixel the planes' samples, converted.
-fn joined<const N: usize>(planes: &[Plane], convert: impl Fn(&[u8]) -> [u8; N]) -> Vec<u8> {
+/// Pixel by pixel the samples of `N` planes, converted.
+fn joined<const N: usize, const M: usize>(
+    planes: &[Plane],
+    convert: impl Fn([u8; N]) -> [u8; M],
+) -> Vec<u8> {
     let (width, height) = (planes[0].width, planes[0].height);
-    let mut out = Vec::with_capacity(N * width * height);
-    let mut rows = vec![Vec::new(); planes.len()];
-    let mut pixel = vec![0; planes.len()];
+    let mut out = Vec::with_capacity(M * width * height);
+    let mut rows = [const { Vec::new() }; N];
     for y in 0..height {
         for (row, plane) in rows.iter_mut().zip(planes) {
             plane.full_row(y, row);
         }
+        let rows: [&[u8]; N] = std::array::from_fn(|channel| &rows[channel][..width]);
         for x in 0..width {
-            for (sample, row) in pixel.iter_mut().zip(&rows) {
-                *sample = row[x];
-            }
-            out.extend(convert(&pixel));
+            out.extend(convert(rows.map(|row| row[x])));
         }
     }
     out
 }
 
-/// Red, green and blue of luma and chroma (JFIF; ITU-R BT.601), rounded.
+/// Red, green and blue of luma and chroma (JFIF; ITU-R BT.601), in libjpeg's fixed point.
 fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let (y, cb, cr) = (f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0);
-    let to_sample = |value: f32| value.round() as u8;
+    // 1.402, 0.34414, 0.71414 and 1.772, of 16 fractional bits.
+    const RED: i32 = 91_881;
+    const GREEN_BLUE: i32 = 22_554;
+    const GREEN_RED: i32 = 46_802;
+    const BLUE: i32 = 116_130;
+    const HALF: i32 = 1 << 15;
+    let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
     [
-        to_sample(y + 1.402 * cr),
-        to_sample(y - 0.344_136_3 * cb - 0.714_136_3 * cr),
-        to_sample(y + 1.772 * cb),
+        y + ((RED * cr + HALF) >> 16),
+        y + ((HALF - GREEN_BLUE * cb - GREEN_RED * cr) >> 16),
+        y + ((BLUE * cb + HALF) >> 16),
     ]
+    .map(|value| value.clamp(0, 255) as u8)
+}
+
+/// YCCK holds the inks' complements as luma and chroma.
+fn ycck_on_white([y, cb, cr, k]: [u8; 4]) -> [u8; 3] {
+    let [c, m, y] = rgb([y, cb, cr]).map(|value| 255 - value);
+    ink_on_white([c, m, y, k])
 }

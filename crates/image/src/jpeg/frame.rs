@@ -187,7 +187,7 @@ impl<'a> Reading<'a> {
         for (dc, ac) in &codes {
             tables.push((built(dc).map_err(corrupt)?, built(ac).map_err(corrupt)?));
         }
-        let mut reader = sent.reader(&scan, &tables);
+        let mut reader = sent.reader(&scan, &tables, &self.steps);
         let stretches = scan
             .walk(header, self.restart_interval, || segments.stretch(), &mut reader)
             .map_err(corrupt)?;

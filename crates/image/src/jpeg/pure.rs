@@ -1,10 +1,9 @@
-//! The pure Rust back end: zune-jpeg for usual JPEGs in full, jpeg-decoder for reduced ones, [`exact`](super::exact) for the
-//! rest.
+//! The pure Rust back end: zune-jpeg where no chroma has to be interpolated, jpeg-decoder for reduced pictures,
+//! [`exact`](super::exact) for the rest.
 //!
-//! zune-jpeg 0.5.15 is fast, but gives wrong pixels without an error for some sampling (4:4:0, 4:1:1, 4:1:0) and for
-//! baseline JPEGs whose channels come one after the other; jpeg-decoder 0.3.2 reads too many blocks of a channel whose
-//! sampling is neither the greatest nor 1; and both interpolate chroma where libjpeg repeats it, in pictures up to 4
-//! pixels wide. See the tests `jpeg_kinds` and `jpeg_conformance`.
+//! zune-jpeg 0.5.15 is fast, but interpolates chroma in another way than libjpeg (up to 63 of 255 apart on hard edges), and
+//! gives wrong pixels for baseline JPEGs whose channels come one after the other. jpeg-decoder 0.3.2 reads too many blocks
+//! of a channel whose sampling is neither the greatest nor 1. See the tests `jpeg_kinds` and `conformance`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -21,7 +20,7 @@ pub(super) fn decode(frame: &Frame<'_>, options: DecodeOptions) -> Result<Pictur
     catch_unwind(AssertUnwindSafe(|| {
         if options.denominator > 1 && is_reducible(frame) {
             reduced(frame, options)
-        } else if is_usual(frame) {
+        } else if is_fast(frame, options.gray) {
             fast(frame, options.gray)
         } else {
             exact::decode(frame, options.gray)
@@ -34,22 +33,22 @@ fn corrupt(reason: impl ToString) -> ImageError {
     ImageError::corrupt(Format::Jpeg, reason)
 }
 
-/// Channels, scans and sampling as nearly every encoder makes them.
-fn is_usual(frame: &Frame<'_>) -> bool {
-    const NARROW: u32 = 4;
+/// Whether each pixel has samples of its own in all channels that are needed, sent in one scan.
+fn is_fast(frame: &Frame<'_>, gray: bool) -> bool {
     let header = &frame.header;
     let first = frame.scans.first().map(|coded| coded.scan.channels.len());
+    let only_luma = frame.model == Model::Luma || gray && frame.model == Model::YCbCr;
+    let is_full = header.channels.iter().all(|c| (c.h, c.v) == (1, 1));
     first == Some(header.channels.len())
-        && header.usually_sampled()
-        && (header.most().0 == 1 || header.width > NARROW)
+        && !matches!(frame.model, Model::Cmyk | Model::Ycck)
+        && (is_full || only_luma && header.usually_sampled())
 }
 
 fn is_reducible(frame: &Frame<'_>) -> bool {
     let (h_most, v_most) = frame.header.most();
     let plain = |factor, most| factor == 1 || factor == most;
-    let channels = &frame.header.channels;
-    !matches!(frame.model, Model::Cmyk | Model::Ycck)
-        && channels.iter().all(|c| plain(c.h, h_most) && plain(c.v, v_most))
+    let mut channels = frame.header.channels.iter();
+    channels.all(|c| plain(c.h, h_most) && plain(c.v, v_most))
 }
 
 fn fast(frame: &Frame<'_>, gray: bool) -> Result<Picture, ImageError> {

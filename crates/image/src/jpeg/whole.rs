@@ -9,16 +9,18 @@ use super::{
     huffman::Huffman,
     scan::{Blocks, Damage, Scan},
     start_of_frame::StartOfFrame,
+    tables::Steps,
 };
 
 /// Greatest size in bits of a difference of DC coefficients, and of an AC coefficient (T.81, tables F.1 and F.2).
 const MAX_DC_BITS: u8 = 11;
 const MAX_AC_BITS: u8 = 10;
-/// Twice what samples of 8 bits give at the finest quantisation.
-const MAX_DC: i32 = 2047;
+/// Greatest coefficient of samples of 8 bits, before quantisation.
+const MAX_COEFFICIENT: u32 = 1024;
 
 pub(super) const BEYOND: Damage = "its coded data has more coefficients than a block";
 pub(super) const TOO_GREAT: Damage = "its coded data has values that are out of range";
+const NO_CODE: Damage = "its coded data has a code that doesn't exist";
 const CONTRADICTORY: Damage = "its scans contradict each other";
 
 /// What the scans so far have sent.
@@ -81,21 +83,40 @@ impl Sent {
             .all(|lowest| lowest == Some(0))
     }
 
-    /// What reads the blocks of a scan that was noted.
+    /// What reads the blocks of a scan that was noted. Tables and steps are by the channel's place in the frame.
     pub(super) fn reader<'a>(
         &'a mut self,
         scan: &'a Scan,
         tables: &'a [(Option<Huffman>, Option<Huffman>)],
+        steps: &[Option<Steps>],
     ) -> Reader<'a> {
+        let limits = |steps: &Option<Steps>| {
+            steps.map_or([0; 64], |steps| steps.map(|step| max_bits(step, scan.low)))
+        };
+        let max_dc = |steps: &Option<Steps>| {
+            let step = steps.map_or(1, |steps| i32::from(steps[0]));
+            (3 * (MAX_COEFFICIENT as i32 + step) / 2 / step) >> scan.low
+        };
         Reader {
             progressive: self.progressive,
             scan,
             tables,
+            max_dc: steps.iter().map(max_dc).collect(),
+            max_bits: steps.iter().map(limits).collect(),
             sent: &mut self.channels,
             dc: [0; 4],
             blocks_without_more: 0,
         }
     }
+}
+
+/// The size in bits of the greatest value that may stand for an AC coefficient: with its step, and the bits below it that
+/// later scans send, half of it must not exceed what samples can give, rounding included. Only damage does, and back ends
+/// overflow on it in their own ways.
+fn max_bits(step: u16, low: u8) -> u8 {
+    let step = u32::from(step) << low;
+    let greatest = (2 * MAX_COEFFICIENT + 3 * step) / (2 * step);
+    (u32::BITS - greatest.leading_zeros()).min(MAX_AC_BITS.into()) as u8
 }
 
 /// Reads the blocks of a scan, and keeps of them which coefficients aren't zero.
@@ -104,6 +125,9 @@ pub(super) struct Reader<'a> {
     scan: &'a Scan,
     /// By the channel's place in the frame, DC and AC.
     tables: &'a [(Option<Huffman>, Option<Huffman>)],
+    /// By channel, of the values that this scan sends.
+    max_dc: Vec<i32>,
+    max_bits: Vec<[u8; 64]>,
     sent: &'a mut [SentChannel],
     /// The last DC coefficient of each channel.
     dc: [i32; 4],
@@ -122,7 +146,7 @@ impl Blocks for Reader<'_> {
         let (dc, ac) = match &self.tables[channel] {
             (Some(dc), Some(ac)) => {
                 self.dc(bits, dc, channel)?;
-                return sequential_ac(bits, ac);
+                return sequential_ac(bits, ac, &self.max_bits[channel]);
             }
             (dc, ac) => (dc, ac),
         };
@@ -142,26 +166,24 @@ impl Blocks for Reader<'_> {
 }
 
 #[inline]
-fn sequential_ac(bits: &mut Bits<'_>, ac: &Huffman) -> Result<(), Damage> {
+fn sequential_ac(bits: &mut Bits<'_>, ac: &Huffman, max_bits: &[u8; 64]) -> Result<(), Damage> {
     let mut next = 1;
     while next < 64 {
         bits.fill();
         let symbol = ac.symbol(bits)?;
         let (run, size) = (symbol >> 4, symbol & 15);
-        if size > MAX_AC_BITS {
+        if size == 0 && run != 15 {
+            // Without progression no other code ends a block.
+            return if run == 0 { Ok(()) } else { Err(NO_CODE) };
+        }
+        next += usize::from(run);
+        if size > *max_bits.get(next).ok_or(BEYOND)? {
             return Err(TOO_GREAT);
         }
-        next += u32::from(run) + 1;
+        next += 1;
         bits.skip(size.into());
-        if size == 0 {
-            match run {
-                0 => return Ok(()),
-                15 => {}
-                _ => return Err("its coded data has a code that doesn't exist"),
-            }
-        }
     }
-    if next > 64 { Err(BEYOND) } else { Ok(()) }
+    Ok(())
 }
 
 impl Reader<'_> {
@@ -173,7 +195,7 @@ impl Reader<'_> {
             return Err(TOO_GREAT);
         }
         self.dc[channel] += bits.take_signed(size.into());
-        if (self.dc[channel] << self.scan.low).abs() > MAX_DC {
+        if self.dc[channel].abs() > self.max_dc[channel] {
             return Err(TOO_GREAT);
         }
         Ok(())
@@ -205,7 +227,7 @@ impl Reader<'_> {
             if next > last {
                 return Err(BEYOND);
             }
-            if size > MAX_AC_BITS {
+            if size > self.max_bits[channel][usize::from(next)] {
                 return Err(TOO_GREAT);
             }
             bits.skip(size.into());
@@ -237,7 +259,7 @@ impl Reader<'_> {
                     break;
                 }
                 if size > 1 {
-                    return Err("its coded data has a code that doesn't exist");
+                    return Err(NO_CODE);
                 }
                 bits.skip(size.into());
                 // Past `run` coefficients that stay zero, to the one that becomes 1 or -1.
@@ -254,6 +276,9 @@ impl Reader<'_> {
                         run -= 1;
                     }
                     next += 1;
+                }
+                if size > self.max_bits[channel][usize::from(next)] {
+                    return Err(TOO_GREAT);
                 }
                 *nonzero |= u64::from(size) << next;
                 next += 1;

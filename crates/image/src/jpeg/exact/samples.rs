@@ -1,20 +1,12 @@
-//! Samples from coefficients, and their interpolation to the picture's size.
+//! Samples from coefficients, and chroma interpolated to the picture's size, as libjpeg does it.
 
-use std::f32::consts::{FRAC_1_SQRT_2, PI};
-
-use super::super::{
-    start_of_frame::{Channel, StartOfFrame},
-    tables::Steps,
+use super::{
+    super::{
+        start_of_frame::{Channel, StartOfFrame},
+        tables::Steps,
+    },
+    transform::inverse,
 };
-
-/// Row by row where each coefficient of the zigzag order lies.
-#[rustfmt::skip]
-const ZIGZAG: [usize; 64] = [
-     0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,
-    12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,  6,  7, 14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
-    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-];
 
 /// One channel's samples.
 pub(super) struct Plane {
@@ -42,10 +34,9 @@ impl Plane {
         let blocks_across = header.padded_blocks(channel).0 as usize;
         let stride = 8 * blocks_across;
         let mut samples = vec![0; 64 * blocks.len()];
-        let cosines = cosines();
         for (at, block) in blocks.iter().enumerate() {
             let start = at / blocks_across * 8 * stride + at % blocks_across * 8;
-            for (y, row) in inverse(block, steps, &cosines).into_iter().enumerate() {
+            for (y, row) in inverse(block, steps).into_iter().enumerate() {
                 samples[start + y * stride..][..8].copy_from_slice(&row);
             }
         }
@@ -61,68 +52,57 @@ impl Plane {
         }
     }
 
-    /// A row of the picture. Where two pixels share a sample, its neighbour has a quarter of the weight, as in libjpeg, which
-    /// repeats the samples of channels of one or two columns, and those of any other ratio.
+    /// A row of the picture, at least as long as it is wide.
+    ///
+    /// Where two pixels share a sample, its neighbour has a quarter of the weight; a channel of one or two columns, and any
+    /// other ratio, is repeated. Roundings alternate so that they cancel out.
     pub(super) fn full_row(&self, y: usize, out: &mut Vec<u8>) {
         const NARROW: usize = 2;
-        let interpolates = match (self.across, self.down) {
-            (2, 1 | 2) => self.columns > NARROW,
-            (1, 2) => true,
-            _ => false,
+        let near = self.row(y / self.down);
+        let far = match y % 2 {
+            0 => self.row((y / self.down).saturating_sub(1)),
+            _ => self.row((y / self.down + 1).min(self.rows - 1)),
         };
-        let row = y / self.down;
-        let other = match (interpolates && self.down == 2, y % 2) {
-            (true, 0) => row.saturating_sub(1),
-            (true, _) => (row + 1).min(self.rows - 1),
-            (false, _) => row,
-        };
-        // Four times the sample.
-        let sample = |x: usize| {
-            let at = |row: usize| u32::from(self.samples[row * self.stride + x]);
-            3 * at(row) + at(other)
-        };
+        let upper = y % 2 == 0;
+        let weighted = |(near, far): (&u8, &u8)| 3 * u32::from(*near) + u32::from(*far);
         out.clear();
-        out.extend((0..self.width).map(|x| {
-            let column = x / self.across;
-            let beside = match (interpolates && self.across == 2, x % 2) {
-                (true, 0) => column.saturating_sub(1),
-                (true, _) => (column + 1).min(self.columns - 1),
-                (false, _) => column,
-            };
-            ((3 * sample(column) + sample(beside) + 8) / 16) as u8
-        }));
-    }
-}
-
-/// By frequency and place, with the factors of T.81, A.3.3.
-fn cosines() -> [[f32; 8]; 8] {
-    std::array::from_fn(|u| {
-        let factor = if u == 0 { FRAC_1_SQRT_2 / 2.0 } else { 0.5 };
-        std::array::from_fn(|x| factor * ((2 * x + 1) as f32 * u as f32 * PI / 16.0).cos())
-    })
-}
-
-/// The inverse cosine transform of a block.
-fn inverse(block: &[i16; 64], steps: &Steps, cosines: &[[f32; 8]; 8]) -> [[u8; 8]; 8] {
-    let mut frequencies = [[0.0_f32; 8]; 8];
-    for (at, (value, step)) in ZIGZAG.iter().zip(block.iter().zip(steps)) {
-        frequencies[at / 8][at % 8] = f32::from(*value) * f32::from(*step);
-    }
-    let mut halfway = [[0.0_f32; 8]; 8];
-    for (row, out) in frequencies.iter().zip(&mut halfway) {
-        for (value, cosines) in row.iter().zip(cosines) {
-            for (out, cosine) in out.iter_mut().zip(cosines) {
-                *out += value * cosine;
+        match (self.across, self.down) {
+            (2, 1) if self.columns > NARROW => {
+                let row = near.iter().map(|sample| u32::from(*sample));
+                widened(row, [1, 2], 2, out);
+            }
+            (2, 2) if self.columns > NARROW => {
+                widened(near.iter().zip(far).map(weighted), [8, 7], 4, out);
+            }
+            (1, 2) => {
+                let bias = if upper { 1 } else { 2 };
+                let both = near.iter().zip(far);
+                out.extend(both.map(|both| ((weighted(both) + bias) >> 2) as u8));
+            }
+            (1, _) => out.extend(near),
+            (across, _) => {
+                out.extend(near.iter().flat_map(|sample| std::iter::repeat_n(*sample, across)));
             }
         }
     }
-    let mut samples = [[128.0_f32; 8]; 8];
-    for (row, cosines) in halfway.iter().zip(cosines) {
-        for (out, cosine) in samples.iter_mut().zip(cosines) {
-            for (out, value) in out.iter_mut().zip(row) {
-                *out += value * cosine;
-            }
-        }
+
+    fn row(&self, row: usize) -> &[u8] {
+        &self.samples[row * self.stride..][..self.columns]
     }
-    samples.map(|row| row.map(|sample| sample.round() as u8))
+}
+
+/// Two samples for each, the left one nearer to the last, the right one nearer to the next; at the edges, both are the same.
+fn widened(
+    row: impl Iterator<Item = u32> + Clone,
+    [left, right]: [u32; 2],
+    shift: u32,
+    out: &mut Vec<u8>,
+) {
+    let first = row.clone().take(1);
+    let mut next = row.clone().skip(1);
+    for (last, this) in first.chain(row.clone()).zip(row) {
+        let next = next.next().unwrap_or(this);
+        out.push(((3 * this + last + left) >> shift) as u8);
+        out.push(((3 * this + next + right) >> shift) as u8);
+    }
 }
