@@ -1,5 +1,10 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
+pub mod check;
+mod first_version;
+pub mod limits;
+pub mod version_info;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +19,8 @@ use crate::{
     config::Config,
     control::{
         ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        journal::Seal, validation::Validation,
+        journal::{self, Seal},
+        validation::Validation,
     },
     http::{
         DataPlane,
@@ -27,7 +33,7 @@ use crate::{
     rollout::RolloutMetrics,
     serving::Serving,
     shadow::{DriftSettings, ShadowMetrics},
-    store::{Directory, ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
+    store::{ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
     watchdog::Watchdog,
 };
@@ -59,6 +65,13 @@ impl App {
         standalone: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
+        let unfit = check::relations(&config);
+        if !unfit.is_empty() {
+            bail!(unfit.join("\n"));
+        }
+        for warning in check::warnings(&config) {
+            tracing::warn!(warning, "configuration");
+        }
         let tokens = admission(&config)?;
         // First: an address in use is noticed at once, and early connections wait in the backlog instead of failing.
         let data = bind(config.server.listen).await?;
@@ -67,7 +80,7 @@ impl App {
         let metrics = Metrics::new();
         let repository = match &standalone {
             Some(_) => None,
-            None => Some(Repository::open(&config.repository.path)?),
+            None => Some(check::repository(&config)?),
         };
         let Chosen { specs, left_out } = match (standalone, &repository) {
             (Some(files), _) => Chosen {
@@ -97,6 +110,7 @@ impl App {
             limits: config.image.clone(),
         };
         announce(&metrics, &config.drift);
+        version_info::announce(&metrics);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, specs, default).await?;
@@ -287,46 +301,48 @@ struct Chosen {
 /// its folder is empty or half copied, keeps no other from starting.
 fn choose(config: &Config, repository: &Repository) -> Result<Chosen> {
     let models = repository.models()?;
-    for name in config.models.keys() {
-        if !models.iter().any(|model| model.as_str() == name) {
-            bail!(
-                "the configuration names a model `{name}`, which is not in {}",
-                repository.root().display()
-            );
-        }
-    }
+    check::named_models(config, repository, &models)?;
     if models.is_empty() {
         bail!(
-            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1 --labels labels.txt`",
+            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1`",
             repository.root().display()
         );
     }
+    // What the journal remembers counts; the configuration's versions may have gone since.
+    let remembered = journal::remembered(&config.control)?;
     let mut chosen = Chosen::default();
     for model in models {
         let own = config.models.get(model.as_str());
         let named = own.is_some() || config.repository.default_model == model.as_str();
-        if !named && let Err(reason) = any_version(repository, &model) {
-            chosen.left_out.insert(model, reason);
-            continue;
-        }
-        let wanted = own.map_or("", |own| own.stable.as_str());
-        let version = stable(repository, &model, wanted)?;
+        let (version, required) = match remembered.get(&model) {
+            Some(last) => {
+                let wanted = own.and_then(|own| own.stable.parse().ok());
+                (wanted.unwrap_or_else(|| last.stable.clone()), true)
+            }
+            None => match first_version::stable(config, repository, &model) {
+                Ok(version) => (version, named),
+                Err(error) if !named && is_empty(repository, &model) => {
+                    chosen.left_out.insert(model, error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            },
+        };
         let spec = model_spec(config, model, version, None)?;
-        chosen.specs.push(ModelSpec {
-            required: named,
-            ..spec
-        });
+        chosen.specs.push(ModelSpec { required, ..spec });
+    }
+    if chosen.specs.is_empty() {
+        let reasons: Vec<&str> = chosen.left_out.values().map(String::as_str).collect();
+        bail!("no model can be served: {}", reasons.join("\n"));
     }
     Ok(chosen)
 }
 
-/// That a model has a complete version; else why not.
-fn any_version(repository: &Repository, model: &ModelName) -> Result<(), String> {
-    let directories = repository.directories(model).map_err(|error| error.to_string())?;
-    match directories.iter().any(|directory| directory.manifest.is_ok()) {
-        true => Ok(()),
-        false => Err(format!("no complete version{}", incomplete(&directories))),
-    }
+/// Whether a model has no complete version.
+fn is_empty(repository: &Repository, model: &ModelName) -> bool {
+    repository
+        .versions(model)
+        .map_or(true, |versions| versions.is_empty())
 }
 
 /// A model's own tables if it has them, else the general ones.
@@ -389,33 +405,4 @@ fn announce(metrics: &Metrics, drift: &DriftSettings) {
         let gauge = metrics.real_gauges(name, help, &[]);
         gauge.with_label_values(&no_labels).set(value);
     }
-}
-
-fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<VersionName> {
-    if !wanted.is_empty() {
-        return Ok(wanted.parse()?);
-    }
-    let mut versions = repository.versions(model)?;
-    let names: Vec<&str> = versions.iter().map(VersionName::as_str).collect();
-    match names[..] {
-        [_] => Ok(versions.remove(0)),
-        [] => bail!(
-            "{model} has no complete version{}",
-            incomplete(&repository.directories(model)?)
-        ),
-        _ => bail!(
-            "{model} has the versions {}, and no configuration chooses one; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
-            names.join(", "),
-            names[names.len() - 1]
-        ),
-    }
-}
-
-/// Why none of these directories is a version, one per line.
-fn incomplete(directories: &[Directory]) -> String {
-    let mistakes = directories.iter().filter_map(|directory| {
-        let error = directory.manifest.as_ref().err()?;
-        Some(format!("\n{}: {error}", directory.version))
-    });
-    mistakes.collect()
 }

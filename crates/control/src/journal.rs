@@ -41,9 +41,20 @@ use chain::Link;
 use jiff::Timestamp;
 use recovery::Found;
 
-use crate::files;
+use crate::{files, settings::ControlSettings};
 use stillhouse_core::rollout::Assignment;
 use stillhouse_store::ModelName;
+
+/// Who answered last, for every model that was ever changed; reads only, beside a running server too.
+///
+/// # Errors
+/// `state.json` can't be trusted, or the key can't be read.
+pub fn remembered(
+    settings: &ControlSettings,
+) -> Result<BTreeMap<ModelName, Assignment>, JournalError> {
+    let seal = Seal::of(settings.key_file())?;
+    Ok(recovery::recover(&settings.state_path, &seal)?.assignments)
+}
 
 /// The folder's only writer.
 #[derive(Debug)]

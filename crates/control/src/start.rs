@@ -111,18 +111,6 @@ pub enum StartError {
         /// What to type.
         advice: String,
     },
-    /// A model that answered before has no version left.
-    #[error("{model}/{version} answered last, and {model} can't be served any more: {reason}{advice}")]
-    Gone {
-        /// The model.
-        model: ModelName,
-        /// Its stable version.
-        version: VersionName,
-        /// Why.
-        reason: String,
-        /// What to type.
-        advice: String,
-    },
     /// Not a single model can be served.
     #[error("no model can be served:{0}")]
     Nothing(String),
@@ -156,9 +144,6 @@ impl ControlPlane {
             })
             .collect();
         let mut sick = parts.left_out.clone();
-        for (model, reason) in &sick {
-            expect_unused(&parts, &assignments, model, reason)?;
-        }
         for begun in begun {
             let (name, required) = (begun.spec.model.clone(), begun.is_required());
             match begun.settle(&parts, journal.as_mut(), &mut trials).await {
@@ -331,24 +316,6 @@ fn recover(
         tracing::error!(path = %parts.state_path.display(), doubt, "the journal was changed by somebody else");
     }
     Ok((Some(journal), recovered.assignments))
-}
-
-/// A model that can't be served at all may be missing only if it never answered.
-fn expect_unused(
-    parts: &Dependencies,
-    assignments: &BTreeMap<ModelName, Assignment>,
-    model: &ModelName,
-    reason: &str,
-) -> Result<(), StartError> {
-    let Some(last) = assignments.get(model) else {
-        return Ok(());
-    };
-    Err(StartError::Gone {
-        model: model.clone(),
-        version: last.stable.clone(),
-        reason: reason.to_owned(),
-        advice: advice(parts, model, &last.stable, true),
-    })
 }
 
 /// What to do about a stable version that can't be served.

@@ -117,8 +117,9 @@ pub fn router(plane: &Arc<AdminPlane>) -> Router {
 }
 
 /// A model's name from a path; what can't be a name is as unknown as what isn't there.
-fn model(name: &str) -> Result<ModelName, ApiError> {
-    name.parse().map_err(|_| ControlError::UnknownModel.into())
+fn model(plane: &AdminPlane, name: &str) -> Result<ModelName, ApiError> {
+    let unknown = |_| ControlError::from(plane.control.registry().unknown()).into();
+    name.parse().map_err(unknown)
 }
 
 fn version(name: &str) -> Result<VersionName, ApiError> {

@@ -139,7 +139,7 @@ impl ApiError {
 fn admin(error: &AdminError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        AdminError::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+        AdminError::NoToken | AdminError::WrongToken => (S::UNAUTHORIZED, "unauthorized"),
         AdminError::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too_many_wrong_tokens"),
         AdminError::ReadOnly => (S::FORBIDDEN, "viewer_may_not_change"),
         AdminError::CrossSite(_) => (S::FORBIDDEN, "cross_site"),
@@ -159,7 +159,7 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
 fn control(error: &ControlError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        ControlError::UnknownModel => (S::NOT_FOUND, "unknown_model"),
+        ControlError::UnknownModel(_) => (S::NOT_FOUND, "unknown_model"),
         ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
         ControlError::FilesReplaced { .. } => (S::CONFLICT, "version_files_replaced"),
         ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
@@ -244,7 +244,10 @@ impl IntoResponse for ApiError {
         ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
-        if matches!(self, Self::Admin(AdminError::Unauthorized)) {
+        if matches!(
+            self,
+            Self::Admin(AdminError::NoToken | AdminError::WrongToken)
+        ) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self, Self::Predict(PredictError::Body(_))) {

@@ -4,6 +4,7 @@ mod table;
 
 use stillhouse_core::{
     batch::{BatchError, SubmitError},
+    registry::UnknownModel,
     rollout::{Outcome, Role},
 };
 use stillhouse_image::ImageError;
@@ -15,8 +16,8 @@ pub use table::{ErrorKind, GrpcStatus};
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// No model of this name.
-    #[error("there is no model of this name; GET /models lists them")]
-    UnknownModel,
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
     /// The request names no model, and there is no default model.
     #[error("no default model is configured; POST to /models/{{model}}/predict")]
     NoDefaultModel,
@@ -110,7 +111,7 @@ impl PredictError {
     pub fn kind(&self) -> ErrorKind {
         use ErrorKind as K;
         match self {
-            Self::UnknownModel => K::UnknownModel,
+            Self::UnknownModel(_) => K::UnknownModel,
             Self::NoDefaultModel => K::NoDefaultModel,
             Self::UnknownRole => K::UnknownRole,
             Self::RoleNotFilled(_) => K::RoleNotFilled,

@@ -107,7 +107,7 @@ impl Serving {
     /// # Errors
     /// [`PredictError::UnknownModel`].
     pub fn model(&self, name: &str) -> Result<&Model, PredictError> {
-        self.registry.get(name).ok_or(PredictError::UnknownModel)
+        Ok(self.registry.find(name)?)
     }
 
     /// The model of requests that don't name one.

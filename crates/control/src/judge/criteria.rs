@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
-use stillhouse_core::rollout::{FIRST, Share};
+use stillhouse_core::rollout::{FIRST, Share, written};
 use stillhouse_drift::sequential::{EventRates, Paired};
 
 /// A table of the configuration; every value has a default.
@@ -39,6 +39,7 @@ pub struct Criteria {
     /// The e-value against the configured split above which the ramp is frozen.
     pub sample_ratio_alarm: f64,
     /// The canary's shares, in order; 0 is dark: judged by shadows alone.
+    #[serde(with = "written::list")]
     pub ramp: Vec<Share>,
     /// How long a share is kept before the next.
     pub soak_seconds: u64,

@@ -86,7 +86,7 @@ impl Guesses {
         let Some(right) = compare() else {
             own.take();
             of_all.take();
-            return Err(AdminError::Unauthorized);
+            return Err(AdminError::WrongToken);
         };
         *known = Some((address, now));
         Ok(right)
