@@ -387,3 +387,49 @@ fn usage_errors_print_one_line_and_fail() {
         assert!(!text.contains("panicked"), "{args:?}: {text}");
     }
 }
+
+/// What a manifest says reaches the terminal as text, in tables, JSON and errors.
+#[test]
+fn d12_terminal_escapes_of_a_manifest_are_shown_not_obeyed() {
+    let hostile = "nice\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}txt";
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), golden());
+    let path = folder.path().join("toy/v1/manifest.toml");
+    let manifest = std::fs::read_to_string(&path).expect("a manifest");
+    let escaped: String = hostile
+        .chars()
+        .map(|char| format!("\\U{:08x}", u32::from(char)))
+        .collect();
+    let described = format!("description = \"{escaped}\"\n{manifest}");
+    std::fs::write(&path, &described).expect("written");
+    let broken = folder.path().join("toy/v2");
+    std::fs::create_dir(&broken).expect("made");
+    let key = format!("\"{escaped}\" = 1\n{described}");
+    std::fs::write(broken.join("manifest.toml"), key).expect("written");
+    for args in [
+        &["models", "list"][..],
+        &["models", "list", "--json"],
+        &["models", "show", "toy/v1"],
+        &["models", "show", "toy/v1", "--json"],
+        &["models", "check"],
+        &["serve", "--set", "models.toy.stable=v2"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+            .args(args)
+            .args(["--models".as_ref(), folder.path().as_os_str()])
+            .current_dir(folder.path())
+            .output()
+            .expect("runs");
+        let printed = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(printed).expect("UTF-8");
+        let acts = |char: &char| char.is_control() && *char != '\n' || *char == '\u{202e}';
+        assert_eq!(text.chars().find(acts), None, "{args:?}: {text:?}");
+        if args[0] == "models" {
+            assert!(text.contains("nice"), "{args:?}: {text}");
+        }
+        if args.contains(&"--json") {
+            let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            assert!(json.to_string().contains("owned"), "{json}");
+        }
+    }
+}

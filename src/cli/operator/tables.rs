@@ -6,6 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use jiff::Timestamp;
 
 use crate::{
+    cli::escape,
     http::admin::{ChangedView, DeploymentView},
     rollout::{Assignment, Plan, Role},
     store::VersionName,
@@ -41,11 +42,9 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Text that a person wrote, without the characters that would move a terminal's cursor.
+/// Text that a person wrote, in one line: escaped before a table's widths are computed, where `output` would come too late.
 pub(super) fn safe(text: &str) -> String {
-    text.chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .collect()
+    escape::line(text).into_owned()
 }
 
 /// The places of an assignment, with who fills them.
@@ -162,6 +161,6 @@ mod tests {
 
     #[test]
     fn reasons_cannot_move_the_cursor() {
-        assert_eq!(safe("so\u{1b}[2Jwhat\n"), "so [2Jwhat ");
+        assert_eq!(safe("so\u{1b}[2Jwhat\n"), r"so\u001b[2Jwhat\u000a");
     }
 }
