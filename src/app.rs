@@ -205,6 +205,18 @@ impl App {
     }
 }
 
+/// Joins the error chain, skipping causes already in the text.
+pub fn joined_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
+}
+
 /// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
     tasks: &mut Supervisor,
@@ -271,7 +283,7 @@ fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
     models.into_iter().map(founded).collect()
 }
 
-/// A model's own tables if it has them, else the general ones.
+/// A model's own tables if it has them, else the general ones; [`check::relations`] has found them good.
 fn model_spec(
     config: &Config,
     model: ModelName,
@@ -286,9 +298,7 @@ fn model_spec(
     // A single file has no teacher here.
     let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
     let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
-    shadow.check()?;
     let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
-    criteria.check()?;
     Ok(ModelSpec {
         model,
         stable,

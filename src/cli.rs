@@ -37,6 +37,7 @@ use crate::{
     config::{Config, ConfigError, ServerSettings, Setting},
     control::validation::VERB,
 };
+pub use crate::app::joined_causes;
 use exit::Exit;
 use failure::Form;
 
@@ -188,18 +189,6 @@ impl Verb {
             Self::Validate(validate) => validate.run(),
         }
     }
-}
-
-/// Joins the error chain, skipping causes already in the text.
-pub fn joined_causes(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |text, cause| {
-        let cause = cause.to_string();
-        match (text.is_empty(), text.contains(&cause)) {
-            (true, _) => cause,
-            (_, true) => text,
-            _ => format!("{text}: {cause}"),
-        }
-    })
 }
 
 #[cfg(test)]

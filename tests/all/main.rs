@@ -7,6 +7,7 @@ mod engines;
 mod faults;
 mod instructions;
 mod operator;
+mod person;
 mod pictures;
 mod predict;
 mod process;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -16,7 +17,7 @@ pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
-    _repository: tempfile::TempDir,
+    repository: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -29,6 +30,24 @@ impl Process {
     pub(crate) fn start_with(backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), golden());
+        let models = folder.path().to_owned();
+        let mut process = Self::start_on(backend, &models, &models, more, variables);
+        process.repository = Some(folder);
+        process
+    }
+
+    /// Serves the repository `models` of a folder that outlives the process.
+    pub(crate) fn start_at(backend: Backend, folder: &Path, more: &[&str]) -> Self {
+        Self::start_on(backend, &folder.join("models"), folder, more, &[])
+    }
+
+    fn start_on(
+        backend: Backend,
+        models: &Path,
+        folder: &Path,
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
             .args([
                 "serve",
@@ -38,10 +57,10 @@ impl Process {
                 "127.0.0.1:0",
             ])
             .args(["--engine", &backend.to_string(), "--models"])
-            .arg(folder.path())
+            .arg(models)
             .args(more)
             .envs(variables.iter().copied())
-            .current_dir(folder.path()) // no config/stillhouse.toml here
+            .current_dir(folder) // no config/stillhouse.toml here
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -56,7 +75,7 @@ impl Process {
             child,
             stdout,
             banner,
-            _repository: folder,
+            repository: None,
         }
     }
 
@@ -68,6 +87,20 @@ impl Process {
             .find(|line| line.trim_start().starts_with(label));
         line.and_then(|line| line.split_whitespace().nth(1))
             .expect("a line of the banner")
+    }
+
+    /// What it printed when it was ready.
+    pub(crate) fn banner(&self) -> &str {
+        &self.banner
+    }
+
+    /// What it logged until it ended, after SIGTERM.
+    pub(crate) fn log_after_sigterm(mut self) -> String {
+        self.signal("TERM");
+        let log = stderr(&mut self.child);
+        let status = self.child.wait().expect("an end");
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
     }
 
     fn signal(&self, name: &str) {
@@ -209,7 +242,8 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
         ],
         &hangs,
     );
-    write_version(process._repository.path(), "v2", network(), golden());
+    let models = process.repository.as_ref().expect("a folder").path();
+    write_version(models, "v2", network(), golden());
     let admin = process
         .address("metrics")
         .replace("/metrics", "/admin/models/toy/versions/v2/load");
