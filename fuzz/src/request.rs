@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
-use stillhouse::http::fuzzing::{Inputs, PredictInput, inputs, json};
+use stillhouse_http::fuzzing::{Inputs, PredictInput, inputs, json};
 
 /// The same as `requests.max_images`.
 const LIMIT: usize = 64;

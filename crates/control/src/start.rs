@@ -12,15 +12,17 @@ use stillhouse_engine::Priority;
 
 use super::{
     ControlPlane,
+    checkpoint::{self, Checkpoints, RecoveredTrials},
     decision::DecisionLog,
     events::EventLog,
-    journal::{Entry, Journal, JournalError},
+    journal::{Entry, Journal, JournalError, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
+    loader::{Loader, Wanted},
     model::ControlledModel,
     pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
-    trials::{JudgeMetrics, TrialSlot},
+    trials::{JudgeMetrics, RecoveredTrial, TrialSlot},
     validation::Validation,
 };
 use stillhouse_core::{
@@ -33,14 +35,20 @@ use stillhouse_core::{
 };
 use stillhouse_image::Limits;
 use stillhouse_metrics::Classes;
-use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName};
+use stillhouse_store::{
+    Directory, Labels, ModelName, Repository, VersionFiles, VersionName, sha256,
+};
 
 /// What a control plane is made of.
 pub struct Dependencies {
     /// Where versions lie; none where a single file is served.
     pub repository: Option<Repository>,
+    /// Models without any version that could be served, each with the reason.
+    pub left_out: BTreeMap<ModelName, String>,
     /// Folder of state and audit log.
     pub state_path: PathBuf,
+    /// What both are sealed with.
+    pub seal: Seal,
     /// Starts versions.
     pub launcher: Launcher,
     /// Metrics of deployments.
@@ -65,6 +73,8 @@ pub struct ModelSpec {
     pub model: ModelName,
     /// The version that answers, unless the journal names another.
     pub stable: VersionName,
+    /// Whether the server starts only with it: the configuration names it. So is every model that was ever changed.
+    pub required: bool,
     /// The teacher, unless the journal says otherwise.
     pub teacher: Option<VersionName>,
     /// Where its networks run.
@@ -92,7 +102,7 @@ pub enum StartError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The version that answers can't be served.
-    #[error("{model}/{version} can't be served: {source}")]
+    #[error("{model}/{version} can't be served: {source}{advice}")]
     Load {
         /// Its model.
         model: ModelName,
@@ -100,7 +110,26 @@ pub enum StartError {
         version: VersionName,
         /// Why.
         source: Box<LoadError>,
+        /// What to type.
+        advice: String,
     },
+    /// A model that answered before has no version left.
+    #[error(
+        "{model}/{version} answered last, and {model} can't be served any more: {reason}{advice}"
+    )]
+    Gone {
+        /// The model.
+        model: ModelName,
+        /// Its stable version.
+        version: VersionName,
+        /// Why.
+        reason: String,
+        /// What to type.
+        advice: String,
+    },
+    /// Not a single model can be served.
+    #[error("no model can be served:{0}")]
+    Nothing(String),
     /// A bug of ours.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
@@ -120,6 +149,7 @@ impl ControlPlane {
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
         let (mut journal, mut assignments) = recover(&parts)?;
+        let mut trials = recover_trials(&parts);
         let mut models = BTreeMap::new();
         // All loads begin before the first is awaited.
         let begun: Vec<StartingModel> = specs
@@ -129,11 +159,30 @@ impl ControlPlane {
                 StartingModel::new(&parts, spec, last)
             })
             .collect();
+        let mut sick = parts.left_out.clone();
+        for (model, reason) in &sick {
+            expect_unused(&parts, &assignments, model, reason)?;
+        }
         for begun in begun {
-            let model = begun.settle(&parts, journal.as_mut()).await?;
-            models.insert(model.served.task.name.clone(), model);
+            let (name, required) = (begun.spec.model.clone(), begun.is_required());
+            match begun.settle(&parts, journal.as_mut(), &mut trials).await {
+                Ok(model) => _ = models.insert(name, model),
+                Err(error) if required => return Err(error),
+                Err(error) => _ = sick.insert(name, error.to_string()),
+            }
+        }
+        report(&parts, &sick);
+        if models.is_empty() {
+            let reasons = sick
+                .iter()
+                .map(|(model, reason)| format!("\n{model}: {reason}"));
+            return Err(StartError::Nothing(reasons.collect()));
         }
         let served = models.values().map(|model| model.served.clone());
+        let checkpoints = parts.repository.is_some().then(|| {
+            let checkpoints = Checkpoints::new(parts.state_path.clone(), parts.seal.clone());
+            Arc::new(checkpoints)
+        });
         Ok(Arc::new(Self {
             registry: Arc::new(Registry::new(served, default_model.as_deref())),
             models,
@@ -148,6 +197,7 @@ impl ControlPlane {
             events: Arc::new(EventLog::new(Timestamp::now())),
             uploads: OnceLock::new(),
             judging: parts.judging,
+            checkpoints,
             loading: tokio::sync::Semaphore::new(1),
             unloading: tokio::sync::Notify::new(),
         }))
@@ -181,11 +231,17 @@ impl StartingModel {
         }
     }
 
+    /// Whether there is no server without it.
+    fn is_required(&self) -> bool {
+        self.spec.required || self.remembered
+    }
+
     /// Waits for the loads and seats what came of them.
     async fn settle(
         self,
         parts: &Dependencies,
         mut journal: Option<&mut Journal>,
+        trials: &mut RecoveredTrials,
     ) -> Result<ControlledModel, StartError> {
         let Self {
             spec,
@@ -208,6 +264,7 @@ impl StartingModel {
             // What the operator has just named must be there; what was there once may have gone, and stable still serves.
             if version == assignment.stable || !remembered {
                 return Err(StartError::Load {
+                    advice: advice(parts, &model, &version, remembered),
                     model,
                     version,
                     source: source.into(),
@@ -228,7 +285,12 @@ impl StartingModel {
             clip_nats: spec.criteria.divergence_clip_nats,
         };
         pool.assigned(&assignment, Instant::now());
-        let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
+        let on_trial = (assignment.canary.is_some() && remembered).then(|| RecoveredTrial {
+            rollout: assignment.rollout,
+            saved: trials.trials.remove(&model),
+            was_killed: trials.was_killed,
+        });
+        let configuration = configuration(&spec.criteria, &spec.shadow, &pool.engine);
         let loaded = |version: &VersionName| pool.get(version);
         let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout)?;
         let traffic = parts.rollout.traffic();
@@ -244,6 +306,7 @@ impl StartingModel {
                 &spec.drift,
                 &parts.limits,
                 &parts.shadowing,
+                parts.launcher.watchdog(),
             ),
             task,
             labels,
@@ -253,7 +316,7 @@ impl StartingModel {
         Ok(ControlledModel {
             served: Arc::new(served),
             pool,
-            trial: TrialSlot::new(spec.criteria, on_trial.filter(|_| remembered)),
+            trial: TrialSlot::new(spec.criteria, configuration, on_trial),
         })
     }
 }
@@ -266,15 +329,106 @@ fn recover(
     if parts.repository.is_none() {
         return Ok((None, BTreeMap::new()));
     }
-    let (journal, recovered) = Journal::open(&parts.state_path)?;
+    let (journal, recovered) = Journal::open_with(&parts.state_path, parts.seal.clone())?;
     for note in &recovered.notes {
         tracing::warn!(path = %parts.state_path.display(), note, "journal");
+    }
+    for doubt in &recovered.doubts {
+        tracing::error!(path = %parts.state_path.display(), doubt, "the journal was changed by somebody else");
     }
     Ok((Some(journal), recovered.assignments))
 }
 
-/// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
-/// the operator, who is watching.
+/// A model that can't be served at all may be missing only if it never answered.
+fn expect_unused(
+    parts: &Dependencies,
+    assignments: &BTreeMap<ModelName, Assignment>,
+    model: &ModelName,
+    reason: &str,
+) -> Result<(), StartError> {
+    let Some(last) = assignments.get(model) else {
+        return Ok(());
+    };
+    Err(StartError::Gone {
+        model: model.clone(),
+        version: last.stable.clone(),
+        reason: reason.to_owned(),
+        advice: advice(parts, model, &last.stable, true),
+    })
+}
+
+/// What to do about a stable version that can't be served.
+fn advice(
+    parts: &Dependencies,
+    model: &ModelName,
+    version: &VersionName,
+    remembered: bool,
+) -> String {
+    let Some(repository) = &parts.repository else {
+        return String::new();
+    };
+    let path = repository
+        .root()
+        .join(model.as_str())
+        .join(version.as_str());
+    let path = path.display();
+    let mut others = repository.versions(model).unwrap_or_default();
+    others.retain(|other| other != version);
+    let Some(other) = others.last() else {
+        return format!(
+            "\nput {path} back, from a backup or with `stillhouse import`; {model} has no other version"
+        );
+    };
+    let names: Vec<&str> = others.iter().map(VersionName::as_str).collect();
+    let begin_anew = match remembered {
+        true => {
+            let state = parts.state_path.display();
+            format!("mv {state} {state}.old && ")
+        }
+        false => String::new(),
+    };
+    format!(
+        "\nput {path} back, or begin with another version ({}): {begin_anew}stillhouse serve --set models.{model}.stable={other}",
+        names.join(", ")
+    )
+}
+
+/// Logs once what in the repository isn't served although it may have been meant to be.
+fn report(parts: &Dependencies, sick: &BTreeMap<ModelName, String>) {
+    for (model, reason) in sick {
+        tracing::error!(%model, reason, "this model isn't served: it has no version that can be");
+    }
+    let Some(repository) = &parts.repository else {
+        return;
+    };
+    for model in repository.models().unwrap_or_default() {
+        for Directory { version, manifest } in repository.directories(&model).unwrap_or_default() {
+            if let Err(error) = manifest {
+                tracing::warn!(%model, %version, %error, "no complete version");
+            }
+        }
+    }
+}
+
+/// What an earlier process knew of its canaries.
+fn recover_trials(parts: &Dependencies) -> RecoveredTrials {
+    if parts.repository.is_none() {
+        return RecoveredTrials::default();
+    }
+    checkpoint::read(&parts.state_path, &parts.seal).unwrap_or_else(|reason| {
+        let path = parts.state_path.display();
+        tracing::warn!(%path, reason, "trials.json isn't read: the evidence of canaries begins anew");
+        RecoveredTrials::default()
+    })
+}
+
+/// SHA-256 of everything in the configuration that the evidence of a trial depends on.
+fn configuration(criteria: &Criteria, shadow: &ShadowSettings, engine: &EngineSettings) -> String {
+    let settings = serde_json::to_vec(&(criteria, shadow, engine));
+    sha256(&settings.expect("settings are plain values"))
+}
+
+/// Begins to load every version of an assignment.
 fn launches(
     parts: &Dependencies,
     spec: &ModelSpec,
@@ -283,25 +437,23 @@ fn launches(
     let mut names: Vec<VersionName> = assignment.versions().cloned().collect();
     names.sort();
     names.dedup();
+    let loader = Loader::new(
+        parts.repository.as_ref(),
+        &parts.launcher,
+        &parts.validation,
+        &parts.settings,
+    );
     let launch = |version: VersionName| {
-        let (launcher, repository) = (parts.launcher.clone(), parts.repository.clone());
-        let (engine, batch) = (spec.engine.clone(), spec.batch.clone());
-        let (model, standalone) = (spec.model.clone(), spec.standalone.clone());
-        let name = version.clone();
-        let work = move || {
-            let files = match standalone {
-                Some(files) => files,
-                None => repository
-                    .expect("a version that is not standalone is in a repository")
-                    .read(&model, &name)?,
-            };
-            let labels = files.labels.clone();
-            Ok((
-                labels,
-                launcher.launch(files, &engine, &batch, Priority::Foreground)?,
-            ))
+        let wanted = Wanted {
+            model: spec.model.clone(),
+            version: version.clone(),
+            engine: spec.engine.clone(),
+            batch: spec.batch.clone(),
+            standalone: spec.standalone.clone(),
         };
-        (version, tokio::task::spawn_blocking(work))
+        let loader = loader.clone();
+        let load = async move { loader.load(wanted, Priority::Foreground, |_, _| ()).await };
+        (version, tokio::spawn(load))
     };
     names.into_iter().map(launch).collect()
 }

@@ -65,11 +65,10 @@ pub use resize::Pixels;
 pub use statistics::{Statistics, Thumbnail};
 pub use transform::{Color, Filter, Layout, Resize, Transform};
 
-/// What decodes JPEGs in this build.
-pub const JPEG_DECODER: &str = if cfg!(feature = "turbojpeg") {
-    "libjpeg-turbo"
-} else {
-    "pure Rust (zune-jpeg, jpeg-decoder)"
+/// What decodes JPEG in this build.
+pub const JPEG_BACK_END: &str = match cfg!(feature = "turbojpeg") {
+    true => "libjpeg-turbo",
+    false => "zune-jpeg",
 };
 
 /// Decodes a picture for one transform: no more colours than it needs, and no more pixels where JPEG can spare them.
