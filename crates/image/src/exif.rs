@@ -126,7 +126,9 @@ impl<'a> Tiff<'a> {
             RATIONAL | SRATIONAL => {
                 let at = self.u32(at)? as usize;
                 let (above, below) = (self.u32(at)?, self.u32(at.checked_add(4)?)?);
-                above.is_multiple_of(below).then(|| above.checked_div(below))?
+                above
+                    .is_multiple_of(below)
+                    .then(|| above.checked_div(below))?
             }
             FLOAT => {
                 let value = f32::from_bits(self.u32(at)?);
@@ -247,7 +249,11 @@ mod tests {
         }
         check(BIG, &[(11, 1, 6_f32.to_be_bytes())], six);
         check(!BIG, &[(11, 1, 6_f32.to_le_bytes())], six);
-        check(!BIG, &[(11, 1, 6.5_f32.to_le_bytes())], Orientation::Upright);
+        check(
+            !BIG,
+            &[(11, 1, 6.5_f32.to_le_bytes())],
+            Orientation::Upright,
+        );
         for (kind, value) in [(2, *b"6\0\0\0"), (7, [6, 0, 0, 0]), (99, [6, 0, 0, 0])] {
             check(!BIG, &[(kind, 1, value)], Orientation::Upright);
         }

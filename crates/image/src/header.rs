@@ -152,7 +152,10 @@ fn text(bytes: &[u8]) -> Option<&'static str> {
     };
     // In quotes, as some programs write JSON's strings.
     let inner = head.strip_prefix(b"\"").unwrap_or(head);
-    if inner.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data:")) {
+    if inner
+        .get(..5)
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"data:"))
+    {
         return Some("a data URL (the bytes themselves are needed, or JSON)");
     }
     if BASE64.iter().any(|start| inner.starts_with(start)) {

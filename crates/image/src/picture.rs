@@ -45,7 +45,15 @@ impl Samples {
         self,
         convert: impl FnMut([u8; N]) -> [u8; M],
     ) -> Self {
-        Self(self.0.as_chunks().0.iter().copied().flat_map(convert).collect())
+        Self(
+            self.0
+                .as_chunks()
+                .0
+                .iter()
+                .copied()
+                .flat_map(convert)
+                .collect(),
+        )
     }
 
     #[cfg(any(test, not(feature = "turbojpeg")))]

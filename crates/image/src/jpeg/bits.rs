@@ -163,7 +163,10 @@ mod tests {
     fn values_are_signed_by_their_first_bit() {
         let mut bits = Bits::new(&[0b0111_0010]);
         bits.fill();
-        assert_eq!([1, 1, 3, 3, 0].map(|size| bits.take_signed(size)), [-1, 1, 6, -5, 0]);
+        assert_eq!(
+            [1, 1, 3, 3, 0].map(|size| bits.take_signed(size)),
+            [-1, 1, 6, -5, 0]
+        );
         assert!(!bits.ran_out());
     }
 }

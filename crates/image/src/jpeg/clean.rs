@@ -109,7 +109,11 @@ impl<'a> Written<'a> {
             }
         };
         if is_new {
-            segment(out, DHT, &[&[number], &code.counts[..], code.symbols].concat());
+            segment(
+                out,
+                DHT,
+                &[&[number], &code.counts[..], code.symbols].concat(),
+            );
         }
         number
     }

@@ -15,14 +15,24 @@ pub(super) fn decode(frame: &Frame<'_>, gray: bool) -> Result<Picture, ImageErro
     let (width, height) = frame.size();
     let plane = |(number, blocks): (usize, Vec<[i16; 64]>)| {
         let header = &frame.header;
-        Plane::new(header, &header.channels[number], &blocks, &frame.steps[number])
+        Plane::new(
+            header,
+            &header.channels[number],
+            &blocks,
+            &frame.steps[number],
+        )
     };
     let needed = match frame.model {
         Model::YCbCr if gray => 1,
         _ => coefficients.len(),
     };
     // Each channel's coefficients are freed before the next one's samples are made.
-    let planes: Vec<Plane> = coefficients.into_iter().enumerate().take(needed).map(plane).collect();
+    let planes: Vec<Plane> = coefficients
+        .into_iter()
+        .enumerate()
+        .take(needed)
+        .map(plane)
+        .collect();
     let (color, samples) = match frame.model {
         Model::Luma => (Color::Gray, joined(&planes, |luma: [u8; 1]| luma)),
         Model::YCbCr if gray => (Color::Gray, joined(&planes, |luma: [u8; 1]| luma)),
@@ -31,7 +41,12 @@ pub(super) fn decode(frame: &Frame<'_>, gray: bool) -> Result<Picture, ImageErro
         Model::Cmyk => (Color::Rgb, joined(&planes, ink_on_white)),
         Model::Ycck => (Color::Rgb, joined(&planes, ycck_on_white)),
     };
-    Ok(Picture::decoded(width, height, color, Samples::whole(samples)))
+    Ok(Picture::decoded(
+        width,
+        height,
+        color,
+        Samples::whole(samples),
+    ))
 }
 
 /// Every coefficient of each channel.
@@ -41,7 +56,10 @@ fn read(frame: &Frame<'_>) -> Result<Vec<Vec<[i16; 64]>>, Damage> {
         let CodedScan { scan, codes, .. } = coded;
         let mut tables = Vec::with_capacity(codes.len());
         for (dc, ac) in codes {
-            tables.push((dc.map(Huffman::new).transpose()?, ac.map(Huffman::new).transpose()?));
+            tables.push((
+                dc.map(Huffman::new).transpose()?,
+                ac.map(Huffman::new).transpose()?,
+            ));
         }
         coefficients.read(&frame.header, coded, scan, &tables)?;
     }

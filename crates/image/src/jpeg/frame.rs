@@ -189,7 +189,12 @@ impl<'a> Reading<'a> {
         }
         let mut reader = sent.reader(&scan, &tables, &self.steps);
         let stretches = scan
-            .walk(header, self.restart_interval, || segments.stretch(), &mut reader)
+            .walk(
+                header,
+                self.restart_interval,
+                || segments.stretch(),
+                &mut reader,
+            )
             .map_err(corrupt)?;
         self.scans.push(CodedScan {
             scan,

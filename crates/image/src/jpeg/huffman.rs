@@ -100,8 +100,7 @@ impl Huffman {
                 let width = 1 << (LOOK_BITS - length);
                 let mut from = next as usize * width;
                 for symbol in &code.symbols[index as usize..(index + count) as usize] {
-                    table.short[from..from + width]
-                        .fill((length as u16) << 8 | u16::from(*symbol));
+                    table.short[from..from + width].fill((length as u16) << 8 | u16::from(*symbol));
                     from += width;
                 }
             }

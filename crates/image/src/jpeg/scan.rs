@@ -125,7 +125,10 @@ impl Scan {
             blocks.restart();
             let until = total.min(done + interval);
             while done < until {
-                let (row, column) = (done / u64::from(units.across), done % u64::from(units.across));
+                let (row, column) = (
+                    done / u64::from(units.across),
+                    done % u64::from(units.across),
+                );
                 for channel in &units.channels {
                     channel.visit(row as u32, column as u32, |at| {
                         blocks.block(&mut bits, channel.index, at)

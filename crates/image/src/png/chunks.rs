@@ -87,7 +87,9 @@ impl Chunk<'_> {
         if self.kind[0].is_ascii_uppercase() {
             return Err(corrupt("it has a chunk that must be understood and isn't"));
         }
-        let was_needed = NEEDED.iter().any(|kind| self.crc_if_it_were(kind) == self.crc);
+        let was_needed = NEEDED
+            .iter()
+            .any(|kind| self.crc_if_it_were(kind) == self.crc);
         if self.crc_if_it_were(self.kind) != self.crc && was_needed {
             return Err(corrupt("the name of a chunk was changed"));
         }
@@ -111,7 +113,9 @@ impl<'a> Chunks<'a> {
         match bytes.strip_prefix(SIGNATURE) {
             Some(rest) => Ok(Self(rest)),
             None if SIGNATURE.starts_with(bytes) => Err(ImageError::truncated(Format::Png)),
-            None => Err(corrupt("its signature was changed, perhaps by a transfer as text")),
+            None => Err(corrupt(
+                "its signature was changed, perhaps by a transfer as text",
+            )),
         }
     }
 

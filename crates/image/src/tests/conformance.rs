@@ -3,6 +3,8 @@
 mod damaged;
 mod harmless;
 mod kinds;
+mod png;
+mod webp;
 
 use super::{difference, fixture, target};
 use crate::{Color, ImageError, Limits, Picture, decode};
@@ -71,7 +73,10 @@ fn markers(jpeg: &[u8]) -> Vec<(usize, u8)> {
 
 /// Content and position of the first segment of this kind.
 fn segment(jpeg: &[u8], marker: u8) -> std::ops::Range<usize> {
-    let (at, _) = markers(jpeg).into_iter().find(|found| found.1 == marker).unwrap();
+    let (at, _) = markers(jpeg)
+        .into_iter()
+        .find(|found| found.1 == marker)
+        .unwrap();
     at + 4..at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]))
 }
 

@@ -165,7 +165,11 @@ impl Reader<'_> {
             }
         }
         // What was sent so far must not have overflowed.
-        block.iter().all(|value| *value != i16::MIN).then_some(()).ok_or(TOO_GREAT)
+        block
+            .iter()
+            .all(|value| *value != i16::MIN)
+            .then_some(())
+            .ok_or(TOO_GREAT)
     }
 }
 

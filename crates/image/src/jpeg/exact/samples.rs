@@ -81,7 +81,10 @@ impl Plane {
             }
             (1, _) => out.extend(near),
             (across, _) => {
-                out.extend(near.iter().flat_map(|sample| std::iter::repeat_n(*sample, across)));
+                out.extend(
+                    near.iter()
+                        .flat_map(|sample| std::iter::repeat_n(*sample, across)),
+                );
             }
         }
     }

@@ -21,7 +21,10 @@ fn a2_cut_anywhere_with_and_without_an_end_marker() {
         for cut in 3..bytes.len() - 2 {
             let whole = format!("{name} cut at {cut} of {}", bytes.len());
             assert_damaged(&bytes[..cut], &whole);
-            assert_damaged(&[&bytes[..cut], &[0xff, 0xd9]].concat(), &format!("{whole}, ended"));
+            assert_damaged(
+                &[&bytes[..cut], &[0xff, 0xd9]].concat(),
+                &format!("{whole}, ended"),
+            );
         }
         for cut in bytes.len() - 2..bytes.len() {
             assert_damaged(&bytes[..cut], name);
@@ -63,7 +66,13 @@ fn a3_a_harmless_oddity_hides_no_damage() {
     for name in ["restarts.jpg", "rgb_420.jpg"] {
         let bytes = fixture(name);
         let scan = markers(&bytes).into_iter().find(|m| m.1 == 0xda).unwrap().0;
-        let odd = [&bytes[..scan], &[1, 2, 3], &bytes[scan..bytes.len() - 40], &[0xff, 0xd9]].concat();
+        let odd = [
+            &bytes[..scan],
+            &[1, 2, 3],
+            &bytes[scan..bytes.len() - 40],
+            &[0xff, 0xd9],
+        ]
+        .concat();
         assert_damaged(&odd, name);
     }
 }

@@ -25,7 +25,12 @@ fn a1_stray_bytes_between_segments() {
         std::fs::read(format!("{path}{name}")).unwrap()
     };
     let (odd, plain) = (fuzz("j_extra_gray28.jpg"), fuzz("j_gray28.jpg"));
-    assert_same(&full(&odd, "odd"), &full(&plain, "plain"), 0, "j_extra_gray28.jpg");
+    assert_same(
+        &full(&odd, "odd"),
+        &full(&plain, "plain"),
+        0,
+        "j_extra_gray28.jpg",
+    );
 
     let junk: [&[u8]; 5] = [&[0], &[1, 2, 3], &[0xff], &[0xff, 0, 7], &[0x5a; 300]];
     for name in SMALL {
@@ -49,7 +54,10 @@ fn a1_stray_bytes_between_segments() {
 fn a4_scan_headers_as_samsung_writes_them() {
     for odd in [[0, 0, 0], [0, 63, 0x11], [1, 62, 0], [0xff; 3]] {
         check("an odd scan header", |bytes| {
-            markers(bytes).iter().all(|(_, marker)| *marker != 0xc2).then_some(())?;
+            markers(bytes)
+                .iter()
+                .all(|(_, marker)| *marker != 0xc2)
+                .then_some(())?;
             let end = segment(bytes, 0xda).end;
             let mut bytes = bytes.to_vec();
             bytes[end - 3..end].copy_from_slice(&odd);
@@ -60,11 +68,17 @@ fn a4_scan_headers_as_samsung_writes_them() {
 
 #[test]
 fn a4_versions_and_lengths_that_nobody_should_mind() {
-    for jfif in [&b"JFIF\0\x02\x01\0\0\x01\0\x01\0\0"[..], b"JFIF\0\x09\x09\x07\0\0\0\0\xff\xff", b"JFXX\0\x10"] {
+    for jfif in [
+        &b"JFIF\0\x02\x01\0\0\x01\0\x01\0\0"[..],
+        b"JFIF\0\x09\x09\x07\0\0\0\0\xff\xff",
+        b"JFXX\0\x10",
+    ] {
         check("an odd JFIF", |bytes| {
             // JFIF decides about colours.
             let models = [&b"Adobe"[..]];
-            let plain = !models.iter().any(|name| bytes.windows(5).any(|w| w == *name));
+            let plain = !models
+                .iter()
+                .any(|name| bytes.windows(5).any(|w| w == *name));
             plain.then(|| with_first(bytes, 0xe0, jfif))
         });
     }
@@ -80,7 +94,9 @@ fn a4_versions_and_lengths_that_nobody_should_mind() {
         (0xfe, b"\xff\xd8\xff\xd9\xff\xda"),
         (0xf0, b"an unknown segment"),
     ] {
-        check("an odd segment", |bytes| Some(with_first(bytes, marker, content)));
+        check("an odd segment", |bytes| {
+            Some(with_first(bytes, marker, content))
+        });
     }
 }
 
@@ -88,7 +104,9 @@ fn a4_versions_and_lengths_that_nobody_should_mind() {
 fn a4_adobe_transform_3() {
     check("Adobe transform 3", |bytes| {
         let adobe = markers(bytes).iter().any(|(_, marker)| *marker == 0xee);
-        let frame = markers(bytes).into_iter().find(|m| matches!(m.1, 0xc0..=0xc2));
+        let frame = markers(bytes)
+            .into_iter()
+            .find(|m| matches!(m.1, 0xc0..=0xc2));
         let channels = bytes[frame?.0 + 9];
         let content = b"Adobe\0\x64\0\0\0\0\x03";
         match (adobe, channels) {
@@ -112,7 +130,9 @@ fn a4_adobe_transform_3() {
 fn a5_without_huffman_tables() {
     check("no Huffman tables", |bytes| {
         let all = markers(bytes);
-        all.iter().all(|(_, marker)| *marker != 0xc2).then_some(())?;
+        all.iter()
+            .all(|(_, marker)| *marker != 0xc2)
+            .then_some(())?;
         let mut out = bytes.to_vec();
         for (at, _) in all.iter().rev().filter(|(_, marker)| *marker == 0xc4) {
             let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
@@ -126,10 +146,20 @@ fn a5_without_huffman_tables() {
 #[test]
 fn a6_the_first_of_two_exif_blocks_counts() {
     for (first, second) in [(6, 1), (1, 6), (8, 3)] {
-        let block = |value: u8| [b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[value, 0, 0][..]].concat();
+        let block = |value: u8| {
+            [
+                b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0",
+                &[value, 0, 0][..],
+            ]
+            .concat()
+        };
         let bytes = fixture("rgb_444.jpg");
         let one = with_first(&bytes, 0xe1, &block(first));
-        let two = with_first(&with_first(&bytes, 0xe1, &block(second)), 0xe1, &block(first));
+        let two = with_first(
+            &with_first(&bytes, 0xe1, &block(second)),
+            0xe1,
+            &block(first),
+        );
         assert_same(&full(&two, "two"), &full(&one, "one"), 0, "two EXIF blocks");
     }
 }
@@ -146,7 +176,11 @@ fn tables_that_nobody_uses_change_nothing() {
         Some(out)
     });
     check("a table that makes no sense", |bytes| {
-        Some(with_first(bytes, 0xc4, &[&[0x13][..], &[200], &[0; 15], &[7; 200]].concat()))
+        Some(with_first(
+            bytes,
+            0xc4,
+            &[&[0x13][..], &[200], &[0; 15], &[7; 200]].concat(),
+        ))
     });
 }
 
@@ -158,8 +192,12 @@ fn c3_segments_and_tables_are_bounded() {
         let expected = matches!(error, Some(ImageError::TooManySegments { .. }));
         assert!(expected, "{error:?}");
     };
-    let comments = |count: usize| [&bytes[..2], &[0xff, 0xfe, 0, 2].repeat(count), &bytes[2..]].concat();
-    full(&comments(MAX_SEGMENTS / 2), "half of the comments that are allowed");
+    let comments =
+        |count: usize| [&bytes[..2], &[0xff, 0xfe, 0, 2].repeat(count), &bytes[2..]].concat();
+    full(
+        &comments(MAX_SEGMENTS / 2),
+        "half of the comments that are allowed",
+    );
     refused(&comments(MAX_SEGMENTS));
     // Many tables in few segments.
     let tables = [&[0][..], &[0; 16]].concat().repeat(3000);
