@@ -5,6 +5,7 @@ pub(super) mod events;
 mod idempotency;
 pub(super) mod orders;
 mod tokens;
+mod upload;
 pub(super) mod versions;
 pub(super) mod view;
 pub(super) mod watch;
@@ -23,7 +24,10 @@ use serde::de::DeserializeOwned;
 use super::{body, error::ApiError};
 use admission::Guesses;
 use idempotency::Remembered;
+use upload::Uploads;
 use stillhouse_control::{ControlError, ControlPlane};
+use stillhouse_excerpt::Excerpt;
+use stillhouse_serving::Budget;
 use stillhouse_store::{ModelName, VersionName};
 
 pub use super::admin_error::AdminError;
@@ -45,6 +49,7 @@ pub struct AdminPlane {
     tokens: Tokens,
     guesses: Guesses,
     remembered: Remembered,
+    uploads: Uploads,
 }
 
 impl AdminPlane {
@@ -55,6 +60,7 @@ impl AdminPlane {
             tokens,
             guesses: Guesses::default(),
             remembered: Remembered::default(),
+            uploads: Uploads::default(),
         }
     }
 }
@@ -92,7 +98,9 @@ fn version(name: &str) -> Result<VersionName, ApiError> {
 
 /// Reads an order; an empty body stands for one without words.
 async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiError> {
-    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, |_| Ok(())).await?;
+    // Each admin connection may send an order, whatever others hold: there is a small limit of such connections.
+    let mut charge = Budget::new(4 * MAX_ORDER_BYTES, 1).account().open(0)?;
+    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, &mut charge).await?;
     let bytes = if bytes.is_empty() {
         Bytes::from_static(b"{}")
     } else {
@@ -100,8 +108,8 @@ async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiErro
     };
     let read = &mut serde_json::Deserializer::from_slice(&bytes);
     let order = serde_path_to_error::deserialize(&mut *read)
-        .map_err(|error| AdminError::Order(error.to_string()))?;
+        .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
     read.end()
-        .map_err(|error| AdminError::Order(error.to_string()))?;
+        .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
     Ok(order)
 }
