@@ -140,7 +140,7 @@ test-watch: ## - the server under traffic and faults, watched by a real Promethe
 	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
 
 test-fuzz: ## - every parser that strangers reach, fuzzed for a minute (needs a C++ compiler)
-	@if command -v c++ >/dev/null; then set -x; fuzz/run 60; else echo "skipped: no C++ compiler here (apt-get install g++)"; fi
+	@if command -v c++ >/dev/null; then set -x; TURBO="$(TURBO)" fuzz/run --quick 60; else echo "skipped: no C++ compiler here (apt-get install g++)"; fi
 
 test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
 	$(CARGO) test --workspace --locked $(TURBO) --no-run

@@ -1,5 +1,10 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
+pub mod check;
+mod first_version;
+pub mod limits;
+pub mod version_info;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +19,7 @@ use crate::{
     config::Config,
     control::{
         ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
+        journal::{self, Seal},
         validation::Validation,
     },
     http::{
@@ -27,8 +33,9 @@ use crate::{
     rollout::RolloutMetrics,
     serving::{Budget, Serving},
     shadow::{DriftSettings, ShadowMetrics},
-    store::{Directory, ModelName, Repository, VersionFiles, VersionName, Watch},
+    store::{ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
     version::{Launcher, Prepare},
+    watchdog::Watchdog,
 };
 
 /// A server that is loaded and bound, and doesn't answer yet.
@@ -37,7 +44,10 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    control: Arc<ControlPlane>,
     events: Arc<EventLog>,
+    operators: Arc<AdminPlane>,
+    watchdog: Watchdog,
     tasks: Supervisor,
     /// Watches the repository as long as this exists.
     watch: Option<Watch>,
@@ -55,6 +65,13 @@ impl App {
         standalone: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
+        let unfit = check::relations(&config);
+        if !unfit.is_empty() {
+            bail!(unfit.join("\n"));
+        }
+        for warning in check::warnings(&config) {
+            tracing::warn!(warning, "configuration");
+        }
         let tokens = admission(&config)?;
         let descriptors = Descriptors::secure(&config.connections)?;
         // First: an address in use is noticed at once, and early connections wait in the backlog instead of failing.
@@ -64,7 +81,7 @@ impl App {
         let metrics = Metrics::new();
         let repository = match &standalone {
             Some(_) => None,
-            None => Some(Repository::open(&config.repository.path)?),
+            None => Some(check::repository(&config)?),
         };
         let specs = match (standalone, &repository) {
             (Some(files), _) => vec![model_spec(
@@ -79,6 +96,7 @@ impl App {
         let parts = Dependencies {
             repository,
             state_path: config.control.state_path.clone(),
+            seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
@@ -89,6 +107,7 @@ impl App {
             limits: config.image.clone(),
         };
         announce(&metrics, &config.drift);
+        version_info::announce(&metrics);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, specs, default).await?;
@@ -131,6 +150,9 @@ impl App {
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
             events: control.events().clone(),
+            operators,
+            watchdog: control.watchdog().clone(),
+            control,
             tasks,
             watch,
         })
@@ -153,6 +175,19 @@ impl App {
         let deployment = model.slot.load();
         let version = &deployment.stable.version;
         Some(version.path.join(&version.manifest.golden.first()?.image))
+    }
+
+    /// Looks after the threads in which networks run.
+    pub fn watchdog(&self) -> &Watchdog {
+        &self.watchdog
+    }
+
+    /// What can be changed while it serves.
+    pub fn rereadable(&self) -> Rereadable {
+        Rereadable {
+            operators: self.operators.clone(),
+            repository: self.watch.as_ref().map(|watch| watch.trigger().clone()),
+        }
     }
 
     /// All models.
@@ -198,6 +233,9 @@ impl App {
         let _ = admin.await;
         drop(self.watch);
         tasks.shutdown().await;
+        self.control.keep_evidence().await;
+        // Nobody waits for an answer any more.
+        self.watchdog.stop_all();
         tracing::info!(connections_cut = cut, "ended");
         failed.map_or(Ok(()), |ended| Err(ended.into()))
     }
@@ -205,6 +243,22 @@ impl App {
 
 /// The memory of the admin plane's requests: its own, so that the data plane's never takes it away.
 const ADMIN_BYTES: usize = 64 << 20;
+
+/// What SIGHUP has a running server look at again.
+pub struct Rereadable {
+    operators: Arc<AdminPlane>,
+    repository: Option<Trigger>,
+}
+
+impl Rereadable {
+    /// From now on these tokens count, and the repository is looked at.
+    pub fn apply(&self, tokens: Tokens) {
+        self.operators.replace_tokens(tokens);
+        if let Some(repository) = &self.repository {
+            repository.look();
+        }
+    }
+}
 
 /// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
@@ -223,7 +277,10 @@ fn supervised(
 }
 
 /// The tokens of the admin plane. There may be none only if the admin plane can't be reached from other machines.
-fn admission(config: &Config) -> Result<Tokens> {
+///
+/// # Errors
+/// The tokens can't be read, or there are none where there must be some.
+pub fn admission(config: &Config) -> Result<Tokens> {
     let tokens = Tokens::load(&config.admin, |name| std::env::var(name).ok())?;
     let address = config.server.admin_listen;
     if tokens.is_empty() && !address.ip().is_loopback() {
@@ -269,26 +326,24 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener> {
 /// The configuration of every model in the repository.
 fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
     let models = repository.models()?;
-    for name in config.models.keys() {
-        if !models.iter().any(|model| model.as_str() == name) {
-            bail!(
-                "the configuration names a model `{name}`, which is not in {}",
-                repository.root().display()
-            );
-        }
-    }
+    check::named_models(config, repository, &models)?;
     if models.is_empty() {
         bail!(
-            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1 --labels labels.txt`",
+            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1`",
             repository.root().display()
         );
     }
+    // What the journal remembers counts; the configuration's versions may have gone since.
+    let remembered = journal::remembered(&config.control)?;
     let founded = |model: ModelName| {
-        let wanted = config
-            .models
-            .get(model.as_str())
-            .map_or("", |own| own.stable.as_str());
-        let version = stable(repository, &model, wanted)?;
+        let version = match remembered.get(&model) {
+            Some(last) => {
+                let own = config.models.get(model.as_str());
+                let wanted = own.and_then(|own| own.stable.parse().ok());
+                wanted.unwrap_or_else(|| last.stable.clone())
+            }
+            None => first_version::stable(config, repository, &model)?,
+        };
         model_spec(config, model, version, None)
     };
     models.into_iter().map(founded).collect()
@@ -353,33 +408,4 @@ fn announce(metrics: &Metrics, drift: &DriftSettings) {
         let gauge = metrics.real_gauges(name, help, &[]);
         gauge.with_label_values(&no_labels).set(value);
     }
-}
-
-fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<VersionName> {
-    if !wanted.is_empty() {
-        return Ok(wanted.parse()?);
-    }
-    let mut versions = repository.versions(model)?;
-    let names: Vec<&str> = versions.iter().map(VersionName::as_str).collect();
-    match names[..] {
-        [_] => Ok(versions.remove(0)),
-        [] => bail!(
-            "{model} has no complete version{}",
-            incomplete(&repository.directories(model)?)
-        ),
-        _ => bail!(
-            "{model} has the versions {}, and no configuration chooses one; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
-            names.join(", "),
-            names[names.len() - 1]
-        ),
-    }
-}
-
-/// Why none of these directories is a version, one per line.
-fn incomplete(directories: &[Directory]) -> String {
-    let mistakes = directories.iter().filter_map(|directory| {
-        let error = directory.manifest.as_ref().err()?;
-        Some(format!("\n{}: {error}", directory.version))
-    });
-    mistakes.collect()
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use stillhouse::http::fuzzing::{Budget, Charge, Inputs, PredictInput, inputs, json};
+use stillhouse_http::fuzzing::{Budget, Charge, Inputs, PredictInput, inputs, json};
 
 /// The same as `requests.max_images`.
 const LIMIT: usize = 64;

@@ -6,6 +6,7 @@ mod bodies;
 mod drill;
 mod engines;
 mod faults;
+mod hanging;
 mod instructions;
 mod operator;
 mod pictures;

@@ -1,15 +1,18 @@
 //! Why an order was not carried out.
 
 use crate::{journal::JournalError, load::LoadError};
-use stillhouse_core::rollout::{Assignment, ChangeRefused, NotLoaded};
+use stillhouse_core::{
+    registry::UnknownModel,
+    rollout::{Assignment, ChangeRefused, NotLoaded},
+};
 use stillhouse_store::{StoreError, VersionName};
 
 /// Each says what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No model of this name.
-    #[error("there is no model of this name; GET /admin/models lists them")]
-    UnknownModel,
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
     /// No version of this name.
     #[error("{model} has no version {version}; it has {there}")]
     UnknownVersion {

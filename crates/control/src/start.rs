@@ -12,15 +12,17 @@ use stillhouse_engine::Priority;
 
 use super::{
     ControlPlane,
+    checkpoint::{self, Checkpoints, RecoveredTrials},
     decision::DecisionLog,
     events::EventLog,
-    journal::{Entry, Journal, JournalError},
+    journal::{Entry, Journal, JournalError, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
+    loader::{Loader, Wanted},
     model::ControlledModel,
     pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
-    trials::{JudgeMetrics, TrialSlot},
+    trials::{JudgeMetrics, RecoveredTrial, TrialSlot},
     validation::Validation,
 };
 use stillhouse_core::{
@@ -33,7 +35,7 @@ use stillhouse_core::{
 };
 use stillhouse_image::Limits;
 use stillhouse_metrics::Classes;
-use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName};
+use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName, sha256};
 
 /// What a control plane is made of.
 pub struct Dependencies {
@@ -41,6 +43,8 @@ pub struct Dependencies {
     pub repository: Option<Repository>,
     /// Folder of state and audit log.
     pub state_path: PathBuf,
+    /// What both are sealed with.
+    pub seal: Seal,
     /// Starts versions.
     pub launcher: Launcher,
     /// Metrics of deployments.
@@ -120,6 +124,7 @@ impl ControlPlane {
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
         let (mut journal, mut assignments) = recover(&parts)?;
+        let mut trials = recover_trials(&parts);
         let mut models = BTreeMap::new();
         // All loads begin before the first is awaited.
         let begun: Vec<StartingModel> = specs
@@ -130,10 +135,14 @@ impl ControlPlane {
             })
             .collect();
         for begun in begun {
-            let model = begun.settle(&parts, journal.as_mut()).await?;
+            let model = begun.settle(&parts, journal.as_mut(), &mut trials).await?;
             models.insert(model.served.task.name.clone(), model);
         }
         let served = models.values().map(|model| model.served.clone());
+        let checkpoints = parts.repository.is_some().then(|| {
+            let checkpoints = Checkpoints::new(parts.state_path.clone(), parts.seal.clone());
+            Arc::new(checkpoints)
+        });
         Ok(Arc::new(Self {
             registry: Arc::new(Registry::new(served, default_model.as_deref())),
             models,
@@ -148,6 +157,7 @@ impl ControlPlane {
             events: Arc::new(EventLog::new(Timestamp::now())),
             uploads: OnceLock::new(),
             judging: parts.judging,
+            checkpoints,
             loading: tokio::sync::Semaphore::new(1),
             unloading: tokio::sync::Notify::new(),
         }))
@@ -186,6 +196,7 @@ impl StartingModel {
         self,
         parts: &Dependencies,
         mut journal: Option<&mut Journal>,
+        trials: &mut RecoveredTrials,
     ) -> Result<ControlledModel, StartError> {
         let Self {
             spec,
@@ -228,7 +239,12 @@ impl StartingModel {
             clip_nats: spec.criteria.divergence_clip_nats,
         };
         pool.assigned(&assignment, Instant::now());
-        let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
+        let on_trial = (assignment.canary.is_some() && remembered).then(|| RecoveredTrial {
+            rollout: assignment.rollout,
+            saved: trials.trials.remove(&model),
+            was_killed: trials.was_killed,
+        });
+        let configuration = configuration(&spec.criteria, &spec.shadow, &pool.engine);
         let loaded = |version: &VersionName| pool.get(version);
         let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout)?;
         let traffic = parts.rollout.traffic();
@@ -244,6 +260,7 @@ impl StartingModel {
                 &spec.drift,
                 &parts.limits,
                 &parts.shadowing,
+                parts.launcher.watchdog(),
             ),
             task,
             labels,
@@ -253,7 +270,7 @@ impl StartingModel {
         Ok(ControlledModel {
             served: Arc::new(served),
             pool,
-            trial: TrialSlot::new(spec.criteria, on_trial.filter(|_| remembered)),
+            trial: TrialSlot::new(spec.criteria, configuration, on_trial),
         })
     }
 }
@@ -266,15 +283,35 @@ fn recover(
     if parts.repository.is_none() {
         return Ok((None, BTreeMap::new()));
     }
-    let (journal, recovered) = Journal::open(&parts.state_path)?;
+    let (journal, recovered) = Journal::open_with(&parts.state_path, parts.seal.clone())?;
     for note in &recovered.notes {
         tracing::warn!(path = %parts.state_path.display(), note, "journal");
+    }
+    for doubt in &recovered.doubts {
+        tracing::error!(path = %parts.state_path.display(), doubt, "the journal was changed by somebody else");
     }
     Ok((Some(journal), recovered.assignments))
 }
 
-/// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
-/// the operator, who is watching.
+/// What an earlier process knew of its canaries.
+fn recover_trials(parts: &Dependencies) -> RecoveredTrials {
+    if parts.repository.is_none() {
+        return RecoveredTrials::default();
+    }
+    checkpoint::read(&parts.state_path, &parts.seal).unwrap_or_else(|reason| {
+        let path = parts.state_path.display();
+        tracing::warn!(%path, reason, "trials.json isn't read: the evidence of canaries begins anew");
+        RecoveredTrials::default()
+    })
+}
+
+/// SHA-256 of everything in the configuration that the evidence of a trial depends on.
+fn configuration(criteria: &Criteria, shadow: &ShadowSettings, engine: &EngineSettings) -> String {
+    let settings = serde_json::to_vec(&(criteria, shadow, engine));
+    sha256(&settings.expect("settings are plain values"))
+}
+
+/// Begins to load every version of an assignment.
 fn launches(
     parts: &Dependencies,
     spec: &ModelSpec,
@@ -283,25 +320,23 @@ fn launches(
     let mut names: Vec<VersionName> = assignment.versions().cloned().collect();
     names.sort();
     names.dedup();
+    let loader = Loader::new(
+        parts.repository.as_ref(),
+        &parts.launcher,
+        &parts.validation,
+        &parts.settings,
+    );
     let launch = |version: VersionName| {
-        let (launcher, repository) = (parts.launcher.clone(), parts.repository.clone());
-        let (engine, batch) = (spec.engine.clone(), spec.batch.clone());
-        let (model, standalone) = (spec.model.clone(), spec.standalone.clone());
-        let name = version.clone();
-        let work = move || {
-            let files = match standalone {
-                Some(files) => files,
-                None => repository
-                    .expect("a version that is not standalone is in a repository")
-                    .read(&model, &name)?,
-            };
-            let labels = files.labels.clone();
-            Ok((
-                labels,
-                launcher.launch(files, &engine, &batch, Priority::Foreground)?,
-            ))
+        let wanted = Wanted {
+            model: spec.model.clone(),
+            version: version.clone(),
+            engine: spec.engine.clone(),
+            batch: spec.batch.clone(),
+            standalone: spec.standalone.clone(),
         };
-        (version, tokio::task::spawn_blocking(work))
+        let loader = loader.clone();
+        let load = async move { loader.load(wanted, Priority::Foreground, |_, _| ()).await };
+        (version, tokio::spawn(load))
     };
     names.into_iter().map(launch).collect()
 }

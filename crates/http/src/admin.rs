@@ -10,7 +10,10 @@ pub(super) mod versions;
 pub(super) mod view;
 pub(super) mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -46,7 +49,8 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the handlers see.
 pub struct AdminPlane {
     control: Arc<ControlPlane>,
-    tokens: Tokens,
+    /// Replaced as a whole when the server rereads them.
+    tokens: RwLock<Arc<Tokens>>,
     guesses: Guesses,
     remembered: Remembered,
     uploads: Uploads,
@@ -57,11 +61,23 @@ impl AdminPlane {
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
-            tokens,
+            tokens: RwLock::new(Arc::new(tokens)),
             guesses: Guesses::default(),
             remembered: Remembered::default(),
             uploads: Uploads::default(),
         }
+    }
+
+    /// From the next request on, these tokens count and no others.
+    pub fn replace_tokens(&self, tokens: Tokens) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        self.tokens
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -88,8 +104,9 @@ pub fn router(plane: &Arc<AdminPlane>) -> Router {
 }
 
 /// A model's name from a path; what can't be a name is as unknown as what isn't there.
-fn model(name: &str) -> Result<ModelName, ApiError> {
-    name.parse().map_err(|_| ControlError::UnknownModel.into())
+fn model(plane: &AdminPlane, name: &str) -> Result<ModelName, ApiError> {
+    let unknown = |_| ControlError::from(plane.control.registry().unknown()).into();
+    name.parse().map_err(unknown)
 }
 
 fn version(name: &str) -> Result<VersionName, ApiError> {

@@ -151,7 +151,7 @@ fn head(error: HeadError) -> (StatusCode, &'static str) {
 fn admin(error: &AdminError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        AdminError::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+        AdminError::NoToken | AdminError::WrongToken => (S::UNAUTHORIZED, "unauthorized"),
         AdminError::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too_many_wrong_tokens"),
         AdminError::ReadOnly => (S::FORBIDDEN, "viewer_may_not_change"),
         AdminError::CrossSite(_) => (S::FORBIDDEN, "cross_site"),
@@ -172,13 +172,15 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
 fn control(error: &ControlError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        ControlError::UnknownModel => (S::NOT_FOUND, "unknown_model"),
+        ControlError::UnknownModel(_) => (S::NOT_FOUND, "unknown_model"),
         ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
         ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
         ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
         ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
         ControlError::Load { source, .. } => match source {
             LoadError::Store(error) => store(error),
+            LoadError::TimedOut { .. } => (S::UNPROCESSABLE_ENTITY, "version_timed_out"),
+            LoadError::TooManyStuck { .. } => (S::SERVICE_UNAVAILABLE, "too_many_stuck_threads"),
             LoadError::Validation(_) => (S::UNPROCESSABLE_ENTITY, "version_failed_validation"),
             LoadError::Launch(_) => (S::UNPROCESSABLE_ENTITY, "version_refused"),
             LoadError::Replaced => (S::CONFLICT, "version_changed_while_loading"),
@@ -262,7 +264,10 @@ impl IntoResponse for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
-        if matches!(self, Self::Admin(AdminError::Unauthorized)) {
+        if matches!(
+            self,
+            Self::Admin(AdminError::NoToken | AdminError::WrongToken)
+        ) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self, Self::Head(_) | Self::Predict(PredictError::Body(_))) {

@@ -185,9 +185,10 @@ impl Routes {
             self.metrics.refused(error.row().code);
             error.log(id);
             let (content_type, body) = (self.write_error)(&error, id);
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, content_type);
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, content_type);
+            // That of the body that is replaced.
+            headers.remove(header::CONTENT_LENGTH);
             *response.body_mut() = body;
         }
         response

@@ -63,6 +63,12 @@ pub use resize::Pixels;
 pub use statistics::{Statistics, Thumbnail};
 pub use transform::{Color, Filter, Layout, Resize, Transform};
 
+/// What decodes JPEG in this build.
+pub const JPEG_BACK_END: &str = match cfg!(feature = "turbojpeg") {
+    true => "libjpeg-turbo",
+    false => "zune-jpeg",
+};
+
 /// Decodes a picture for one transform: no more colours than it needs, and no more pixels where JPEG can spare them.
 ///
 /// For a gray target the picture is gray. A JPEG much larger than what `target` resizes to is decoded at a half, a

@@ -5,17 +5,15 @@ use std::time::Instant;
 use super::{
     Account, Intake, Options, PredictError, PredictInput, Prediction, Row, Serving, evidence,
     routing::{self, Route},
+    ticket::Ticket,
     version_call::VersionCall,
 };
-use stillhouse_core::{
-    registry::Model,
-    rollout::{Role, split},
-};
+use stillhouse_core::{registry::Model, rollout::Role};
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    /// The request's id.
+    /// The request's id: for answers and logs only, as clients may choose it.
     pub request_id: &'a str,
     /// Keeps a caller on one role, and makes it count once; none if the configuration names no key or the request has
     /// none.
@@ -30,6 +28,7 @@ pub struct Admitted<'a> {
     pub intake: Intake<'a>,
     model: &'a Model,
     caller: Caller<'a>,
+    ticket: Ticket,
 }
 
 impl Serving {
@@ -50,6 +49,7 @@ impl Serving {
             intake,
             model,
             caller,
+            ticket: self.tickets.draw(),
         })
     }
 }
@@ -61,13 +61,14 @@ impl Admitted<'_> {
     /// Errors of the whole request; an error of a single input is in its row.
     pub async fn predict(self, inputs: Vec<PredictInput>) -> Result<Prediction, PredictError> {
         let deployment = self.model.slot.load_full();
-        let route = routing::choose(&deployment, self.model, &self.caller)?;
+        let route = routing::choose(&deployment, self.model, &self.caller, self.ticket)?;
         let stable = VersionCall {
             serving: self.intake.serving,
             model: self.model,
             deployment: &deployment,
             seat: &deployment.stable,
             caller: &self.caller,
+            ticket: self.ticket,
             pinned: route.pinned,
             deadline: self.intake.deadline,
             time: (self.intake.serving.settings.deadline(), 1.0),
@@ -123,15 +124,8 @@ impl Admitted<'_> {
 
     /// What counts only once: the caller if it has a key, else its first input if that is available, else the request.
     fn counted_as(&self, inputs: Option<&[PredictInput]>) -> u64 {
-        let of_request = || {
-            split::draw(
-                self.model.task.name.as_str(),
-                0,
-                self.caller.request_id.as_bytes(),
-            )
-        };
         let of_input = || Some(inputs?.first()?.hash());
         let of_caller = self.caller.key_hash(self.model);
-        of_caller.or_else(of_input).unwrap_or_else(of_request)
+        of_caller.or_else(of_input).unwrap_or(self.ticket.0)
     }
 }

@@ -4,6 +4,7 @@ mod table;
 
 use stillhouse_core::{
     batch::{BatchError, SubmitError},
+    registry::UnknownModel,
     rollout::{Outcome, Role},
 };
 use stillhouse_image::ImageError;
@@ -15,8 +16,8 @@ pub use table::{ErrorKind, GrpcStatus};
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// No model of this name.
-    #[error("there is no model of this name; GET /models lists them")]
-    UnknownModel,
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
     /// The request names no model, and there is no default model.
     #[error("no default model is configured; POST to /models/{{model}}/predict")]
     NoDefaultModel,
@@ -79,8 +80,8 @@ pub enum PredictError {
     /// The version's queue did not take it.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The server's own deadline passed before a version had the input.
-    #[error("the deadline passed before inference began")]
+    /// The server's own deadline passed before a version had had its full time.
+    #[error("the deadline passed before a version had its full time")]
     DeadlineBeforeInference,
     /// A version did not answer within the time that the configuration gives it.
     #[error("the deadline passed before the version answered")]
@@ -110,7 +111,7 @@ impl PredictError {
     pub fn kind(&self) -> ErrorKind {
         use ErrorKind as K;
         match self {
-            Self::UnknownModel => K::UnknownModel,
+            Self::UnknownModel(_) => K::UnknownModel,
             Self::NoDefaultModel => K::NoDefaultModel,
             Self::UnknownRole => K::UnknownRole,
             Self::RoleNotFilled(_) => K::RoleNotFilled,
@@ -124,6 +125,7 @@ impl PredictError {
             Self::Image(error) => image(error),
             Self::Submit(SubmitError::Full { .. }) => K::QueueFull,
             Self::Submit(SubmitError::Closed) => K::VersionEnded,
+            Self::Submit(SubmitError::Stuck) => K::VersionStuck,
             Self::DeadlineBeforeInference => K::DeadlineBeforeInference,
             Self::Deadline => K::Deadline,
             Self::ClientDeadline => K::ClientDeadline,

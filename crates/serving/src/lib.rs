@@ -24,6 +24,7 @@ mod intake;
 mod prediction;
 mod routing;
 mod settings;
+mod ticket;
 mod version_call;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use decoders::Decoders;
 use stillhouse_core::registry::{Model, Registry};
 use stillhouse_image::Limits;
 use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
+use ticket::Tickets;
 
 pub use admitted::{Admitted, Caller};
 pub use body::BodyError;
@@ -52,6 +54,7 @@ pub struct Serving {
     limits: Limits,
     budget: Arc<Budget>,
     decoders: Decoders,
+    tickets: Tickets,
     decode_duration: Histogram,
     bytes_in_flight: IntGauge,
 }
@@ -85,6 +88,7 @@ impl Serving {
             settings,
             limits,
             decoders: Decoders::new(cores),
+            tickets: Tickets::default(),
             decode_duration: decode_duration.with_label_values(&no_labels),
             bytes_in_flight: bytes_in_flight.with_label_values(&no_labels),
         }
@@ -110,7 +114,7 @@ impl Serving {
     /// # Errors
     /// [`PredictError::UnknownModel`].
     pub fn model(&self, name: &str) -> Result<&Model, PredictError> {
-        self.registry.get(name).ok_or(PredictError::UnknownModel)
+        Ok(self.registry.find(name)?)
     }
 
     /// The model of requests that don't name one.

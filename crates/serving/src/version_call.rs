@@ -10,6 +10,7 @@ use tokio::time::timeout_at;
 use super::{
     Caller, PredictError, PredictInput, Row, Serving, Timings,
     deadline::{Allowance, Deadline},
+    ticket::Ticket,
 };
 use stillhouse_core::{
     registry::Model,
@@ -26,6 +27,7 @@ pub(super) struct VersionCall<'a> {
     pub(super) deployment: &'a Arc<Deployment>,
     pub(super) seat: &'a Seat,
     pub(super) caller: &'a Caller<'a>,
+    pub(super) ticket: Ticket,
     pub(super) pinned: bool,
     pub(super) deadline: Deadline,
     /// The time that the configuration gives this version, and the largest part of the remaining time that it may use.
@@ -73,15 +75,13 @@ impl VersionCall<'_> {
         self.serving.decode_duration.observe(decode.as_secs_f64());
 
         let allowance = Allowance::new(deadline, self.time.0, self.time.1, submitted);
-        let late = || match allowance.is_full {
-            true => PredictError::Deadline,
-            false => PredictError::ClientDeadline,
-        };
         let reply = place.submit(input, Some(allowance.until))?;
         let answer = match timeout_at(allowance.until.into(), reply).await {
-            Ok(Ok(answer)) => answer.map_err(|error| PredictError::of_batch(error, late()))?,
+            Ok(Ok(answer)) => {
+                answer.map_err(|error| PredictError::of_batch(error, allowance.passed()))?
+            }
             Ok(Err(_)) => return Err(PredictError::WorkerLost),
-            Err(_) => return Err(late()),
+            Err(_) => return Err(allowance.passed()),
         };
         let Some(probabilities) = version.probabilities(&answer.scores) else {
             seat.not_finite(Source::Live);
@@ -102,8 +102,8 @@ impl VersionCall<'_> {
     /// Whether this input is sampled for comparison with the teacher. Requests whose role the caller chose never are:
     /// they don't represent the traffic.
     fn is_compared(&self, index: usize) -> bool {
-        let id = self.caller.request_id.as_bytes();
-        !self.pinned && self.model.shadow.wants(self.deployment, id, index)
+        let shadow = &self.model.shadow;
+        !self.pinned && shadow.wants(self.deployment, self.ticket.0, index)
     }
 
     fn offer(&self, scores: Box<[f32]>, input: Input, encoded: Option<Encoded>) {

@@ -25,7 +25,7 @@ pub use labels::Labels;
 pub use manifest::Manifest;
 pub use name::{ModelName, NameError, VersionName};
 pub use read::{VersionFiles, sha256};
-pub use watch::{Arrival, Seen, Watch};
+pub use watch::{Arrival, Seen, Trigger, Watch};
 pub use write::{NewVersion, Removal};
 
 use folder::Folder;

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use clap::Args;
+use comfy_table::ColumnConstraint;
 
 use super::{
     print,
     tables::{safe, time, with_header},
-    target::Target,
+    target::ReadTarget,
 };
 use crate::{control::journal::Entry, http::admin::HistoryView, rollout::Assignment};
 
@@ -17,7 +18,7 @@ pub(in crate::cli) struct History {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
     #[command(flatten)]
-    target: Target,
+    target: ReadTarget,
 }
 
 impl History {
@@ -28,7 +29,11 @@ impl History {
         if self.target.server.json {
             return Ok(print(out, &json)?);
         }
-        let mut table = with_header(["line", "time", "who", "what", "from", "to", "why"]);
+        let mut table = with_header(["line", "time", "who", "what", "deployment", "why"]);
+        // A moment in two lines can't be read.
+        if let Some(time) = table.column_mut(1) {
+            time.set_constraint(ColumnConstraint::ContentWidth);
+        }
         for line in &history.entries {
             let entry = &line.entry;
             table.add_row([
@@ -36,12 +41,12 @@ impl History {
                 time(entry.time),
                 safe(&entry.actor),
                 what(entry),
-                entry.from.as_ref().map_or_else(String::new, short),
                 entry.to.as_ref().map_or_else(String::new, short),
                 safe(&entry.reason),
             ]);
         }
         writeln!(out, "{table}")?;
+        writeln!(out, "--json has everything, also what was there before")?;
         if history.unreadable > 0 {
             writeln!(
                 out,

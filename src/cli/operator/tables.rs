@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use jiff::Timestamp;
 
 use crate::{
@@ -14,11 +14,26 @@ use crate::{
 /// ln 1000: honest callers and an honest split come this far in one stream of a thousand.
 const ALARM_LOG_E: f64 = 6.907_755_278_982_137;
 
-/// An empty table with this header.
+/// An empty table with this header, as wide as the terminal at most; longer cells have several lines.
 pub(super) fn with_header<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width())
+        .set_header(header);
+    table
+}
+
+/// Of the terminal; `COLUMNS` overrides it. What is read from a file or a pipe shall fit everywhere.
+fn width() -> u16 {
+    let columns = std::env::var("COLUMNS").ok();
+    let columns = columns.and_then(|columns| columns.parse().ok());
+    let terminal = || {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col)
+    };
+    columns.or_else(terminal).unwrap_or(80).max(40)
 }
 
 /// A moment, to the second.

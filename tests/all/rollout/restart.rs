@@ -127,6 +127,8 @@ async fn a_configured_teacher_that_is_not_there_ends_a_first_start() {
     config.server.admin_listen = config.server.listen;
     config.repository.path = folder.path().into();
     config.control.state_path = folder.path().join("state");
+    // The child process would be this program, the tests.
+    config.loading.child_process = false;
     let toy = config.models.entry("toy".into()).or_default();
     toy.stable = "v1".into();
     toy.teacher = "v7".into();

@@ -1,8 +1,9 @@
 //! What an operator, or the judge, may do to an [`Assignment`]; pure.
 
 use super::{
-    assignment::{Assignment, Share},
+    assignment::Assignment,
     plan::Plan,
+    share::Share,
     verb::{Abort, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling, StartCanary, Verb},
 };
 use stillhouse_store::VersionName;

@@ -198,7 +198,7 @@ async fn carry_out(
     let Query(query) = query.map_err(|error| AdminError::Query(error.body_text().into()))?;
     let expected = expected(&sender.headers, query)?;
     let order = Order {
-        model: model(name)?,
+        model: model(&plane, name)?,
         change,
         expected,
         dry_run: query.dry_run,

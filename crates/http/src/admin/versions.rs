@@ -34,7 +34,7 @@ pub(crate) async fn list(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    let versions = plane.control.versions(&model(&name)?).await?;
+    let versions = plane.control.versions(&model(&plane, &name)?).await?;
     let list = VersionList {
         model: name,
         versions,
@@ -54,7 +54,7 @@ pub(crate) async fn load(
     State(plane): State<Arc<AdminPlane>>,
     Path((name, wanted)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     // On a task of its own: a load that has begun is finished even if the client leaves.
     let load = tokio::spawn(async move { control.load(&model, &version).await });
@@ -89,7 +89,7 @@ pub(crate) async fn upload(
     Extension(id): Extension<RequestId>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     let take_in = move |mut archive: Archive| -> Result<_, ApiError> {
         let mut incoming = control.receive(&model, &version)?;
@@ -136,7 +136,7 @@ pub(crate) async fn remove(
     body: Body,
 ) -> Result<Response, ApiError> {
     let Remove { reason } = order(body).await?;
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     let removing = tokio::task::spawn_blocking(move || {
         control.delete(&model, &version, &caller.0, &reason, id.as_str())

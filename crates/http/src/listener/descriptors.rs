@@ -40,7 +40,7 @@ impl Descriptors {
             data: settings.max_connections,
             admin: settings.max_admin_connections,
         };
-        let divided = Self::divide(wanted, limit(wanted.needed()))?;
+        let divided = Self::divide(wanted, limit(Self::needed(settings)))?;
         if divided != wanted {
             tracing::warn!(
                 max_connections = divided.data,
@@ -52,17 +52,20 @@ impl Descriptors {
         Ok(divided)
     }
 
-    fn needed(self) -> u64 {
-        OWN + self.data as u64 + self.admin as u64
+    /// How many the process needs when both listeners are full.
+    pub fn needed(settings: &ConnectionSettings) -> u64 {
+        let connections = settings.max_connections as u64;
+        let admin = settings.max_admin_connections as u64;
+        OWN.saturating_add(connections).saturating_add(admin)
     }
 
     /// Pure.
     fn divide(wanted: Self, limit: u64) -> Result<Self, DescriptorError> {
-        if wanted.needed() <= limit {
+        let (data, admin) = (wanted.data as u64, wanted.admin as u64);
+        if OWN.saturating_add(data).saturating_add(admin) <= limit {
             return Ok(wanted);
         }
         // Operators get an eighth, if they want so much.
-        let (data, admin) = (wanted.data as u64, wanted.admin as u64);
         let admin = admin.min((limit / 8).max(LEAST_ADMIN_CONNECTIONS));
         let data = data.min(limit.saturating_sub(OWN + admin));
         let needed = OWN + admin + LEAST_CONNECTIONS.min(wanted.data as u64);

@@ -101,6 +101,7 @@ table! {
     ImageCorrupt:             "image_corrupt",            422, InvalidArgument,   Invalid, Caller;
     QueueFull:                "queue_full",               503, Unavailable,       Refused, Version;
     VersionEnded:             "version_ended",            503, Unavailable,       Refused, Server;
+    VersionStuck:             "version_stuck",            503, Unavailable,       Refused, Version;
     DeadlineBeforeInference:  "deadline_exceeded",        504, DeadlineExceeded,  Expired, Server;
     Deadline:                 "deadline_exceeded",        504, DeadlineExceeded,  Expired, Version;
     ClientDeadline:           "client_deadline_exceeded", 504, DeadlineExceeded,  ClientExpired, Caller;
