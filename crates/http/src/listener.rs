@@ -348,7 +348,8 @@ impl One {
             stream,
             connection.clone(),
             settings.header_timeout(),
-            settings.write_timeout(),
+            // `Looks` ends what leaves an answer unread; this is for what isn't an answer.
+            2 * settings.write_timeout(),
         );
         let mut looks = Looks::new(connection.clone(), &settings);
         let service = service_fn(move |request| {
