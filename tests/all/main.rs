@@ -1,5 +1,6 @@
 //! Integration tests: real servers on port 0, real clients, scripted or real engines.
 
+mod attacks;
 mod audit;
 mod bodies;
 mod drill;
