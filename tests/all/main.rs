@@ -5,6 +5,7 @@ mod bodies;
 mod drill;
 mod engines;
 mod faults;
+mod foreign;
 mod hanging;
 mod instructions;
 mod operator;
