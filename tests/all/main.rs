@@ -12,6 +12,7 @@ mod operator;
 mod pictures;
 mod predict;
 mod process;
+mod proving;
 mod repository;
 mod rollout;
 mod server;

@@ -219,6 +219,7 @@ fn percent(fraction: f64) -> String {
     match fraction {
         _ if fraction < 0.001 => "less than 0.1 %".into(),
         _ if fraction < 0.1 => format!("{:.1} %", 100.0 * fraction),
+        _ if fraction > 1.0 => "more than 100 %".into(),
         _ => format!("{:.0} %", 100.0 * fraction),
     }
 }
