@@ -1,6 +1,12 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+pub mod check;
+mod choice;
+mod first_version;
+pub mod limits;
+pub mod version_info;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -13,8 +19,8 @@ use crate::{
     batch::Delivery,
     config::Config,
     control::{
-        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        journal::Seal, validation::Validation,
+        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, Supervisor, journal::Seal,
+        validation::Validation,
     },
     http::{
         DataPlane,
@@ -27,10 +33,11 @@ use crate::{
     rollout::RolloutMetrics,
     serving::Serving,
     shadow::{DriftSettings, ShadowMetrics},
-    store::{Directory, ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
+    store::{Trigger, VersionFiles, Watch},
     version::{Launcher, Prepare},
     watchdog::Watchdog,
 };
+use choice::{Chosen, choose, model_spec};
 
 /// A server that is loaded and bound, and doesn't answer yet.
 pub struct App {
@@ -59,6 +66,13 @@ impl App {
         standalone: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
+        let unfit = check::relations(&config);
+        if !unfit.is_empty() {
+            bail!(unfit.join("\n"));
+        }
+        for warning in check::warnings(&config) {
+            tracing::warn!(warning, "configuration");
+        }
         let tokens = admission(&config)?;
         // First: an address in use is noticed at once, and early connections wait in the backlog instead of failing.
         let data = bind(config.server.listen).await?;
@@ -67,20 +81,24 @@ impl App {
         let metrics = Metrics::new();
         let repository = match &standalone {
             Some(_) => None,
-            None => Some(Repository::open(&config.repository.path)?),
+            None => Some(check::repository(&config)?),
         };
-        let specs = match (standalone, &repository) {
-            (Some(files), _) => vec![model_spec(
-                &config,
-                files.model.clone(),
-                files.version.clone(),
-                Some(files),
-            )?],
+        let Chosen { specs, left_out } = match (standalone, &repository) {
+            (Some(files), _) => Chosen {
+                specs: vec![model_spec(
+                    &config,
+                    files.model.clone(),
+                    files.version.clone(),
+                    Some(files),
+                )?],
+                left_out: BTreeMap::new(),
+            },
             (None, Some(repository)) => choose(&config, repository)?,
-            (None, None) => vec![],
+            (None, None) => Chosen::default(),
         };
         let parts = Dependencies {
             repository,
+            left_out,
             state_path: config.control.state_path.clone(),
             seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
@@ -93,6 +111,7 @@ impl App {
             limits: config.image.clone(),
         };
         announce(&metrics, &config.drift);
+        version_info::announce(&metrics);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, specs, default).await?;
@@ -228,6 +247,18 @@ impl Rereadable {
     }
 }
 
+/// Joins the error chain, skipping causes already in the text.
+pub fn joined_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
+}
+
 /// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
     tasks: &mut Supervisor,
@@ -271,70 +302,6 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// The configuration of every model in the repository.
-fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
-    let models = repository.models()?;
-    for name in config.models.keys() {
-        if !models.iter().any(|model| model.as_str() == name) {
-            bail!(
-                "the configuration names a model `{name}`, which is not in {}",
-                repository.root().display()
-            );
-        }
-    }
-    if models.is_empty() {
-        bail!(
-            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1 --labels labels.txt`",
-            repository.root().display()
-        );
-    }
-    let founded = |model: ModelName| {
-        let wanted = config
-            .models
-            .get(model.as_str())
-            .map_or("", |own| own.stable.as_str());
-        let version = stable(repository, &model, wanted)?;
-        model_spec(config, model, version, None)
-    };
-    models.into_iter().map(founded).collect()
-}
-
-/// A model's own tables if it has them, else the general ones.
-fn model_spec(
-    config: &Config,
-    model: ModelName,
-    stable: VersionName,
-    standalone: Option<VersionFiles>,
-) -> Result<ModelSpec> {
-    let own = config
-        .models
-        .get(model.as_str())
-        .cloned()
-        .unwrap_or_default();
-    // A single file has no teacher here.
-    let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
-    let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
-    shadow.check()?;
-    let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
-    criteria.check()?;
-    Ok(ModelSpec {
-        model,
-        stable,
-        teacher: teacher.map(|name| name.parse()).transpose()?,
-        engine: own.engine.unwrap_or_else(|| config.engine.clone()),
-        batch: own.batch.unwrap_or_else(|| config.batch.clone()),
-        routing: own.routing.unwrap_or_else(|| config.routing.clone()),
-        arrivals: (
-            own.on_arrival.unwrap_or(config.loading.on_arrival),
-            own.arrival_share.unwrap_or(config.loading.arrival_share),
-        ),
-        shadow,
-        drift: config.drift.clone(),
-        criteria,
-        standalone,
-    })
-}
-
 /// The thresholds of alarms as metrics, so that no rule repeats a number of the configuration.
 fn announce(metrics: &Metrics, drift: &DriftSettings) {
     for (name, help, value) in [
@@ -358,33 +325,4 @@ fn announce(metrics: &Metrics, drift: &DriftSettings) {
         let gauge = metrics.real_gauges(name, help, &[]);
         gauge.with_label_values(&no_labels).set(value);
     }
-}
-
-fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<VersionName> {
-    if !wanted.is_empty() {
-        return Ok(wanted.parse()?);
-    }
-    let mut versions = repository.versions(model)?;
-    let names: Vec<&str> = versions.iter().map(VersionName::as_str).collect();
-    match names[..] {
-        [_] => Ok(versions.remove(0)),
-        [] => bail!(
-            "{model} has no complete version{}",
-            incomplete(&repository.directories(model)?)
-        ),
-        _ => bail!(
-            "{model} has the versions {}, and no configuration chooses one; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
-            names.join(", "),
-            names[names.len() - 1]
-        ),
-    }
-}
-
-/// Why none of these directories is a version, one per line.
-fn incomplete(directories: &[Directory]) -> String {
-    let mistakes = directories.iter().filter_map(|directory| {
-        let error = directory.manifest.as_ref().err()?;
-        Some(format!("\n{}: {error}", directory.version))
-    });
-    mistakes.collect()
 }

@@ -59,7 +59,7 @@ impl Verify {
                     json!({"good": false, "line": bad_line(error), "error": error.to_string()}),
                 ),
             };
-            println!("{answer:#}");
+            say!("{answer:#}");
             return Ok(if good {
                 ExitCode::SUCCESS
             } else {
@@ -67,17 +67,17 @@ impl Verify {
             });
         }
         let verified = verified?;
-        println!("{} lines, every hash and number is correct", verified.lines);
+        say!("{} lines, every hash and number is correct", verified.lines);
         match verified.keyed_from {
-            Some(1) => println!("every line was made with the key"),
-            Some(line) => println!(
+            Some(1) => say!("every line was made with the key"),
+            Some(line) => say!(
                 "from line {line} on, every line was made with the key; the lines before prove nothing against somebody who can write the file"
             ),
-            None => println!(
+            None => say!(
                 "there is no key: somebody who can write the file could have made all of it anew; compare the head with one that you kept"
             ),
         }
-        println!("head {}", verified.head);
+        say!("head {}", verified.head);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -35,7 +35,7 @@ impl Health {
         let config = self.source.load(&[("server.listen", "--listen", listen)])?;
         let address = reachable(config.server.listen);
         ask(address, Duration::from_millis(self.timeout_ms))?;
-        println!("{address} is ready");
+        say!("{address} is ready");
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn ask(address: SocketAddr, timeout: Duration) -> anyhow::Result<()> {
+pub(super) fn ask(address: SocketAddr, timeout: Duration) -> anyhow::Result<()> {
     let line =
         status_line(address, timeout).with_context(|| format!("{address} doesn't answer"))?;
     match line.split(' ').nth(1) {

@@ -31,7 +31,7 @@ pub(super) struct Import {
     /// The new version's name
     #[arg(long)]
     version: VersionName,
-    /// One label per line, class 0 first [default: the model's, if it has versions already]
+    /// One label per line, class 0 first [default: the model's, if it has versions already, else the classes' numbers]
     #[arg(long)]
     labels: Option<PathBuf>,
     /// A one-line description
@@ -83,7 +83,7 @@ impl Import {
         let engine = config.engine.resolve()?;
         let repository = Repository::create(&config.repository.path)?;
 
-        println!("{}", self.onnx.display());
+        say!("{}", self.onnx.display());
         let labels = self.labels(&repository)?;
         let described = self
             .network
@@ -92,9 +92,9 @@ impl Import {
         described
             .choices
             .iter()
-            .for_each(|choice| println!("  {choice}"));
+            .for_each(|choice| say!("  {choice}"));
         for (file, golden) in self.network.golden_files().zip(&new.golden) {
-            println!("  {file} → {}", answer(&new, &golden.outputs));
+            say!("  {file} → {}", answer(&new, &golden.outputs));
         }
         new.manifest.reference = self.reference(&new, &engine)?;
 
@@ -105,7 +105,7 @@ impl Import {
             .join(self.version.as_str());
         let files = new.files(&self.model, &self.version, &path)?;
         let description = preflight(&files, &engine, &prepare, Priority::Foreground)?;
-        println!("  golden samples reproduced, alone and in a batch: {description}");
+        say!("  golden samples reproduced, alone and in a batch: {description}");
         let others = engines(&config.engine)?;
         for other in others
             .iter()
@@ -113,14 +113,14 @@ impl Import {
         {
             match preflight(&files, other, &prepare, Priority::Foreground) {
                 Ok(description) => {
-                    println!("  golden samples reproduced, alone and in a batch: {description}")
+                    say!("  golden samples reproduced, alone and in a batch: {description}")
                 }
-                Err(error) => println!("  not to be served on {}: {error}", other.backend),
+                Err(error) => say!("  not to be served on {}: {error}", other.backend),
             }
         }
 
         let written = repository.write_version(&self.model, &self.version, &new)?;
-        println!(
+        say!(
             "{}: sha256 {}",
             written.path.display(),
             written.manifest.file.sha256
@@ -161,7 +161,7 @@ impl Import {
         let teacher = teacher.map(Outputs::read).transpose()?;
         let mut found = reference::measure(&outputs, teacher.as_ref())?;
         found.ventiles.extend(reference::input_ventiles(&pictures));
-        println!("  reference = {} pictures ({origin})", found.samples);
+        say!("  reference = {} pictures ({origin})", found.samples);
         Ok(Some(found))
     }
 
@@ -176,7 +176,7 @@ impl Import {
         if let (Some(_), Some(pictures)) = (&self.reference, &self.reference_pictures) {
             let proof = proof::prove(pictures, outputs, new, engine, prepare)?;
             let off = 100.0 * proof.off;
-            println!(
+            say!(
                 "  transform = {} pictures give the outputs in --reference, {off:.2} % off{}",
                 proof.pictures,
                 match proof.is_doubtful() {
@@ -198,11 +198,11 @@ impl Import {
             );
         }
         let accuracy = 100.0 * truth.accuracy(outputs);
-        println!("  accuracy = {accuracy:.2} % of {rows} pictures");
+        say!("  accuracy = {accuracy:.2} % of {rows} pictures");
         if let (None, Some(pictures)) = (&self.reference, &self.reference_pictures) {
             let hint = proof::count(pictures, &truth, new, engine, prepare)?;
             if let Some((flags, right)) = hint.better {
-                println!(
+                say!(
                     "  warning: of {} pictures {:.0} % get their label, with {flags} {:.0} % would: is that how the network was trained?",
                     hint.pictures,
                     100.0 * hint.right,
@@ -217,12 +217,7 @@ impl Import {
         match (&self.labels, repository.labels(&self.model)) {
             (Some(path), _) => read_labels(path),
             (None, Ok(labels)) => Ok(labels),
-            (None, Err(StoreError::Missing { .. })) => {
-                bail!(
-                    "the model `{}` has no labels yet: give them with --labels labels.txt",
-                    self.model
-                )
-            }
+            (None, Err(StoreError::Missing { .. })) => self.network.numbered_labels(&self.onnx),
             (None, Err(error)) => Err(error).context("the model's labels"),
         }
     }

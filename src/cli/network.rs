@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use clap::Args;
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
-use stillhouse_engine::EngineOptions;
+use stillhouse_engine::{EngineOptions, walk};
 
 use crate::{
     image::{Color, Filter, Layout, Resize},
@@ -145,11 +145,32 @@ impl Network {
     }
 }
 
+impl Network {
+    /// The classes' numbers as labels, for who has no names for them.
+    ///
+    /// # Errors
+    /// The file can't be read, or its graph isn't one that is served.
+    pub(super) fn numbered_labels(&self, onnx: &Path) -> anyhow::Result<Labels> {
+        let bytes = Bytes::from(fs::read(onnx).with_context(|| onnx.display().to_string())?);
+        let graph = walk::read(&bytes, self.output_name.as_deref())
+            .with_context(|| format!("{} can't be served", onnx.display()))?;
+        let classes = graph.signature.classes;
+        let numbers = (0..classes).map(|class| class.to_string()).collect();
+        let labels =
+            Labels::new(numbers).map_err(|detail| anyhow!("{}: {detail}", onnx.display()))?;
+        say!(
+            "  labels = 0 to {} (default: the classes' numbers; --labels FILE names them)",
+            classes.saturating_sub(1)
+        );
+        Ok(labels)
+    }
+}
+
 /// Reads a label file. Repeated labels are numbered to make them distinct, and each such change is printed.
 pub(super) fn read_labels(path: &Path) -> anyhow::Result<Labels> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let (labels, choices) =
         import::read_labels(&text).map_err(|detail| anyhow!("{}: {detail}", path.display()))?;
-    choices.iter().for_each(|choice| println!("  {choice}"));
+    choices.iter().for_each(|choice| say!("  {choice}"));
     Ok(labels)
 }

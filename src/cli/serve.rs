@@ -8,8 +8,10 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Du
 use clap::Args;
 
 use super::{
-    ConfigSource, LogFilter, banner, caller::end_with_the_caller, standalone::StandaloneNetwork,
-    start_log,
+    ConfigSource, banner,
+    caller::end_with_the_caller,
+    log::{self, LogFilter},
+    standalone::StandaloneNetwork,
 };
 use crate::{
     app::App,
@@ -51,7 +53,7 @@ const BLOCKING_WORK: Duration = Duration::from_millis(250);
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config()?;
-        let filter = start_log(&config.log)?;
+        let filter = log::start(&config.log)?;
         if self.end_with_stdin {
             end_with_the_caller(|| std::process::exit(0));
         }
@@ -115,7 +117,7 @@ impl Serve {
                 return Ok(Ending::Running);
             }
         };
-        print!("{}", banner::text(&app)?);
+        say_text!("{}", banner::text(&app)?);
         let reread = reread::run(signals.reread, self, config, app.rereadable(), filter);
         tokio::spawn(reread);
         let watchdog = app.watchdog().clone();

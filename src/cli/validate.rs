@@ -40,7 +40,7 @@ impl Validate {
         end_with_the_caller(|| std::process::abort());
         confine(&task)?;
         // The server reports the last line of standard error, which must be the panic and not the advice about backtraces.
-        std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+        std::panic::set_hook(Box::new(|panic| note!("{panic}")));
         // The failpoint of one version, so that a server can start although another one is to fail.
         fail::fail_point!(format!("validate::{}", task.subject.version).as_str());
 
@@ -48,7 +48,7 @@ impl Validate {
             |error| ValidationResult::Refused(one_line(&format!("{error:#}"))),
             ValidationResult::Good,
         );
-        println!("{}", serde_json::to_string(&verdict)?);
+        say!("{}", serde_json::to_string(&verdict)?);
         Ok(ExitCode::SUCCESS)
     }
 }

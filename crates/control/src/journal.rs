@@ -41,9 +41,20 @@ use chain::Link;
 use jiff::Timestamp;
 use recovery::Found;
 
-use crate::files;
+use crate::{files, settings::ControlSettings};
 use stillhouse_core::rollout::Assignment;
 use stillhouse_store::ModelName;
+
+/// Who answered last, for every model that was ever changed; reads only, beside a running server too.
+///
+/// # Errors
+/// `state.json` can't be trusted, or the key can't be read.
+pub fn remembered(
+    settings: &ControlSettings,
+) -> Result<BTreeMap<ModelName, Assignment>, JournalError> {
+    let seal = Seal::of(settings.key_file())?;
+    Ok(recovery::recover(&settings.state_path, &seal)?.assignments)
+}
 
 /// The folder's only writer.
 #[derive(Debug)]
@@ -134,12 +145,16 @@ impl Journal {
         notes: &mut Vec<String>,
     ) -> Result<(), JournalError> {
         for path in [audit::path(&self.folder), self.folder.join(snapshot::STATE)] {
-            if let Some(mode) = disk::at(&path, files::narrow(&path))? {
-                notes.push(format!(
-                    "{} had the permissions {mode:o}: others may not read or change it any more",
-                    path.display()
-                ));
-            }
+            let shown = path.display();
+            notes.extend(match files::narrow(&path) {
+                Ok(None) => None,
+                Ok(Some(mode)) => Some(format!(
+                    "{shown} had the permissions {mode:o}: others may not read or change it any more"
+                )),
+                Err(error) => Some(format!(
+                    "{shown}: {error}: its permissions could not be narrowed"
+                )),
+            });
         }
         self.repair()?;
         if !doubts.is_empty() {
@@ -181,9 +196,7 @@ impl Journal {
                 }
                 Err(error) if error.is_full() => {
                     let path = reserve::path(&self.folder);
-                    if !(entry.is_emergency()
-                        && disk::at(&path, reserve::release(&self.folder))?)
-                    {
+                    if !(entry.is_emergency() && disk::at(&path, reserve::release(&self.folder))?) {
                         return Err(error.explained(&self.folder));
                     }
                     tracing::warn!(action = entry.action, path = %path.display(), "the disk is full: this change is written to the space that was kept for it");

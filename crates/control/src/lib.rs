@@ -168,7 +168,8 @@ impl ControlPlane {
     }
 
     fn model(&self, name: &ModelName) -> Result<&ControlledModel, ControlError> {
-        self.models.get(name).ok_or(ControlError::UnknownModel)
+        let model = self.models.get(name);
+        model.ok_or_else(|| self.registry.unknown().into())
     }
 
     fn repository(&self) -> Result<&Repository, ControlError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use stillhouse_core::rollout::Share;
+use stillhouse_core::rollout::{Share, written};
 
 /// `[control]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,7 @@ pub struct LoadingSettings {
     /// What a version becomes that appears while the server runs.
     pub on_arrival: Arrivals,
     /// The share that a canary begins with where `on_arrival` is `canary`.
+    #[serde(with = "written")]
     pub arrival_share: Share,
     /// Bytes of an uploaded archive, and of what is in it.
     pub max_upload_bytes: u64,

@@ -1,5 +1,8 @@
 //! The first deployments: what the journal says was served last, else what the configuration names.
 
+mod remembered;
+mod sick;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -12,10 +15,10 @@ use stillhouse_engine::Priority;
 
 use super::{
     ControlPlane,
-    checkpoint::{self, Checkpoints, RecoveredTrials},
+    checkpoint::{Checkpoints, RecoveredTrials},
     decision::DecisionLog,
     events::EventLog,
-    journal::{Entry, Journal, JournalError, Seal},
+    journal::{Journal, JournalError, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
     loader::{Loader, Wanted},
@@ -25,6 +28,8 @@ use super::{
     trials::{JudgeMetrics, RecoveredTrial, TrialSlot},
     validation::Validation,
 };
+use remembered::{configuration, lost, overruled, recover, recover_trials};
+use sick::{advice, report};
 use stillhouse_core::{
     registry::{Model, Registry},
     rollout::{
@@ -35,12 +40,14 @@ use stillhouse_core::{
 };
 use stillhouse_image::Limits;
 use stillhouse_metrics::Classes;
-use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName, sha256};
+use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName};
 
 /// What a control plane is made of.
 pub struct Dependencies {
     /// Where versions lie; none where a single file is served.
     pub repository: Option<Repository>,
+    /// Models without any version that could be served, each with the reason.
+    pub left_out: BTreeMap<ModelName, String>,
     /// Folder of state and audit log.
     pub state_path: PathBuf,
     /// What both are sealed with.
@@ -69,6 +76,8 @@ pub struct ModelSpec {
     pub model: ModelName,
     /// The version that answers, unless the journal names another.
     pub stable: VersionName,
+    /// Whether the server starts only with it: the configuration names it. So is every model that was ever changed.
+    pub required: bool,
     /// The teacher, unless the journal says otherwise.
     pub teacher: Option<VersionName>,
     /// Where its networks run.
@@ -96,7 +105,7 @@ pub enum StartError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The version that answers can't be served.
-    #[error("{model}/{version} can't be served: {source}")]
+    #[error("{model}/{version} can't be served: {source}{advice}")]
     Load {
         /// Its model.
         model: ModelName,
@@ -104,7 +113,12 @@ pub enum StartError {
         version: VersionName,
         /// Why.
         source: Box<LoadError>,
+        /// What to type.
+        advice: String,
     },
+    /// Not a single model can be served.
+    #[error("no model can be served:{0}")]
+    Nothing(String),
     /// A bug of ours.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
@@ -134,9 +148,21 @@ impl ControlPlane {
                 StartingModel::new(&parts, spec, last)
             })
             .collect();
+        let mut sick = parts.left_out.clone();
         for begun in begun {
-            let model = begun.settle(&parts, journal.as_mut(), &mut trials).await?;
-            models.insert(model.served.task.name.clone(), model);
+            let (name, required) = (begun.spec.model.clone(), begun.is_required());
+            match begun.settle(&parts, journal.as_mut(), &mut trials).await {
+                Ok(model) => _ = models.insert(name, model),
+                Err(error) if required => return Err(error),
+                Err(error) => _ = sick.insert(name, error.to_string()),
+            }
+        }
+        report(&parts, &sick);
+        if models.is_empty() {
+            let reasons = sick
+                .iter()
+                .map(|(model, reason)| format!("\n{model}: {reason}"));
+            return Err(StartError::Nothing(reasons.collect()));
         }
         let served = models.values().map(|model| model.served.clone());
         let checkpoints = parts.repository.is_some().then(|| {
@@ -191,6 +217,11 @@ impl StartingModel {
         }
     }
 
+    /// Whether there is no server without it.
+    fn is_required(&self) -> bool {
+        self.spec.required || self.remembered
+    }
+
     /// Waits for the loads and seats what came of them.
     async fn settle(
         self,
@@ -219,6 +250,7 @@ impl StartingModel {
             // What the operator has just named must be there; what was there once may have gone, and stable still serves.
             if version == assignment.stable || !remembered {
                 return Err(StartError::Load {
+                    advice: advice(parts, &model, &version, remembered),
                     model,
                     version,
                     source: source.into(),
@@ -275,42 +307,6 @@ impl StartingModel {
     }
 }
 
-/// The journal, and who answered last. None where a single file is served: nothing can be changed there, and a look at a
-/// network must not lock out, or be locked out by, the server beside it.
-fn recover(
-    parts: &Dependencies,
-) -> Result<(Option<Journal>, BTreeMap<ModelName, Assignment>), StartError> {
-    if parts.repository.is_none() {
-        return Ok((None, BTreeMap::new()));
-    }
-    let (journal, recovered) = Journal::open_with(&parts.state_path, parts.seal.clone())?;
-    for note in &recovered.notes {
-        tracing::warn!(path = %parts.state_path.display(), note, "journal");
-    }
-    for doubt in &recovered.doubts {
-        tracing::error!(path = %parts.state_path.display(), doubt, "the journal was changed by somebody else");
-    }
-    Ok((Some(journal), recovered.assignments))
-}
-
-/// What an earlier process knew of its canaries.
-fn recover_trials(parts: &Dependencies) -> RecoveredTrials {
-    if parts.repository.is_none() {
-        return RecoveredTrials::default();
-    }
-    checkpoint::read(&parts.state_path, &parts.seal).unwrap_or_else(|reason| {
-        let path = parts.state_path.display();
-        tracing::warn!(%path, reason, "trials.json isn't read: the evidence of canaries begins anew");
-        RecoveredTrials::default()
-    })
-}
-
-/// SHA-256 of everything in the configuration that the evidence of a trial depends on.
-fn configuration(criteria: &Criteria, shadow: &ShadowSettings, engine: &EngineSettings) -> String {
-    let settings = serde_json::to_vec(&(criteria, shadow, engine));
-    sha256(&settings.expect("settings are plain values"))
-}
-
 /// Begins to load every version of an assignment.
 fn launches(
     parts: &Dependencies,
@@ -339,31 +335,4 @@ fn launches(
         (version, tokio::spawn(load))
     };
     names.into_iter().map(launch).collect()
-}
-
-/// Logs where the journal overrules the configuration.
-fn overruled(spec: &ModelSpec, last: &Assignment) {
-    if last.stable != spec.stable {
-        tracing::info!(
-            model = %spec.model,
-            stable = %last.stable,
-            configured = %spec.stable,
-            generation = last.generation,
-            "the journal says who answers; the configuration counts for a first start only"
-        );
-    }
-}
-
-fn lost(model: &ModelName, from: &Assignment, to: &Assignment, why: &LoadError) -> Entry {
-    Entry {
-        time: Timestamp::now(),
-        actor: "stillhouse".into(),
-        action: "lost_version".into(),
-        model: Some(model.clone()),
-        reason: why.to_string(),
-        request_id: String::new(),
-        from: Some(from.clone()),
-        to: Some(to.clone()),
-        detail: None,
-    }
 }

@@ -2,8 +2,10 @@
 
 mod admission;
 pub(super) mod events;
+mod guesses;
 mod idempotency;
 pub(super) mod orders;
+mod throttle;
 mod tokens;
 pub(super) mod versions;
 pub(super) mod view;
@@ -24,7 +26,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{body, error::ApiError};
-use admission::Guesses;
+use admission::Refusals;
+use guesses::Guesses;
 use idempotency::Remembered;
 use stillhouse_control::{ControlError, ControlPlane};
 use stillhouse_store::{ModelName, VersionName};
@@ -48,6 +51,7 @@ pub struct AdminPlane {
     /// Replaced as a whole when the server rereads them.
     tokens: RwLock<Arc<Tokens>>,
     guesses: Guesses,
+    refusals: Refusals,
     remembered: Remembered,
 }
 
@@ -56,6 +60,7 @@ impl AdminPlane {
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
+            refusals: Refusals::default(),
             tokens: RwLock::new(Arc::new(tokens)),
             guesses: Guesses::default(),
             remembered: Remembered::default(),
@@ -65,6 +70,7 @@ impl AdminPlane {
     /// From the next request on, these tokens count and no others.
     pub fn replace_tokens(&self, tokens: Tokens) {
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        self.refusals.forget();
     }
 
     fn tokens(&self) -> Arc<Tokens> {
@@ -73,6 +79,20 @@ impl AdminPlane {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+/// Characters of a reason; it becomes a part of a line of the audit log.
+const MAX_REASON_CHARS: usize = 1000;
+
+/// The reason of an order, if it isn't too long.
+fn reason(reason: String) -> Result<String, AdminError> {
+    let chars = reason.chars().count();
+    if chars > MAX_REASON_CHARS {
+        let text =
+            format!("reason: {chars} characters are too many, at most {MAX_REASON_CHARS} are kept");
+        return Err(AdminError::Order(text));
+    }
+    Ok(reason)
 }
 
 /// Everything below `/admin`, behind admission.
@@ -98,8 +118,9 @@ pub fn router(plane: &Arc<AdminPlane>) -> Router {
 }
 
 /// A model's name from a path; what can't be a name is as unknown as what isn't there.
-fn model(name: &str) -> Result<ModelName, ApiError> {
-    name.parse().map_err(|_| ControlError::UnknownModel.into())
+fn model(plane: &AdminPlane, name: &str) -> Result<ModelName, ApiError> {
+    let unknown = |_| ControlError::from(plane.control.registry().unknown()).into();
+    name.parse().map_err(unknown)
 }
 
 fn version(name: &str) -> Result<VersionName, ApiError> {

@@ -5,11 +5,16 @@ use stillhouse_store::NameError;
 /// What keeps an operator from an answer, besides what the control plane says.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// No token, or a wrong one.
-    #[error("send a token: `Authorization: Bearer SECRET`")]
-    Unauthorized,
+    /// No token.
+    #[error("this needs a token: send `Authorization: Bearer SECRET`")]
+    NoToken,
+    /// A token that is none of this server's.
+    #[error("the token that was sent is wrong: no line of this server's tokens has this secret")]
+    WrongToken,
     /// Guessing.
-    #[error("too many wrong tokens; try again later")]
+    #[error(
+        "too many wrong tokens came from this address, or from all together: this one was not looked at; try again in a second"
+    )]
     TooManyGuesses,
     /// A viewer who wants to change something.
     #[error("this token may read; changing something takes an operator's")]

@@ -139,7 +139,7 @@ impl ApiError {
 fn admin(error: &AdminError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        AdminError::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+        AdminError::NoToken | AdminError::WrongToken => (S::UNAUTHORIZED, "unauthorized"),
         AdminError::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too_many_wrong_tokens"),
         AdminError::ReadOnly => (S::FORBIDDEN, "viewer_may_not_change"),
         AdminError::CrossSite(_) => (S::FORBIDDEN, "cross_site"),
@@ -159,8 +159,9 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
 fn control(error: &ControlError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        ControlError::UnknownModel => (S::NOT_FOUND, "unknown_model"),
+        ControlError::UnknownModel(_) => (S::NOT_FOUND, "unknown_model"),
         ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
+        ControlError::FilesReplaced { .. } => (S::CONFLICT, "version_files_replaced"),
         ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
         ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
         ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
@@ -187,7 +188,7 @@ fn refused(refusal: &ChangeRefused) -> &'static str {
         R::NoCanary => "no_canary",
         R::CanaryExists(_) => "canary_exists",
         R::NoPrevious => "no_previous",
-        R::NoTeacher => "no_teacher",
+        R::NoTeacher | R::NothingToJudgeBy => "no_teacher",
         R::RoleTaken { .. } => "version_fills_a_role",
         R::TooMuch { .. } => "shares_exceed_everything",
     }
@@ -237,10 +238,16 @@ impl IntoResponse for ApiError {
         let status = self.row().status;
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
-        if matches!(self, Self::Admin(AdminError::Unauthorized)) {
+        if matches!(
+            self,
+            Self::Admin(AdminError::NoToken | AdminError::WrongToken)
+        ) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self, Self::Predict(PredictError::Body(_))) {

@@ -83,9 +83,9 @@ impl Serving {
         Self {
             registry,
             bytes: Arc::new(ByteBudget::new(settings.max_bytes_in_flight)),
+            decoders: Decoders::new(cores, settings.pixels_in_flight(cores, limits.max_pixels)),
             settings,
             limits,
-            decoders: Decoders::new(cores),
             tickets: Tickets::default(),
             decode_duration: decode_duration.with_label_values(&no_labels),
             bytes_in_flight: bytes_in_flight.with_label_values(&no_labels),
@@ -107,7 +107,7 @@ impl Serving {
     /// # Errors
     /// [`PredictError::UnknownModel`].
     pub fn model(&self, name: &str) -> Result<&Model, PredictError> {
-        self.registry.get(name).ok_or(PredictError::UnknownModel)
+        Ok(self.registry.find(name)?)
     }
 
     /// The model of requests that don't name one.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::Serve;
-use crate::{app::Rereadable, cli::LogFilter, config::Config};
+use crate::{app::Rereadable, cli::log::LogFilter, config::Config};
 
 /// What a reread changes; everything else takes a restart.
 const TAKES_EFFECT: [&str; 2] = ["admin.tokens_file", "log.filter"];

@@ -43,7 +43,7 @@ pub(crate) async fn list(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    let versions = plane.control.versions(&model(&name)?).await?;
+    let versions = plane.control.versions(&model(&plane, &name)?).await?;
     let list = VersionList {
         model: name,
         versions,
@@ -63,7 +63,7 @@ pub(crate) async fn load(
     State(plane): State<Arc<AdminPlane>>,
     Path((name, wanted)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     // On a task of its own: a load that has begun is finished even if the client leaves.
     let load = tokio::spawn(async move { control.load(&model, &version).await });
@@ -98,7 +98,7 @@ pub(crate) async fn upload(
     Extension(id): Extension<RequestId>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let (chunks, mut waiting) = mpsc::channel::<bytes::Bytes>(CHUNKS_WAITING);
     let control = plane.control.clone();
     // The disk's work is done off the async threads; a broken body drops the sender and, with it, what has come so far.
@@ -178,7 +178,8 @@ pub(crate) async fn remove(
     body: Body,
 ) -> Result<Response, ApiError> {
     let Remove { reason } = order(body).await?;
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let reason = super::reason(reason)?;
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     let removing = tokio::task::spawn_blocking(move || {
         control.delete(&model, &version, &caller.0, &reason, id.as_str())

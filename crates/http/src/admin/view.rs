@@ -136,8 +136,8 @@ pub(crate) async fn one(
     let model = plane
         .control
         .registry()
-        .get(&name)
-        .ok_or(PredictError::UnknownModel)?;
+        .find(&name)
+        .map_err(PredictError::from)?;
     let view = DeploymentView::of(&plane.control, model);
     Ok(answer(Some(view.assignment.generation), &view).into_response())
 }
@@ -173,7 +173,7 @@ pub(crate) async fn history(
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|error| AdminError::Query(error.body_text()))?;
-    let model = model(&name)?;
+    let model = model(&plane, &name)?;
     plane.control.assignment(&model)?;
     let limit = query.limit.unwrap_or(HISTORY).min(1000);
     let control = plane.control.clone();
