@@ -139,7 +139,7 @@ async fn a_configured_teacher_that_is_not_there_ends_a_first_start() {
         .expect("refused");
     let error = format!("{error:#}");
     assert!(
-        error.contains("toy/v7 can't be served") && error.contains("missing"),
+        error.contains("models.toy.teacher is `v7`, and there is no such version"),
         "{error}"
     );
 }
