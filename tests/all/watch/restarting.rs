@@ -79,11 +79,15 @@ fn assert_same(one: &Value, other: &Value) {
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {
             assert_eq!(one.len(), other.len());
-            one.iter().zip(other).for_each(|(one, other)| assert_same(one, other));
+            one.iter()
+                .zip(other)
+                .for_each(|(one, other)| assert_same(one, other));
         }
         (Value::Object(one), Value::Object(other)) => {
             assert!(one.keys().eq(other.keys()), "{one:?} and {other:?}");
-            one.values().zip(other.values()).for_each(|(one, other)| assert_same(one, other));
+            one.values()
+                .zip(other.values())
+                .for_each(|(one, other)| assert_same(one, other));
         }
         (Value::Number(one), Value::Number(other)) => {
             let of = |number: &serde_json::Number| number.as_f64().expect("a number");
