@@ -17,6 +17,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
+# What `stillhouse --version` calls the revision: docker build --build-arg REVISION=$(git rev-parse --short HEAD)
+ARG REVISION
+ENV STILLHOUSE_REVISION=$REVISION
 # Cache mounts outlive this layer, so that only changed crates are compiled again. They aren't part of the image, so the
 # program is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -25,6 +28,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && install -D --strip target/release/stillhouse /out/stillhouse \
     && scripts/third_party_licences.py /out/third-party-licences.txt --features turbojpeg \
     && cp "$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" /out/rust-library-copyright.html \
+    && /out/stillhouse man --out /out/man1 \
+    && /out/stillhouse completions bash > /out/stillhouse.bash \
     && mkdir /out/state
 
 FROM debian:bookworm-slim
@@ -38,6 +43,8 @@ COPY LICENSE-MIT LICENSE-APACHE /opt/stillhouse/
 COPY --from=build /out/third-party-licences.txt /out/rust-library-copyright.html /usr/share/doc/stillhouse/
 COPY --from=onnxruntime /fetch/target/onnxruntime/LICENSE /usr/share/doc/stillhouse/onnxruntime-LICENSE
 COPY --from=onnxruntime /fetch/target/onnxruntime/ThirdPartyNotices.txt /usr/share/doc/stillhouse/onnxruntime-ThirdPartyNotices.txt
+COPY --from=build /out/man1/ /usr/share/man/man1/
+COPY --from=build /out/stillhouse.bash /usr/share/bash-completion/completions/stillhouse
 COPY config/stillhouse.toml /opt/stillhouse/config/
 # The models, to which uploads add versions. A new volume begins with those of the image.
 COPY --chown=65532:65532 models/ /opt/stillhouse/models/

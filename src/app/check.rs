@@ -5,7 +5,7 @@ use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use super::{admission, choice::choose};
+use super::{admission, choice::choose, joined_causes};
 use crate::{
     config::{Config, ModelSettings},
     control::journal,
@@ -36,7 +36,7 @@ pub fn examine(config: &Config, served: Served) -> Examined {
     let mut faults = relations(config);
     let mut fault = |checked: Result<()>| {
         if let Err(error) = checked {
-            faults.push(format!("{error:#}"));
+            faults.push(joined_causes(&error));
         }
     };
     fault(admission(config).map(drop));

@@ -9,6 +9,7 @@ mod full_disk;
 mod hanging;
 mod instructions;
 mod operator;
+mod person;
 mod pictures;
 mod predict;
 mod process;

@@ -18,7 +18,7 @@ pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
-    _repository: Option<tempfile::TempDir>,
+    repository: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -31,17 +31,29 @@ impl Process {
     pub(crate) fn start_with(backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), golden());
-        let mut process = Self::spawn(folder.path(), backend, more, variables);
-        process._repository = Some(folder);
+        let models = folder.path().to_owned();
+        let mut process = Self::start_on(backend, &models, &models, more, variables);
+        process.repository = Some(folder);
         process
     }
 
-    /// Like `start`, with a repository that outlives it and holds its state, too.
+    /// Serves a repository that outlives the process and holds its state, too.
     pub(crate) fn start_in(folder: &Path, backend: Backend, more: &[&str]) -> Self {
-        Self::spawn(folder, backend, more, &[])
+        Self::start_on(backend, folder, folder, more, &[])
     }
 
-    fn spawn(folder: &Path, backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
+    /// Serves the repository `models` of a folder that outlives the process.
+    pub(crate) fn start_at(backend: Backend, folder: &Path, more: &[&str]) -> Self {
+        Self::start_on(backend, &folder.join("models"), folder, more, &[])
+    }
+
+    fn start_on(
+        backend: Backend,
+        models: &Path,
+        folder: &Path,
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
             .args([
                 "serve",
@@ -51,7 +63,7 @@ impl Process {
                 "127.0.0.1:0",
             ])
             .args(["--engine", &backend.to_string(), "--models"])
-            .arg(folder)
+            .arg(models)
             .args(more)
             .envs(variables.iter().copied())
             .current_dir(folder) // no config/stillhouse.toml here
@@ -69,7 +81,7 @@ impl Process {
             child,
             stdout,
             banner,
-            _repository: None,
+            repository: None,
         }
     }
 
@@ -85,7 +97,7 @@ impl Process {
 
     /// The model repository.
     pub(crate) fn repository(&self) -> &Path {
-        self._repository.as_ref().expect("its own").path()
+        self.repository.as_ref().expect("its own").path()
     }
 
     /// The process's number.
@@ -96,6 +108,20 @@ impl Process {
     /// Waits for its end.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.child.wait().expect("an end").code()
+    }
+
+    /// What it printed when it was ready.
+    pub(crate) fn banner(&self) -> &str {
+        &self.banner
+    }
+
+    /// What it logged until it ended, after SIGTERM.
+    pub(crate) fn log_after_sigterm(mut self) -> String {
+        self.signal("TERM");
+        let log = stderr(&mut self.child);
+        let status = self.child.wait().expect("an end");
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -321,8 +347,8 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
         ],
         &hangs,
     );
-    let folder = process._repository.as_ref().expect("its own");
-    write_version(folder.path(), "v2", network(), golden());
+    let models = process.repository();
+    write_version(models, "v2", network(), golden());
     let admin = process
         .address("metrics")
         .replace("/metrics", "/admin/models/toy/versions/v2/load");

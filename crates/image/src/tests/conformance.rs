@@ -3,6 +3,8 @@
 mod damaged;
 mod harmless;
 mod kinds;
+mod png;
+mod webp;
 
 use super::{difference, fixture, target};
 use crate::{Color, ImageError, Limits, Picture, decode};
