@@ -128,7 +128,7 @@ type Launched = Result<(Labels, Arc<Version>), LoadError>;
 
 impl ControlPlane {
     /// Loads what was served last, all versions at once, and seats it. A canary, teacher or previous version that can't be
-    /// loaded any more is taken out, loudly; a stable one ends the start.
+    /// loaded is taken out, loudly; a stable one ends the start if its model is named by the configuration or the journal.
     ///
     /// # Errors
     /// A server starts with everything that answers, or not.
@@ -247,8 +247,7 @@ impl StartingModel {
                 }
                 Err(source) => source,
             };
-            // What the operator has just named must be there; what was there once may have gone, and stable still serves.
-            if version == assignment.stable || !remembered {
+            if version == assignment.stable {
                 return Err(StartError::Load {
                     advice: advice(parts, &model, &version, remembered),
                     model,
@@ -256,8 +255,15 @@ impl StartingModel {
                     source: source.into(),
                 });
             }
-            tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
+            // Whatever else is sick, stable still serves.
+            tracing::error!(%model, %version, error = %source, "can't be loaded: its role is empty now");
             let next = assignment.without(&version);
+            if !remembered {
+                // The configuration's teacher: it fills its role as soon as a start finds it well.
+                let generation = assignment.generation;
+                assignment = Assignment { generation, ..next };
+                continue;
+            }
             let entry = lost(&model, &assignment, &next, &source);
             // Unwritable, it is found missing again at the next start.
             if let Some(Err(error)) = journal.as_mut().map(|journal| journal.record(&entry)) {
