@@ -1,6 +1,7 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
 pub mod check;
+mod chosen;
 mod first_version;
 pub mod limits;
 pub mod version_info;
@@ -18,8 +19,8 @@ use crate::{
     batch::Delivery,
     config::Config,
     control::{
-        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        journal::{self, Seal}, validation::Validation,
+        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, Supervisor, journal::Seal,
+        validation::Validation,
     },
     http::{
         DataPlane,
@@ -32,9 +33,11 @@ use crate::{
     rollout::RolloutMetrics,
     serving::Serving,
     shadow::{DriftSettings, ShadowMetrics},
-    store::{ModelName, Repository, VersionFiles, VersionName, Watch},
+    store::{Trigger, VersionFiles, Watch},
     version::{Launcher, Prepare},
+    watchdog::Watchdog,
 };
+use chosen::{Chosen, choose, model_spec};
 
 /// A server that is loaded and bound, and doesn't answer yet.
 pub struct App {
@@ -44,6 +47,8 @@ pub struct App {
     drain: Duration,
     control: Arc<ControlPlane>,
     events: Arc<EventLog>,
+    operators: Arc<AdminPlane>,
+    watchdog: Watchdog,
     tasks: Supervisor,
     /// Watches the repository as long as this exists.
     watch: Option<Watch>,
@@ -78,18 +83,22 @@ impl App {
             Some(_) => None,
             None => Some(check::repository(&config)?),
         };
-        let specs = match (standalone, &repository) {
-            (Some(files), _) => vec![model_spec(
-                &config,
-                files.model.clone(),
-                files.version.clone(),
-                Some(files),
-            )?],
+        let Chosen { specs, left_out } = match (standalone, &repository) {
+            (Some(files), _) => Chosen {
+                specs: vec![model_spec(
+                    &config,
+                    files.model.clone(),
+                    files.version.clone(),
+                    Some(files),
+                )?],
+                ..Chosen::default()
+            },
             (None, Some(repository)) => choose(&config, repository)?,
-            (None, None) => vec![],
+            (None, None) => Chosen::default(),
         };
         let parts = Dependencies {
             repository,
+            left_out,
             state_path: config.control.state_path.clone(),
             seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
@@ -133,6 +142,8 @@ impl App {
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
             events: control.events().clone(),
+            operators,
+            watchdog: control.watchdog().clone(),
             control,
             tasks,
             watch,
@@ -156,6 +167,19 @@ impl App {
         let deployment = model.slot.load();
         let version = &deployment.stable.version;
         Some(version.path.join(&version.manifest.golden.first()?.image))
+    }
+
+    /// Looks after the threads in which networks run.
+    pub fn watchdog(&self) -> &Watchdog {
+        &self.watchdog
+    }
+
+    /// What can be changed while it serves.
+    pub fn rereadable(&self) -> Rereadable {
+        Rereadable {
+            operators: self.operators.clone(),
+            repository: self.watch.as_ref().map(|watch| watch.trigger().clone()),
+        }
     }
 
     /// All models.
@@ -200,6 +224,8 @@ impl App {
         drop(self.watch);
         tasks.shutdown().await;
         self.control.keep_evidence().await;
+        // Nobody waits for an answer any more.
+        self.watchdog.stop_all();
         tracing::info!(connections_cut = cut, "ended");
         failed.map_or(Ok(()), |ended| Err(ended.into()))
     }
@@ -217,6 +243,22 @@ pub fn joined_causes(error: &anyhow::Error) -> String {
     })
 }
 
+/// What SIGHUP has a running server look at again.
+pub struct Rereadable {
+    operators: Arc<AdminPlane>,
+    repository: Option<Trigger>,
+}
+
+impl Rereadable {
+    /// From now on these tokens count, and the repository is looked at.
+    pub fn apply(&self, tokens: Tokens) {
+        self.operators.replace_tokens(tokens);
+        if let Some(repository) = &self.repository {
+            repository.look();
+        }
+    }
+}
+
 /// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
     tasks: &mut Supervisor,
@@ -231,7 +273,10 @@ fn supervised(
 }
 
 /// The tokens of the admin plane. There may be none only if the admin plane can't be reached from other machines.
-fn admission(config: &Config) -> Result<Tokens> {
+///
+/// # Errors
+/// The tokens can't be read, or there are none where there must be some.
+pub fn admission(config: &Config) -> Result<Tokens> {
     let tokens = Tokens::load(&config.admin, |name| std::env::var(name).ok())?;
     let address = config.server.admin_listen;
     if tokens.is_empty() && !address.ip().is_loopback() {
@@ -254,66 +299,6 @@ fn delivery() -> Delivery {
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("can't listen on {address}; choose another with --listen or --admin-listen")
-    })
-}
-
-/// The configuration of every model in the repository.
-fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
-    let models = repository.models()?;
-    check::named_models(config, repository, &models)?;
-    if models.is_empty() {
-        bail!(
-            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1`",
-            repository.root().display()
-        );
-    }
-    // What the journal remembers counts; the configuration's versions may have gone since.
-    let remembered = journal::remembered(&config.control)?;
-    let founded = |model: ModelName| {
-        let version = match remembered.get(&model) {
-            Some(last) => {
-                let own = config.models.get(model.as_str());
-                let wanted = own.and_then(|own| own.stable.parse().ok());
-                wanted.unwrap_or_else(|| last.stable.clone())
-            }
-            None => first_version::stable(config, repository, &model)?,
-        };
-        model_spec(config, model, version, None)
-    };
-    models.into_iter().map(founded).collect()
-}
-
-/// A model's own tables if it has them, else the general ones; [`check::relations`] has found them good.
-fn model_spec(
-    config: &Config,
-    model: ModelName,
-    stable: VersionName,
-    standalone: Option<VersionFiles>,
-) -> Result<ModelSpec> {
-    let own = config
-        .models
-        .get(model.as_str())
-        .cloned()
-        .unwrap_or_default();
-    // A single file has no teacher here.
-    let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
-    let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
-    let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
-    Ok(ModelSpec {
-        model,
-        stable,
-        teacher: teacher.map(|name| name.parse()).transpose()?,
-        engine: own.engine.unwrap_or_else(|| config.engine.clone()),
-        batch: own.batch.unwrap_or_else(|| config.batch.clone()),
-        routing: own.routing.unwrap_or_else(|| config.routing.clone()),
-        arrivals: (
-            own.on_arrival.unwrap_or(config.loading.on_arrival),
-            own.arrival_share.unwrap_or(config.loading.arrival_share),
-        ),
-        shadow,
-        drift: config.drift.clone(),
-        criteria,
-        standalone,
     })
 }
 

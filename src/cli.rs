@@ -33,11 +33,11 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use stillhouse_child_server as child;
 use tokio::runtime::{Builder, Runtime};
 
+pub use crate::app::joined_causes;
 use crate::{
     config::{Config, ConfigError, ServerSettings, Setting},
     control::validation::VERB,
 };
-pub use crate::app::joined_causes;
 use exit::Exit;
 use failure::Form;
 
@@ -138,8 +138,9 @@ impl ConfigSource {
         });
         let flags: Vec<Setting> = sets.chain(own).collect();
         // A variable that isn't UTF-8 is none of ours.
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Config::load(self.config.as_deref(), variables, &flags)
     }
 }

@@ -17,6 +17,7 @@
 //! | 3     | [`batch`]               | `crates/core`        | queue and workers                                               |
 //! | 3     | [`pair_series`]         | `crates/core`        | a version's differences from its teacher as Prometheus counters |
 //! | 3     | [`store`]               | `crates/store`       | the model repository on disk                                    |
+//! | 2     | [`watchdog`]            | `crates/core`        | runs of networks that do not end: stopped, or given up and counted |
 //! | 2     | [`image`]               | `crates/image`       | decode and transform pictures                                   |
 //! | 1     | [`drift`]               | `crates/drift`       | divergences, calibration, sequential tests: pure                |
 //! | 1     | [`metrics`]             | `crates/metrics`     | the registry of metrics                                         |
@@ -34,7 +35,7 @@ pub mod config;
 
 // The crates below, under the names that the rooms above know them by.
 pub use stillhouse_control as control;
-pub use stillhouse_core::{batch, pair_series, registry, rollout, shadow, version};
+pub use stillhouse_core::{batch, pair_series, registry, rollout, shadow, version, watchdog};
 pub use stillhouse_drift as drift;
 pub use stillhouse_golden as golden;
 pub use stillhouse_http as http;

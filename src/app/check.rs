@@ -5,7 +5,7 @@ use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use super::{admission, choose, joined_causes};
+use super::{admission, chosen::choose, joined_causes};
 use crate::{
     config::{Config, ModelSettings},
     control::journal,
@@ -34,20 +34,21 @@ pub struct Examined {
 /// Examines a configuration as `serve` does before it binds or loads anything.
 pub fn examine(config: &Config, served: Served) -> Examined {
     let mut faults = relations(config);
-    let mut fault = |checked: Result<()>| {
-        if let Err(error) = checked {
-            faults.push(joined_causes(&error));
-        }
-    };
-    fault(admission(config).map(drop));
+    let mut warnings = warnings(config);
+    if let Err(error) = admission(config) {
+        faults.push(joined_causes(&error));
+    }
     if served == Served::Repository {
-        let chosen = repository(config).and_then(|repository| choose(config, &repository));
-        fault(chosen.map(drop));
+        match repository(config).and_then(|repository| choose(config, &repository)) {
+            Ok(chosen) => {
+                let left_out = chosen.left_out.iter();
+                warnings
+                    .extend(left_out.map(|(model, why)| format!("{model} isn't served: {why}")));
+            }
+            Err(error) => faults.push(joined_causes(&error)),
+        }
     }
-    Examined {
-        faults,
-        warnings: warnings(config),
-    }
+    Examined { faults, warnings }
 }
 
 /// The repository that the configuration names.
@@ -83,7 +84,7 @@ pub struct Role {
 pub fn roles(config: &Config, repository: &Repository) -> Result<Vec<Role>> {
     let remembered = journal::remembered(&config.control)?;
     let mut roles = Vec::new();
-    for spec in choose(config, repository)? {
+    for spec in choose(config, repository)?.specs {
         let last = remembered.get(&spec.model);
         let stable = last.map_or(&spec.stable, |last| &last.stable);
         let teacher = last.map_or(spec.teacher.as_ref(), |last| last.teacher.as_ref());
@@ -119,9 +120,22 @@ pub(super) fn relations(config: &Config) -> Vec<String> {
     for (name, own) in all.chain(models) {
         let place = name.map_or_else(String::new, |name| format!("models.{name}: "));
         let checks: [Result<(), String>; 3] = [
-            own.engine.as_ref().unwrap_or(&config.engine).resolve().map(drop).map_err(|e| e.to_string()),
-            own.shadow.as_ref().unwrap_or(&config.shadow).check().map_err(|e| e.to_string()),
-            own.judge.as_ref().unwrap_or(&config.judge).check().map_err(|e| format!("judge: {e}")),
+            own.engine
+                .as_ref()
+                .unwrap_or(&config.engine)
+                .resolve()
+                .map(drop)
+                .map_err(|e| e.to_string()),
+            own.shadow
+                .as_ref()
+                .unwrap_or(&config.shadow)
+                .check()
+                .map_err(|e| e.to_string()),
+            own.judge
+                .as_ref()
+                .unwrap_or(&config.judge)
+                .check()
+                .map_err(|e| format!("judge: {e}")),
         ];
         let wrong = checks.into_iter().filter_map(Result::err);
         for error in wrong.map(|error| format!("{place}{error}")) {

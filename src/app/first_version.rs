@@ -57,6 +57,23 @@ pub(super) fn stable(
     }
 }
 
+/// That a model has a complete version.
+///
+/// # Errors
+/// Why it has none.
+pub(super) fn any(repository: &Repository, model: &ModelName) -> Result<(), String> {
+    let directories = repository
+        .directories(model)
+        .map_err(|error| error.to_string())?;
+    match directories
+        .iter()
+        .any(|directory| directory.manifest.is_ok())
+    {
+        true => Ok(()),
+        false => Err(format!("no complete version{}", incomplete(&directories))),
+    }
+}
+
 fn list(versions: &[VersionName]) -> String {
     match versions {
         [] => "no complete version".into(),
@@ -74,7 +91,11 @@ fn proposal(
     versions: Vec<VersionName>,
     teacher: Option<String>,
 ) -> String {
-    let manifest = |version| repository.manifest(model, &version).map(|read| (version, read));
+    let manifest = |version| {
+        repository
+            .manifest(model, &version)
+            .map(|read| (version, read))
+    };
     let manifests: Vec<(VersionName, Manifest)> = versions
         .into_iter()
         .filter_map(|version| manifest(version).ok())
@@ -83,13 +104,17 @@ fn proposal(
         let teacher = manifest.training.as_ref()?.teacher.clone()?;
         Some(teacher.rsplit('/').next().unwrap_or_default().to_owned())
     };
-    let taught = manifests.iter().filter_map(|(_, manifest)| taught_by(manifest));
+    let taught = manifests
+        .iter()
+        .filter_map(|(_, manifest)| taught_by(manifest));
     let teachers: Vec<String> = taught.chain(teacher).collect();
     let is_teacher = |name: &VersionName| teachers.iter().any(|teacher| teacher == name.as_str());
     // Students agree with their teacher to a known degree; without one, the newest name counts.
     let agreement = |manifest: &Manifest| {
         let reference = manifest.reference.as_ref();
-        reference.and_then(|reference| reference.agreement).unwrap_or(-1.0)
+        reference
+            .and_then(|reference| reference.agreement)
+            .unwrap_or(-1.0)
     };
     let best = manifests
         .iter()
@@ -98,7 +123,10 @@ fn proposal(
     let Some((best, chosen)) = best.or(manifests.last()) else {
         return String::new();
     };
-    let mut text = format!("[models.{}]\nstable = \"{best}\"", quoted_key(model.as_str()));
+    let mut text = format!(
+        "[models.{}]\nstable = \"{best}\"",
+        quoted_key(model.as_str())
+    );
     let there = |teacher: &String| manifests.iter().any(|(name, _)| name.as_str() == *teacher);
     if let Some(teacher) = taught_by(chosen).filter(there) {
         text += &format!("\nteacher = \"{teacher}\"");

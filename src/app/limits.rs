@@ -15,7 +15,9 @@ const DECODING_BYTES_PER_PIXEL: u64 = 12;
 /// Open files that a server needs when both listeners are full.
 pub fn descriptors_needed(config: &Config) -> u64 {
     let connections = config.connections.max_connections as u64;
-    connections.saturating_mul(2).saturating_add(OTHER_DESCRIPTORS)
+    connections
+        .saturating_mul(2)
+        .saturating_add(OTHER_DESCRIPTORS)
 }
 
 /// Open files that this process may have: now, and at most if it asks for more. None stands for no limit.
@@ -27,7 +29,10 @@ pub fn descriptors_allowed() -> (Option<u64>, Option<u64>) {
 /// Bytes that requests may hold at the limits: their bodies, and one picture a core being decoded.
 pub fn request_bytes(config: &Config) -> u64 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let picture = config.image.max_pixels.saturating_mul(DECODING_BYTES_PER_PIXEL);
+    let picture = config
+        .image
+        .max_pixels
+        .saturating_mul(DECODING_BYTES_PER_PIXEL);
     let bodies = config.requests.max_bytes_in_flight as u64;
     bodies.saturating_add(picture.saturating_mul(cores))
 }
@@ -47,14 +52,18 @@ pub fn memory_bytes() -> Option<u64> {
 
 /// The smallest limit of this process's control group and those above it.
 fn group_bytes(root: &Path) -> Option<u64> {
-    let number = |path: &Path| -> Option<u64> { fs::read_to_string(path).ok()?.trim().parse().ok() };
+    let number =
+        |path: &Path| -> Option<u64> { fs::read_to_string(path).ok()?.trim().parse().ok() };
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let own = groups.lines().find_map(|line| line.strip_prefix("0::"));
     let mut folder = root.join(own.unwrap_or("/").trim_start_matches('/'));
     // Version 1 has one folder and its own name for it.
     let mut least = number(&root.join("memory/memory.limit_in_bytes"));
     while folder.starts_with(root) {
-        least = least.into_iter().chain(number(&folder.join("memory.max"))).min();
+        least = least
+            .into_iter()
+            .chain(number(&folder.join("memory.max")))
+            .min();
         if !folder.pop() {
             break;
         }

@@ -19,7 +19,10 @@ pub const REVISION: Option<&str> = match option_env!("STILLHOUSE_REVISION") {
 
 /// The engines that are compiled in.
 pub fn engines() -> String {
-    let names: Vec<String> = Backend::compiled_in().iter().map(Backend::to_string).collect();
+    let names: Vec<String> = Backend::compiled_in()
+        .iter()
+        .map(Backend::to_string)
+        .collect();
     names.join(", ")
 }
 

@@ -77,7 +77,10 @@ fn configuration(config: &Config) -> Vec<Finding> {
         findings.push(Finding::warning("configuration", text, next));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("configuration", "valid, and what it names is there"));
+        findings.push(Finding::ok(
+            "configuration",
+            "valid, and what it names is there",
+        ));
     }
     findings
 }
@@ -99,7 +102,10 @@ impl Report {
 
     fn end(&self) -> ExitCode {
         let count = |health: Health| {
-            let of_it = self.findings.iter().filter(|finding| finding.health == health);
+            let of_it = self
+                .findings
+                .iter()
+                .filter(|finding| finding.health == health);
             of_it.count()
         };
         let (failed, warnings) = (count(Health::Failed), count(Health::Warning));

@@ -157,9 +157,7 @@ impl Import {
         match (&self.labels, repository.labels(&self.model)) {
             (Some(path), _) => read_labels(path),
             (None, Ok(labels)) => Ok(labels),
-            (None, Err(StoreError::Missing { .. })) => {
-                self.network.numbered_labels(&self.onnx)
-            }
+            (None, Err(StoreError::Missing { .. })) => self.network.numbered_labels(&self.onnx),
             (None, Err(error)) => Err(error).context("the model's labels"),
         }
     }

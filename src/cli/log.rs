@@ -3,8 +3,22 @@
 use std::io::IsTerminal;
 
 use tracing::subscriber::set_global_default;
+use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, LogSettings};
+
+/// Replaces the filter of the running log.
+pub(super) struct LogFilter(Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>);
+
+impl LogFilter {
+    pub(super) fn set(&self, filter: &str) -> anyhow::Result<()> {
+        (self.0)(env_filter(filter)?)
+    }
+}
+
+fn env_filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).map_err(|error| anyhow::anyhow!("log.filter: {error}"))
+}
 
 /// Starts the log.
 ///
@@ -14,22 +28,28 @@ use crate::config::{LogFormat, LogSettings};
 ///
 /// # Errors
 /// The filter can't be read.
-pub(super) fn start(settings: &LogSettings) -> anyhow::Result<()> {
+pub(super) fn start(settings: &LogSettings) -> anyhow::Result<LogFilter> {
     let pretty = match settings.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.filter)?;
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(env_filter(&settings.filter)?)
         .with_writer(std::io::stderr)
         // It would print the failure of a write to standard error, and panic there.
         .log_internal_errors(false);
-    if pretty {
-        set_global_default(log.with_ansi(std::io::stderr().is_terminal()).finish())?;
+    Ok(LogFilter(if pretty {
+        let log = log
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_filter_reloading();
+        let handle = log.reload_handle();
+        set_global_default(log.finish())?;
+        Box::new(move |filter| Ok(handle.reload(filter)?))
     } else {
-        set_global_default(log.json().flatten_event(true).finish())?;
-    }
-    Ok(())
+        let log = log.json().flatten_event(true).with_filter_reloading();
+        let handle = log.reload_handle();
+        set_global_default(log.finish())?;
+        Box::new(move |filter| Ok(handle.reload(filter)?))
+    }))
 }

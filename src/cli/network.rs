@@ -145,7 +145,8 @@ impl Network {
             .with_context(|| format!("{} can't be served", onnx.display()))?;
         let classes = graph.signature.classes;
         let numbers = (0..classes).map(|class| class.to_string()).collect();
-        let labels = Labels::new(numbers).map_err(|detail| anyhow!("{}: {detail}", onnx.display()))?;
+        let labels =
+            Labels::new(numbers).map_err(|detail| anyhow!("{}: {detail}", onnx.display()))?;
         say!(
             "  labels = 0 to {} (default: the classes' numbers; --labels FILE names them)",
             classes.saturating_sub(1)

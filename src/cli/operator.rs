@@ -152,7 +152,9 @@ impl Operator {
 
     /// Writes what was asked for, or done, to `out`.
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<Exit> {
-        if let Self::Canary(Canary::Start { version, wait, how, .. }) = self
+        if let Self::Canary(Canary::Start {
+            version, wait, how, ..
+        }) = self
             && wait.asked_for()
             && let Some((change, _)) = self.change()
         {

@@ -114,7 +114,12 @@ fn section<'a>(
     writeln!(roff, ".SH \"{title}\"")?;
     for (name, meaning) in rows {
         // `\&`: a line that begins with a full stop or an apostrophe would be a macro.
-        writeln!(roff, ".TP\n\\fB{}\\fR\n\\&{}", escaped(&name), escaped(meaning))?;
+        writeln!(
+            roff,
+            ".TP\n\\fB{}\\fR\n\\&{}",
+            escaped(&name),
+            escaped(meaning)
+        )?;
     }
     Ok(())
 }

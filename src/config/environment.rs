@@ -67,7 +67,9 @@ fn meant(name: &str, keys: &[String]) -> String {
         Some(exact) => format!("did you mean `{exact}`?"),
         None => match suggest(name, &all) {
             near if near.starts_with("did you mean") => near,
-            _ => "keys of the configuration are STILLHOUSE__TABLE__KEY, with two underscores".into(),
+            _ => {
+                "keys of the configuration are STILLHOUSE__TABLE__KEY, with two underscores".into()
+            }
         },
     }
 }
@@ -82,8 +84,14 @@ mod tests {
         let keys = keys.map(str::to_owned);
         for (name, meant) in [
             ("STILLHOUSE_BATCH_QUEUE", "`STILLHOUSE__BATCH__QUEUE`"),
-            ("STILLHOUSE_BATCH__MAX_BATCH", "`STILLHOUSE__BATCH__MAX_BATCH`"),
-            ("STILLHOUSE_SERVER_ADMIN_LISTEN", "`STILLHOUSE__SERVER__ADMIN_LISTEN`"),
+            (
+                "STILLHOUSE_BATCH__MAX_BATCH",
+                "`STILLHOUSE__BATCH__MAX_BATCH`",
+            ),
+            (
+                "STILLHOUSE_SERVER_ADMIN_LISTEN",
+                "`STILLHOUSE__SERVER__ADMIN_LISTEN`",
+            ),
             ("STILLHOUSE_TOKENS", "`STILLHOUSE_TOKEN`"),
             ("STILLHOUSE_OPERATOR_TOKN", "`STILLHOUSE_OPERATOR_TOKEN`"),
             ("STILLHOUSE_BATCH_QEUE", "`STILLHOUSE__BATCH__QUEUE`"),
@@ -92,7 +100,10 @@ mod tests {
         ] {
             let found = unread([name, "PATH"], &keys);
             assert_eq!(found.len(), 1, "{name}: {found:?}");
-            assert!(found[0].contains(name) && found[0].contains(meant), "{found:?}");
+            assert!(
+                found[0].contains(name) && found[0].contains(meant),
+                "{found:?}"
+            );
         }
         let silent = [
             "STILLHOUSE_TOKEN",

@@ -97,7 +97,8 @@ fn fits(key: &str, value: &Value) -> Result<(), String> {
     let Some(range) = row(key) else {
         return Err("has no range yet; it needs a row in src/config/ranges/table.rs".into());
     };
-    let outside = |expected: String| Err(format!("{value} is out of range: {expected} belongs here"));
+    let outside =
+        |expected: String| Err(format!("{value} is out of range: {expected} belongs here"));
     match (range, value) {
         (Range::Real(..) | Range::Between(..), Value::Null) => {
             Err("is no finite number".to_owned())
@@ -107,7 +108,11 @@ fn fits(key: &str, value: &Value) -> Result<(), String> {
         (Range::Switch, Value::Bool(_)) => Ok(()),
         (Range::Whole(from, to), Value::Number(number)) => match number.as_u64() {
             Some(number) if (from..=to).contains(&number) => Ok(()),
-            _ => outside(format!("a whole number from {} to {}", Grouped(from), Grouped(to))),
+            _ => outside(format!(
+                "a whole number from {} to {}",
+                Grouped(from),
+                Grouped(to)
+            )),
         },
         (Range::Real(from, to), Value::Number(number)) => match number.as_f64() {
             Some(number) if (from..=to).contains(&number) => Ok(()),

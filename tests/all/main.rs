@@ -5,6 +5,8 @@ mod bodies;
 mod drill;
 mod engines;
 mod faults;
+mod full_disk;
+mod hanging;
 mod instructions;
 mod operator;
 mod person;

@@ -1,7 +1,7 @@
 //! What a person stumbles over: texts, help, exit codes, output that fits, one command that says what is wrong.
 
-mod documents;
 mod doctor;
+mod documents;
 mod errors;
 mod output;
 mod promoting;

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use stillhouse_engine::Backend;
@@ -17,7 +18,7 @@ pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
-    repository: Option<tempfile::TempDir>,
+    _repository: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -32,13 +33,18 @@ impl Process {
         write(folder.path(), golden());
         let models = folder.path().to_owned();
         let mut process = Self::start_on(backend, &models, &models, more, variables);
-        process.repository = Some(folder);
+        process._repository = Some(folder);
         process
     }
 
     /// Serves the repository `models` of a folder that outlives the process.
     pub(crate) fn start_at(backend: Backend, folder: &Path, more: &[&str]) -> Self {
         Self::start_on(backend, &folder.join("models"), folder, more, &[])
+    }
+
+    /// Like `start`, with a repository that outlives it and holds its state, too.
+    pub(crate) fn start_in(folder: &Path, backend: Backend, more: &[&str]) -> Self {
+        Self::start_on(backend, folder, folder, more, &[])
     }
 
     fn start_on(
@@ -75,7 +81,7 @@ impl Process {
             child,
             stdout,
             banner,
-            repository: None,
+            _repository: None,
         }
     }
 
@@ -103,12 +109,36 @@ impl Process {
         log
     }
 
-    fn signal(&self, name: &str) {
+    /// The model repository.
+    pub(crate) fn repository(&self) -> &Path {
+        self._repository.as_ref().expect("its own").path()
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().expect("an end").code()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([&format!("-{name}"), &self.child.id().to_string()])
             .status();
         assert!(status.expect("kill").success());
     }
+}
+
+/// A folder with these versions of the toy network.
+pub(crate) fn repository(versions: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for version in versions {
+        write_version(folder.path(), version, network(), golden());
+    }
+    folder
 }
 
 impl Drop for Process {
@@ -187,7 +217,7 @@ async fn nothing_is_written_to_the_users_home() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_sigterm_ends_it_now() {
+async fn d11_a_second_sigterm_ends_it_after_a_second_and_not_before() {
     let mut process = Process::start(
         Backend::Tract,
         &["--set", "requests.body_timeout_seconds=600"],
@@ -224,14 +254,89 @@ async fn a_second_sigterm_ends_it_now() {
             "the drain is logged"
         );
     }
+    let first = Instant::now();
+    // As a process manager and a container's init may each send one: they are one wish.
+    process.signal("TERM");
+    process.signal("INT");
+    line.clear();
+    while !line.contains("the same signal again within a second") {
+        line.clear();
+        let read = log.read_line(&mut line).expect("text");
+        assert!(read > 0 || first.elapsed() > Duration::from_secs(1));
+    }
+    assert_eq!(process.child.try_wait().expect("a process"), None);
+    while first.elapsed() < Duration::from_millis(1100) {}
     process.signal("TERM");
     assert_eq!(process.child.wait().expect("an end").code(), Some(130));
+}
+
+/// The log's next line with these words.
+fn logged(log: &mut impl BufRead, words: &str) -> String {
+    let mut line = String::new();
+    while !line.contains(words) {
+        line.clear();
+        let read = log.read_line(&mut line).expect("text");
+        assert!(read > 0, "the log ended without `{words}`");
+    }
+    line
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_sighup_rereads_tokens_log_filter_and_repository_and_ends_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tokens, config) = (folder.path().join("tokens"), folder.path().join("a.toml"));
+    let write_tokens = |secret: &str| {
+        std::fs::write(&tokens, format!("operator ada {secret}\n")).expect("written");
+    };
+    let write_config = |filter: &str, queue: u32| {
+        let text = format!(
+            "[admin]\ntokens_file = {tokens:?}\n[log]\nfilter = \"{filter}\"\n[batch]\nqueue = {queue}\n\
+             [loading]\npoll_seconds = 0\n[models.toy]\nstable = \"v1\"\n"
+        );
+        std::fs::write(&config, text).expect("written");
+    };
+    write_tokens("the-first-secret-of-ada");
+    write_config("info", 256);
+    let config_flag = ["--config", config.to_str().expect("UTF-8")];
+    let mut process = Process::start(Backend::Tract, &config_flag);
+    let models = process
+        .address("metrics")
+        .replace("/metrics", "/admin/models");
+    let asked_with = async |secret: &str| {
+        let client = reqwest::Client::new();
+        let answer = client.get(&models).bearer_auth(secret).send().await;
+        answer.expect("an answer").status().as_u16()
+    };
+    assert_eq!(asked_with("the-first-secret-of-ada").await, 200);
+    let mut log = BufReader::new(process.child.stderr.take().expect("piped"));
+
+    write_tokens("the-second-secret-of-ada");
+    write_config("stillhouse=debug,info", 128);
+    process.signal("HUP");
+    let line = logged(&mut log, "reread: tokens, log filter and repository");
+    assert!(line.contains("\"needs_restart\":\"batch.queue\""), "{line}");
+    assert_eq!(asked_with("the-second-secret-of-ada").await, 200);
+    assert_eq!(asked_with("the-first-secret-of-ada").await, 401);
+
+    // What can't be read changes nothing.
+    write_config("no=filter=at=all", 256);
+    process.signal("HUP");
+    let line = logged(&mut log, "everything stays as it was");
+    assert!(line.contains("log.filter"), "{line}");
+    write_config("info", 256);
+    std::fs::write(&tokens, "operator ada short\n").expect("written");
+    process.signal("HUP");
+    logged(&mut log, "everything stays as it was");
+    assert_eq!(asked_with("the-second-secret-of-ada").await, 200);
+
+    process.signal("TERM");
+    assert_eq!(process.ended(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along() {
     // The child that tries the new version hangs until it is killed.
-    let hangs = [("FAILPOINTS", "validate::begin=sleep(600000)")];
+    let hangs = [("FAILPOINTS", "validate::v2=sleep(600000)")];
     let mut process = Process::start_with(
         Backend::Tract,
         &[
@@ -242,8 +347,8 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
         ],
         &hangs,
     );
-    let models = process.repository.as_ref().expect("a folder").path();
-    write_version(models, "v2", network(), golden());
+    let folder = process._repository.as_ref().expect("its own");
+    write_version(folder.path(), "v2", network(), golden());
     let admin = process
         .address("metrics")
         .replace("/metrics", "/admin/models/toy/versions/v2/load");

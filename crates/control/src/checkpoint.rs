@@ -131,7 +131,9 @@ pub(super) fn read(folder: &Path, seal: &Seal) -> Result<RecoveredTrials, String
     let damaged = |error: serde_json::Error| format!("it is damaged: {error}");
     let Format { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
     if format != FORMAT {
-        return Err(format!("its format is {format}, this release reads {FORMAT}"));
+        return Err(format!(
+            "its format is {format}, this release reads {FORMAT}"
+        ));
     }
     let found: Found = serde_json::from_slice(&bytes).map_err(damaged)?;
     if found.seal != sealed(found.body.get(), seal) {

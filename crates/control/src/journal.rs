@@ -192,9 +192,7 @@ impl Journal {
                 }
                 Err(error) if error.is_full() => {
                     let path = reserve::path(&self.folder);
-                    if !(entry.is_emergency()
-                        && disk::at(&path, reserve::release(&self.folder))?)
-                    {
+                    if !(entry.is_emergency() && disk::at(&path, reserve::release(&self.folder))?) {
                         return Err(error.explained(&self.folder));
                     }
                     tracing::warn!(action = entry.action, path = %path.display(), "the disk is full: this change is written to the space that was kept for it");

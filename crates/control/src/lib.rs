@@ -13,6 +13,7 @@ pub mod journal;
 pub mod judge;
 mod judging;
 mod load;
+mod loader;
 mod model;
 mod order;
 mod pool;
@@ -34,6 +35,7 @@ use stillhouse_core::{
     registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
     version::Launcher,
+    watchdog::Watchdog,
 };
 use stillhouse_store::{ModelName, Repository, VersionName, Watch};
 
@@ -107,6 +109,11 @@ impl ControlPlane {
         let (watch, sources) = self.watch()?;
         tasks.spawn_required("arrivals", self.clone().run_arrivals(sources));
         Some(watch)
+    }
+
+    /// Looks after the threads in which networks run.
+    pub fn watchdog(&self) -> &Watchdog {
+        self.launcher.watchdog()
     }
 
     /// Who fills which role of a model now.

@@ -18,6 +18,7 @@ use super::{
     journal::{Entry, Journal, JournalError, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
+    loader::{Loader, Wanted},
     model::ControlledModel,
     pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
@@ -34,12 +35,16 @@ use stillhouse_core::{
 };
 use stillhouse_image::Limits;
 use stillhouse_metrics::Classes;
-use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName, sha256};
+use stillhouse_store::{
+    Directory, Labels, ModelName, Repository, VersionFiles, VersionName, sha256,
+};
 
 /// What a control plane is made of.
 pub struct Dependencies {
     /// Where versions lie; none where a single file is served.
     pub repository: Option<Repository>,
+    /// Models without any version that could be served, each with the reason.
+    pub left_out: BTreeMap<ModelName, String>,
     /// Folder of state and audit log.
     pub state_path: PathBuf,
     /// What both are sealed with.
@@ -68,6 +73,8 @@ pub struct ModelSpec {
     pub model: ModelName,
     /// The version that answers, unless the journal names another.
     pub stable: VersionName,
+    /// Whether the server starts only with it: the configuration names it. So is every model that was ever changed.
+    pub required: bool,
     /// The teacher, unless the journal says otherwise.
     pub teacher: Option<VersionName>,
     /// Where its networks run.
@@ -95,7 +102,7 @@ pub enum StartError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The version that answers can't be served.
-    #[error("{model}/{version} can't be served: {source}")]
+    #[error("{model}/{version} can't be served: {source}{advice}")]
     Load {
         /// Its model.
         model: ModelName,
@@ -103,7 +110,26 @@ pub enum StartError {
         version: VersionName,
         /// Why.
         source: Box<LoadError>,
+        /// What to type.
+        advice: String,
     },
+    /// A model that answered before has no version left.
+    #[error(
+        "{model}/{version} answered last, and {model} can't be served any more: {reason}{advice}"
+    )]
+    Gone {
+        /// The model.
+        model: ModelName,
+        /// Its stable version.
+        version: VersionName,
+        /// Why.
+        reason: String,
+        /// What to type.
+        advice: String,
+    },
+    /// Not a single model can be served.
+    #[error("no model can be served:{0}")]
+    Nothing(String),
     /// A bug of ours.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
@@ -133,9 +159,24 @@ impl ControlPlane {
                 StartingModel::new(&parts, spec, last)
             })
             .collect();
+        let mut sick = parts.left_out.clone();
+        for (model, reason) in &sick {
+            expect_unused(&parts, &assignments, model, reason)?;
+        }
         for begun in begun {
-            let model = begun.settle(&parts, journal.as_mut(), &mut trials).await?;
-            models.insert(model.served.task.name.clone(), model);
+            let (name, required) = (begun.spec.model.clone(), begun.is_required());
+            match begun.settle(&parts, journal.as_mut(), &mut trials).await {
+                Ok(model) => _ = models.insert(name, model),
+                Err(error) if required => return Err(error),
+                Err(error) => _ = sick.insert(name, error.to_string()),
+            }
+        }
+        report(&parts, &sick);
+        if models.is_empty() {
+            let reasons = sick
+                .iter()
+                .map(|(model, reason)| format!("\n{model}: {reason}"));
+            return Err(StartError::Nothing(reasons.collect()));
         }
         let served = models.values().map(|model| model.served.clone());
         let checkpoints = parts.repository.is_some().then(|| {
@@ -190,6 +231,11 @@ impl StartingModel {
         }
     }
 
+    /// Whether there is no server without it.
+    fn is_required(&self) -> bool {
+        self.spec.required || self.remembered
+    }
+
     /// Waits for the loads and seats what came of them.
     async fn settle(
         self,
@@ -218,6 +264,7 @@ impl StartingModel {
             // What the operator has just named must be there; what was there once may have gone, and stable still serves.
             if version == assignment.stable || !remembered {
                 return Err(StartError::Load {
+                    advice: advice(parts, &model, &version, remembered),
                     model,
                     version,
                     source: source.into(),
@@ -259,6 +306,7 @@ impl StartingModel {
                 &spec.drift,
                 &parts.limits,
                 &parts.shadowing,
+                parts.launcher.watchdog(),
             ),
             task,
             labels,
@@ -291,6 +339,77 @@ fn recover(
     Ok((Some(journal), recovered.assignments))
 }
 
+/// A model that can't be served at all may be missing only if it never answered.
+fn expect_unused(
+    parts: &Dependencies,
+    assignments: &BTreeMap<ModelName, Assignment>,
+    model: &ModelName,
+    reason: &str,
+) -> Result<(), StartError> {
+    let Some(last) = assignments.get(model) else {
+        return Ok(());
+    };
+    Err(StartError::Gone {
+        model: model.clone(),
+        version: last.stable.clone(),
+        reason: reason.to_owned(),
+        advice: advice(parts, model, &last.stable, true),
+    })
+}
+
+/// What to do about a stable version that can't be served.
+fn advice(
+    parts: &Dependencies,
+    model: &ModelName,
+    version: &VersionName,
+    remembered: bool,
+) -> String {
+    let Some(repository) = &parts.repository else {
+        return String::new();
+    };
+    let path = repository
+        .root()
+        .join(model.as_str())
+        .join(version.as_str());
+    let path = path.display();
+    let mut others = repository.versions(model).unwrap_or_default();
+    others.retain(|other| other != version);
+    let Some(other) = others.last() else {
+        return format!(
+            "\nput {path} back, from a backup or with `stillhouse import`; {model} has no other version"
+        );
+    };
+    let names: Vec<&str> = others.iter().map(VersionName::as_str).collect();
+    let begin_anew = match remembered {
+        true => {
+            let state = parts.state_path.display();
+            format!("mv {state} {state}.old && ")
+        }
+        false => String::new(),
+    };
+    format!(
+        "\nput {path} back, or begin with another version ({}): {begin_anew}stillhouse serve --set models.{model}.stable={other}",
+        names.join(", ")
+    )
+}
+
+/// Logs once what in the repository isn't served although it may have been meant to be.
+fn report(parts: &Dependencies, sick: &BTreeMap<ModelName, String>) {
+    for (model, reason) in sick {
+        tracing::error!(%model, reason, "this model isn't served: it has no version that can be");
+    }
+    let Some(repository) = &parts.repository else {
+        return;
+    };
+    for model in repository.models().unwrap_or_default() {
+        for Directory { version, manifest } in repository.directories(&model).unwrap_or_default() {
+            if let Err(error) = manifest {
+                tracing::warn!(%model, %version, %error, "no complete version");
+            }
+        }
+    }
+}
+
 /// What an earlier process knew of its canaries.
 fn recover_trials(parts: &Dependencies) -> RecoveredTrials {
     if parts.repository.is_none() {
@@ -309,8 +428,7 @@ fn configuration(criteria: &Criteria, shadow: &ShadowSettings, engine: &EngineSe
     sha256(&settings.expect("settings are plain values"))
 }
 
-/// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
-/// the operator, who is watching.
+/// Begins to load every version of an assignment.
 fn launches(
     parts: &Dependencies,
     spec: &ModelSpec,
@@ -319,25 +437,23 @@ fn launches(
     let mut names: Vec<VersionName> = assignment.versions().cloned().collect();
     names.sort();
     names.dedup();
+    let loader = Loader::new(
+        parts.repository.as_ref(),
+        &parts.launcher,
+        &parts.validation,
+        &parts.settings,
+    );
     let launch = |version: VersionName| {
-        let (launcher, repository) = (parts.launcher.clone(), parts.repository.clone());
-        let (engine, batch) = (spec.engine.clone(), spec.batch.clone());
-        let (model, standalone) = (spec.model.clone(), spec.standalone.clone());
-        let name = version.clone();
-        let work = move || {
-            let files = match standalone {
-                Some(files) => files,
-                None => repository
-                    .expect("a version that is not standalone is in a repository")
-                    .read(&model, &name)?,
-            };
-            let labels = files.labels.clone();
-            Ok((
-                labels,
-                launcher.launch(files, &engine, &batch, Priority::Foreground)?,
-            ))
+        let wanted = Wanted {
+            model: spec.model.clone(),
+            version: version.clone(),
+            engine: spec.engine.clone(),
+            batch: spec.batch.clone(),
+            standalone: spec.standalone.clone(),
         };
-        (version, tokio::task::spawn_blocking(work))
+        let loader = loader.clone();
+        let load = async move { loader.load(wanted, Priority::Foreground, |_, _| ()).await };
+        (version, tokio::spawn(load))
     };
     names.into_iter().map(launch).collect()
 }

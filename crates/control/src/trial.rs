@@ -2,24 +2,20 @@
 //!
 //! Pure: readings and times are arguments.
 
+mod live_second;
 mod saved;
 
 use std::time::{Duration, Instant};
 
 use super::judge::{Criteria, Events, Evidence, Progress};
-pub(super) use saved::SavedTrial;
+use live_second::{LiveSecond, late_above};
 use saved::SavedAnswers;
+pub(super) use saved::SavedTrial;
 use stillhouse_core::{
-    rollout::{Assignment, Counts, Role, Share},
+    rollout::{Assignment, Counts, Share},
     shadow::{Difference, Pairing},
 };
-use stillhouse_drift::sequential::{Paired, Thinning};
-
-/// Answers of stable before its 99th percentile says anything about latency.
-const ANSWERS_FOR_LATENCY: u64 = 200;
-
-/// The quantile of stable's latencies above which an answer is late.
-const LATE_QUANTILE: f64 = 0.99;
+use stillhouse_drift::sequential::{EventRates, Paired};
 
 /// What is read of both seats at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,8 +47,8 @@ pub(super) struct Trial {
     step: RampStep,
     disagreement: Paired,
     divergence: Paired,
-    errors: Thinning,
-    latency: Thinning,
+    errors: EventRates,
+    latency: EventRates,
     clip_nats: f64,
     early_answers: u64,
     pairs: u64,
@@ -73,6 +69,8 @@ pub(super) struct Trial {
     last: SeatReadings,
     /// An edge of the latency buckets.
     late_above: Option<usize>,
+    latency_floor_seconds: f64,
+    second: LiveSecond,
     evidence_lost: bool,
 }
 
@@ -94,8 +92,8 @@ impl Trial {
             step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
-            errors: criteria.events(),
-            latency: criteria.events(),
+            errors: criteria.errors(),
+            latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: 0,
@@ -105,8 +103,10 @@ impl Trial {
             presumed_lost_pairs: 0,
             answers_before: SavedAnswers::default(),
             sample_ratio_before: (0, 0.0),
-            late_above: late_above(&reading.stable),
+            late_above: late_above(&reading.stable, criteria.latency_floor_seconds),
+            latency_floor_seconds: criteria.latency_floor_seconds,
             first: reading.clone(),
+            second: LiveSecond::new(reading.clone(), now),
             last: reading,
             evidence_lost,
         }
@@ -133,22 +133,21 @@ impl Trial {
     pub(super) fn look(&mut self, assignment: &Assignment, reading: SeatReadings, now: Instant) {
         self.busiest_look_pairs = self.busiest_look_pairs.max(self.look_pairs);
         self.look_pairs = 0;
-        let (canary, stable) = (
-            reading.canary.since(&self.last.canary),
-            reading.stable.since(&self.last.stable),
-        );
-        let part = canary_part(assignment);
-        // An event weighs by the share that it happened at. Of those around a change it isn't known: with the old share, a
-        // canary that has just been given everything would be blamed for every late answer.
-        if self.generation == assignment.generation {
-            self.errors.observe_many(canary.errors, stable.errors, part);
+        // Of a second in which the shares changed nothing is known: the requests before and after it are of other callers.
+        if self.generation != assignment.generation {
+            self.second = LiveSecond::new(reading.clone(), now);
+        } else if let Some(seen) = self.second.complete(&reading, now) {
+            let (canary, stable) = seen.errors();
+            self.errors.observe(canary, stable);
             if let Some(edge) = self.late_above {
-                let late = (canary.slower_than(edge), stable.slower_than(edge));
-                self.latency.observe_many(late.0, late.1, part);
+                let (canary, stable) = seen.late(edge);
+                self.latency.observe(canary, stable);
             }
         }
         self.generation = assignment.generation;
-        self.late_above = self.late_above.or_else(|| late_above(&reading.stable));
+        self.late_above = self
+            .late_above
+            .or_else(|| late_above(&reading.stable, self.latency_floor_seconds));
         self.last = reading;
         if self.step.share != assignment.split.canary {
             self.step = RampStep::new(assignment, now, self.pairs, self.answers());
@@ -205,7 +204,7 @@ impl Trial {
     }
 
     /// The tests of live requests: of errors, of late answers.
-    pub(super) fn events(&self) -> [&Thinning; 2] {
+    pub(super) fn events(&self) -> [&EventRates; 2] {
         [&self.errors, &self.latency]
     }
 
@@ -229,23 +228,6 @@ impl RampStep {
             answers,
         }
     }
-}
-
-/// The canary's part of the requests that it or stable answers; events of the teacher's say nothing.
-fn canary_part(assignment: &Assignment) -> f64 {
-    let [canary, stable] =
-        [Role::Canary, Role::Stable].map(|role| assignment.split.of(role).ratio());
-    if canary > 0.0 {
-        canary / (canary + stable)
-    } else {
-        0.0
-    }
-}
-
-fn late_above(stable: &Counts) -> Option<usize> {
-    (stable.answers() >= ANSWERS_FOR_LATENCY)
-        .then(|| stable.edge_above(LATE_QUANTILE))
-        .flatten()
 }
 
 #[cfg(test)]

@@ -31,7 +31,10 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
 use siphasher::sip::SipHasher13;
 
-use crate::rollout::{Deployment, Role, Slot};
+use crate::{
+    rollout::{Deployment, Role, Slot},
+    watchdog::Watchdog,
+};
 use stillhouse_image::Limits;
 use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
 use stillhouse_store::ModelName;
@@ -176,6 +179,7 @@ impl Shadow {
         drift: &DriftSettings,
         limits: &Limits,
         metrics: &ShadowMetrics,
+        watchdog: &Watchdog,
     ) -> Self {
         let (queue, samples) = bounded(settings.queue);
         let (found, differences) = bounded(DIFFERENCES);
@@ -194,6 +198,8 @@ impl Shadow {
             settings: settings.clone(),
             drift: drift.clone(),
             limits: limits.clone(),
+            watchdog: watchdog.clone(),
+            model: model.clone(),
         };
         // The runner is created on its own thread: its engines never leave it.
         thread::Builder::new()

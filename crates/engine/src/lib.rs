@@ -10,6 +10,8 @@
 //! | [`error`]     | [`EngineError`]                                                               |
 //! | `priority`    | foreground and background work, and what the latter leaves free              |
 //! | `idle`        | threads that run only when a core is otherwise idle                          |
+//! | `stop`        | ends a run from another thread                                                |
+//! | `exit`        | the end of a process in which a network still runs                            |
 //! | `prepare`     | from bytes to a [`Blueprint`], whatever the back end                          |
 //! | `telemetry`   | turns ONNX Runtime's usage data off                                          |
 //! | `library`     | where ONNX Runtime's shared library may lie                                  |
@@ -20,6 +22,7 @@
 
 pub mod engine;
 pub mod error;
+mod exit;
 mod idle;
 mod library;
 mod memory;
@@ -32,6 +35,7 @@ mod priority;
 #[cfg(feature = "scripted")]
 pub mod scripted;
 pub mod signature;
+mod stop;
 mod telemetry;
 #[cfg(feature = "tract")]
 mod tract;
@@ -39,12 +43,14 @@ pub mod walk;
 
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
-pub use idle::{give_way, giving_way};
+pub use exit::end_process;
+pub use idle::{KernelThread, give_way, giving_way};
 pub use library::find_library;
 pub use memory::limit_heaps;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
 pub use priority::Priority;
 pub use signature::{Batch, Dim, ElementType, Port, Signature};
+pub use stop::Stopper;
 pub use telemetry::forbid_telemetry;
 pub use walk::Graph;

@@ -2,14 +2,19 @@
 
 mod admission;
 pub(super) mod events;
+mod guesses;
 mod idempotency;
 pub(super) mod orders;
+mod throttle;
 mod tokens;
 pub(super) mod versions;
 pub(super) mod view;
 pub(super) mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -21,7 +26,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{body, error::ApiError};
-use admission::Guesses;
+use admission::Refusals;
+use guesses::Guesses;
 use idempotency::Remembered;
 use stillhouse_control::{ControlError, ControlPlane};
 use stillhouse_store::{ModelName, VersionName};
@@ -42,8 +48,10 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the handlers see.
 pub struct AdminPlane {
     control: Arc<ControlPlane>,
-    tokens: Tokens,
+    /// Replaced as a whole when the server rereads them.
+    tokens: RwLock<Arc<Tokens>>,
     guesses: Guesses,
+    refusals: Refusals,
     remembered: Remembered,
 }
 
@@ -52,11 +60,39 @@ impl AdminPlane {
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
-            tokens,
+            refusals: Refusals::default(),
+            tokens: RwLock::new(Arc::new(tokens)),
             guesses: Guesses::default(),
             remembered: Remembered::default(),
         }
     }
+
+    /// From the next request on, these tokens count and no others.
+    pub fn replace_tokens(&self, tokens: Tokens) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        self.refusals.forget();
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        self.tokens
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Characters of a reason; it becomes a part of a line of the audit log.
+const MAX_REASON_CHARS: usize = 1000;
+
+/// The reason of an order, if it isn't too long.
+fn reason(reason: String) -> Result<String, AdminError> {
+    let chars = reason.chars().count();
+    if chars > MAX_REASON_CHARS {
+        let text =
+            format!("reason: {chars} characters are too many, at most {MAX_REASON_CHARS} are kept");
+        return Err(AdminError::Order(text));
+    }
+    Ok(reason)
 }
 
 /// Everything below `/admin`, behind admission.

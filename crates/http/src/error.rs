@@ -161,11 +161,14 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
     match error {
         ControlError::UnknownModel(_) => (S::NOT_FOUND, "unknown_model"),
         ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
+        ControlError::FilesReplaced { .. } => (S::CONFLICT, "version_files_replaced"),
         ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
         ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
         ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
         ControlError::Load { source, .. } => match source {
             LoadError::Store(error) => store(error),
+            LoadError::TimedOut { .. } => (S::UNPROCESSABLE_ENTITY, "version_timed_out"),
+            LoadError::TooManyStuck { .. } => (S::SERVICE_UNAVAILABLE, "too_many_stuck_threads"),
             LoadError::Validation(_) => (S::UNPROCESSABLE_ENTITY, "version_failed_validation"),
             LoadError::Launch(_) => (S::UNPROCESSABLE_ENTITY, "version_refused"),
             LoadError::Replaced => (S::CONFLICT, "version_changed_while_loading"),
@@ -185,7 +188,7 @@ fn refused(refusal: &ChangeRefused) -> &'static str {
         R::NoCanary => "no_canary",
         R::CanaryExists(_) => "canary_exists",
         R::NoPrevious => "no_previous",
-        R::NoTeacher => "no_teacher",
+        R::NoTeacher | R::NothingToJudgeBy => "no_teacher",
         R::RoleTaken { .. } => "version_fills_a_role",
         R::TooMuch { .. } => "shares_exceed_everything",
     }
@@ -235,7 +238,10 @@ impl IntoResponse for ApiError {
         let status = self.row().status;
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         if matches!(

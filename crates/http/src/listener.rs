@@ -21,7 +21,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::drain::Drained;
+use super::{drain::Drained, peer::Peer};
 use guarded::Guarded;
 use stillhouse_metrics::Metrics;
 
@@ -118,8 +118,8 @@ impl Listener {
                 "listener::accepted::{}",
                 self.address().map_or(0, |at| at.port())
             ));
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok((stream, address)) => (stream, Peer(address.ip())),
                 Err(error) => {
                     self.back_off(&error).await;
                     continue;
@@ -132,7 +132,11 @@ impl Listener {
             self.metrics.open.inc();
             let io = TokioIo::new(self.guard(stream));
             let router = self.router.clone().into_service::<Drained>();
-            let service = TowerToHyperService::new(router.map_request(Drained::wrap));
+            let service = TowerToHyperService::new(router.map_request(move |request| {
+                let mut request = Drained::wrap(request);
+                request.extensions_mut().insert(peer);
+                request
+            }));
             let builder = builder.clone();
             let open = self.metrics.open.clone();
             let connection = graceful.watch(builder.serve_connection(io, service).into_owned());

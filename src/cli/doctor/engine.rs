@@ -19,10 +19,19 @@ const AREA: &str = "engine";
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let chosen = match config.engine.resolve() {
         Ok(chosen) => chosen,
-        Err(error) => return vec![Finding::failed(AREA, error.to_string(), "see config/stillhouse.toml, [engine]")],
+        Err(error) => {
+            return vec![Finding::failed(
+                AREA,
+                error.to_string(),
+                "see config/stillhouse.toml, [engine]",
+            )];
+        }
     };
     let mut findings = vec![run(&chosen, true)];
-    for backend in Backend::compiled_in().iter().filter(|one| **one != chosen.backend) {
+    for backend in Backend::compiled_in()
+        .iter()
+        .filter(|one| **one != chosen.backend)
+    {
         let settings = EngineSettings {
             backend: backend.to_string(),
             device: "cpu".into(),
@@ -44,7 +53,10 @@ fn run(options: &EngineOptions, chosen: bool) -> Finding {
     match probe(options) {
         Ok(description) => Finding::ok(AREA, format!("{description} works ({role}{place})")),
         Err(error) => {
-            let text = format!("{} on {} doesn't work{place}: {error}", options.backend, options.device);
+            let text = format!(
+                "{} on {} doesn't work{place}: {error}",
+                options.backend, options.device
+            );
             let next = match options.backend {
                 Backend::Ort => {
                     "scripts/onnxruntime.sh fetches the library; engine.library or ORT_DYLIB_PATH names another"

@@ -22,7 +22,9 @@ fn descriptors(config: &Config, (soft, hard): (Option<u64>, Option<u64>)) -> Fin
     let needed = descriptors_needed(config);
     let connections = config.connections.max_connections;
     let text = |allowed: u64| {
-        format!("{allowed} open files, and {connections} connections on each listener need {needed}")
+        format!(
+            "{allowed} open files, and {connections} connections on each listener need {needed}"
+        )
     };
     match (soft, hard) {
         (Some(soft), hard) if soft < needed => {
@@ -77,7 +79,11 @@ mod tests {
         let config = Config::default();
         for (allowed, health, next) in [
             ((Some(1024), Some(4096)), Health::Warning, "ulimit -n 2112"),
-            ((Some(1024), Some(2000)), Health::Warning, "max_connections = 968"),
+            (
+                (Some(1024), Some(2000)),
+                Health::Warning,
+                "max_connections = 968",
+            ),
             ((Some(1024), None), Health::Warning, "ulimit -n 2112"),
             ((Some(2112), Some(2112)), Health::Ok, ""),
             ((None, None), Health::Ok, ""),

@@ -10,7 +10,7 @@ use crate::{
         check::{Role, roles},
     },
     config::Config,
-    control::validation::Validation,
+    control::validation::{Subject, Validation},
     store::{ModelName, Repository, VersionName},
 };
 
@@ -26,7 +26,12 @@ pub(super) fn check(config: &Config, every: bool) -> anyhow::Result<Vec<Finding>
     let mut findings = Vec::new();
     let roles = roles(config, &repository).unwrap_or_default();
     let mut to_load: BTreeMap<(ModelName, VersionName), BTreeSet<&'static str>> = BTreeMap::new();
-    for Role { model, version, role } in roles {
+    for Role {
+        model,
+        version,
+        role,
+    } in roles
+    {
         to_load.entry((model, version)).or_default().insert(role);
     }
     let mut good = 0;
@@ -47,7 +52,9 @@ pub(super) fn check(config: &Config, every: bool) -> anyhow::Result<Vec<Finding>
                 }
                 Err(error) => {
                     let text = format!("{name} is not complete: {error}");
-                    let next = format!("stillhouse models check {name}; copy the folder again, or delete it");
+                    let next = format!(
+                        "stillhouse models check {name}; copy the folder again, or delete it"
+                    );
                     findings.push(match in_role {
                         true => Finding::failed(AREA, text, next),
                         false => Finding::warning(AREA, text, next),
@@ -77,18 +84,34 @@ fn load(
     let mut findings = Vec::new();
     for ((model, version), roles) in versions {
         let own = config.models.get(model.as_str());
-        let engine = own.and_then(|own| own.engine.as_ref()).unwrap_or(&config.engine);
+        let engine = own
+            .and_then(|own| own.engine.as_ref())
+            .unwrap_or(&config.engine);
         let name = format!("{model}/{version}");
         let words: Vec<&str> = roles.iter().copied().collect();
         let role = match words.is_empty() {
             true => "no role".to_owned(),
             false => words.join(", "),
         };
-        let checked = validation.check(repository.root(), &model, &version, engine);
+        let subject = Subject {
+            repository: repository.root().into(),
+            model,
+            version,
+            engine: engine.clone(),
+            batch: own
+                .and_then(|own| own.batch.as_ref())
+                .unwrap_or(&config.batch)
+                .clone(),
+            beside_traffic: false,
+        };
+        let checked = validation.check(subject);
         findings.push(match runtime.block_on(checked) {
             Ok(validated) => Finding::ok(
                 AREA,
-                format!("{name} ({role}) reproduces its golden samples on {}", validated.engine),
+                format!(
+                    "{name} ({role}) reproduces its golden samples on {}",
+                    validated.engine
+                ),
             ),
             Err(error) => {
                 let text = format!("{name} ({role}) can't be served: {error}");

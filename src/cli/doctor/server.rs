@@ -37,15 +37,21 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         .and_then(|client| client.get::<DeploymentList>("/admin/models"));
     findings.push(match asked {
         Ok((list, _)) => {
-            let names = list.models.iter().map(|view| {
-                format!("{} (stable {})", view.model, view.assignment.stable)
-            });
+            let names = list
+                .models
+                .iter()
+                .map(|view| format!("{} (stable {})", view.model, view.assignment.stable));
             let names: Vec<String> = names.collect();
-            Finding::ok(AREA, format!("the admin listener on {admin} serves {}", names.join(", ")))
+            Finding::ok(
+                AREA,
+                format!("the admin listener on {admin} serves {}", names.join(", ")),
+            )
         }
         Err(error) => {
             let text = error.to_string();
-            let (text, next) = text.split_once("\nnext: ").unwrap_or((&text, "stillhouse status"));
+            let (text, next) = text
+                .split_once("\nnext: ")
+                .unwrap_or((&text, "stillhouse status"));
             match &error {
                 ClientError::Problem(_) => Finding::warning(AREA, text, next),
                 _ => Finding::failed(AREA, text, next),

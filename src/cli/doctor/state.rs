@@ -32,13 +32,19 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let folder = &config.control.state_path;
     let mut findings = vec![space(folder)];
     if !folder.exists() {
-        let text = format!("{} isn't there yet: the first change makes it", folder.display());
+        let text = format!(
+            "{} isn't there yet: the first change makes it",
+            folder.display()
+        );
         findings.push(Finding::ok(AREA, text));
         return findings;
     }
     let next = "give it to the server's user: chown, or another control.state_path";
     if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let text = format!("{} can't be written to: every change will be refused", folder.display());
+        let text = format!(
+            "{} can't be written to: every change will be refused",
+            folder.display()
+        );
         findings.push(Finding::warning(AREA, text, next));
     }
     let mut regular = true;
@@ -69,11 +75,14 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
 
 fn chain(settings: &ControlSettings) -> Finding {
     let folder = &settings.state_path;
-    let verified = Seal::of(settings.key_file())
-        .and_then(|seal| journal::verify_with(folder, &seal));
+    let verified =
+        Seal::of(settings.key_file()).and_then(|seal| journal::verify_with(folder, &seal));
     match verified {
         Ok(verified) => {
-            let text = format!("{} lines of the audit log, every hash is correct", verified.lines);
+            let text = format!(
+                "{} lines of the audit log, every hash is correct",
+                verified.lines
+            );
             Finding::ok(AREA, text)
         }
         Err(JournalError::NoLog { .. }) => Finding::ok(AREA, "no change has been made yet"),
@@ -87,11 +96,17 @@ fn chain(settings: &ControlSettings) -> Finding {
 
 fn space(folder: &Path) -> Finding {
     let Some(free) = free_bytes(folder) else {
-        let text = format!("the disk of {} can't be asked for its space", folder.display());
+        let text = format!(
+            "the disk of {} can't be asked for its space",
+            folder.display()
+        );
         return Finding::warning(AREA, text, "df -h");
     };
     let text = format!("{} free where {} lies", Size(free), folder.display());
-    let next = format!("df -h {}; delete versions that are no longer used: stillhouse delete VERSION", folder.display());
+    let next = format!(
+        "df -h {}; delete versions that are no longer used: stillhouse delete VERSION",
+        folder.display()
+    );
     match free {
         0..NOTHING_BYTES => Finding::failed(AREA, text + ": no change can be written down", next),
         NOTHING_BYTES..LITTLE_BYTES => Finding::warning(AREA, text, next),

@@ -170,7 +170,11 @@ fn note_verdict(client: &Client, model: &str) {
     if let Ok((report, _)) = client.get::<EvidenceReport>(&path)
         && let Some(trial) = &report.on_trial
     {
-        note!("the judge on {}: {}", trial.canary, evidence::verdict(trial));
+        note!(
+            "the judge on {}: {}",
+            trial.canary,
+            evidence::verdict(trial)
+        );
     }
 }
 

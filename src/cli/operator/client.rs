@@ -9,7 +9,11 @@ use ureq::{
     http::{HeaderName, HeaderValue, Method, Request, Response, header},
 };
 
-use super::{ClientError, address, error::{Context, Refused}, token};
+use super::{
+    ClientError, address,
+    error::{Context, Refused},
+    token,
+};
 use crate::http::error::Problem;
 
 /// A listener that is there takes a connection at once.

@@ -106,7 +106,9 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// The next thing to do, where there is one.
     pub(super) fn next(&self, code: &str) -> Option<String> {
-        let model = self.model.map_or_else(String::new, |model| format!(" --model {model}"));
+        let model = self
+            .model
+            .map_or_else(String::new, |model| format!(" --model {model}"));
         let flags = self.flags;
         let verb = |verb: &str| format!("stillhouse {verb}{model}{flags}");
         Some(match code {

@@ -210,7 +210,13 @@ mod tests {
 
     #[test]
     fn counts_are_rounded_down_to_a_digit() {
-        for (count, text) in [(0, "0"), (9, "9"), (10, "10+"), (312, "300+"), (99_999, "90000+")] {
+        for (count, text) in [
+            (0, "0"),
+            (9, "9"),
+            (10, "10+"),
+            (312, "300+"),
+            (99_999, "90000+"),
+        ] {
             assert_eq!(rounded(count), text);
         }
     }

@@ -16,7 +16,9 @@ fn complete() -> Config {
         judge: Some(config.judge.clone()),
     };
     config.models.insert("a.model-1".into(), model);
-    config.models.insert("other".into(), ModelSettings::default());
+    config
+        .models
+        .insert("other".into(), ModelSettings::default());
     config
 }
 
@@ -84,7 +86,9 @@ fn d10_values_out_of_range_are_refused_by_name() {
 fn d10_no_time_is_long_enough_to_overflow_a_clock() {
     for (key, range) in TABLE {
         if let Range::Whole(_, to) = range
-            && ["_seconds", "_ms", "_us"].iter().any(|end| key.ends_with(end))
+            && ["_seconds", "_ms", "_us"]
+                .iter()
+                .any(|end| key.ends_with(end))
         {
             let ten_years = 10 * 366 * 24 * 3600;
             assert!(*to <= ten_years * 1_000, "{key}");

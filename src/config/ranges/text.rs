@@ -69,5 +69,7 @@ pub(super) fn log_filter(text: &str) -> Result<(), String> {
             ));
         }
     }
-    EnvFilter::try_new(text).map(drop).map_err(|error| error.to_string())
+    EnvFilter::try_new(text)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }

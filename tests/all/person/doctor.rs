@@ -29,7 +29,11 @@ fn findings(folder: &Path, more: &str) -> (i32, Vec<Value>) {
 
 /// The finding with these words.
 fn find<'a>(findings: &'a [Value], words: &str) -> &'a Value {
-    let has = |finding: &&Value| finding["text"].as_str().is_some_and(|text| text.contains(words));
+    let has = |finding: &&Value| {
+        finding["text"]
+            .as_str()
+            .is_some_and(|text| text.contains(words))
+    };
     findings
         .iter()
         .find(has)
@@ -43,13 +47,31 @@ fn e_the_doctor_finds_a_healthy_place_healthy() {
     let output = run(folder.path(), "doctor");
     let text = stdout(&output);
     assert!(output.status.success(), "{text}");
-    for area in ["configuration", "models", "state", "limits", "engine", "server"] {
+    for area in [
+        "configuration",
+        "models",
+        "state",
+        "limits",
+        "engine",
+        "server",
+    ] {
         let ok = format!("ok       {area}");
         let warning = format!("warning  {area}");
-        assert!(text.contains(&ok) || text.contains(&warning), "{area}: {text}");
+        assert!(
+            text.contains(&ok) || text.contains(&warning),
+            "{area}: {text}"
+        );
     }
-    assert!(text.contains("toy/v1 (stable) reproduces its golden samples"), "{text}");
-    assert!(text.trim_end().lines().last().is_some_and(|line| line.starts_with("0 failed")));
+    assert!(
+        text.contains("toy/v1 (stable) reproduces its golden samples"),
+        "{text}"
+    );
+    assert!(
+        text.trim_end()
+            .lines()
+            .last()
+            .is_some_and(|line| line.starts_with("0 failed"))
+    );
     // It reads only.
     assert!(!folder.path().join("state").exists());
 }
@@ -64,26 +86,47 @@ fn e_the_doctor_names_each_illness_and_what_to_type() {
     fs::write(models.join("toy/v2/model.onnx"), "not what was hashed").expect("written");
     fs::create_dir(place.join("state")).expect("a folder");
     fs::write(place.join("state/state.json"), "{}").expect("written");
-    fs::set_permissions(place.join("state/state.json"), Permissions::from_mode(0o644)).expect("set");
+    fs::set_permissions(
+        place.join("state/state.json"),
+        Permissions::from_mode(0o644),
+    )
+    .expect("set");
     let (code, found) = findings(place, "");
     assert_eq!(code, 1);
     let cases = [
-        ("toy/v2 is not complete", "warning", "stillhouse models check toy/v2"),
+        (
+            "toy/v2 is not complete",
+            "warning",
+            "stillhouse models check toy/v2",
+        ),
         ("is open to others (mode 0644)", "warning", "chmod 600 "),
     ];
     for (words, health, next) in cases {
         let finding = find(&found, words);
         assert_eq!(finding["health"], health, "{finding}");
-        assert!(finding["next"].as_str().is_some_and(|text| text.starts_with(next)), "{finding}");
+        assert!(
+            finding["next"]
+                .as_str()
+                .is_some_and(|text| text.starts_with(next)),
+            "{finding}"
+        );
     }
-    let failed = found.iter().any(|one| one["area"] == "state" && one["health"] == "failed");
+    let failed = found
+        .iter()
+        .any(|one| one["area"] == "state" && one["health"] == "failed");
     assert!(failed, "{found:#?}");
 
     // A pipe in the place of the log would be waited for.
     fs::remove_dir_all(place.join("state")).expect("removed");
     fs::create_dir(place.join("state")).expect("a folder");
     let pipe = place.join("state/audit.jsonl");
-    assert!(Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .expect("runs")
+            .success()
+    );
     let (_, found) = findings(place, "");
     assert_eq!(find(&found, "is no regular file")["health"], "failed");
     fs::remove_dir_all(place.join("state")).expect("removed");
@@ -91,7 +134,10 @@ fn e_the_doctor_names_each_illness_and_what_to_type() {
     // The version that answers is broken.
     let (code, found) = findings(place, "--set models.toy.stable=v2");
     assert_eq!(code, 1);
-    assert!(found.iter().any(|one| one["health"] == "failed"), "{found:#?}");
+    assert!(
+        found.iter().any(|one| one["health"] == "failed"),
+        "{found:#?}"
+    );
 
     let (code, found) = findings(place, "--set shadow.rate=7");
     assert_eq!((code, found.len()), (1, 1), "{found:#?}");
@@ -99,11 +145,23 @@ fn e_the_doctor_names_each_illness_and_what_to_type() {
     let (_, found) = findings(place, "--set connections.max_connections=1000000");
     let limits = find(&found, "open files");
     assert_eq!(limits["health"], "warning", "{limits}");
-    assert!(limits["next"].as_str().is_some_and(|text| text.contains("2000064") || text.contains("max_connections = ")));
-    let (code, found) = findings(place, "--set engine.library=nowhere.so --set engine.backend=onnxruntime");
+    assert!(
+        limits["next"]
+            .as_str()
+            .is_some_and(|text| text.contains("2000064") || text.contains("max_connections = "))
+    );
+    let (code, found) = findings(
+        place,
+        "--set engine.library=nowhere.so --set engine.backend=onnxruntime",
+    );
     if stillhouse_engine::Backend::compiled_in().contains(&stillhouse_engine::Backend::Ort) {
         assert_eq!(code, 1);
-        assert!(found.iter().any(|one| one["area"] == "engine" && one["health"] == "failed"), "{found:#?}");
+        assert!(
+            found
+                .iter()
+                .any(|one| one["area"] == "engine" && one["health"] == "failed"),
+            "{found:#?}"
+        );
     }
 }
 
@@ -120,13 +178,25 @@ fn e_the_doctor_visits_the_running_server() {
     let doctor = |token: &str| {
         let mut doctor = verb(folder.path(), "doctor");
         doctor
-            .args(["--set", &format!("server.listen={}", address("predictions", "/predict"))])
-            .args(["--set", &format!("server.admin_listen={}", address("metrics", "/metrics"))])
+            .args([
+                "--set",
+                &format!("server.listen={}", address("predictions", "/predict")),
+            ])
+            .args([
+                "--set",
+                &format!("server.admin_listen={}", address("metrics", "/metrics")),
+            ])
             .env("STILLHOUSE_TOKEN", token);
         stdout(&doctor.output().expect("runs"))
     };
     let text = doctor(secret);
-    assert!(text.contains("is ready") && text.contains("serves toy (stable v1)"), "{text}");
+    assert!(
+        text.contains("is ready") && text.contains("serves toy (stable v1)"),
+        "{text}"
+    );
     let text = doctor("no-such-secret-at-all");
-    assert!(text.contains("warning  server") && text.contains("is wrong"), "{text}");
+    assert!(
+        text.contains("warning  server") && text.contains("is wrong"),
+        "{text}"
+    );
 }

@@ -29,7 +29,12 @@ fn e_the_runbook_quotes_log_lines_that_are_written() {
         code(&entry.expect("an entry").path().join("src"), &mut written);
     }
     let mut quoted = 0;
-    for page in ["docs/runbook.md", "docs/operations.md", "docs/backup.md", "docs/watching.md"] {
+    for page in [
+        "docs/runbook.md",
+        "docs/operations.md",
+        "docs/backup.md",
+        "docs/watching.md",
+    ] {
         let text = read(page);
         for after in text.split("log line `").skip(1) {
             let line = after.split('`').next().expect("a quote");
@@ -53,8 +58,22 @@ fn e_the_runbook_quotes_log_lines_that_are_written() {
 fn e_help_names_the_token_and_the_exit_codes() {
     let here = source();
     for verb in [
-        "", "status", "evidence", "drift", "history", "versions", "promote", "rollback", "load",
-        "delete", "upload", "split", "teacher", "canary start", "canary share", "canary abort",
+        "",
+        "status",
+        "evidence",
+        "drift",
+        "history",
+        "versions",
+        "promote",
+        "rollback",
+        "load",
+        "delete",
+        "upload",
+        "split",
+        "teacher",
+        "canary start",
+        "canary share",
+        "canary abort",
     ] {
         let help = run(here, &format!("{verb} --help"));
         assert_eq!(help.status.code(), Some(0), "{verb}");
@@ -62,13 +81,23 @@ fn e_help_names_the_token_and_the_exit_codes() {
         assert!(help.contains("STILLHOUSE_TOKEN"), "{verb}: {help}");
         assert!(help.contains("Exit codes:"), "{verb}: {help}");
     }
-    for verb in ["serve", "models check", "doctor", "import", "config check", "audit verify"] {
+    for verb in [
+        "serve",
+        "models check",
+        "doctor",
+        "import",
+        "config check",
+        "audit verify",
+    ] {
         let help = stdout(&run(here, &format!("{verb} --help")));
         assert!(help.contains("Exit codes:"), "{verb}: {help}");
     }
     assert!(stdout(&run(here, "serve --help")).contains("STILLHOUSE_OPERATOR_TOKEN"));
     let start = stdout(&run(here, "canary start --help"));
-    assert!(start.contains("  3  ") && start.contains("  4  "), "{start}");
+    assert!(
+        start.contains("  3  ") && start.contains("  4  "),
+        "{start}"
+    );
 }
 
 #[test]
@@ -78,7 +107,10 @@ fn e_exit_codes_stand_in_help_manual_and_documentation() {
     let page = read("docs/operations.md");
     for code in ["0", "1", "2", "3", "4", "130"] {
         assert!(help.contains(&format!("\n  {code}  ")), "{code}: {help}");
-        assert!(manual.contains(&format!("\n\\fB{code}\\fR\n")), "{code}: {manual}");
+        assert!(
+            manual.contains(&format!("\n\\fB{code}\\fR\n")),
+            "{code}: {manual}"
+        );
         assert!(page.contains(&format!("\n| {code} | ")), "{code}");
     }
 }

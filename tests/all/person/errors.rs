@@ -17,7 +17,9 @@ fn e_no_token_and_a_wrong_token_have_different_texts() {
     let admin = process.address("metrics").trim_end_matches("/metrics");
     let text = |token: Option<&str>| {
         let mut status = command(admin);
-        status.arg("status").envs(token.map(|token| ("STILLHOUSE_TOKEN", token)));
+        status
+            .arg("status")
+            .envs(token.map(|token| ("STILLHOUSE_TOKEN", token)));
         let output = status.output().expect("runs");
         assert_eq!(output.status.code(), Some(1));
         stderr(&output)
@@ -26,7 +28,10 @@ fn e_no_token_and_a_wrong_token_have_different_texts() {
     assert!(none.contains("needs a token"), "{none}");
     assert!(none.contains("next: put the secret"), "{none}");
     assert!(wrong.contains("is wrong"), "{wrong}");
-    assert!(wrong.contains("next: the secret in STILLHOUSE_TOKEN"), "{wrong}");
+    assert!(
+        wrong.contains("next: the secret in STILLHOUSE_TOKEN"),
+        "{wrong}"
+    );
     assert!(!wrong.contains("needs a token"), "{wrong}");
 }
 
@@ -34,13 +39,26 @@ fn e_no_token_and_a_wrong_token_have_different_texts() {
 async fn e_unknown_models_list_the_names() {
     let server = server().await;
     for line in [
-        "status tea", "status --model tea", "drift tea", "drift --model tea", "evidence tea",
-        "history tea", "versions tea", "promote --model tea", "load v1 --model tea",
+        "status tea",
+        "status --model tea",
+        "drift tea",
+        "drift --model tea",
+        "evidence tea",
+        "history tea",
+        "versions tea",
+        "promote --model tea",
+        "load v1 --model tea",
     ] {
         let error = fails(&server, line);
         assert!(error.contains("this server has toy"), "{line}: {error}");
     }
-    let answer = |path: &str| server.client.post(format!("http://{}{path}", server.data)).body("x").send();
+    let answer = |path: &str| {
+        server
+            .client
+            .post(format!("http://{}{path}", server.data))
+            .body("x")
+            .send()
+    };
     for path in ["/models/tea/predict", "/models/No%20Name/predict"] {
         let answer = answer(path).await.expect("an answer");
         assert_eq!(answer.status(), 404, "{path}");
@@ -55,16 +73,27 @@ async fn e_next_commands_can_be_typed_as_they_stand() {
     let server = server().await;
     let admin = server.admin.to_string();
     for (line, next) in [
-        ("canary abort", "next: stillhouse canary start VERSION --share 1% --model toy"),
-        ("rollback", "next: stillhouse rollback --to VERSION --model toy"),
+        (
+            "canary abort",
+            "next: stillhouse canary start VERSION --share 1% --model toy",
+        ),
+        (
+            "rollback",
+            "next: stillhouse rollback --to VERSION --model toy",
+        ),
         ("load v9", "next: stillhouse versions --model toy"),
-        ("canary start v1 --share 1%", "next: stillhouse status --model toy"),
+        (
+            "canary start v1 --share 1%",
+            "next: stillhouse status --model toy",
+        ),
     ] {
         let error = fails(&server, line);
         assert!(error.trim_end().ends_with(next), "{line}: {error}");
         // Named by a flag and not by the environment, the server is in the hint, too.
         let mut named = command("127.0.0.1:1");
-        named.env_remove("STILLHOUSE_ADMIN").args(line.split_whitespace());
+        named
+            .env_remove("STILLHOUSE_ADMIN")
+            .args(line.split_whitespace());
         let output = named.args(["--admin", &admin]).output().expect("runs");
         let error = stderr(&output);
         let next = format!("{next} --admin {admin}");
@@ -84,7 +113,12 @@ async fn e_a_model_is_named_alike_by_all_verbs_that_read() {
         let flag = says(&server, &format!("{verb} --model toy --json"));
         let keys = |text: &str| -> Vec<String> {
             let value: Value = serde_json::from_str(text).expect("JSON");
-            value.as_object().expect("an object").keys().cloned().collect()
+            value
+                .as_object()
+                .expect("an object")
+                .keys()
+                .cloned()
+                .collect()
         };
         assert_eq!(keys(&word), keys(&flag), "{verb}");
         let both = command(&server.admin.to_string())
@@ -100,13 +134,20 @@ async fn e_uploading_a_network_points_to_import() {
     let server = server().await;
     let folder = tempfile::tempdir().expect("a folder");
     for (name, content, words) in [
-        ("net.onnx", crate::toy::network().to_vec(), "an ONNX network"),
+        (
+            "net.onnx",
+            crate::toy::network().to_vec(),
+            "an ONNX network",
+        ),
         ("NET.ONNX", vec![8, 9], "an ONNX network"),
         ("weights.h5", b"\x89HDF".to_vec(), "another kind of file"),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, content).expect("written");
-        let error = fails(&server, &format!("upload v4 {} --model toy", path.display()));
+        let error = fails(
+            &server,
+            &format!("upload v4 {} --model toy", path.display()),
+        );
         for words in [
             words,
             "next: stillhouse import ",
@@ -141,13 +182,21 @@ async fn e_what_the_error_proposes_imports_here_and_uploads_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d8_the_command_line_refuses_a_share_without_a_unit() {
     let server = server().await;
-    for line in ["canary start v2 --share 10", "split --teacher 10", "canary share 10"] {
+    for line in [
+        "canary start v2 --share 10",
+        "split --teacher 10",
+        "canary share 10",
+    ] {
         let output = command(&server.admin.to_string())
             .args(line.split_whitespace())
             .output()
             .expect("runs");
         assert_eq!(output.status.code(), Some(2), "{line}");
-        assert!(stderr(&output).contains("say 10% or 0.1"), "{line}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("say 10% or 0.1"),
+            "{line}: {}",
+            stderr(&output)
+        );
     }
     says(&server, "canary start v2 --share 0.1");
     let status: Value = serde_json::from_str(&says(&server, "status toy --json")).expect("JSON");

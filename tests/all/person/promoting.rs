@@ -17,10 +17,16 @@ async fn e_promote_shows_the_verdict_before_it_asks() {
     judged(&server).await;
     let admin = server.admin.to_string();
     for line in ["promote --dry-run", "promote"] {
-        let output = command(&admin).args(line.split_whitespace()).output().expect("runs");
+        let output = command(&admin)
+            .args(line.split_whitespace())
+            .output()
+            .expect("runs");
         assert!(output.status.success(), "{}", stderr(&output));
         let text = stderr(&output);
-        assert!(text.starts_with("the judge on v2: verdict: "), "{line}: {text}");
+        assert!(
+            text.starts_with("the judge on v2: verdict: "),
+            "{line}: {text}"
+        );
         assert!(!stdout(&output).contains("verdict"), "{line}");
     }
 }
@@ -44,7 +50,9 @@ fn waiting(server: &TestServer, more: &[&str]) -> Child {
 
 /// Waits until the server has a canary.
 async fn on_trial(server: &TestServer) {
-    server.admin_view("", |view| view["canary"] == json!("v2")).await;
+    server
+        .admin_view("", |view| view["canary"] == json!("v2"))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +69,12 @@ async fn e_a_pipeline_learns_how_a_canary_ended() {
             on_trial(&server).await;
             says(&server, end);
             let output = child.wait_with_output().expect("an end");
-            assert_eq!(output.status.code(), Some(code), "{end}: {}", stderr(&output));
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{end}: {}",
+                stderr(&output)
+            );
             let text = stdout(&output);
             if json {
                 let done: Value = serde_json::from_str(&text).expect("one object");
@@ -69,7 +82,10 @@ async fn e_a_pipeline_learns_how_a_canary_ended() {
                 assert_eq!(done["exit_code"], code, "{done}");
                 assert_eq!(done["change"]["after"]["canary"], "v2", "{done}");
             } else {
-                assert!(text.contains("toy: changed") && text.contains(words), "{text}");
+                assert!(
+                    text.contains("toy: changed") && text.contains(words),
+                    "{text}"
+                );
             }
         }
     }
@@ -82,10 +98,17 @@ async fn e_a_pipeline_waits_no_longer_than_it_says() {
     let output = output.wait_with_output().expect("an end");
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     let text = stdout(&output);
-    for words in ["not decided after 4 s", "stillhouse canary abort --model toy"] {
+    for words in [
+        "not decided after 4 s",
+        "stillhouse canary abort --model toy",
+    ] {
         assert!(text.contains(words), "{text}");
     }
     // It goes on.
     assert!(says(&server, "status").contains("canary"));
-    assert!(stderr(&output).contains("v2: share 10%, "), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("v2: share 10%, "),
+        "{}",
+        stderr(&output)
+    );
 }

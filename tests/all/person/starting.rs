@@ -18,7 +18,10 @@ fn e_a_student_is_proposed_to_answer_and_not_the_teacher() {
     let check = run(folder.path(), &line);
     let text = stderr(&check);
     assert_eq!(check.status.code(), Some(1), "{text}");
-    let proposal = text.split("add to the configuration:\n").nth(1).expect("a proposal");
+    let proposal = text
+        .split("add to the configuration:\n")
+        .nth(1)
+        .expect("a proposal");
     let table = proposal.trim();
     assert!(
         table == "[models.fashion]\nstable = \"s2\"\nteacher = \"teacher-1\"",
@@ -33,7 +36,13 @@ fn e_a_student_is_proposed_to_answer_and_not_the_teacher() {
 #[test]
 fn e_a_repository_that_is_missing_names_the_flag() {
     let folder = tempfile::tempdir().expect("a folder");
-    for line in ["serve", "config check", "models list", "models check", "models show a/b"] {
+    for line in [
+        "serve",
+        "config check",
+        "models list",
+        "models check",
+        "models show a/b",
+    ] {
         let output = run(folder.path(), line);
         assert_eq!(output.status.code(), Some(1), "{line}");
         let text = stderr(&output);
@@ -49,7 +58,11 @@ fn e_labels_are_the_numbers_of_the_classes_where_none_are_given() {
     std::fs::write(folder.path().join("net.onnx"), network()).expect("written");
     let import = run(folder.path(), "import net.onnx --model toy --version v1");
     assert!(import.status.success(), "{}", stderr(&import));
-    assert!(stdout(&import).contains("labels = 0 to 2 (default"), "{}", stdout(&import));
+    assert!(
+        stdout(&import).contains("labels = 0 to 2 (default"),
+        "{}",
+        stdout(&import)
+    );
     let labels = std::fs::read_to_string(folder.path().join("models/toy/labels.txt"));
     assert_eq!(labels.expect("written"), "0\n1\n2\n");
 
@@ -58,7 +71,10 @@ fn e_labels_are_the_numbers_of_the_classes_where_none_are_given() {
     let banner = process.banner();
     assert!(banner.contains("labels = 0 to 2 (default"), "{banner}");
     let curl = banner.lines().last().expect("the curl line").trim();
-    let answer = Command::new("sh").args(["-c", curl]).output().expect("a shell");
+    let answer = Command::new("sh")
+        .args(["-c", curl])
+        .output()
+        .expect("a shell");
     let text = stdout(&answer);
     assert!(text.contains("\"label\":\""), "{curl}: {text}");
     assert!(!text.contains("dark"), "{text}");
@@ -76,7 +92,10 @@ fn e_the_log_has_no_paths_of_the_building_machine() {
         folder.path(),
         &["--set", "models.toy.stable=v1", "--set", "log.filter=debug"],
     );
-    let admin = process.address("metrics").trim_end_matches("/metrics").to_owned();
+    let admin = process
+        .address("metrics")
+        .trim_end_matches("/metrics")
+        .to_owned();
     let deleted = command(&admin)
         .args(["delete", "v2", "--yes"])
         .stdin(Stdio::null())

@@ -96,10 +96,7 @@ pub(super) fn read(
     at(&path, walk(Walk::new(BufReader::new(file), seal), anchor)).map(Some)
 }
 
-fn walk(
-    mut walk: Walk<'_, BufReader<File>>,
-    anchor: Option<&Link>,
-) -> io::Result<RecoveredLog> {
+fn walk(mut walk: Walk<'_, BufReader<File>>, anchor: Option<&Link>) -> io::Result<RecoveredLog> {
     let mut reading = RecoveredLog::before(anchor);
     while let Some(visited) = walk.step()? {
         if let Some(Fault::Cut { bytes }) = visited.fault {
@@ -216,12 +213,20 @@ fn compared(
     let path = path.display();
     let is_whole = reading.anchored && !reading.before_broken;
     // Where a log has a key, a state without one is nobody's word.
-    if seal.is_keyed() && !state.sealed && !is_whole && (reading.keyed_from.is_some() || state.last.tip.keyed) {
+    if seal.is_keyed()
+        && !state.sealed
+        && !is_whole
+        && (reading.keyed_from.is_some() || state.last.tip.keyed)
+    {
         return Err(JournalError::Untrusted { folder });
     }
     found.assignments = state.models;
     if is_whole && let Some(difference) = difference(&found.assignments, &reading.before) {
-        let Difference { model, stated, logged } = difference;
+        let Difference {
+            model,
+            stated,
+            logged,
+        } = difference;
         found.doubts.push(format!(
             "state.json was edited: it gives {model} {stated}, but the last change in {path} gave it {logged}, which counts"
         ));

@@ -90,16 +90,23 @@ fn read_file(folder: &Path, name: &str, seal: &Seal) -> Result<Option<Snapshot>,
     if format < FORMAT {
         return Err(corrupt(format!("its format is {format}, not {FORMAT}")));
     }
-    let Found { models, last, mac, .. } =
-        serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+    let Found {
+        models, last, mac, ..
+    } = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
     let last = Link::read(last.get()).map_err(|fault| corrupt(format!("`last`: {fault}")))?;
     let sealed = mac.is_some() && mac == own_mac(&models, &last, seal);
-    Ok(Some(Snapshot { models, last, sealed }))
+    Ok(Some(Snapshot {
+        models,
+        last,
+        sealed,
+    }))
 }
 
 /// Over everything that the state says; none without a key.
 fn own_mac(models: &BTreeMap<ModelName, Assignment>, last: &Link, seal: &Seal) -> Option<String> {
-    let models = serde_json::to_vec(models).ok().filter(|_| seal.is_keyed())?;
+    let models = serde_json::to_vec(models)
+        .ok()
+        .filter(|_| seal.is_keyed())?;
     Some(seal.over(&[b"state.json\n", &models, b"\n", last.text.as_bytes()]))
 }
 

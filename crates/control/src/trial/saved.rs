@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RampStep, SeatReadings, Trial, late_above};
+use super::{
+    RampStep, SeatReadings, Trial,
+    live_second::{LiveSecond, late_above},
+};
 use crate::judge::Criteria;
 use stillhouse_core::{
     rollout::{Assignment, Share},
     shadow::Pairing,
 };
-use stillhouse_drift::sequential::{Paired, Thinning};
+use stillhouse_drift::sequential::{EventRates, Paired};
 use stillhouse_metrics::LATENCY_SECONDS;
 
 /// Everything that is known of a canary.
@@ -24,8 +27,8 @@ pub(crate) struct SavedTrial {
     step: SavedStep,
     disagreement: Paired,
     divergence: Paired,
-    errors: Thinning,
-    latency: Thinning,
+    errors: EventRates,
+    latency: EventRates,
     pairs: u64,
     shadow_non_finite: u64,
     busiest_look_pairs: u64,
@@ -156,8 +159,11 @@ impl Trial {
             presumed_lost_pairs: saved.presumed_lost_pairs + lost,
             answers_before: saved.answers,
             sample_ratio_before: (saved.generation, saved.sample_ratio_log_e),
-            late_above: late_above_before.or_else(|| late_above(&reading.stable)),
+            late_above: late_above_before
+                .or_else(|| late_above(&reading.stable, criteria.latency_floor_seconds)),
+            latency_floor_seconds: criteria.latency_floor_seconds,
             first: reading.clone(),
+            second: LiveSecond::new(reading.clone(), now),
             last: reading,
             evidence_lost: saved.evidence_lost,
         };
@@ -264,7 +270,11 @@ mod tests {
         let saved = tried(start).save(0.0, start + 3 * SECOND);
         let clean = resumed(saved.clone(), false, start).evidence(0.0, false);
         let killed = resumed(saved.clone(), true, start);
-        assert_eq!(killed.presumed_lost_pairs(), 201, "the busiest look, and one");
+        assert_eq!(
+            killed.presumed_lost_pairs(),
+            201,
+            "the busiest look, and one"
+        );
         let killed = killed.evidence(0.0, false);
         for (clean, killed) in [
             (clean.disagreement, killed.disagreement),

@@ -156,24 +156,18 @@ impl TrialReport {
                 }),
             }
         };
-        let live = |metric: Metric, events: &Events| {
-            let part = assignment.split.of(Role::Canary).ratio();
-            let rest = assignment.split.of(Role::Stable).ratio();
-            let ratio = (events.canary as f64 / part) / (events.stable as f64 / rest);
-            MetricReport {
-                metric: metric.to_string(),
-                unit: "ratio".into(),
-                observations: events.canary + events.stable,
-                // Rates of the present share; without events of both there is none.
-                estimate: Some(ratio).filter(|ratio| ratio.is_finite()),
-                interval: None,
-                margin: criteria.event_margin_ratio,
-                roll_back: WealthReport {
-                    log_e: events.log_e,
-                    needed_log_e: criteria.roll_back_log_e(),
-                },
-                promotion: None,
-            }
+        let live = |metric: Metric, events: &Events, margin| MetricReport {
+            metric: metric.to_string(),
+            unit: "ratio".into(),
+            observations: events.seconds,
+            estimate: Some(events.ratio()).filter(|ratio| ratio.is_finite()),
+            interval: None,
+            margin,
+            roll_back: WealthReport {
+                log_e: events.log_e,
+                needed_log_e: criteria.roll_back_log_e(),
+            },
+            promotion: None,
         };
         Self {
             model: deployment.stable.version.model.to_string(),
@@ -197,8 +191,16 @@ impl TrialReport {
                     &evidence.divergence,
                     criteria.divergence_margin_nats,
                 ),
-                live(Metric::Errors, &evidence.errors),
-                live(Metric::Latency, &evidence.latency),
+                live(
+                    Metric::Errors,
+                    &evidence.errors,
+                    criteria.error_margin_ratio,
+                ),
+                live(
+                    Metric::Latency,
+                    &evidence.latency,
+                    criteria.latency_margin_ratio,
+                ),
             ],
             non_finite: evidence.non_finite,
             early_errors: evidence.early_errors,

@@ -116,9 +116,7 @@ impl FromStr for Share {
             if plain { Ok(number) } else { Err(wrong()) }
         };
         match text.trim().strip_suffix('%') {
-            Some(percent) => {
-                Self::of_points(number(percent.trim())? * 100.0).ok_or_else(wrong)
-            }
+            Some(percent) => Self::of_points(number(percent.trim())? * 100.0).ok_or_else(wrong),
             None => Self::of_fraction(number(text.trim())?),
         }
     }

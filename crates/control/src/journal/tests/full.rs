@@ -52,7 +52,10 @@ fn d4_a_full_disk_refuses_orders_by_name_and_still_takes_rollbacks() {
     }
     assert!(last >= 4, "the reserve was enough for {last} only");
     let error = journal.record(&rollback(99)).expect_err("full").to_string();
-    assert!(error.contains("Free space on the file system of"), "{error}");
+    assert!(
+        error.contains("Free space on the file system of"),
+        "{error}"
+    );
     assert!(!error.contains("work all the same"), "{error}");
     drop(journal);
     assert_eq!(reopened(folder.path()).0, Some(nth(last)));

@@ -81,10 +81,16 @@ fn d2_with_a_key_nobody_else_writes_a_line_or_a_state() {
     assert_eq!((verified.lines, verified.keyed_from), (2, Some(1)));
     forge(folder.path());
     let fault = verify_with(folder.path(), &seal).expect_err("forged");
-    assert!(fault.to_string().contains("line 3: it has no key"), "{fault}");
+    assert!(
+        fault.to_string().contains("line 3: it has no key"),
+        "{fault}"
+    );
     let (_, recovered) = open_with(folder.path(), &seal);
     assert_eq!(recovered.assignments["fashion"], nth(2), "isn't replayed");
-    assert!(recovered.notes[0].contains("it has no key"), "{recovered:?}");
+    assert!(
+        recovered.notes[0].contains("it has no key"),
+        "{recovered:?}"
+    );
 
     let folder = written_with(&seal, &entries);
     edit_state(folder.path());
@@ -115,13 +121,18 @@ fn d2_another_key_or_none_is_refused_with_a_way_out() {
         Journal::open_with(folder.path(), keyed("l")),
         Err(JournalError::Untrusted { .. })
     ));
-    let error = Journal::open(folder.path()).expect_err("no key").to_string();
+    let error = Journal::open(folder.path())
+        .expect_err("no key")
+        .to_string();
     assert!(error.contains("control.audit_key_file"), "{error}");
     assert!(matches!(
         verify(folder.path()),
         Err(JournalError::KeyMissing { line: 1, .. })
     ));
-    assert_eq!(history(folder.path(), None, 9).expect("read").lines.len(), 1);
+    assert_eq!(
+        history(folder.path(), None, 9).expect("read").lines.len(),
+        1
+    );
 }
 
 #[test]
