@@ -5,7 +5,7 @@ mod first_version;
 pub mod limits;
 pub mod version_info;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -83,18 +83,22 @@ impl App {
             Some(_) => None,
             None => Some(check::repository(&config)?),
         };
-        let specs = match (standalone, &repository) {
-            (Some(files), _) => vec![model_spec(
-                &config,
-                files.model.clone(),
-                files.version.clone(),
-                Some(files),
-            )?],
+        let Chosen { specs, left_out } = match (standalone, &repository) {
+            (Some(files), _) => Chosen {
+                specs: vec![model_spec(
+                    &config,
+                    files.model.clone(),
+                    files.version.clone(),
+                    Some(files),
+                )?],
+                left_out: BTreeMap::new(),
+            },
             (None, Some(repository)) => choose(&config, repository)?,
-            (None, None) => vec![],
+            (None, None) => Chosen::default(),
         };
         let parts = Dependencies {
             repository,
+            left_out,
             state_path: config.control.state_path.clone(),
             seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
@@ -323,8 +327,17 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener> {
     })
 }
 
-/// The configuration of every model in the repository.
-fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
+/// The models of a repository.
+#[derive(Default)]
+struct Chosen {
+    specs: Vec<ModelSpec>,
+    /// Those without a version that could be served, each with the reason.
+    left_out: BTreeMap<ModelName, String>,
+}
+
+/// The configuration of every model in the repository. One that nobody has named and that has no complete version, because
+/// its folder is empty or half copied, keeps no other from starting.
+fn choose(config: &Config, repository: &Repository) -> Result<Chosen> {
     let models = repository.models()?;
     check::named_models(config, repository, &models)?;
     if models.is_empty() {
@@ -335,18 +348,28 @@ fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
     }
     // What the journal remembers counts; the configuration's versions may have gone since.
     let remembered = journal::remembered(&config.control)?;
-    let founded = |model: ModelName| {
+    let mut chosen = Chosen::default();
+    for model in models {
+        let own = config.models.get(model.as_str());
+        let named = own.is_some() || config.repository.default_model == model.as_str();
+        if !named && let Err(reason) = first_version::any(repository, &model) {
+            chosen.left_out.insert(model, reason);
+            continue;
+        }
         let version = match remembered.get(&model) {
             Some(last) => {
-                let own = config.models.get(model.as_str());
                 let wanted = own.and_then(|own| own.stable.parse().ok());
                 wanted.unwrap_or_else(|| last.stable.clone())
             }
             None => first_version::stable(config, repository, &model)?,
         };
-        model_spec(config, model, version, None)
-    };
-    models.into_iter().map(founded).collect()
+        let spec = model_spec(config, model, version, None)?;
+        chosen.specs.push(ModelSpec {
+            required: named,
+            ..spec
+        });
+    }
+    Ok(chosen)
 }
 
 /// A model's own tables if it has them, else the general ones.
@@ -370,6 +393,7 @@ fn model_spec(
     Ok(ModelSpec {
         model,
         stable,
+        required: true,
         teacher: teacher.map(|name| name.parse()).transpose()?,
         engine: own.engine.unwrap_or_else(|| config.engine.clone()),
         batch: own.batch.unwrap_or_else(|| config.batch.clone()),

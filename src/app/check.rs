@@ -83,7 +83,7 @@ pub struct Role {
 pub fn roles(config: &Config, repository: &Repository) -> Result<Vec<Role>> {
     let remembered = journal::remembered(&config.control)?;
     let mut roles = Vec::new();
-    for spec in choose(config, repository)? {
+    for spec in choose(config, repository)?.specs {
         let last = remembered.get(&spec.model);
         let stable = last.map_or(&spec.stable, |last| &last.stable);
         let teacher = last.map_or(spec.teacher.as_ref(), |last| last.teacher.as_ref());

@@ -57,6 +57,23 @@ pub(super) fn stable(
     }
 }
 
+/// That a model has a complete version.
+///
+/// # Errors
+/// Why it has none.
+pub(super) fn any(repository: &Repository, model: &ModelName) -> Result<(), String> {
+    let directories = repository
+        .directories(model)
+        .map_err(|error| error.to_string())?;
+    match directories
+        .iter()
+        .any(|directory| directory.manifest.is_ok())
+    {
+        true => Ok(()),
+        false => Err(format!("no complete version{}", incomplete(&directories))),
+    }
+}
+
 fn list(versions: &[VersionName]) -> String {
     match versions {
         [] => "no complete version".into(),

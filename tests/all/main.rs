@@ -6,6 +6,7 @@ mod bodies;
 mod drill;
 mod engines;
 mod faults;
+mod full_disk;
 mod hanging;
 mod instructions;
 mod operator;

@@ -18,7 +18,7 @@ pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
-    _repository: tempfile::TempDir,
+    _repository: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -31,6 +31,17 @@ impl Process {
     pub(crate) fn start_with(backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), golden());
+        let mut process = Self::spawn(folder.path(), backend, more, variables);
+        process._repository = Some(folder);
+        process
+    }
+
+    /// Like `start`, with a repository that outlives it and holds its state, too.
+    pub(crate) fn start_in(folder: &Path, backend: Backend, more: &[&str]) -> Self {
+        Self::spawn(folder, backend, more, &[])
+    }
+
+    fn spawn(folder: &Path, backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
             .args([
                 "serve",
@@ -40,10 +51,10 @@ impl Process {
                 "127.0.0.1:0",
             ])
             .args(["--engine", &backend.to_string(), "--models"])
-            .arg(folder.path())
+            .arg(folder)
             .args(more)
             .envs(variables.iter().copied())
-            .current_dir(folder.path()) // no config/stillhouse.toml here
+            .current_dir(folder) // no config/stillhouse.toml here
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -58,7 +69,7 @@ impl Process {
             child,
             stdout,
             banner,
-            _repository: folder,
+            _repository: None,
         }
     }
 
@@ -74,7 +85,7 @@ impl Process {
 
     /// The model repository.
     pub(crate) fn repository(&self) -> &Path {
-        self._repository.path()
+        self._repository.as_ref().expect("its own").path()
     }
 
     /// The process's number.
@@ -93,6 +104,15 @@ impl Process {
             .status();
         assert!(status.expect("kill").success());
     }
+}
+
+/// A folder with these versions of the toy network.
+pub(crate) fn repository(versions: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for version in versions {
+        write_version(folder.path(), version, network(), golden());
+    }
+    folder
 }
 
 impl Drop for Process {
@@ -301,7 +321,8 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
         ],
         &hangs,
     );
-    write_version(process._repository.path(), "v2", network(), golden());
+    let folder = process._repository.as_ref().expect("its own");
+    write_version(folder.path(), "v2", network(), golden());
     let admin = process
         .address("metrics")
         .replace("/metrics", "/admin/models/toy/versions/v2/load");

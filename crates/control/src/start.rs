@@ -35,12 +35,16 @@ use stillhouse_core::{
 };
 use stillhouse_image::Limits;
 use stillhouse_metrics::Classes;
-use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName, sha256};
+use stillhouse_store::{
+    Directory, Labels, ModelName, Repository, VersionFiles, VersionName, sha256,
+};
 
 /// What a control plane is made of.
 pub struct Dependencies {
     /// Where versions lie; none where a single file is served.
     pub repository: Option<Repository>,
+    /// Models without any version that could be served, each with the reason.
+    pub left_out: BTreeMap<ModelName, String>,
     /// Folder of state and audit log.
     pub state_path: PathBuf,
     /// What both are sealed with.
@@ -69,6 +73,8 @@ pub struct ModelSpec {
     pub model: ModelName,
     /// The version that answers, unless the journal names another.
     pub stable: VersionName,
+    /// Whether the server starts only with it: the configuration names it. So is every model that was ever changed.
+    pub required: bool,
     /// The teacher, unless the journal says otherwise.
     pub teacher: Option<VersionName>,
     /// Where its networks run.
@@ -96,7 +102,7 @@ pub enum StartError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The version that answers can't be served.
-    #[error("{model}/{version} can't be served: {source}")]
+    #[error("{model}/{version} can't be served: {source}{advice}")]
     Load {
         /// Its model.
         model: ModelName,
@@ -104,7 +110,26 @@ pub enum StartError {
         version: VersionName,
         /// Why.
         source: Box<LoadError>,
+        /// What to type.
+        advice: String,
     },
+    /// A model that answered before has no version left.
+    #[error(
+        "{model}/{version} answered last, and {model} can't be served any more: {reason}{advice}"
+    )]
+    Gone {
+        /// The model.
+        model: ModelName,
+        /// Its stable version.
+        version: VersionName,
+        /// Why.
+        reason: String,
+        /// What to type.
+        advice: String,
+    },
+    /// Not a single model can be served.
+    #[error("no model can be served:{0}")]
+    Nothing(String),
     /// A bug of ours.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
@@ -134,9 +159,24 @@ impl ControlPlane {
                 StartingModel::new(&parts, spec, last)
             })
             .collect();
+        let mut sick = parts.left_out.clone();
+        for (model, reason) in &sick {
+            expect_unused(&parts, &assignments, model, reason)?;
+        }
         for begun in begun {
-            let model = begun.settle(&parts, journal.as_mut(), &mut trials).await?;
-            models.insert(model.served.task.name.clone(), model);
+            let (name, required) = (begun.spec.model.clone(), begun.is_required());
+            match begun.settle(&parts, journal.as_mut(), &mut trials).await {
+                Ok(model) => _ = models.insert(name, model),
+                Err(error) if required => return Err(error),
+                Err(error) => _ = sick.insert(name, error.to_string()),
+            }
+        }
+        report(&parts, &sick);
+        if models.is_empty() {
+            let reasons = sick
+                .iter()
+                .map(|(model, reason)| format!("\n{model}: {reason}"));
+            return Err(StartError::Nothing(reasons.collect()));
         }
         let served = models.values().map(|model| model.served.clone());
         let checkpoints = parts.repository.is_some().then(|| {
@@ -191,6 +231,11 @@ impl StartingModel {
         }
     }
 
+    /// Whether there is no server without it.
+    fn is_required(&self) -> bool {
+        self.spec.required || self.remembered
+    }
+
     /// Waits for the loads and seats what came of them.
     async fn settle(
         self,
@@ -219,6 +264,7 @@ impl StartingModel {
             // What the operator has just named must be there; what was there once may have gone, and stable still serves.
             if version == assignment.stable || !remembered {
                 return Err(StartError::Load {
+                    advice: advice(parts, &model, &version, remembered),
                     model,
                     version,
                     source: source.into(),
@@ -291,6 +337,77 @@ fn recover(
         tracing::error!(path = %parts.state_path.display(), doubt, "the journal was changed by somebody else");
     }
     Ok((Some(journal), recovered.assignments))
+}
+
+/// A model that can't be served at all may be missing only if it never answered.
+fn expect_unused(
+    parts: &Dependencies,
+    assignments: &BTreeMap<ModelName, Assignment>,
+    model: &ModelName,
+    reason: &str,
+) -> Result<(), StartError> {
+    let Some(last) = assignments.get(model) else {
+        return Ok(());
+    };
+    Err(StartError::Gone {
+        model: model.clone(),
+        version: last.stable.clone(),
+        reason: reason.to_owned(),
+        advice: advice(parts, model, &last.stable, true),
+    })
+}
+
+/// What to do about a stable version that can't be served.
+fn advice(
+    parts: &Dependencies,
+    model: &ModelName,
+    version: &VersionName,
+    remembered: bool,
+) -> String {
+    let Some(repository) = &parts.repository else {
+        return String::new();
+    };
+    let path = repository
+        .root()
+        .join(model.as_str())
+        .join(version.as_str());
+    let path = path.display();
+    let mut others = repository.versions(model).unwrap_or_default();
+    others.retain(|other| other != version);
+    let Some(other) = others.last() else {
+        return format!(
+            "\nput {path} back, from a backup or with `stillhouse import`; {model} has no other version"
+        );
+    };
+    let names: Vec<&str> = others.iter().map(VersionName::as_str).collect();
+    let begin_anew = match remembered {
+        true => {
+            let state = parts.state_path.display();
+            format!("mv {state} {state}.old && ")
+        }
+        false => String::new(),
+    };
+    format!(
+        "\nput {path} back, or begin with another version ({}): {begin_anew}stillhouse serve --set models.{model}.stable={other}",
+        names.join(", ")
+    )
+}
+
+/// Logs once what in the repository isn't served although it may have been meant to be.
+fn report(parts: &Dependencies, sick: &BTreeMap<ModelName, String>) {
+    for (model, reason) in sick {
+        tracing::error!(%model, reason, "this model isn't served: it has no version that can be");
+    }
+    let Some(repository) = &parts.repository else {
+        return;
+    };
+    for model in repository.models().unwrap_or_default() {
+        for Directory { version, manifest } in repository.directories(&model).unwrap_or_default() {
+            if let Err(error) = manifest {
+                tracing::warn!(%model, %version, %error, "no complete version");
+            }
+        }
+    }
 }
 
 /// What an earlier process knew of its canaries.

@@ -2,8 +2,10 @@
 
 mod admission;
 pub(super) mod events;
+mod guesses;
 mod idempotency;
 pub(super) mod orders;
+mod throttle;
 mod tokens;
 mod upload;
 pub(super) mod versions;
@@ -25,7 +27,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{body, error::ApiError};
-use admission::Guesses;
+use admission::Refusals;
+use guesses::Guesses;
 use idempotency::Remembered;
 use upload::Uploads;
 use stillhouse_control::{ControlError, ControlPlane};
@@ -52,6 +55,7 @@ pub struct AdminPlane {
     /// Replaced as a whole when the server rereads them.
     tokens: RwLock<Arc<Tokens>>,
     guesses: Guesses,
+    refusals: Refusals,
     remembered: Remembered,
     uploads: Uploads,
 }
@@ -61,6 +65,7 @@ impl AdminPlane {
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
+            refusals: Refusals::default(),
             tokens: RwLock::new(Arc::new(tokens)),
             guesses: Guesses::default(),
             remembered: Remembered::default(),
@@ -71,6 +76,7 @@ impl AdminPlane {
     /// From the next request on, these tokens count and no others.
     pub fn replace_tokens(&self, tokens: Tokens) {
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        self.refusals.forget();
     }
 
     fn tokens(&self) -> Arc<Tokens> {
@@ -79,6 +85,20 @@ impl AdminPlane {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+/// Characters of a reason; it becomes a part of a line of the audit log.
+const MAX_REASON_CHARS: usize = 1000;
+
+/// The reason of an order, if it isn't too long.
+fn reason(reason: String) -> Result<String, AdminError> {
+    let chars = reason.chars().count();
+    if chars > MAX_REASON_CHARS {
+        let text =
+            format!("reason: {chars} characters are too many, at most {MAX_REASON_CHARS} are kept");
+        return Err(AdminError::Order(text.into()));
+    }
+    Ok(reason)
 }
 
 /// Everything below `/admin`, behind admission.

@@ -13,7 +13,9 @@ pub enum AdminError {
     #[error("the token that was sent is wrong: no line of this server's tokens has this secret")]
     WrongToken,
     /// Guessing.
-    #[error("too many wrong tokens; try again later")]
+    #[error(
+        "too many wrong tokens came from this address, or from all together: this one was not looked at; try again in a second"
+    )]
     TooManyGuesses,
     /// A viewer who wants to change something.
     #[error("this token may read; changing something takes an operator's")]

@@ -174,6 +174,7 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
     match error {
         ControlError::UnknownModel(_) => (S::NOT_FOUND, "unknown_model"),
         ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
+        ControlError::FilesReplaced { .. } => (S::CONFLICT, "version_files_replaced"),
         ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
         ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
         ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
@@ -200,7 +201,7 @@ fn refused(refusal: &ChangeRefused) -> &'static str {
         R::NoCanary => "no_canary",
         R::CanaryExists(_) => "canary_exists",
         R::NoPrevious => "no_previous",
-        R::NoTeacher => "no_teacher",
+        R::NoTeacher | R::NothingToJudgeBy => "no_teacher",
         R::RoleTaken { .. } => "version_fills_a_role",
         R::TooMuch { .. } => "shares_exceed_everything",
     }
@@ -261,7 +262,10 @@ impl IntoResponse for ApiError {
         let status = self.row().status;
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         if matches!(

@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod layers;
 pub mod listener;
 mod observe;
+mod peer;
 mod predict;
 mod request;
 mod request_error;

@@ -28,7 +28,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::layers::Routes;
+use super::{layers::Routes, peer::Peer};
 use connection::Connection;
 use gate::Gate;
 use look::{Looks, Sight};
@@ -223,8 +223,8 @@ impl Listener {
                 "listener::accepted::{}",
                 self.address().map_or(0, |at| at.port())
             ));
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok((stream, address)) => (stream, Peer(address.ip())),
                 Err(error) => {
                     self.back_off(&error).await;
                     continue;
@@ -237,7 +237,7 @@ impl Listener {
                 }
                 self.metrics.cut(Cut::MadeRoom);
             }
-            let connection = Connection::new(self.budget.account());
+            let connection = Connection::new(self.budget.account(), peer);
             let one = One {
                 connection: connection.clone(),
                 routes: routes.clone(),

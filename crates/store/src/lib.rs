@@ -137,6 +137,20 @@ impl Repository {
         Ok(versions.into_iter().map(look).collect())
     }
 
+    /// What lies among the models and versions and is none, each with the reason.
+    ///
+    /// # Errors
+    /// The root can't be read.
+    pub fn left_out(&self) -> Result<Vec<(PathBuf, String)>, StoreError> {
+        let root = self.folder()?;
+        let mut left_out = root.left_out(|name| name.parse::<ModelName>().map(drop))?;
+        for model in self.models()? {
+            let folder = root.folder(model.as_str())?;
+            left_out.extend(folder.left_out(|name| name.parse::<VersionName>().map(drop))?);
+        }
+        Ok(left_out)
+    }
+
     /// Whether a version is complete. Nothing is hashed.
     pub fn has(&self, model: &ModelName, version: &VersionName) -> bool {
         self.manifest(model, version).is_ok()

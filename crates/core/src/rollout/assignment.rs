@@ -87,6 +87,8 @@ impl Assignment {
         }
         if next.teacher.take_if(|teacher| teacher == version).is_some() {
             next.split.teacher = Share::default();
+            // Nothing is left to judge a canary by.
+            next.plan = Plan::Manual;
         }
         next.previous.take_if(|previous| previous == version);
         next

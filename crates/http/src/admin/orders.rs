@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    AdminError, AdminPlane, Caller, idempotency::StoredResponse, model, order, view::answer,
+    AdminError, AdminPlane, Caller, idempotency::StoredResponse, model, order,
+    reason as bounded_reason, view::answer,
 };
 use crate::{error::ApiError, request_id::RequestId};
 use stillhouse_control::{Changed, Order};
@@ -55,7 +56,7 @@ impl<V: Verb> WithReason<V> {
         let mut fields: Map<String, Value> = order(body).await?;
         let reason = match fields.remove("reason") {
             None => String::new(),
-            Some(Value::String(reason)) => reason,
+            Some(Value::String(reason)) => bounded_reason(reason)?,
             Some(_) => return Err(AdminError::Order("reason: it must be text".into()).into()),
         };
         let order: V = serde_path_to_error::deserialize(Value::Object(fields))

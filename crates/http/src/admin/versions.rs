@@ -136,6 +136,7 @@ pub(crate) async fn remove(
     body: Body,
 ) -> Result<Response, ApiError> {
     let Remove { reason } = order(body).await?;
+    let reason = super::reason(reason)?;
     let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     let removing = tokio::task::spawn_blocking(move || {

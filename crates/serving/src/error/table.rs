@@ -98,6 +98,7 @@ table! {
     ImageTooManyBytes:        "image_too_many_bytes",     413, ResourceExhausted, Invalid, Caller;
     ImageTooManyPixels:       "image_too_many_pixels",    413, ResourceExhausted, Invalid, Caller;
     ImageTooManyScans:        "image_too_many_scans",     422, InvalidArgument,   Invalid, Caller;
+    ImageTooManySegments:     "image_too_many_segments",  422, InvalidArgument,   Invalid, Caller;
     ImageCorrupt:             "image_corrupt",            422, InvalidArgument,   Invalid, Caller;
     QueueFull:                "queue_full",               503, Unavailable,       Refused, Version;
     VersionEnded:             "version_ended",            503, Unavailable,       Refused, Server;
