@@ -113,10 +113,16 @@ mod tests {
 
     #[test]
     fn a_short_text_is_kept_and_a_long_one_keeps_its_ends() {
-        assert_eq!(Excerpt::of("unknown field `a`").as_str(), "unknown field `a`");
+        assert_eq!(
+            Excerpt::of("unknown field `a`").as_str(),
+            "unknown field `a`"
+        );
         let just = "x".repeat(MAX_CHARS);
         assert_eq!(Excerpt::of(&just).as_str(), just);
-        let long = format!("unknown field `{}` at line 1 column 7", "x".repeat(5_000_000));
+        let long = format!(
+            "unknown field `{}` at line 1 column 7",
+            "x".repeat(5_000_000)
+        );
         let excerpt = Excerpt::of(&long);
         assert_eq!(excerpt.as_str().chars().count(), MAX_CHARS);
         assert!(excerpt.as_str().starts_with("unknown field `xxx"));

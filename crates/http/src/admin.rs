@@ -30,11 +30,11 @@ use super::{body, error::ApiError};
 use admission::Refusals;
 use guesses::Guesses;
 use idempotency::Remembered;
-use upload::Uploads;
 use stillhouse_control::{ControlError, ControlPlane};
 use stillhouse_excerpt::Excerpt;
 use stillhouse_serving::Budget;
 use stillhouse_store::{ModelName, VersionName};
+use upload::Uploads;
 
 pub use super::admin_error::AdminError;
 pub use admission::Caller;

@@ -10,7 +10,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{admin_error::AdminError, listener::HeadError, request_error::RequestError, request_id::RequestId};
+use super::{
+    admin_error::AdminError, listener::HeadError, request_error::RequestError,
+    request_id::RequestId,
+};
 use stillhouse_control::{ControlError, LoadError};
 use stillhouse_core::rollout::{Assignment, ChangeRefused};
 use stillhouse_excerpt::Excerpt;

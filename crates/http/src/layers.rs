@@ -245,8 +245,13 @@ mod tests {
 
     async fn ask(routes: &Routes, path: &str) -> (StatusCode, String) {
         let request = Request::builder().uri(path).body(Body::empty());
-        let connection = Connection::new(Budget::new(1 << 20, 1).account(), Peer(Ipv4Addr::LOCALHOST.into()));
-        let answer = routes.answer(&connection, request.expect("a request")).await;
+        let connection = Connection::new(
+            Budget::new(1 << 20, 1).account(),
+            Peer(Ipv4Addr::LOCALHOST.into()),
+        );
+        let answer = routes
+            .answer(&connection, request.expect("a request"))
+            .await;
         let (head, body) = answer.expect("there is room").into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         (head.status, String::from_utf8_lossy(&body).into_owned())

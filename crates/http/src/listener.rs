@@ -176,7 +176,10 @@ impl Open {
     /// Ends the connection that has been idle for the longest time.
     fn make_room(&mut self) -> bool {
         let idle = self.known.iter().filter(|(_, (one, _))| one.is_idle());
-        let Some(id) = idle.min_by_key(|(_, (one, _))| one.last_use()).map(|(id, _)| *id) else {
+        let Some(id) = idle
+            .min_by_key(|(_, (one, _))| one.last_use())
+            .map(|(id, _)| *id)
+        else {
             return false;
         };
         if let Some((_, task)) = self.known.remove(&id) {

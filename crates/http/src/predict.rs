@@ -81,9 +81,10 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
         key: caller::key(&model.routing, headers),
         role: caller::role(headers)?,
     };
-    let mut admitted = plane
-        .serving
-        .admit(model, caller, account(&head), &options(&head, &body)?)?;
+    let mut admitted =
+        plane
+            .serving
+            .admit(model, caller, account(&head), &options(&head, &body)?)?;
     let bytes = read_body(plane, &mut admitted.intake, headers, body).await?;
     let content = inputs(plane, &mut admitted.intake, headers, bytes).await?;
     let top_k = match (query.top_k, content.top_k) {

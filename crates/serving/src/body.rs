@@ -139,7 +139,10 @@ mod tests {
         let (undone, used) = undo(1 << 20, 8 << 20);
         let undone = undone.expect("it fits");
         assert_eq!(undone.len(), 1 << 20);
-        assert!((1 << 20..2 << 20).contains(&used), "{used} bytes are charged");
+        assert!(
+            (1 << 20..2 << 20).contains(&used),
+            "{used} bytes are charged"
+        );
         let (too_long, used) = undo(100_000, 8 << 20);
         assert!(matches!(
             too_long,

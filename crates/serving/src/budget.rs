@@ -271,8 +271,13 @@ mod tests {
         first.grow(165).expect("it fits");
         first.grow(11).expect_err("half of what is shared");
         first.grow(10).expect("a refused growth charged nothing");
-        account.open(1).expect_err("nothing more for this connection");
-        budget.account().open(100).expect("75 of the 150 that are left");
+        account
+            .open(1)
+            .expect_err("nothing more for this connection");
+        budget
+            .account()
+            .open(100)
+            .expect("75 of the 150 that are left");
         drop(first);
         assert_eq!(budget.used(), 0);
     }

@@ -25,7 +25,9 @@ fn descriptors(config: &Config, (soft, hard): (Option<u64>, Option<u64>)) -> Fin
         config.connections.max_admin_connections,
     );
     let text = |allowed: u64| {
-        format!("{allowed} open files, and {data} connections and {admin} of operators need {needed}")
+        format!(
+            "{allowed} open files, and {data} connections and {admin} of operators need {needed}"
+        )
     };
     match (soft, hard) {
         (_, Some(hard)) if hard < needed => {

@@ -13,8 +13,16 @@ async fn c5_json_bombs_are_stopped_while_they_are_read() {
     let wrapped = |instances: &str| gzip(format!("{{\"instances\":[{instances}]}}").as_bytes());
     let zeros = "0,".repeat(7_000_000) + "0";
     for (bomb, status, code) in [
-        (wrapped(&("[],".repeat(5_000_000) + "[]")), 400, "too_many_pictures"),
-        (wrapped(&("{\"b64\":\"\"},".repeat(1_000_000) + "[]")), 400, "too_many_pictures"),
+        (
+            wrapped(&("[],".repeat(5_000_000) + "[]")),
+            400,
+            "too_many_pictures",
+        ),
+        (
+            wrapped(&("{\"b64\":\"\"},".repeat(1_000_000) + "[]")),
+            400,
+            "too_many_pictures",
+        ),
         (wrapped(&format!("[[{zeros}]]")), 400, "shape_mismatch"),
     ] {
         assert!(bomb.len() < 40_000, "{} bytes", bomb.len());
@@ -25,7 +33,11 @@ async fn c5_json_bombs_are_stopped_while_they_are_read() {
                 None => reply.json()["code"].as_str().unwrap_or_default().to_owned(),
             };
             let refused = reply.status == 503 && told == "too_many_bytes_in_flight";
-            assert!(refused || (reply.status, &*told) == (status, code), "{}", reply.text);
+            assert!(
+                refused || (reply.status, &*told) == (status, code),
+                "{}",
+                reply.text
+            );
         }
         assert_eq!(server.metric(HELD).await, 0.0, "{code}");
     }
@@ -65,7 +77,11 @@ async fn c5_a_hundred_compressed_bodies_share_the_budget() {
     let all = futures_util::future::join_all((0..100).map(|_| ask()));
     for reply in all.await {
         let code = reply.json()["code"].as_str().unwrap_or_default().to_owned();
-        let expected = ["no_picture", "too_many_bytes_in_flight", "deadline_exceeded"];
+        let expected = [
+            "no_picture",
+            "too_many_bytes_in_flight",
+            "deadline_exceeded",
+        ];
         assert!(expected.contains(&&*code), "{}", reply.text);
     }
     assert_eq!(server.metric(HELD).await, 0.0);

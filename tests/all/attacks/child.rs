@@ -43,16 +43,25 @@ impl Limited {
             .take_while(|line| !line.contains("curl "))
             .collect();
         let address = |label: &str| {
-            let line = banner.iter().find(|line| line.trim_start().starts_with(label));
+            let line = banner
+                .iter()
+                .find(|line| line.trim_start().starts_with(label));
             let line = line.unwrap_or_else(|| panic!("no {label} in {banner:?}"));
             let url = line.split("http://").nth(1).expect("a URL");
-            url.split('/').next().expect("a host").parse().expect("an address")
+            url.split('/')
+                .next()
+                .expect("a host")
+                .parse()
+                .expect("an address")
         };
         Self {
             data: address("predictions"),
             admin: address("metrics"),
             child,
-            client: reqwest::Client::builder().no_proxy().build().expect("a client"),
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client"),
             _folder: folder,
         }
     }
@@ -61,13 +70,21 @@ impl Limited {
     pub(super) fn memory(&self, field: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-        let kilobytes: u64 = line.trim_matches([':', ' ', '\t']).split(' ').next()?.parse().ok()?;
+        let kilobytes: u64 = line
+            .trim_matches([':', ' ', '\t'])
+            .split(' ')
+            .next()?
+            .parse()
+            .ok()?;
         Some(kilobytes * 1024)
     }
 
     /// The status and the time of a request to the admin plane, on a connection of its own.
     pub(super) async fn admin(&self, method: &str, path: &str, body: &str) -> (u16, Duration) {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
         let url = format!("http://{}{path}", self.admin);
         let begun = Instant::now();
         let request = client

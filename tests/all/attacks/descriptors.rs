@@ -18,18 +18,30 @@ async fn c6_a_flood_leaves_descriptors_to_operators_and_the_state() {
             let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, &request).await;
             flood.push(stream);
         }
-        let open = server.metric("stillhouse_connections{listener=\"data\"}").await;
+        let open = server
+            .metric("stillhouse_connections{listener=\"data\"}")
+            .await;
         assert!(open <= f64::from(connections), "{open} of {files}");
-        let failed = server.metric("stillhouse_accept_errors_total{listener=\"data\"}").await;
+        let failed = server
+            .metric("stillhouse_accept_errors_total{listener=\"data\"}")
+            .await;
         assert_eq!(failed, 0.0, "{files}");
         assert!(server.health());
         assert_eq!(server.admin("GET", "/readyz", "").await.0, 200);
         let start = "{\"version\":\"v2\",\"share\":\"10%\",\"reason\":\"under flood\"}";
         let path = "/admin/models/toy/canary?force=true";
         assert_eq!(server.admin("POST", path, start).await.0, 200, "{files}");
-        assert_eq!(server.admin("POST", "/admin/models/toy/promote?force=true", "").await.0, 200);
+        assert_eq!(
+            server
+                .admin("POST", "/admin/models/toy/promote?force=true", "")
+                .await
+                .0,
+            200
+        );
         drop(flood);
-        let predict = server.client.post(format!("http://{}/predict", server.data));
+        let predict = server
+            .client
+            .post(format!("http://{}/predict", server.data));
         let answer = predict.body(gray_png(SIDE, 250)).send().await;
         assert_eq!(answer.expect("an answer").status(), 200);
     }
@@ -45,5 +57,8 @@ fn c6_too_few_descriptors_are_refused_with_a_reason() {
         .expect("it runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(text.contains("ulimit -n") && text.contains("60 files"), "{text}");
+    assert!(
+        text.contains("ulimit -n") && text.contains("60 files"),
+        "{text}"
+    );
 }

@@ -38,5 +38,9 @@ async fn c7_idle_uploads_leave_photographs_and_orders_alone() {
     assert_eq!(reply.status, 200, "{}", reply.text);
     let reply = server.order("POST", "abort", json!({})).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    assert_eq!(server.metric(refused).await, 504.0, "the first eight still have their places");
+    assert_eq!(
+        server.metric(refused).await,
+        504.0,
+        "the first eight still have their places"
+    );
 }

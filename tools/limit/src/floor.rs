@@ -45,8 +45,13 @@ impl Floor {
             let nothing = Arc::new(Registry::new([], None));
             let most = config.connections.max_connections;
             let budget = Budget::new(config.requests.max_bytes_in_flight, most);
-            let serving =
-                Serving::new(nothing, config.requests, config.image, budget.clone(), &metrics);
+            let serving = Serving::new(
+                nothing,
+                config.requests,
+                config.image,
+                budget.clone(),
+                &metrics,
+            );
             let plane = Arc::new(DataPlane::new(serving, metrics.clone(), traffic));
             let [connections] = ConnectionMetrics::new(&metrics, ["data"]);
             let listener = Listener {

@@ -22,11 +22,11 @@ use super::{
 };
 use crate::{error::ApiError, request_id::RequestId};
 use stillhouse_control::{Changed, Order};
-use stillhouse_excerpt::Excerpt;
 use stillhouse_core::rollout::{
     Abort, Assignment, Change, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling,
     StartCanary, Verb,
 };
+use stillhouse_excerpt::Excerpt;
 
 /// How an order is to be taken.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]

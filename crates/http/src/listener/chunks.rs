@@ -154,8 +154,17 @@ mod tests {
     #[test]
     fn c8_what_is_no_chunk_is_refused() {
         for body in [
-            "\r\n", "zz\r\n", "5\nhello", "5\r\nhello!", "5\r\nhello\n", "0\r\n\n", "0\r\na: b\n\r\n", "-5\r\n", "0x5\r\n",
-            "00000000000000005\r\n", "5\rhello",
+            "\r\n",
+            "zz\r\n",
+            "5\nhello",
+            "5\r\nhello!",
+            "5\r\nhello\n",
+            "0\r\n\n",
+            "0\r\na: b\n\r\n",
+            "-5\r\n",
+            "0x5\r\n",
+            "00000000000000005\r\n",
+            "5\rhello",
         ] {
             assert_eq!(end(body), Err(BrokenChunks), "{body:?}");
         }

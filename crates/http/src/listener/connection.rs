@@ -142,9 +142,7 @@ impl InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0
-            .last_use
-            .store(USES.fetch_add(1, Relaxed), Relaxed);
+        self.0.last_use.store(USES.fetch_add(1, Relaxed), Relaxed);
         self.0.in_use.fetch_sub(1, Relaxed);
     }
 }

@@ -167,7 +167,8 @@ impl<S> Gate<S> {
             Reading::Refused(_) => self.stand_in(),
             Reading::Broken => {}
             _ => {
-                self.inbox.extend_from_slice(&buf.filled()[before + passed..]);
+                self.inbox
+                    .extend_from_slice(&buf.filled()[before + passed..]);
                 self.expect_more();
             }
         }

@@ -196,7 +196,8 @@ fn number(value: &[u8]) -> Option<u64> {
 
 /// Whether a Host names one host and port. It may be empty.
 pub(crate) fn is_host(value: &[u8]) -> bool {
-    let part_of_one = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:[]%~!$&'()*+;=".contains(byte);
+    let part_of_one =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:[]%~!$&'()*+;=".contains(byte);
     value.iter().all(part_of_one)
 }
 
@@ -215,8 +216,14 @@ mod tests {
     #[test]
     fn heads_of_real_clients_pass() {
         assert_eq!(
-            checked(&["POST /predict?top_k=2 HTTP/1.1", "Host: 127.0.0.1:8080", "User-Agent: curl/8.5.0", "Accept: */*",
-                "Content-Length: 357", "Content-Type: application/x-www-form-urlencoded"]),
+            checked(&[
+                "POST /predict?top_k=2 HTTP/1.1",
+                "Host: 127.0.0.1:8080",
+                "User-Agent: curl/8.5.0",
+                "Accept: */*",
+                "Content-Length: 357",
+                "Content-Type: application/x-www-form-urlencoded"
+            ]),
             Ok(BodyFraming::Length(357))
         );
         for (lines, framing) in [
@@ -224,11 +231,23 @@ mod tests {
             (&[GET, "host:"], BodyFraming::Length(0)),
             (&["GET / HTTP/1.0"], BodyFraming::Length(0)),
             (&["", "", GET, "Host: x"], BodyFraming::Length(0)),
-            (&["GET /a%20b?c={d}|e HTTP/1.1", "Host: x"], BodyFraming::Length(0)),
-            (&["GET http://x/livez HTTP/1.1", "Host: x"], BodyFraming::Length(0)),
+            (
+                &["GET /a%20b?c={d}|e HTTP/1.1", "Host: x"],
+                BodyFraming::Length(0),
+            ),
+            (
+                &["GET http://x/livez HTTP/1.1", "Host: x"],
+                BodyFraming::Length(0),
+            ),
             (&["OPTIONS * HTTP/1.1", "Host: x"], BodyFraming::Length(0)),
-            (&[GET, "Host: x", "Transfer-Encoding:  Chunked "], BodyFraming::Chunked),
-            (&[GET, "Host: x", "Content-Length: 5", "content-length: 5"], BodyFraming::Length(5)),
+            (
+                &[GET, "Host: x", "Transfer-Encoding:  Chunked "],
+                BodyFraming::Chunked,
+            ),
+            (
+                &[GET, "Host: x", "Content-Length: 5", "content-length: 5"],
+                BodyFraming::Length(5),
+            ),
         ] {
             assert_eq!(checked(lines), Ok(framing), "{lines:?}");
         }
@@ -245,16 +264,47 @@ mod tests {
             (&[GET, "Host: x, y"], E::Host),
             (&[GET, "Host: x/y"], E::Host),
             (&["GET / HTTP/1.0", "Host: x", "host: y"], E::Host),
-            (&[GET, "Host: x", "Content-Length: 5", "Transfer-Encoding: chunked"], E::TwoLengths),
-            (&[GET, "Host: x", "Transfer-Encoding: chunked", "Content-Length: 5"], E::TwoLengths),
-            (&[GET, "Host: x", "Content-Length: 5", "Content-Length: 6"], E::Length),
+            (
+                &[
+                    GET,
+                    "Host: x",
+                    "Content-Length: 5",
+                    "Transfer-Encoding: chunked",
+                ],
+                E::TwoLengths,
+            ),
+            (
+                &[
+                    GET,
+                    "Host: x",
+                    "Transfer-Encoding: chunked",
+                    "Content-Length: 5",
+                ],
+                E::TwoLengths,
+            ),
+            (
+                &[GET, "Host: x", "Content-Length: 5", "Content-Length: 6"],
+                E::Length,
+            ),
             (&[GET, "Host: x", "Content-Length: 5, 5"], E::Length),
             (&[GET, "Host: x", "Content-Length: +5"], E::Length),
             (&[GET, "Host: x", "Content-Length:"], E::Length),
-            (&[GET, "Host: x", "Content-Length: 18446744073709551615"], E::Length),
-            (&[GET, "Host: x", "Transfer-Encoding: gzip, chunked"], E::TransferEncoding),
-            (&[GET, "Host: x", "Transfer-Encoding: xchunked"], E::TransferEncoding),
-            (&["GET / HTTP/1.0", "Host: x", "Transfer-Encoding: chunked"], E::TransferEncoding),
+            (
+                &[GET, "Host: x", "Content-Length: 18446744073709551615"],
+                E::Length,
+            ),
+            (
+                &[GET, "Host: x", "Transfer-Encoding: gzip, chunked"],
+                E::TransferEncoding,
+            ),
+            (
+                &[GET, "Host: x", "Transfer-Encoding: xchunked"],
+                E::TransferEncoding,
+            ),
+            (
+                &["GET / HTTP/1.0", "Host: x", "Transfer-Encoding: chunked"],
+                E::TransferEncoding,
+            ),
             (&[GET, "Host : x"], E::Header),
             (&[GET, "Host: x", " folded"], E::Header),
             (&[GET, "Host: x", "a\u{0}b: c"], E::Header),

@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn c4_only_requests_keep_a_connection() {
-        let connection = Connection::new(Budget::new(1 << 20, 1).account(), Peer(Ipv4Addr::LOCALHOST.into()));
+        let connection = Connection::new(
+            Budget::new(1 << 20, 1).account(),
+            Peer(Ipv4Addr::LOCALHOST.into()),
+        );
         let settings = ConnectionSettings::default();
         let mut looks = Looks::new(connection.clone(), &settings);
         let begun = Instant::now();

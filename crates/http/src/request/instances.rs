@@ -452,7 +452,10 @@ mod tests {
             format!("{{\"instances\":[\"{long}\"]}}"),
             format!("{{\"instances\":[[\"{long}\"]]}}"),
             format!("{{\"instances\":[{{\"{long}\":1}}]}}"),
-            format!("{{\"instances\":[{{\"b64\":\"{}\"}}]}}", "\u{e9}".repeat(1000)),
+            format!(
+                "{{\"instances\":[{{\"b64\":\"{}\"}}]}}",
+                "\u{e9}".repeat(1000)
+            ),
         ] {
             let error = match read(&text, 64, 1 << 20) {
                 Err(error) => error.to_string(),

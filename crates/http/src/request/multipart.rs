@@ -196,7 +196,10 @@ mod tests {
         assert_eq!(found[0].file_name.as_deref(), Some("x;y.png"));
         assert_eq!(found[0].content_type.as_deref(), Some("image/png"));
         assert_eq!(found[0].content, "line\r\n--C\r\n");
-        assert_eq!((found[1].name.as_str(), &found[1].content[..]), ("b", &b""[..]));
+        assert_eq!(
+            (found[1].name.as_str(), &found[1].content[..]),
+            ("b", &b""[..])
+        );
         assert!(found[1].is_field && found[1].file_name.is_none());
     }
 
@@ -224,8 +227,14 @@ mod tests {
             let error = parts(body).expect_err(body);
             assert!(error.contains(reason), "{body:?}: {error}");
         }
-        assert_eq!(boundary("multipart/form-data; boundary=\"a b\""), Ok("a b".into()));
-        assert_eq!(boundary("multipart/form-data; x=1; Boundary=ab"), Ok("ab".into()));
+        assert_eq!(
+            boundary("multipart/form-data; boundary=\"a b\""),
+            Ok("a b".into())
+        );
+        assert_eq!(
+            boundary("multipart/form-data; x=1; Boundary=ab"),
+            Ok("ab".into())
+        );
         assert!(boundary("multipart/form-data").is_err());
         assert!(boundary(&format!("multipart/x; boundary={}", "b".repeat(71))).is_err());
     }
