@@ -149,7 +149,7 @@ impl Routes {
             Ok(charge) => {
                 let extensions = request.extensions_mut();
                 extensions.insert(id.clone());
-                extensions.insert(account.clone());
+                extensions.insert(connection.clone());
                 let answered = AssertUnwindSafe(self.router.clone().oneshot(request));
                 let response = match answered.catch_unwind().await {
                     Ok(Ok(response)) => response,
@@ -227,11 +227,14 @@ fn head_bytes(uri: &Uri, headers: &HeaderMap) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use axum::{http::StatusCode, routing::get};
     use http_body_util::BodyExt;
     use stillhouse_serving::Budget;
 
     use super::*;
+    use crate::peer::Peer;
 
     fn routes(metrics: &Metrics) -> Routes {
         let router = Router::new()
@@ -242,7 +245,10 @@ mod tests {
 
     async fn ask(routes: &Routes, path: &str) -> (StatusCode, String) {
         let request = Request::builder().uri(path).body(Body::empty());
-        let connection = Connection::new(Budget::new(1 << 20, 1).account());
+        let connection = Connection::new(
+            Budget::new(1 << 20, 1).account(),
+            Peer(Ipv4Addr::LOCALHOST.into()),
+        );
         let answer = routes
             .answer(&connection, request.expect("a request"))
             .await;

@@ -14,7 +14,7 @@ mod look;
 
 use std::{collections::HashMap, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -240,10 +240,9 @@ impl Listener {
                 }
                 self.metrics.cut(Cut::MadeRoom);
             }
-            let connection = Connection::new(self.budget.account());
+            let connection = Connection::new(self.budget.account(), peer);
             let one = One {
                 connection: connection.clone(),
-                peer,
                 routes: routes.clone(),
                 builder: builder.clone(),
                 settings: self.settings.clone(),
@@ -328,7 +327,6 @@ impl Listener {
 /// One accepted connection.
 struct One {
     connection: Arc<Connection>,
-    peer: Peer,
     routes: Arc<Routes>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     settings: ConnectionSettings,
@@ -340,7 +338,6 @@ impl One {
     async fn serve(self, stream: TcpStream) {
         let Self {
             connection,
-            peer,
             routes,
             builder,
             settings,
@@ -358,8 +355,7 @@ impl One {
             2 * settings.write_timeout(),
         );
         let mut looks = Looks::new(connection.clone(), &settings);
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
+        let service = service_fn(move |request| {
             let (routes, connection) = (routes.clone(), connection.clone());
             async move { routes.answer(&connection, request).await }
         });

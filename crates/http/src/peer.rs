@@ -1,8 +1,13 @@
 //! Where a request comes from.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::http::Extensions;
+
+use crate::listener::connection::Connection;
 
 /// The address at the other end of the connection: a proxy's, where there is one.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +16,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 impl Peer {
     /// The address of a request; routes that are called without a connection have none.
     pub(crate) fn of(extensions: &Extensions) -> IpAddr {
-        let peer = extensions.get::<Self>();
-        peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0)
+        let connection = extensions.get::<Arc<Connection>>();
+        connection.map_or(Ipv4Addr::UNSPECIFIED.into(), |one| one.peer().0)
     }
 }

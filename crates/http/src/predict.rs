@@ -15,6 +15,7 @@ use super::{
     answer::{Item, Multiple, Origin, Single, respond, top},
     body, caller,
     error::ApiError,
+    listener::connection::Connection,
     request::{self, Content, Inputs, PredictQuery},
     request_error::RequestError,
     request_id::RequestId,
@@ -111,7 +112,8 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
 
 /// The account of the request's connection.
 pub(crate) fn account(head: &Parts) -> &Account {
-    head.extensions.get().expect("every route is surrounded")
+    let connection = head.extensions.get::<Arc<Connection>>();
+    connection.expect("every request has one").account()
 }
 
 /// The options of the answer, from the request's head.

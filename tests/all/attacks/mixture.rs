@@ -1,6 +1,7 @@
 //! All attacks at once against one process: it lives, operators and honest callers are answered, and the memory returns.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -8,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{io::AsyncWriteExt, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+};
 
 use super::{
     child::Limited,
@@ -22,58 +26,71 @@ use crate::toy::{SIDE, gray_png};
 /// The attacks go on for so long.
 const ATTACKED: Duration = Duration::from_secs(15);
 
+/// An attacker holds its connection for so long.
+const HELD: Duration = Duration::from_secs(4);
+
 /// All requests together may hold so much; the system's buffers and the parsers' come on top.
 const BUDGET_BYTES: u64 = 128 << 20;
 
 /// An answer that takes longer counts as none. Far above the half second that a quiet machine keeps: this one may be busy.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// A client that attacks once, then again with a new connection.
-async fn attack(kind_of_attack: usize, data: std::net::SocketAddr) {
-    let encoded = "Content-Encoding: gzip\r\n";
-    match kind_of_attack % 7 {
-        0 => {
-            let key = format!("{{\"{}\":1}}", "x".repeat(8_000_000));
-            send_and_wait(data, &post("/predict", encoded, &gzip(key.as_bytes()))).await;
-        }
-        1 => {
-            let lists = format!("{{\"instances\":[{}", "[],".repeat(5_000_000));
-            send_and_wait(data, &post("/predict", encoded, &gzip(lists.as_bytes()))).await;
-        }
-        2 => {
-            let spaces = gzip(&vec![b' '; 16_000_000]);
-            send_and_wait(data, &post("/predict", encoded, &spaces)).await;
-        }
-        3 => {
-            let half = [head("/predict", "", 15_000_000), vec![b'x'; 8_000_000]].concat();
-            send_and_wait(data, &half).await;
-        }
-        4 | 5 => {
-            let window = (kind_of_attack % 2) as u32;
-            let mut bytes = preface(window);
-            for stream in 0..100 {
+/// What is sent, made once: compressing takes longer than attacking.
+struct Payloads {
+    sent: [Vec<u8>; 4],
+    windows: [Vec<u8>; 2],
+}
+
+impl Payloads {
+    fn new() -> Self {
+        let encoded = |text: &[u8]| post("/predict", "Content-Encoding: gzip\r\n", &gzip(text));
+        let key = format!("{{\"{}\":1}}", "x".repeat(8_000_000));
+        let lists = format!("{{\"instances\":[{}", "[],".repeat(5_000_000));
+        let half = [head("/predict", "", 15_000_000), vec![b'x'; 8_000_000]].concat();
+        let closed = |window| {
+            let ask = |stream: u32| {
                 let flags = END_STREAM | END_HEADERS;
                 let block = get("/docs/swagger-ui-bundle.js");
-                bytes.extend(frame(kind::HEADERS, flags, 2 * stream + 1, &block));
-            }
-            let mut stream = connect(data).await;
-            let _ = stream.write_all(&bytes).await;
-            let _ = tokio::time::timeout(Duration::from_secs(4), answer_pings(stream)).await;
+                frame(kind::HEADERS, flags, 2 * stream + 1, &block)
+            };
+            let asked: Vec<u8> = (0..100).flat_map(ask).collect();
+            [preface(window), asked].concat()
+        };
+        Self {
+            sent: [
+                encoded(key.as_bytes()),
+                encoded(lists.as_bytes()),
+                encoded(&vec![b' '; 16_000_000]),
+                half,
+            ],
+            windows: [closed(0), closed(1)],
         }
-        _ => {
-            let mut stream = connect_small(data).await;
-            let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n";
-            let _ = stream.write_all(request).await;
-            tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+
+    /// Attacks once, with a new connection.
+    async fn attack(&self, number: usize, data: SocketAddr) {
+        match number % 7 {
+            sent @ 0..4 => send_and_wait(data, &self.sent[sent]).await,
+            window @ 4..6 => {
+                let mut stream = connect(data).await;
+                let _ = stream.write_all(&self.windows[window - 4]).await;
+                let _ = tokio::time::timeout(HELD, answer_pings(stream)).await;
+            }
+            _ => {
+                let mut stream = connect_small(data).await;
+                let request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n";
+                let _ = stream.write_all(request).await;
+                tokio::time::sleep(HELD).await;
+            }
         }
     }
 }
 
-async fn send_and_wait(data: std::net::SocketAddr, request: &[u8]) {
+async fn send_and_wait(data: SocketAddr, request: &[u8]) {
     let mut stream = connect(data).await;
-    let _ = tokio::time::timeout(Duration::from_secs(4), async {
+    let _ = tokio::time::timeout(HELD, async {
         let _ = stream.write_all(request).await;
-        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
+        let _ = stream.read(&mut [0; 4096]).await;
     })
     .await;
 }
@@ -106,12 +123,13 @@ async fn c_all_attacks_at_once_end_nothing_and_leave_nothing_behind() {
     let calm = server.memory("VmRSS");
 
     let over = Arc::new(AtomicBool::new(false));
+    let payloads = Arc::new(Payloads::new());
     let mut attackers = JoinSet::new();
     for number in 0..70 {
-        let (data, over) = (server.data, over.clone());
+        let (data, over, payloads) = (server.data, over.clone(), payloads.clone());
         attackers.spawn(async move {
             while !over.load(Relaxed) {
-                attack(number, data).await;
+                payloads.attack(number, data).await;
             }
         });
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use stillhouse_serving::{Account, Charge};
 
 use super::head::HeadError;
+use crate::peer::Peer;
 
 /// Ages of unread answers are told apart in so many steps.
 pub(super) const AGES: usize = 8;
@@ -24,6 +25,7 @@ static USES: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub(crate) struct Connection {
     account: Account,
+    peer: Peer,
     in_use: AtomicU32,
     last_use: AtomicU64,
     /// The unread answers of each age; an age is a position in this ring, counted from `now`.
@@ -37,9 +39,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(account: Account) -> Arc<Self> {
+    pub(crate) fn new(account: Account, peer: Peer) -> Arc<Self> {
         Arc::new(Self {
             account,
+            peer,
             in_use: AtomicU32::new(0),
             last_use: AtomicU64::new(USES.fetch_add(1, Relaxed)),
             unread: [const { AtomicU32::new(0) }; AGES],
@@ -49,6 +52,11 @@ impl Connection {
             refused_at: AtomicU64::new(NONE),
             refusal: Mutex::new(None),
         })
+    }
+
+    /// The address at its other end.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
     }
 
     /// Its part of the memory.
@@ -160,13 +168,15 @@ impl Drop for Unread {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use stillhouse_serving::Budget;
 
     use super::*;
 
     fn connection() -> (Arc<Budget>, Arc<Connection>) {
         let budget = Budget::new(1 << 20, 1);
-        let connection = Connection::new(budget.account());
+        let connection = Connection::new(budget.account(), Peer(Ipv4Addr::LOCALHOST.into()));
         (budget, connection)
     }
 

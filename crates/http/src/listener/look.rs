@@ -81,13 +81,19 @@ impl Looks {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use stillhouse_serving::Budget;
 
     use super::*;
+    use crate::peer::Peer;
 
     #[test]
     fn c4_only_requests_keep_a_connection() {
-        let connection = Connection::new(Budget::new(1 << 20, 1).account());
+        let connection = Connection::new(
+            Budget::new(1 << 20, 1).account(),
+            Peer(Ipv4Addr::LOCALHOST.into()),
+        );
         let settings = ConnectionSettings::default();
         let mut looks = Looks::new(connection.clone(), &settings);
         let begun = Instant::now();
