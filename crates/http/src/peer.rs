@@ -1,6 +1,6 @@
 //! Where a request comes from.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use axum::http::Extensions;
 
@@ -9,9 +9,11 @@ use axum::http::Extensions;
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 impl Peer {
-    /// The address of a request; routes that are called without a connection have none.
+    /// The address that the listener gave to this request.
     pub(crate) fn of(extensions: &Extensions) -> IpAddr {
-        let peer = extensions.get::<Self>();
-        peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0)
+        let peer: &Self = extensions
+            .get()
+            .expect("the listener marks every request with its peer");
+        peer.0
     }
 }
