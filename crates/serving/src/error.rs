@@ -39,7 +39,7 @@ pub enum PredictError {
     Body(#[from] BodyError),
     /// There would be too many bytes in flight.
     #[error(
-        "the server already holds the most bytes of requests allowed, {limit_bytes} (requests.max_bytes_in_flight)"
+        "the server already holds as many bytes of requests and unread answers as it may, {limit_bytes} (requests.max_bytes_in_flight); send less at a time, or try again"
     )]
     BytesInFlight {
         /// The limit.

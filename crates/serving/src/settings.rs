@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct RequestSettings {
     /// Bytes of a body, as sent and once decompressed.
     pub max_body_bytes: usize,
-    /// Bytes of all bodies that are held at the same time, as sent and once decompressed.
+    /// Bytes that all requests together may make the server hold: heads, bodies as sent and once decompressed, what is
+    /// read from them, and answers that were not read yet.
     pub max_bytes_in_flight: usize,
     /// Pictures in one request.
     pub max_images: usize,

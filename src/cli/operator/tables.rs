@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     cli::escape,
-    http::admin::{ChangedView, DeploymentView},
+    http::admin::{ChangedView, DeploymentView, StuckThread},
     rollout::{Assignment, Plan, Role},
     store::VersionName,
 };
@@ -123,6 +123,19 @@ pub(super) fn deployment(view: &DeploymentView) -> String {
     let _ = write!(text, "\n{table}");
     if let Some(warning) = sample_ratio(view.sample_ratio_log_e) {
         let _ = write!(text, "\nwarning: {warning}");
+    }
+    for stuck in &view.stuck_threads {
+        let StuckThread {
+            version,
+            work,
+            seconds,
+        } = stuck;
+        let _ = write!(
+            text,
+            "\nwarning: a thread ({work}) has been stuck in a run of {} for {seconds} s and can't be stopped; it runs on \
+             idle cores only, and ends with the process",
+            safe(version)
+        );
     }
     text
 }

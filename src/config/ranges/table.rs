@@ -92,6 +92,7 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("image.max_scans", Whole(1, 10_000)),
     ("image.jpeg_reduction", Switch),
     ("connections.max_connections", Whole(1, 1_000_000)),
+    ("connections.max_admin_connections", Whole(1, 1_000_000)),
     ("connections.header_timeout_seconds", Whole(1, DAY_SECONDS)),
     ("connections.write_timeout_seconds", Whole(1, DAY_SECONDS)),
     ("log.format", Text(text::any)),

@@ -3,6 +3,7 @@
 mod damaged;
 mod harmless;
 mod kinds;
+mod pillow_corpus;
 mod png;
 mod webp;
 
