@@ -6,7 +6,7 @@ mod first_version;
 pub mod limits;
 pub mod version_info;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -92,7 +92,7 @@ impl App {
                     files.version.clone(),
                     Some(files),
                 )?],
-                left_out: BTreeMap::new(),
+                ..Chosen::default()
             },
             (None, Some(repository)) => choose(&config, repository)?,
             (None, None) => Chosen::default(),
