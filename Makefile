@@ -39,6 +39,7 @@ serve: ## Serve models/ on 127.0.0.1:8080 (admin 8081); ARGS="..." goes to `stil
 test: ## Everything that is checked; stops at the first thing that fails
 	@scripts/onnxruntime.sh
 	@$(MAKE) --silent $(VENV)/.ready || echo "skipped: $(VENV) can't be made, so what it holds isn't used"
+	@[ -d target/pillow ] || $(VENV)/bin/python scripts/pillow_corpus.py || echo "skipped: Pillow's own test pictures can't be had"
 	@echo "jpeg: $(JPEG)"
 	@times=; for phase in $(PHASES); do \
 	    printf '\n== %s\n' "$$phase"; begin=$$SECONDS; \

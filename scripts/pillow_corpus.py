@@ -7,6 +7,7 @@
 this, or `NAME.refused` that Pillow's reason. The test `pillow_corpus` of crates/image compares, and is skipped without them.
 """
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -53,11 +54,14 @@ def rgb(data):
 def main():
     try:
         import numpy  # noqa: F401
-        import PIL  # noqa: F401
+        from PIL.Image import DecompressionBombError
     except ImportError as missing:
         sys.exit(f"pillow corpus: {missing}; nothing was fetched")
     warnings.simplefilter("ignore")
-    TARGET.mkdir(parents=True, exist_ok=True)
+    # Complete, or not there.
+    unfinished = TARGET.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as folder, tarfile.open(source(folder)) as archive:
         for member in archive:
             path = Path(member.name)
@@ -65,14 +69,16 @@ def main():
                 continue
             data = archive.extractfile(member).read()
             name = "-".join(path.parts[path.parts.index("images") + 1 :])
-            (TARGET / name).write_bytes(data)
+            (unfinished / name).write_bytes(data)
             try:
                 image = rgb(data)
-            except Exception as error:  # whatever it is: Pillow has no picture
-                (TARGET / f"{name}.refused").write_text(f"{error}\n")
+            except (OSError, SyntaxError, ValueError, DecompressionBombError) as error:
+                (unfinished / f"{name}.refused").write_text(f"{error}\n")
                 continue
             header = b"P6 %d %d 255\n" % image.size
-            (TARGET / f"{name}.ppm").write_bytes(header + image.tobytes())
+            (unfinished / f"{name}.ppm").write_bytes(header + image.tobytes())
+    shutil.rmtree(TARGET, ignore_errors=True)
+    unfinished.rename(TARGET)
     print(f"pillow corpus: {sum(1 for path in TARGET.iterdir() if path.suffix in SUFFIXES)} pictures in {TARGET}")
 
 

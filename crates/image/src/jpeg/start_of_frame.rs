@@ -93,10 +93,10 @@ impl StartOfFrame {
             channels,
         };
         let (h_most, v_most) = frame.most();
-        if frame
+        if !frame
             .channels
             .iter()
-            .any(|channel| h_most % channel.h != 0 || v_most % channel.v != 0)
+            .all(|channel| h_most.is_multiple_of(channel.h) && v_most.is_multiple_of(channel.v))
         {
             return Err(unsupported("a JPEG with unusual sampling"));
         }

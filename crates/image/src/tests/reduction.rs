@@ -81,6 +81,34 @@ fn the_networks_pixels_hardly_change() {
     }
 }
 
+/// What `config/stillhouse.toml` says about `jpeg_reduction`, by network size. Both fixtures have hard edges and noise; on
+/// photographs the same bounds hold.
+#[test]
+fn a10_what_reduction_changes_by_network_size() {
+    let small = if cfg!(feature = "turbojpeg") {
+        1.0
+    } else {
+        1.5
+    };
+    for (side, bound) in [(16, small), (28, small), (32, small), (64, 1.0), (96, 0.6)] {
+        for name in ["large.jpg", "large_progressive.jpg"] {
+            for color in [Color::Rgb, Color::Gray] {
+                let network = target(color, side, side);
+                let pixels = |limits| {
+                    let picture = decode(&fixture(name), &limits, &network).unwrap();
+                    network.apply(picture)
+                };
+                let (mean, most) =
+                    difference(pixels(Limits::default()).bytes(), pixels(full()).bytes());
+                assert!(
+                    mean <= bound && most <= 16,
+                    "{name} to {side} as {color:?}: {mean:.3} on average, {most} at most"
+                );
+            }
+        }
+    }
+}
+
 /// 37 x 23 at an eighth is 5 x 3, of which the picture fills 4.625 x 2.875: wherever the missing part lies after
 /// turning, the network sees the same picture, turned.
 #[test]

@@ -63,7 +63,6 @@ impl Plane {
             0 => self.row((y / self.down).saturating_sub(1)),
             _ => self.row((y / self.down + 1).min(self.rows - 1)),
         };
-        let upper = y % 2 == 0;
         let weighted = |(near, far): (&u8, &u8)| 3 * u32::from(*near) + u32::from(*far);
         out.clear();
         match (self.across, self.down) {
@@ -75,7 +74,7 @@ impl Plane {
                 widened(near.iter().zip(far).map(weighted), [8, 7], 4, out);
             }
             (1, 2) => {
-                let bias = if upper { 1 } else { 2 };
+                let bias = 1 + (y % 2) as u32;
                 let both = near.iter().zip(far);
                 out.extend(both.map(|both| ((weighted(both) + bias) >> 2) as u8));
             }
