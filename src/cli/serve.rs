@@ -10,12 +10,14 @@ use clap::Args;
 use super::{
     ConfigSource, banner,
     caller::end_with_the_caller,
+    joined_causes,
     log::{self, LogFilter},
     standalone::StandaloneNetwork,
 };
 use crate::{
     app::App,
     config::{Config, ConfigError},
+    control::StartError,
     store::VersionFiles,
 };
 use signals::Signals;
@@ -68,12 +70,18 @@ impl Serve {
         // A network's load may be among it; then it would last as long as that.
         runtime.shutdown_timeout(BLOCKING_WORK);
         drop(folder);
-        match served? {
-            Ending::Idle => Ok(ExitCode::SUCCESS),
-            Ending::Running => {
+        match served {
+            Ok(Ending::Idle) => Ok(ExitCode::SUCCESS),
+            Ok(Ending::Running) => {
                 tracing::warn!("a network is still running: the process ends without it");
                 signals::end_now(0)
             }
+            // Other versions may still be on their way in.
+            Err(error) if error.is::<StartError>() => {
+                note!("error: {}", joined_causes(&error));
+                signals::end_now(1)
+            }
+            Err(error) => Err(error),
         }
     }
 

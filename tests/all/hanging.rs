@@ -316,6 +316,58 @@ fn b6_a_server_does_not_wait_for_a_stable_version_that_hangs() {
     }
 }
 
+#[test]
+fn b6_sigterm_ends_a_start_that_hangs_at_once() {
+    if !backends().contains(&Backend::Ort) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    write_version(folder.path(), "v1", hangs_from_four_rows(), golden());
+    for child in ["true", "false"] {
+        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ])
+            .args([
+                "--engine",
+                "onnxruntime",
+                "--set",
+                "loading.timeout_seconds=3600",
+            ])
+            .args([
+                "--set",
+                &format!("loading.child_process={child}"),
+                "--models",
+            ])
+            .arg(folder.path())
+            .current_dir(folder.path())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("starts");
+        let tasks = format!("/proc/{}/task", process.id());
+        // From then on signals are listened to.
+        let listens = || {
+            let mut threads = fs::read_dir(&tasks).expect("a process").flatten();
+            threads.any(|thread| {
+                let name = fs::read_to_string(thread.path().join("comm"));
+                name.is_ok_and(|name| name.trim() == "load/v1" || name.trim() == "watchdog")
+            })
+        };
+        while !listens() {}
+        let begun = Instant::now();
+        let kill = std::process::Command::new("kill")
+            .arg(process.id().to_string())
+            .status();
+        assert!(kill.expect("kill").success());
+        assert_eq!(process.wait().expect("an end").code(), Some(0), "{child}");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{child}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn b7_a_canary_that_hangs_over_a_picture_is_stopped_and_stable_answers() {
     if !backends().contains(&Backend::Ort) {
