@@ -1,11 +1,12 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
 pub mod check;
+mod choice;
 mod first_version;
 pub mod limits;
 pub mod version_info;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -18,8 +19,7 @@ use crate::{
     batch::Delivery,
     config::Config,
     control::{
-        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
-        journal::{self, Seal},
+        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, Supervisor, journal::Seal,
         validation::Validation,
     },
     http::{
@@ -33,10 +33,11 @@ use crate::{
     rollout::RolloutMetrics,
     serving::{Budget, Serving},
     shadow::{DriftSettings, ShadowMetrics},
-    store::{ModelName, Repository, Trigger, VersionFiles, VersionName, Watch},
+    store::{Trigger, VersionFiles, Watch},
     version::{Launcher, Prepare},
     watchdog::Watchdog,
 };
+use choice::{Chosen, choose, model_spec};
 
 /// A server that is loaded and bound, and doesn't answer yet.
 pub struct App {
@@ -91,7 +92,7 @@ impl App {
                     files.version.clone(),
                     Some(files),
                 )?],
-                left_out: BTreeMap::new(),
+                ..Chosen::default()
             },
             (None, Some(repository)) => choose(&config, repository)?,
             (None, None) => Chosen::default(),
@@ -264,6 +265,18 @@ impl Rereadable {
     }
 }
 
+/// Joins the error chain, skipping causes already in the text.
+pub fn joined_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
+}
+
 /// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
     tasks: &mut Supervisor,
@@ -324,88 +337,6 @@ fn bind(address: SocketAddr) -> Result<std::net::TcpListener> {
     };
     bound().with_context(|| {
         format!("can't listen on {address}; choose another with --listen or --admin-listen")
-    })
-}
-
-/// The models of a repository.
-#[derive(Default)]
-struct Chosen {
-    specs: Vec<ModelSpec>,
-    /// Those without a version that could be served, each with the reason.
-    left_out: BTreeMap<ModelName, String>,
-}
-
-/// The configuration of every model in the repository. One that nobody has named and that has no complete version, because
-/// its folder is empty or half copied, keeps no other from starting.
-fn choose(config: &Config, repository: &Repository) -> Result<Chosen> {
-    let models = repository.models()?;
-    check::named_models(config, repository, &models)?;
-    if models.is_empty() {
-        bail!(
-            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1`",
-            repository.root().display()
-        );
-    }
-    // What the journal remembers counts; the configuration's versions may have gone since.
-    let remembered = journal::remembered(&config.control)?;
-    let mut chosen = Chosen::default();
-    for model in models {
-        let own = config.models.get(model.as_str());
-        let named = own.is_some() || config.repository.default_model == model.as_str();
-        if !named && let Err(reason) = first_version::any(repository, &model) {
-            chosen.left_out.insert(model, reason);
-            continue;
-        }
-        let version = match remembered.get(&model) {
-            Some(last) => {
-                let wanted = own.and_then(|own| own.stable.parse().ok());
-                wanted.unwrap_or_else(|| last.stable.clone())
-            }
-            None => first_version::stable(config, repository, &model)?,
-        };
-        let spec = model_spec(config, model, version, None)?;
-        chosen.specs.push(ModelSpec {
-            required: named,
-            ..spec
-        });
-    }
-    Ok(chosen)
-}
-
-/// A model's own tables if it has them, else the general ones.
-fn model_spec(
-    config: &Config,
-    model: ModelName,
-    stable: VersionName,
-    standalone: Option<VersionFiles>,
-) -> Result<ModelSpec> {
-    let own = config
-        .models
-        .get(model.as_str())
-        .cloned()
-        .unwrap_or_default();
-    // A single file has no teacher here.
-    let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
-    let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
-    shadow.check()?;
-    let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
-    criteria.check()?;
-    Ok(ModelSpec {
-        model,
-        stable,
-        required: true,
-        teacher: teacher.map(|name| name.parse()).transpose()?,
-        engine: own.engine.unwrap_or_else(|| config.engine.clone()),
-        batch: own.batch.unwrap_or_else(|| config.batch.clone()),
-        routing: own.routing.unwrap_or_else(|| config.routing.clone()),
-        arrivals: (
-            own.on_arrival.unwrap_or(config.loading.on_arrival),
-            own.arrival_share.unwrap_or(config.loading.arrival_share),
-        ),
-        shadow,
-        drift: config.drift.clone(),
-        criteria,
-        standalone,
     })
 }
 

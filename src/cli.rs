@@ -12,6 +12,7 @@ pub mod caller;
 mod configuration;
 mod doctor;
 mod drill;
+mod escape;
 mod exit;
 mod failure;
 mod health;
@@ -33,6 +34,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use stillhouse_child_server as child;
 use tokio::runtime::{Builder, Runtime};
 
+pub use crate::app::joined_causes;
 use crate::{
     config::{Config, ConfigError, ServerSettings, Setting},
     control::validation::VERB,
@@ -189,18 +191,6 @@ impl Verb {
             Self::Validate(validate) => validate.run(),
         }
     }
-}
-
-/// Joins the error chain, skipping causes already in the text.
-pub fn joined_causes(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |text, cause| {
-        let cause = cause.to_string();
-        match (text.is_empty(), text.contains(&cause)) {
-            (true, _) => cause,
-            (_, true) => text,
-            _ => format!("{text}: {cause}"),
-        }
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use super::{admission, choose};
+use super::{admission, choice::choose, joined_causes};
 use crate::{
     config::{Config, ModelSettings},
     control::journal,
@@ -34,20 +34,21 @@ pub struct Examined {
 /// Examines a configuration as `serve` does before it binds or loads anything.
 pub fn examine(config: &Config, served: Served) -> Examined {
     let mut faults = relations(config);
-    let mut fault = |checked: Result<()>| {
-        if let Err(error) = checked {
-            faults.push(format!("{error:#}"));
-        }
-    };
-    fault(admission(config).map(drop));
+    let mut warnings = warnings(config);
+    if let Err(error) = admission(config) {
+        faults.push(joined_causes(&error));
+    }
     if served == Served::Repository {
-        let chosen = repository(config).and_then(|repository| choose(config, &repository));
-        fault(chosen.map(drop));
+        match repository(config).and_then(|repository| choose(config, &repository)) {
+            Ok(chosen) => {
+                let left_out = chosen.left_out.iter();
+                warnings
+                    .extend(left_out.map(|(model, why)| format!("{model} isn't served: {why}")));
+            }
+            Err(error) => faults.push(joined_causes(&error)),
+        }
     }
-    Examined {
-        faults,
-        warnings: warnings(config),
-    }
+    Examined { faults, warnings }
 }
 
 /// The repository that the configuration names.

@@ -11,7 +11,11 @@ use crate::metrics::Metrics;
 pub const SHORT: &str = env!("CARGO_PKG_VERSION");
 
 /// The source's revision, where the build was told: `STILLHOUSE_REVISION=$(git rev-parse --short HEAD) cargo build`.
-pub const REVISION: Option<&str> = option_env!("STILLHOUSE_REVISION");
+pub const REVISION: Option<&str> = match option_env!("STILLHOUSE_REVISION") {
+    // As a build argument that nobody gave.
+    Some(revision) if !revision.is_empty() => Some(revision),
+    _ => None,
+};
 
 /// The engines that are compiled in.
 pub fn engines() -> String {

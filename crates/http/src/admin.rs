@@ -42,7 +42,7 @@ pub use idempotency::KEY;
 pub use orders::{ChangedView, Instruction};
 pub use tokens::{AdminSettings, TokenError, Tokens};
 pub use versions::VersionList;
-pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView};
+pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView, StuckThread};
 pub use watch::DriftView;
 
 /// An order in JSON is a few names and numbers.

@@ -14,7 +14,7 @@ mod look;
 
 use std::{collections::HashMap, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use hyper::service::service_fn;
+use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -243,6 +243,7 @@ impl Listener {
             let connection = Connection::new(self.budget.account(), peer);
             let one = One {
                 connection: connection.clone(),
+                peer,
                 routes: routes.clone(),
                 builder: builder.clone(),
                 settings: self.settings.clone(),
@@ -327,6 +328,7 @@ impl Listener {
 /// One accepted connection.
 struct One {
     connection: Arc<Connection>,
+    peer: Peer,
     routes: Arc<Routes>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     settings: ConnectionSettings,
@@ -338,6 +340,7 @@ impl One {
     async fn serve(self, stream: TcpStream) {
         let Self {
             connection,
+            peer,
             routes,
             builder,
             settings,
@@ -355,7 +358,8 @@ impl One {
             2 * settings.write_timeout(),
         );
         let mut looks = Looks::new(connection.clone(), &settings);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let (routes, connection) = (routes.clone(), connection.clone());
             async move { routes.answer(&connection, request).await }
         });
@@ -379,7 +383,7 @@ impl One {
                     match looks.look(Instant::now()) {
                         Sight::Well => ending = false,
                         Sight::Unread => return metrics.cut(Cut::Unread),
-                        // It is told first; a peer that doesn't close is cut at the next look.
+                        // It is asked to close first; a peer that doesn't close is cut at the next look.
                         Sight::Idle if ending => return metrics.cut(Cut::Idle),
                         Sight::Idle => {
                             ending = true;

@@ -60,6 +60,7 @@ impl Admitted<'_> {
     /// # Errors
     /// Errors of the whole request; an error of a single input is in its row.
     pub async fn predict(self, inputs: Vec<PredictInput>) -> Result<Prediction, PredictError> {
+        self.intake.serving.check_pixels(&inputs)?;
         let deployment = self.model.slot.load_full();
         let route = routing::choose(&deployment, self.model, &self.caller, self.ticket)?;
         let stable = VersionCall {

@@ -64,6 +64,16 @@ pub enum PredictError {
         /// The limit.
         limit: usize,
     },
+    /// The pictures of one request are too many pixels together.
+    #[error(
+        "the pictures have {pixels} pixels together, the limit is {limit} (requests.max_pixels): send them smaller, or in several requests"
+    )]
+    TooManyPixels {
+        /// As their headers say.
+        pixels: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The numbers have another shape than the network's input.
     #[error(
         "the numbers have shape {given}, the network reads {expected} (see GET /models/{{model}})"
@@ -121,6 +131,7 @@ impl PredictError {
             Self::TopK { .. } => K::TopK,
             Self::NoInput => K::NoInput,
             Self::TooManyInputs { .. } => K::TooManyInputs,
+            Self::TooManyPixels { .. } => K::TooManyPixels,
             Self::Shape { .. } => K::Shape,
             Self::Image(error) => image(error),
             Self::Submit(SubmitError::Full { .. }) => K::QueueFull,

@@ -85,9 +85,9 @@ impl Serving {
         Self {
             registry,
             budget,
+            decoders: Decoders::new(cores, settings.pixels_in_flight(cores, limits.max_pixels)),
             settings,
             limits,
-            decoders: Decoders::new(cores),
             tickets: Tickets::default(),
             decode_duration: decode_duration.with_label_values(&no_labels),
             bytes_in_flight: bytes_in_flight.with_label_values(&no_labels),

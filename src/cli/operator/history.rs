@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use clap::Args;
-use comfy_table::ColumnConstraint;
 
 use super::{
     print,
@@ -29,19 +28,16 @@ impl History {
         if self.target.server.json {
             return Ok(print(out, &json)?);
         }
-        let mut table = with_header(["line", "time", "who", "what", "deployment", "why"]);
-        // A moment in two lines can't be read.
-        if let Some(time) = table.column_mut(1) {
-            time.set_constraint(ColumnConstraint::ContentWidth);
-        }
+        let mut table = with_header(["line", "when, who", "what, and then", "why"]);
         for line in &history.entries {
             let entry = &line.entry;
             table.add_row([
                 line.seq.to_string(),
-                time(entry.time),
-                safe(&entry.actor),
-                what(entry),
-                entry.to.as_ref().map_or_else(String::new, short),
+                format!("{}\n{}", time(entry.time), safe(&entry.actor)),
+                match &entry.to {
+                    Some(to) => format!("{}\n{}", what(entry), short(to)),
+                    None => what(entry),
+                },
                 safe(&entry.reason),
             ]);
         }

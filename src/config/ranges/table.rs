@@ -82,6 +82,8 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("requests.max_body_bytes", Whole(1, MAX_BYTES)),
     ("requests.max_bytes_in_flight", Whole(1, MAX_BYTES)),
     ("requests.max_images", Whole(1, 65_536)),
+    ("requests.max_pixels", Whole(1, 1 << 40)),
+    ("requests.max_pixels_in_flight", Whole(0, 1 << 40)),
     ("requests.body_timeout_seconds", Whole(1, DAY_SECONDS)),
     ("requests.deadline_ms", Whole(1, 24 * HOUR_MS)),
     ("image.max_bytes", Whole(1, MAX_BYTES)),

@@ -76,13 +76,12 @@ pub(super) async fn admit(
         "anonymous".to_owned()
     } else {
         let address = Peer::of(request.extensions());
-        let found = match bearer(headers) {
-            // Nothing was guessed, so there is nothing to slow down.
-            None => Err(AdminError::NoToken),
-            Some(secret) => plane
-                .guesses
-                .compare(address, Instant::now(), || tokens.find(secret)),
-        };
+        // Without a token nothing was guessed, so there is nothing to limit.
+        let secret = bearer(headers).ok_or(AdminError::NoToken);
+        let found = secret.and_then(|secret| {
+            let now = Instant::now();
+            plane.guesses.compare(address, now, || tokens.find(secret))
+        });
         let (name, access) = found.inspect_err(|error| {
             let (text, path) = (error.to_string(), cut(request.uri().path()));
             let line = move |requests: u64| {
