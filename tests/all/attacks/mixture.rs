@@ -48,7 +48,7 @@ impl Payloads {
         let lists = format!("{{\"instances\":[{}", "[],".repeat(5_000_000));
         let half = [head("/predict", "", 15_000_000), vec![b'x'; 8_000_000]].concat();
         let closed = |window| {
-            let ask = |stream| {
+            let ask = |stream: u32| {
                 let flags = END_STREAM | END_HEADERS;
                 let block = get("/docs/swagger-ui-bundle.js");
                 frame(kind::HEADERS, flags, 2 * stream + 1, &block)
