@@ -92,6 +92,7 @@ async fn d3_guesses_beyond_the_limit_are_not_looked_at() {
     std::fs::write(&tokens, format!("operator anna {OPERATOR}\n")).expect("written");
     let server = TestServer::fleet(vec![("v1", always(0))], |config| {
         config.admin.tokens_file = tokens.clone();
+        config.connections.max_admin_connections = 500;
     })
     .await;
     let guess = |guess: usize| {

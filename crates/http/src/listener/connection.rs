@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     /// The unread answers of each age; an age is a position in this ring, counted from `now`.
     unread: [AtomicU32; AGES],
     now: AtomicUsize,
+    /// Whether a head has begun and not ended; the gate gives it its own time.
+    in_head: AtomicBool,
     /// Heads of HTTP/1 that the gate has passed on, and requests that have come out of hyper.
     heads: AtomicU64,
     requests: AtomicU64,
@@ -47,6 +49,7 @@ impl Connection {
             last_use: AtomicU64::new(USES.fetch_add(1, Relaxed)),
             unread: [const { AtomicU32::new(0) }; AGES],
             now: AtomicUsize::new(0),
+            in_head: AtomicBool::new(false),
             heads: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             refused_at: AtomicU64::new(NONE),
@@ -87,8 +90,19 @@ impl Connection {
         self.head_passed();
     }
 
+    /// Says whether a head has begun and not ended.
+    pub(super) fn set_in_head(&self, in_head: bool) {
+        self.in_head.store(in_head, Relaxed);
+    }
+
+    /// Whether no request is being answered; one may have begun to come.
     pub(super) fn is_idle(&self) -> bool {
         self.in_use.load(Relaxed) == 0
+    }
+
+    /// Whether nothing is going on at all.
+    pub(super) fn is_still(&self) -> bool {
+        self.is_idle() && !self.in_head.load(Relaxed)
     }
 
     /// Requests that have come; to notice whether one came between two looks.

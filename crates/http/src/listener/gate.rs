@@ -102,7 +102,7 @@ impl<S> Gate<S> {
                         Ok(framing) => {
                             self.connection.head_passed();
                             self.reading = after_head(framing);
-                            self.late = None;
+                            self.expect_nothing();
                             passed += length;
                         }
                         Err(error) => self.refuse(error),
@@ -132,7 +132,7 @@ impl<S> Gate<S> {
                         None => (0, new),
                     };
                     match frames.take(new) {
-                        false => self.late = None,
+                        false => self.expect_nothing(),
                         true => self.expect_more(),
                     }
                     passed += preface + new.len();
@@ -146,13 +146,21 @@ impl<S> Gate<S> {
     fn refuse(&mut self, error: HeadError) {
         self.connection.refuse(error);
         self.reading = Reading::Refused(0);
-        self.late = None;
+        self.expect_nothing();
+    }
+
+    /// A head has ended.
+    fn expect_nothing(&mut self) {
+        if self.late.take().is_some() {
+            self.connection.set_in_head(false);
+        }
     }
 
     /// A head has begun: it must be complete in time.
     fn expect_more(&mut self) {
         let limit = self.head_limit;
         self.late.get_or_insert_with(|| Box::pin(sleep(limit)));
+        self.connection.set_in_head(true);
     }
 
     /// Checks what came into hyper's buffer behind `before` directly; what may not be passed on is taken out again.

@@ -68,7 +68,7 @@ impl Looks {
         if self.next_idle <= now {
             self.next_idle = now + self.idle_step;
             let requests = self.connection.requests();
-            let is_idle = self.connection.is_idle() && requests == self.requests;
+            let is_idle = self.connection.is_still() && requests == self.requests;
             self.requests = requests;
             self.idle_looks = if is_idle { self.idle_looks + 1 } else { 0 };
             if self.idle_looks > LOOKS {
