@@ -46,10 +46,12 @@ COPY --from=onnxruntime /fetch/target/onnxruntime/ThirdPartyNotices.txt /usr/sha
 COPY --from=build /out/man1/ /usr/share/man/man1/
 COPY --from=build /out/stillhouse.bash /usr/share/bash-completion/completions/stillhouse
 COPY config/stillhouse.toml /opt/stillhouse/config/
-COPY models/ /opt/stillhouse/models/
-# The deployment and the audit log are written here; a volume keeps them when the container is removed.
+# The models, to which uploads add versions. A new volume begins with those of the image.
+COPY --chown=65532:65532 models/ /opt/stillhouse/models/
+# The deployment, the audit log and the evidence about canaries are written here. Volumes keep both folders when the container is
+# removed.
 COPY --from=build --chown=65532:65532 /out/state /var/lib/stillhouse
-VOLUME /var/lib/stillhouse
+VOLUME ["/opt/stillhouse/models", "/var/lib/stillhouse"]
 WORKDIR /opt/stillhouse
 ENV PATH=/opt/stillhouse/bin:$PATH \
     ORT_DYLIB_PATH=/opt/stillhouse/onnxruntime \
@@ -58,7 +60,7 @@ ENV PATH=/opt/stillhouse/bin:$PATH \
 # The admin plane listens on the container's loopback address. To reach it from outside, set
 # STILLHOUSE__SERVER__ADMIN_LISTEN=0.0.0.0:8081 and STILLHOUSE_OPERATOR_TOKEN; without a token the server refuses to start so.
 EXPOSE 8080 8081
-# Not root; this user owns nothing but the state folder.
+# Not root; this user owns nothing but the folders of models and state.
 USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["stillhouse", "health"]

@@ -1,7 +1,7 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
 pub mod check;
-mod chosen;
+mod choice;
 mod first_version;
 pub mod identity;
 pub mod limits;
@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
-    net::TcpListener,
+    net::TcpSocket,
     runtime::Handle,
     sync::{oneshot, watch},
 };
@@ -26,18 +26,18 @@ use crate::{
         DataPlane,
         admin::{AdminPlane, Tokens},
         admin_router, data_router,
-        listener::{ConnectionMetrics, Listener},
+        listener::{ConnectionMetrics, Descriptors, Listener},
     },
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
-    serving::Serving,
+    serving::{Budget, Serving},
     shadow::{DriftSettings, ShadowMetrics},
     store::{Trigger, VersionFiles, Watch},
     version::{Launcher, Prepare},
     watchdog::Watchdog,
 };
-use chosen::{Chosen, choose, model_spec};
+use choice::{Chosen, choose, model_spec};
 
 /// A server that is loaded and bound, and doesn't answer yet.
 pub struct App {
@@ -74,9 +74,10 @@ impl App {
             tracing::warn!(warning, "configuration");
         }
         let tokens = admission(&config)?;
+        let descriptors = Descriptors::secure(&config.connections)?;
         // First: an address in use is noticed at once, and early connections wait in the backlog instead of failing.
-        let data = bind(config.server.listen).await?;
-        let admin = bind(config.server.admin_listen).await?;
+        let data = bind(config.server.listen)?;
+        let admin = bind(config.server.admin_listen)?;
 
         let metrics = Metrics::new();
         let repository = match &standalone {
@@ -119,26 +120,38 @@ impl App {
         let watch = control.start_background(&mut tasks);
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
+        let budget = Budget::new(config.requests.max_bytes_in_flight, descriptors.data);
         let plane = Arc::new(DataPlane::new(
             Serving::new(
                 control.registry().clone(),
                 config.requests,
                 config.image,
+                budget.clone(),
                 &metrics,
             ),
             metrics.clone(),
             traffic,
         ));
         let [data_metrics, admin_metrics] = ConnectionMetrics::new(&metrics, ["data", "admin"]);
-        let listener = |socket, metrics, router| Listener {
-            socket,
+        let data = Listener {
+            socket: data,
             settings: config.connections.clone(),
-            metrics,
-            router,
+            metrics: data_metrics,
+            max_connections: descriptors.data,
+            budget,
+            routes: data_router(&plane),
+        };
+        let admin = Listener {
+            socket: admin,
+            settings: config.connections,
+            metrics: admin_metrics,
+            max_connections: descriptors.admin,
+            budget: Budget::new(ADMIN_BYTES, descriptors.admin),
+            routes: admin_router(&plane, &operators),
         };
         Ok(Self {
-            data: listener(data, data_metrics, data_router(&plane)),
-            admin: listener(admin, admin_metrics, admin_router(&plane, &operators)),
+            data,
+            admin,
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
             events: control.events().clone(),
@@ -201,7 +214,9 @@ impl App {
             "data_listener",
             self.data.serve(data_stopped, self.drain),
         );
-        let admin = self.admin.serve(admin_stopped, Duration::from_secs(1));
+        let admin = self
+            .admin
+            .serve_apart("admin", admin_stopped, Duration::from_secs(1));
         let admin = supervised(&mut tasks, "admin_listener", admin);
         self.plane.set_ready(true);
 
@@ -231,17 +246,8 @@ impl App {
     }
 }
 
-/// Joins the error chain, skipping causes already in the text.
-pub fn joined_causes(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |text, cause| {
-        let cause = cause.to_string();
-        match (text.is_empty(), text.contains(&cause)) {
-            (true, _) => cause,
-            (_, true) => text,
-            _ => format!("{text}: {cause}"),
-        }
-    })
-}
+/// The memory of the admin plane's requests: its own, so that the data plane's never takes it away.
+const ADMIN_BYTES: usize = 64 << 20;
 
 /// What SIGHUP has a running server look at again.
 pub struct Rereadable {
@@ -259,15 +265,30 @@ impl Rereadable {
     }
 }
 
+/// Joins the error chain, skipping causes already in the text.
+pub fn joined_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
+}
+
 /// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
     tasks: &mut Supervisor,
     name: &'static str,
-    serving: impl Future<Output = usize> + Send + 'static,
+    serving: impl Future<Output = std::io::Result<usize>> + Send + 'static,
 ) -> oneshot::Receiver<usize> {
     let (result, ended) = oneshot::channel();
     tasks.spawn_required(name, async move {
-        let _ = result.send(serving.await);
+        match serving.await {
+            Ok(cut) => drop(result.send(cut)),
+            Err(error) => tracing::error!(%error, name, "a listener can't serve"),
+        }
     });
     ended
 }
@@ -296,8 +317,25 @@ fn delivery() -> Delivery {
     }))
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+/// The kernel's buffer for what a peer has not read yet; it would otherwise grow to megabytes for each of many peers.
+const SEND_BUFFER_BYTES: u32 = 64 << 10;
+
+/// Connections that the kernel accepts before the process does.
+const BACKLOG: u32 = 1024;
+
+fn bind(address: SocketAddr) -> Result<std::net::TcpListener> {
+    let bound = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        socket.set_reuseaddr(true)?;
+        // Connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    bound().with_context(|| {
         format!("can't listen on {address}; choose another with --listen or --admin-listen")
     })
 }

@@ -12,6 +12,7 @@ pub mod caller;
 mod configuration;
 mod doctor;
 mod drill;
+mod escape;
 mod exit;
 mod failure;
 mod health;

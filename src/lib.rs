@@ -24,6 +24,7 @@
 //! | 1     | [`strict`]              | `crates/strict-toml` | TOML whose unknown keys are errors                              |
 //! | 1     | `child_server`          | `crates/child-server`| a server in a child process, for the drill, tools and benchmarks |
 //! | 0     | `engine`                | `crates/engine`      | ONNX Runtime and tract behind one trait                         |
+//! | 0     | `excerpt`               | `crates/excerpt`     | what a caller wrote, cut to what may be repeated                |
 //! | 0     | `test_support`          | `crates/test-support`| the pictures of tests and benchmarks, and a disk that can be full |
 //!
 //! A room names only floors below its own, never a neighbour. The rooms below `crates/` are crates of their own, so there the

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use super::{admission, chosen::choose, joined_causes};
+use super::{admission, choice::choose, joined_causes};
 use crate::{
     config::{Config, ModelSettings},
     control::journal,

@@ -4,20 +4,14 @@ use std::{fs, path::Path};
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::config::Config;
-
-/// Descriptors beside those of connections: listeners, models, state, log, timers, the child that validates.
-const OTHER_DESCRIPTORS: u64 = 64;
+use crate::{config::Config, http::listener::Descriptors};
 
 /// Bytes per pixel that the most expensive picture needs while it is decoded.
 const DECODING_BYTES_PER_PIXEL: u64 = 12;
 
 /// Open files that a server needs when both listeners are full.
 pub fn descriptors_needed(config: &Config) -> u64 {
-    let connections = config.connections.max_connections as u64;
-    connections
-        .saturating_mul(2)
-        .saturating_add(OTHER_DESCRIPTORS)
+    Descriptors::needed(&config.connections)
 }
 
 /// Open files that this process may have: now, and at most if it asks for more. None stands for no limit.
@@ -26,7 +20,7 @@ pub fn descriptors_allowed() -> (Option<u64>, Option<u64>) {
     (limit.current, limit.maximum)
 }
 
-/// Bytes that requests may hold at the limits: their bodies, and one picture a core being decoded.
+/// Bytes that requests may hold at the limits: bodies, answers, and one picture a core being decoded.
 pub fn request_bytes(config: &Config) -> u64 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let picture = config
@@ -86,9 +80,9 @@ mod tests {
     #[test]
     fn needs_follow_the_configuration() {
         let mut config = Config::default();
-        assert_eq!(descriptors_needed(&config), 2 * 1024 + 64);
+        assert_eq!(descriptors_needed(&config), 1024 + 64 + 64);
         config.connections.max_connections = 10;
-        assert_eq!(descriptors_needed(&config), 84);
+        assert_eq!(descriptors_needed(&config), 138);
         let before = request_bytes(&config);
         config.requests.max_bytes_in_flight += 1000;
         assert_eq!(request_bytes(&config), before + 1000);

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::EnvFilter;
 
+use super::escape::LogLine;
 use crate::config::{LogFormat, LogSettings};
 
 /// Replaces the filter of the running log.
@@ -34,15 +35,14 @@ pub(super) fn start(settings: &LogSettings) -> anyhow::Result<LogFilter> {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
+    let colours = pretty && std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt()
         .with_env_filter(env_filter(&settings.filter)?)
-        .with_writer(std::io::stderr)
+        .with_writer(move || LogLine { colours })
         // It would print the failure of a write to standard error, and panic there.
         .log_internal_errors(false);
     Ok(LogFilter(if pretty {
-        let log = log
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_filter_reloading();
+        let log = log.with_ansi(colours).with_filter_reloading();
         let handle = log.reload_handle();
         set_global_default(log.finish())?;
         Box::new(move |filter| Ok(handle.reload(filter)?))

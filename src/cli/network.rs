@@ -79,6 +79,17 @@ fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 impl Network {
+    /// The names of the files given as golden pictures.
+    pub(super) fn golden_files(&self) -> impl Iterator<Item = String> {
+        let name = |path: &PathBuf| {
+            path.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into()
+        };
+        self.golden.iter().map(name)
+    }
+
     /// Reads the graph and the pictures, chooses what the flags leave open, and records the golden outputs.
     ///
     /// # Errors

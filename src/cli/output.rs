@@ -1,4 +1,5 @@
-//! Standard output and standard error: the only place of the command line that writes to them.
+//! Standard output and standard error: the only place of the command line that writes to them, besides the log. Whatever
+//! is written is escaped here (`escape`), so no text of others moves a terminal's cursor.
 //!
 //! `println!` panics where the reader has gone, as `head` has after ten lines. Here such text is dropped and the work goes
 //! on: `stillhouse import … | head -1` still imports. Any other failure, such as a full disk, is remembered, and the
@@ -9,6 +10,8 @@ use std::{
     io::{self, IsTerminal, Write},
     sync::{Mutex, PoisonError},
 };
+
+use super::escape;
 
 /// The first failure of a write to standard output.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -40,7 +43,10 @@ pub(super) fn line(line: fmt::Arguments<'_>) {
 
 /// See [`say_text!`].
 pub(super) fn text(text: fmt::Arguments<'_>) {
-    let written = io::stdout().lock().write_fmt(text);
+    let text = text.to_string();
+    let written = io::stdout()
+        .lock()
+        .write_all(escape::text(&text).as_bytes());
     written.unwrap_or_else(remember);
 }
 
@@ -51,16 +57,26 @@ pub(super) fn note_line(line: fmt::Arguments<'_>) {
 
 /// See [`note_text!`].
 pub(super) fn note_text(text: fmt::Arguments<'_>) {
+    let text = text.to_string();
+    note_raw(&escape::text(&text));
+}
+
+fn note_raw(text: &str) {
     let mut stderr = io::stderr().lock();
-    let _ = stderr.write_fmt(text).and_then(|()| stderr.flush());
+    let _ = stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush());
 }
 
 /// Standard output as a writer for the verbs that are also run with other writers.
 pub(super) struct Stdout;
 
 impl Write for Stdout {
+    /// Takes whole characters, as `write!` gives them: a character that is cut comes out as U+FFFD.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stdout().write_all(bytes).unwrap_or_else(remember);
+        let text = String::from_utf8_lossy(bytes);
+        let written = io::stdout().write_all(escape::text(&text).as_bytes());
+        written.unwrap_or_else(remember);
         Ok(bytes.len())
     }
 
@@ -99,8 +115,16 @@ pub(super) fn has_no_reader(error: &anyhow::Error) -> bool {
 /// A line on standard error that is drawn over the one before, where that is a terminal; elsewhere a line of its own.
 pub(super) fn progress(line: &str) {
     match io::stderr().is_terminal() {
-        true => note_text!("\r\x1b[K{line}"),
+        true => note_raw(&format!("\r\x1b[K{}", escape::line(line))),
         false => note!("{line}"),
+    }
+}
+
+/// Empties the screen, where standard output is one.
+pub(super) fn clear() {
+    if io::stdout().is_terminal() {
+        let cleared = io::stdout().write_all(b"\x1b[H\x1b[J");
+        cleared.unwrap_or_else(remember);
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
-    _repository: Option<tempfile::TempDir>,
+    repository: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -33,18 +33,18 @@ impl Process {
         write(folder.path(), golden());
         let models = folder.path().to_owned();
         let mut process = Self::start_on(backend, &models, &models, more, variables);
-        process._repository = Some(folder);
+        process.repository = Some(folder);
         process
+    }
+
+    /// Serves a repository that outlives the process and holds its state, too.
+    pub(crate) fn start_in(folder: &Path, backend: Backend, more: &[&str]) -> Self {
+        Self::start_on(backend, folder, folder, more, &[])
     }
 
     /// Serves the repository `models` of a folder that outlives the process.
     pub(crate) fn start_at(backend: Backend, folder: &Path, more: &[&str]) -> Self {
         Self::start_on(backend, &folder.join("models"), folder, more, &[])
-    }
-
-    /// Like `start`, with a repository that outlives it and holds its state, too.
-    pub(crate) fn start_in(folder: &Path, backend: Backend, more: &[&str]) -> Self {
-        Self::start_on(backend, folder, folder, more, &[])
     }
 
     fn start_on(
@@ -81,7 +81,7 @@ impl Process {
             child,
             stdout,
             banner,
-            _repository: None,
+            repository: None,
         }
     }
 
@@ -93,6 +93,21 @@ impl Process {
             .find(|line| line.trim_start().starts_with(label));
         line.and_then(|line| line.split_whitespace().nth(1))
             .expect("a line of the banner")
+    }
+
+    /// The model repository.
+    pub(crate) fn repository(&self) -> &Path {
+        self.repository.as_ref().expect("its own").path()
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().expect("an end").code()
     }
 
     /// What it printed when it was ready.
@@ -107,21 +122,6 @@ impl Process {
         let status = self.child.wait().expect("an end");
         assert_eq!(status.code(), Some(0), "{log}");
         log
-    }
-
-    /// The model repository.
-    pub(crate) fn repository(&self) -> &Path {
-        self._repository.as_ref().expect("its own").path()
-    }
-
-    /// The process's number.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for its end.
-    pub(crate) fn ended(&mut self) -> Option<i32> {
-        self.child.wait().expect("an end").code()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -347,8 +347,8 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
         ],
         &hangs,
     );
-    let folder = process._repository.as_ref().expect("its own");
-    write_version(folder.path(), "v2", network(), golden());
+    let models = process.repository();
+    write_version(models, "v2", network(), golden());
     let admin = process
         .address("metrics")
         .replace("/metrics", "/admin/models/toy/versions/v2/load");
@@ -411,5 +411,51 @@ fn usage_errors_print_one_line_and_fail() {
         assert!(!output.status.success(), "{args:?}");
         assert!(text.contains(words), "{args:?}: {text}");
         assert!(!text.contains("panicked"), "{args:?}: {text}");
+    }
+}
+
+/// What a manifest says reaches the terminal as text, in tables, JSON and errors.
+#[test]
+fn d12_terminal_escapes_of_a_manifest_are_shown_not_obeyed() {
+    let hostile = "nice\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}txt";
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), golden());
+    let path = folder.path().join("toy/v1/manifest.toml");
+    let manifest = std::fs::read_to_string(&path).expect("a manifest");
+    let escaped: String = hostile
+        .chars()
+        .map(|char| format!("\\U{:08x}", u32::from(char)))
+        .collect();
+    let described = format!("description = \"{escaped}\"\n{manifest}");
+    std::fs::write(&path, &described).expect("written");
+    let broken = folder.path().join("toy/v2");
+    std::fs::create_dir(&broken).expect("made");
+    let key = format!("\"{escaped}\" = 1\n{described}");
+    std::fs::write(broken.join("manifest.toml"), key).expect("written");
+    for args in [
+        &["models", "list"][..],
+        &["models", "list", "--json"],
+        &["models", "show", "toy/v1"],
+        &["models", "show", "toy/v1", "--json"],
+        &["models", "check"],
+        &["serve", "--set", "models.toy.stable=v2"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+            .args(args)
+            .args(["--models".as_ref(), folder.path().as_os_str()])
+            .current_dir(folder.path())
+            .output()
+            .expect("runs");
+        let printed = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(printed).expect("UTF-8");
+        let acts = |char: &char| char.is_control() && *char != '\n' || *char == '\u{202e}';
+        assert_eq!(text.chars().find(acts), None, "{args:?}: {text:?}");
+        if args[0] == "models" {
+            assert!(text.contains("nice"), "{args:?}: {text}");
+        }
+        if args.contains(&"--json") {
+            let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            assert!(json.to_string().contains("owned"), "{json}");
+        }
     }
 }

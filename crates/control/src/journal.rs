@@ -145,12 +145,16 @@ impl Journal {
         notes: &mut Vec<String>,
     ) -> Result<(), JournalError> {
         for path in [audit::path(&self.folder), self.folder.join(snapshot::STATE)] {
-            if let Some(mode) = disk::at(&path, files::narrow(&path))? {
-                notes.push(format!(
-                    "{} had the permissions {mode:o}: others may not read or change it any more",
-                    path.display()
-                ));
-            }
+            let shown = path.display();
+            notes.extend(match files::narrow(&path) {
+                Ok(None) => None,
+                Ok(Some(mode)) => Some(format!(
+                    "{shown} had the permissions {mode:o}: others may not read or change it any more"
+                )),
+                Err(error) => Some(format!(
+                    "{shown}: {error}: its permissions could not be narrowed"
+                )),
+            });
         }
         self.repair()?;
         if !doubts.is_empty() {

@@ -1,5 +1,8 @@
 //! The first deployments: what the journal says was served last, else what the configuration names.
 
+mod remembered;
+mod sick;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -12,10 +15,10 @@ use stillhouse_engine::Priority;
 
 use super::{
     ControlPlane,
-    checkpoint::{self, Checkpoints, RecoveredTrials},
+    checkpoint::{Checkpoints, RecoveredTrials},
     decision::DecisionLog,
     events::EventLog,
-    journal::{Entry, Journal, JournalError, Seal},
+    journal::{Journal, JournalError, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
     loader::{Loader, Wanted},
@@ -25,6 +28,8 @@ use super::{
     trials::{JudgeMetrics, RecoveredTrial, TrialSlot},
     validation::Validation,
 };
+use remembered::{configuration, lost, overruled, recover, recover_trials};
+use sick::{advice, report};
 use stillhouse_core::{
     registry::{Model, Registry},
     rollout::{
@@ -35,9 +40,7 @@ use stillhouse_core::{
 };
 use stillhouse_image::Limits;
 use stillhouse_metrics::Classes;
-use stillhouse_store::{
-    Directory, Labels, ModelName, Repository, VersionFiles, VersionName, sha256,
-};
+use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName};
 
 /// What a control plane is made of.
 pub struct Dependencies {
@@ -113,20 +116,6 @@ pub enum StartError {
         /// What to type.
         advice: String,
     },
-    /// A model that answered before has no version left.
-    #[error(
-        "{model}/{version} answered last, and {model} can't be served any more: {reason}{advice}"
-    )]
-    Gone {
-        /// The model.
-        model: ModelName,
-        /// Its stable version.
-        version: VersionName,
-        /// Why.
-        reason: String,
-        /// What to type.
-        advice: String,
-    },
     /// Not a single model can be served.
     #[error("no model can be served:{0}")]
     Nothing(String),
@@ -139,7 +128,7 @@ type Launched = Result<(Labels, Arc<Version>), LoadError>;
 
 impl ControlPlane {
     /// Loads what was served last, all versions at once, and seats it. A canary, teacher or previous version that can't be
-    /// loaded any more is taken out, loudly; a stable one ends the start.
+    /// loaded is taken out, loudly; a stable one ends the start if its model is named by the configuration or the journal.
     ///
     /// # Errors
     /// A server starts with everything that answers, or not.
@@ -160,9 +149,6 @@ impl ControlPlane {
             })
             .collect();
         let mut sick = parts.left_out.clone();
-        for (model, reason) in &sick {
-            expect_unused(&parts, &assignments, model, reason)?;
-        }
         for begun in begun {
             let (name, required) = (begun.spec.model.clone(), begun.is_required());
             match begun.settle(&parts, journal.as_mut(), &mut trials).await {
@@ -261,8 +247,7 @@ impl StartingModel {
                 }
                 Err(source) => source,
             };
-            // What the operator has just named must be there; what was there once may have gone, and stable still serves.
-            if version == assignment.stable || !remembered {
+            if version == assignment.stable {
                 return Err(StartError::Load {
                     advice: advice(parts, &model, &version, remembered),
                     model,
@@ -270,8 +255,15 @@ impl StartingModel {
                     source: source.into(),
                 });
             }
-            tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
+            // Whatever else is sick, stable still serves.
+            tracing::error!(%model, %version, error = %source, "can't be loaded: its role is empty now");
             let next = assignment.without(&version);
+            if !remembered {
+                // The configuration's teacher: it fills its role as soon as a start finds it well.
+                let generation = assignment.generation;
+                assignment = Assignment { generation, ..next };
+                continue;
+            }
             let entry = lost(&model, &assignment, &next, &source);
             // Unwritable, it is found missing again at the next start.
             if let Some(Err(error)) = journal.as_mut().map(|journal| journal.record(&entry)) {
@@ -321,113 +313,6 @@ impl StartingModel {
     }
 }
 
-/// The journal, and who answered last. None where a single file is served: nothing can be changed there, and a look at a
-/// network must not lock out, or be locked out by, the server beside it.
-fn recover(
-    parts: &Dependencies,
-) -> Result<(Option<Journal>, BTreeMap<ModelName, Assignment>), StartError> {
-    if parts.repository.is_none() {
-        return Ok((None, BTreeMap::new()));
-    }
-    let (journal, recovered) = Journal::open_with(&parts.state_path, parts.seal.clone())?;
-    for note in &recovered.notes {
-        tracing::warn!(path = %parts.state_path.display(), note, "journal");
-    }
-    for doubt in &recovered.doubts {
-        tracing::error!(path = %parts.state_path.display(), doubt, "the journal was changed by somebody else");
-    }
-    Ok((Some(journal), recovered.assignments))
-}
-
-/// A model that can't be served at all may be missing only if it never answered.
-fn expect_unused(
-    parts: &Dependencies,
-    assignments: &BTreeMap<ModelName, Assignment>,
-    model: &ModelName,
-    reason: &str,
-) -> Result<(), StartError> {
-    let Some(last) = assignments.get(model) else {
-        return Ok(());
-    };
-    Err(StartError::Gone {
-        model: model.clone(),
-        version: last.stable.clone(),
-        reason: reason.to_owned(),
-        advice: advice(parts, model, &last.stable, true),
-    })
-}
-
-/// What to do about a stable version that can't be served.
-fn advice(
-    parts: &Dependencies,
-    model: &ModelName,
-    version: &VersionName,
-    remembered: bool,
-) -> String {
-    let Some(repository) = &parts.repository else {
-        return String::new();
-    };
-    let path = repository
-        .root()
-        .join(model.as_str())
-        .join(version.as_str());
-    let path = path.display();
-    let mut others = repository.versions(model).unwrap_or_default();
-    others.retain(|other| other != version);
-    let Some(other) = others.last() else {
-        return format!(
-            "\nput {path} back, from a backup or with `stillhouse import`; {model} has no other version"
-        );
-    };
-    let names: Vec<&str> = others.iter().map(VersionName::as_str).collect();
-    let begin_anew = match remembered {
-        true => {
-            let state = parts.state_path.display();
-            format!("mv {state} {state}.old && ")
-        }
-        false => String::new(),
-    };
-    format!(
-        "\nput {path} back, or begin with another version ({}): {begin_anew}stillhouse serve --set models.{model}.stable={other}",
-        names.join(", ")
-    )
-}
-
-/// Logs once what in the repository isn't served although it may have been meant to be.
-fn report(parts: &Dependencies, sick: &BTreeMap<ModelName, String>) {
-    for (model, reason) in sick {
-        tracing::error!(%model, reason, "this model isn't served: it has no version that can be");
-    }
-    let Some(repository) = &parts.repository else {
-        return;
-    };
-    for model in repository.models().unwrap_or_default() {
-        for Directory { version, manifest } in repository.directories(&model).unwrap_or_default() {
-            if let Err(error) = manifest {
-                tracing::warn!(%model, %version, %error, "no complete version");
-            }
-        }
-    }
-}
-
-/// What an earlier process knew of its canaries.
-fn recover_trials(parts: &Dependencies) -> RecoveredTrials {
-    if parts.repository.is_none() {
-        return RecoveredTrials::default();
-    }
-    checkpoint::read(&parts.state_path, &parts.seal).unwrap_or_else(|reason| {
-        let path = parts.state_path.display();
-        tracing::warn!(%path, reason, "trials.json isn't read: the evidence of canaries begins anew");
-        RecoveredTrials::default()
-    })
-}
-
-/// SHA-256 of everything in the configuration that the evidence of a trial depends on.
-fn configuration(criteria: &Criteria, shadow: &ShadowSettings, engine: &EngineSettings) -> String {
-    let settings = serde_json::to_vec(&(criteria, shadow, engine));
-    sha256(&settings.expect("settings are plain values"))
-}
-
 /// Begins to load every version of an assignment.
 fn launches(
     parts: &Dependencies,
@@ -456,31 +341,4 @@ fn launches(
         (version, tokio::spawn(load))
     };
     names.into_iter().map(launch).collect()
-}
-
-/// Logs where the journal overrules the configuration.
-fn overruled(spec: &ModelSpec, last: &Assignment) {
-    if last.stable != spec.stable {
-        tracing::info!(
-            model = %spec.model,
-            stable = %last.stable,
-            configured = %spec.stable,
-            generation = last.generation,
-            "the journal says who answers; the configuration counts for a first start only"
-        );
-    }
-}
-
-fn lost(model: &ModelName, from: &Assignment, to: &Assignment, why: &LoadError) -> Entry {
-    Entry {
-        time: Timestamp::now(),
-        actor: "stillhouse".into(),
-        action: "lost_version".into(),
-        model: Some(model.clone()),
-        reason: why.to_string(),
-        request_id: String::new(),
-        from: Some(from.clone()),
-        to: Some(to.clone()),
-        detail: None,
-    }
 }

@@ -6,6 +6,7 @@
 //! | [`options`]   | which back end, device and thread count                                      |
 //! | [`signature`] | what a graph takes and gives: [`Signature`]                                   |
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
+//! | [`foreign`]   | files that are given in place of an ONNX network                              |
 //! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
 //! | `priority`    | foreground and background work, and what the latter leaves free              |
@@ -23,6 +24,7 @@
 pub mod engine;
 pub mod error;
 mod exit;
+pub mod foreign;
 mod idle;
 mod library;
 mod memory;

@@ -7,6 +7,7 @@ mod idempotency;
 pub(super) mod orders;
 mod throttle;
 mod tokens;
+mod upload;
 pub(super) mod versions;
 pub(super) mod view;
 pub(super) mod watch;
@@ -30,7 +31,10 @@ use admission::Refusals;
 use guesses::Guesses;
 use idempotency::Remembered;
 use stillhouse_control::{ControlError, ControlPlane};
+use stillhouse_excerpt::Excerpt;
+use stillhouse_serving::Budget;
 use stillhouse_store::{ModelName, VersionName};
+use upload::Uploads;
 
 pub use super::admin_error::AdminError;
 pub use admission::Caller;
@@ -38,7 +42,7 @@ pub use idempotency::KEY;
 pub use orders::{ChangedView, Instruction};
 pub use tokens::{AdminSettings, TokenError, Tokens};
 pub use versions::VersionList;
-pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView};
+pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView, StuckThread};
 pub use watch::DriftView;
 
 /// An order in JSON is a few names and numbers.
@@ -53,6 +57,7 @@ pub struct AdminPlane {
     guesses: Guesses,
     refusals: Refusals,
     remembered: Remembered,
+    uploads: Uploads,
 }
 
 impl AdminPlane {
@@ -64,6 +69,7 @@ impl AdminPlane {
             tokens: RwLock::new(Arc::new(tokens)),
             guesses: Guesses::default(),
             remembered: Remembered::default(),
+            uploads: Uploads::default(),
         }
     }
 
@@ -90,7 +96,7 @@ fn reason(reason: String) -> Result<String, AdminError> {
     if chars > MAX_REASON_CHARS {
         let text =
             format!("reason: {chars} characters are too many, at most {MAX_REASON_CHARS} are kept");
-        return Err(AdminError::Order(text));
+        return Err(AdminError::Order(text.into()));
     }
     Ok(reason)
 }
@@ -129,7 +135,9 @@ fn version(name: &str) -> Result<VersionName, ApiError> {
 
 /// Reads an order; an empty body stands for one without words.
 async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiError> {
-    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, |_| Ok(())).await?;
+    // Each admin connection may send an order, whatever others hold: there is a small limit of such connections.
+    let mut charge = Budget::new(4 * MAX_ORDER_BYTES, 1).account().open(0)?;
+    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, &mut charge).await?;
     let bytes = if bytes.is_empty() {
         Bytes::from_static(b"{}")
     } else {
@@ -137,8 +145,8 @@ async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiErro
     };
     let read = &mut serde_json::Deserializer::from_slice(&bytes);
     let order = serde_path_to_error::deserialize(&mut *read)
-        .map_err(|error| AdminError::Order(error.to_string()))?;
+        .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
     read.end()
-        .map_err(|error| AdminError::Order(error.to_string()))?;
+        .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
     Ok(order)
 }

@@ -10,9 +10,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{admin_error::AdminError, request_error::RequestError, request_id::RequestId};
+use super::{
+    admin_error::AdminError, listener::HeadError, request_error::RequestError,
+    request_id::RequestId,
+};
 use stillhouse_control::{ControlError, LoadError};
 use stillhouse_core::rollout::{Assignment, ChangeRefused};
+use stillhouse_excerpt::Excerpt;
 use stillhouse_serving::{BodyError, ErrorKind, PredictError};
 use stillhouse_store::StoreError;
 
@@ -28,7 +32,7 @@ pub enum ApiError {
     NoRoute,
     /// The path exists, but not with this method.
     #[error("this path does not take {0}; see the Allow header")]
-    Method(String),
+    Method(Excerpt),
     /// The operator has no access, or sent a body that can't be read.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -38,6 +42,9 @@ pub enum ApiError {
     /// The query, a header or the form of the body is invalid.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The head can't be read; its connection is closed.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The prediction failed; [`ErrorKind`] has its status.
     #[error(transparent)]
     Predict(#[from] PredictError),
@@ -80,6 +87,7 @@ impl ApiError {
             Self::NoRoute => (S::NOT_FOUND, "no_route"),
             Self::Method(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Request(error) => (S::BAD_REQUEST, error.code()),
+            Self::Head(error) => head(*error),
             Self::Admin(error) => admin(error),
             Self::Control(error) => control(error),
         };
@@ -109,6 +117,7 @@ impl ApiError {
             Self::Predict(error) => error.public_detail(),
             other => other.to_string(),
         };
+        let detail = shortened(detail);
         let current = match self {
             Self::Control(ControlError::Stale { current, .. }) => Some((**current).clone()),
             _ => None,
@@ -136,6 +145,12 @@ impl ApiError {
     }
 }
 
+fn head(error: HeadError) -> (StatusCode, &'static str) {
+    let (status, code) = error.row();
+    let status = StatusCode::from_u16(status).expect("a status of HTTP");
+    (status, code)
+}
+
 fn admin(error: &AdminError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
@@ -150,6 +165,7 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
         AdminError::Query(_) => (S::BAD_REQUEST, "query_invalid"),
         AdminError::Name(_) => (S::UNPROCESSABLE_ENTITY, "name_invalid"),
         AdminError::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        AdminError::TooManyUploads => (S::SERVICE_UNAVAILABLE, "too_many_uploads"),
         AdminError::TooManyEventStreams => (S::SERVICE_UNAVAILABLE, "too_many_event_streams"),
         AdminError::EventId => (S::BAD_REQUEST, "last_event_id_invalid"),
         AdminError::Key => (S::BAD_REQUEST, "idempotency_key_invalid"),
@@ -208,6 +224,17 @@ fn store(error: &StoreError) -> (StatusCode, &'static str) {
     }
 }
 
+/// Texts that repeat what a caller wrote do so in an excerpt. This is for all others, whatever they may come to contain.
+const MAX_DETAIL_BYTES: usize = 4 << 10;
+
+fn shortened(mut detail: String) -> String {
+    if detail.len() > MAX_DETAIL_BYTES {
+        detail.truncate(detail.floor_char_boundary(MAX_DETAIL_BYTES));
+        detail.push_str(" ...");
+    }
+    detail
+}
+
 /// RFC 9457 problem details; `error` repeats `detail` for clients of the Open Inference Protocol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -250,8 +277,8 @@ impl IntoResponse for ApiError {
         ) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(self, Self::Predict(PredictError::Body(_))) {
-            // The rest of the body may be larger than what is drained.
+        if matches!(self, Self::Head(_) | Self::Predict(PredictError::Body(_))) {
+            // Nothing after such a head can be understood; the rest of a body may be larger than what is drained.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(std::sync::Arc::new(self));

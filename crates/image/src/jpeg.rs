@@ -127,6 +127,20 @@ pub(crate) fn both_back_ends(bytes: &[u8], gray: bool) -> [Result<Picture, Image
     })
 }
 
+/// Full size, by [`exact`] and by libjpeg-turbo.
+#[cfg(all(test, feature = "turbojpeg"))]
+pub(crate) fn own_and_libjpeg(bytes: &[u8], gray: bool) -> [Picture; 2] {
+    let frame = Frame::read(bytes, &Limits::default()).unwrap();
+    let options = DecodeOptions {
+        gray,
+        denominator: 1,
+    };
+    [
+        exact::decode(&frame, gray).unwrap(),
+        turbo::decode(&frame, options).unwrap(),
+    ]
+}
+
 #[cfg(all(test, feature = "turbojpeg"))]
 mod tests {
     use super::*;

@@ -11,6 +11,8 @@
 //! | `validation`| validation pictures: idx files and folders                              |
 //! | `idx`       | the format of MNIST and its relatives                                   |
 //! | `reference` | statistics of validation outputs and pictures                           |
+//! | `proof`     | whether the transform gives the validation outputs                      |
+//! | `truth`     | the labels of validation pictures                                       |
 
 mod choice;
 mod frame;
@@ -18,7 +20,9 @@ pub mod idx;
 mod labels;
 pub mod outputs;
 mod pictures;
+pub mod proof;
 pub mod reference;
+pub mod truth;
 pub mod validation;
 
 use std::{cmp::Ordering, path::Path};
@@ -76,6 +80,9 @@ pub enum ImportError {
         /// The observed values.
         found: String,
     },
+    /// The transform isn't the one that the given outputs were made with.
+    #[error("{0}")]
+    Transform(String),
     /// An unusable file.
     #[error("{path}: {detail}")]
     Content {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    Intake, Options, PredictError, PredictInput, Prediction, Row, Serving, evidence,
+    Account, Intake, Options, PredictError, PredictInput, Prediction, Row, Serving, evidence,
     routing::{self, Route},
     ticket::Ticket,
     version_call::VersionCall,
@@ -40,9 +40,10 @@ impl Serving {
         &'a self,
         model: &'a Model,
         caller: Caller<'a>,
+        account: &Account,
         options: &Options,
     ) -> Result<Admitted<'a>, PredictError> {
-        let intake = self.begin(options)?;
+        let intake = self.begin(account, options)?;
         routing::check_room(&model.slot.load(), model, &caller)?;
         Ok(Admitted {
             intake,
@@ -59,6 +60,7 @@ impl Admitted<'_> {
     /// # Errors
     /// Errors of the whole request; an error of a single input is in its row.
     pub async fn predict(self, inputs: Vec<PredictInput>) -> Result<Prediction, PredictError> {
+        self.intake.serving.check_pixels(&inputs)?;
         let deployment = self.model.slot.load_full();
         let route = routing::choose(&deployment, self.model, &self.caller, self.ticket)?;
         let stable = VersionCall {

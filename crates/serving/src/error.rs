@@ -39,7 +39,7 @@ pub enum PredictError {
     Body(#[from] BodyError),
     /// There would be too many bytes in flight.
     #[error(
-        "the server already holds the most bytes of requests allowed, {limit_bytes} (requests.max_bytes_in_flight)"
+        "the server already holds as many bytes of requests and unread answers as it may, {limit_bytes} (requests.max_bytes_in_flight); send less at a time, or try again"
     )]
     BytesInFlight {
         /// The limit.
@@ -63,6 +63,16 @@ pub enum PredictError {
     TooManyInputs {
         /// The limit.
         limit: usize,
+    },
+    /// The pictures of one request are too many pixels together.
+    #[error(
+        "the pictures have {pixels} pixels together, the limit is {limit} (requests.max_pixels): send them smaller, or in several requests"
+    )]
+    TooManyPixels {
+        /// As their headers say.
+        pixels: u64,
+        /// The limit.
+        limit: u64,
     },
     /// The numbers have another shape than the network's input.
     #[error(
@@ -121,6 +131,7 @@ impl PredictError {
             Self::TopK { .. } => K::TopK,
             Self::NoInput => K::NoInput,
             Self::TooManyInputs { .. } => K::TooManyInputs,
+            Self::TooManyPixels { .. } => K::TooManyPixels,
             Self::Shape { .. } => K::Shape,
             Self::Image(error) => image(error),
             Self::Submit(SubmitError::Full { .. }) => K::QueueFull,

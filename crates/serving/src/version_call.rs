@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::timeout_at;
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
     Caller, PredictError, PredictInput, Row, Serving, Timings,
@@ -43,15 +43,21 @@ impl VersionCall<'_> {
         if inputs.len() == 1
             && let Some((index, input)) = inputs.next()
         {
-            return vec![self.counted_row(index, input).await];
+            return vec![self.counted_row(index, input, None).await];
         }
-        let rows = inputs.map(|(index, input)| self.counted_row(index, input));
+        let turns = self.serving.decoders.turns();
+        let rows = inputs.map(|(index, input)| self.counted_row(index, input, Some(&turns)));
         futures_util::future::join_all(rows).await
     }
 
-    async fn counted_row(self, index: usize, input: PredictInput) -> Result<Row, PredictError> {
+    async fn counted_row(
+        self,
+        index: usize,
+        input: PredictInput,
+        turns: Option<&Semaphore>,
+    ) -> Result<Row, PredictError> {
         let attempt = self.seat.attempt();
-        let row = self.row(index, input).await;
+        let row = self.row(index, input, turns).await;
         let outcome = row
             .as_ref()
             .map_or_else(PredictError::outcome, |_| Outcome::Ok);
@@ -59,7 +65,12 @@ impl VersionCall<'_> {
         row
     }
 
-    async fn row(self, index: usize, input: PredictInput) -> Result<Row, PredictError> {
+    async fn row(
+        self,
+        index: usize,
+        input: PredictInput,
+        turns: Option<&Semaphore>,
+    ) -> Result<Row, PredictError> {
         let Self { seat, deadline, .. } = self;
         let (version, started) = (&seat.version, Instant::now());
         deadline.check(started)?;
@@ -67,7 +78,8 @@ impl VersionCall<'_> {
         let encoded = is_compared.then(|| input.encoded()).flatten();
         // If the queue is full, decoding would be wasted.
         let place = version.admit()?;
-        let (input, full_size) = self.serving.decode(version, input, deadline).await?;
+        let decoding = self.serving.decode(version, input, deadline, turns);
+        let (input, full_size) = decoding.await?;
         // The queue takes the input: for a comparison, a copy is kept (by default one picture in ten).
         let kept = is_compared.then(|| input.clone());
         let submitted = Instant::now();

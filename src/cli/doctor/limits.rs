@@ -17,29 +17,30 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     ]
 }
 
-/// `allowed` are the soft and the hard limit; none stands for no limit.
+/// `allowed` are the soft and the hard limit; none stands for no limit. A server raises its soft limit itself.
 fn descriptors(config: &Config, (soft, hard): (Option<u64>, Option<u64>)) -> Finding {
     let needed = descriptors_needed(config);
-    let connections = config.connections.max_connections;
+    let (data, admin) = (
+        config.connections.max_connections,
+        config.connections.max_admin_connections,
+    );
     let text = |allowed: u64| {
         format!(
-            "{allowed} open files, and {connections} connections on each listener need {needed}"
+            "{allowed} open files, and {data} connections and {admin} of operators need {needed}"
         )
     };
     match (soft, hard) {
-        (Some(soft), hard) if soft < needed => {
-            let next = match hard {
-                Some(hard) if hard < needed => format!(
-                    "raise the hard limit of {hard} (LimitNOFILE={needed} in the unit of systemd, --ulimit nofile={needed} in \
-                     Docker), or set connections.max_connections = {}",
-                    (hard.saturating_sub(64) / 2).max(1)
-                ),
-                _ => format!("ulimit -n {needed}"),
-            };
-            Finding::warning(AREA, text(soft), next)
+        (_, Some(hard)) if hard < needed => {
+            let next = format!(
+                "raise the hard limit of {hard} (LimitNOFILE={needed} in the unit of systemd, --ulimit nofile={needed} in \
+                 Docker); otherwise a server takes fewer connections"
+            );
+            Finding::warning(AREA, text(hard), next)
         }
-        (Some(soft), _) => Finding::ok(AREA, text(soft)),
-        (None, _) => Finding::ok(AREA, "as many open files as it wants"),
+        (_, Some(hard)) => Finding::ok(AREA, text(hard)),
+        (Some(soft), None) if soft < needed => Finding::ok(AREA, text(needed)),
+        (Some(soft), None) => Finding::ok(AREA, text(soft)),
+        (None, None) => Finding::ok(AREA, "as many open files as it wants"),
     }
 }
 
@@ -78,13 +79,13 @@ mod tests {
     fn too_few_descriptors_name_the_limit_to_raise() {
         let config = Config::default();
         for (allowed, health, next) in [
-            ((Some(1024), Some(4096)), Health::Warning, "ulimit -n 2112"),
+            ((Some(1024), Some(4096)), Health::Ok, ""),
             (
-                (Some(1024), Some(2000)),
+                (Some(1024), Some(1100)),
                 Health::Warning,
-                "max_connections = 968",
+                "LimitNOFILE=1152",
             ),
-            ((Some(1024), None), Health::Warning, "ulimit -n 2112"),
+            ((Some(1024), None), Health::Ok, ""),
             ((Some(2112), Some(2112)), Health::Ok, ""),
             ((None, None), Health::Ok, ""),
         ] {

@@ -85,6 +85,10 @@ fn render_trial(trial: &TrialReport) -> String {
     for (count, words) in [
         (trial.non_finite, "answers weren't finite"),
         (trial.early_errors, "of the first answers were errors"),
+        (
+            trial.presumed_lost_pairs,
+            "pairs may have been lost when the server was killed: they count as the worst possible against a promotion",
+        ),
     ] {
         if count > 0 {
             let _ = writeln!(text, "{count} {words}");

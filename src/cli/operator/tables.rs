@@ -6,7 +6,8 @@ use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use jiff::Timestamp;
 
 use crate::{
-    http::admin::{ChangedView, DeploymentView},
+    cli::escape,
+    http::admin::{ChangedView, DeploymentView, StuckThread},
     rollout::{Assignment, Plan, Role},
     store::VersionName,
 };
@@ -41,11 +42,9 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Text that a person wrote, without the characters that would move a terminal's cursor.
+/// Text that a person wrote, in one line: escaped before a table's widths are computed, where `output` would come too late.
 pub(super) fn safe(text: &str) -> String {
-    text.chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .collect()
+    escape::line(text).into_owned()
 }
 
 /// The places of an assignment, with who fills them.
@@ -125,6 +124,19 @@ pub(super) fn deployment(view: &DeploymentView) -> String {
     if let Some(warning) = sample_ratio(view.sample_ratio_log_e) {
         let _ = write!(text, "\nwarning: {warning}");
     }
+    for stuck in &view.stuck_threads {
+        let StuckThread {
+            version,
+            work,
+            seconds,
+        } = stuck;
+        let _ = write!(
+            text,
+            "\nwarning: a thread ({work}) has been stuck in a run of {} for {seconds} s and can't be stopped; it runs on \
+             idle cores only, and ends with the process",
+            safe(version)
+        );
+    }
     text
 }
 
@@ -162,6 +174,6 @@ mod tests {
 
     #[test]
     fn reasons_cannot_move_the_cursor() {
-        assert_eq!(safe("so\u{1b}[2Jwhat\n"), "so [2Jwhat ");
+        assert_eq!(safe("so\u{1b}[2Jwhat\n"), r"so\u001b[2Jwhat\u000a");
     }
 }

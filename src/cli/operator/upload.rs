@@ -19,7 +19,11 @@ use super::{
     print,
     target::{Target, quoted},
 };
-use crate::{cli::models::Size, http::admin::VersionList, store::VersionName};
+use crate::{
+    cli::{models::Size, output},
+    http::admin::VersionList,
+    store::VersionName,
+};
 
 /// Fast enough to be seen moving.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -136,13 +140,13 @@ impl Counted {
             .parcel
             .len()
             .map_or_else(String::new, |all| format!(" of {}", Size(all)));
-        note_text!("\r\x1b[K{}{of} sent", Size(self.sent));
+        output::progress(&format!("{}{of} sent", Size(self.sent)));
     }
 
     fn end(&self) -> Size {
         if self.shown.is_some() {
             self.show();
-            note!("");
+            output::progress_ends();
         }
         Size(self.sent)
     }

@@ -170,7 +170,7 @@ async fn d4_a_viewers_refused_changes_are_few_short_lines() {
             order,
         )
         .await;
-    reply.assert_problem(400, "order_invalid");
+    reply.assert_problem(422, "order_invalid");
     assert!(reply.text.contains("at most 1000"), "{}", reply.text);
 }
 

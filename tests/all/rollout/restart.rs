@@ -139,7 +139,7 @@ async fn a_configured_teacher_that_is_not_there_ends_a_first_start() {
         .expect("refused");
     let error = format!("{error:#}");
     assert!(
-        error.contains("toy/v7 can't be served") && error.contains("missing"),
+        error.contains("models.toy.teacher is `v7`, and there is no such version"),
         "{error}"
     );
 }
@@ -222,6 +222,37 @@ async fn d9_sick_folders_keep_no_healthy_one_from_starting() {
     let listed = listed["models"].as_array().expect("a list");
     let names: Vec<&Value> = listed.iter().map(|model| &model["model"]).collect();
     assert_eq!(names, ["toy"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d9_a_sick_teacher_leaves_its_role_empty_until_it_is_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let models = folder.path().join("models");
+    let configure = |config: &mut Config| {
+        config.models.entry("toy".into()).or_default().teacher = "t".into();
+    };
+    let stable = || vec![("v1", always(0))];
+    fs::create_dir_all(models.join("toy/t")).expect("made");
+    for half_copied in [true, false] {
+        if !half_copied {
+            // Complete, and no engine can load it.
+            fs::remove_dir(models.join("toy/t")).expect("removed");
+            write_version(&models, "t", bytes::Bytes::from_static(b"damaged"), vec![]);
+        }
+        let server = TestServer::fleet_in(folder.path(), stable(), configure).await;
+        let now = server.deployment().await;
+        assert_eq!(
+            (&now["teacher"], &now["generation"]),
+            (&Value::Null, &json!(1))
+        );
+        let answer = server.predict(gray_png(SIDE, 7)).await;
+        assert_eq!(answer.json()["version"], "v1");
+        stop(server).await;
+    }
+    fs::remove_dir_all(models.join("toy/t")).expect("removed");
+    let versions = vec![("v1", always(0)), ("t", always(0))];
+    let server = TestServer::fleet_in(folder.path(), versions, configure).await;
+    assert_eq!(server.deployment().await["teacher"], "t");
 }
 
 #[tokio::test(flavor = "multi_thread")]

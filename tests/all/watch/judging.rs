@@ -198,9 +198,9 @@ async fn a_canary_that_fails_live_requests_is_removed() {
         false => Err(stillhouse_engine::EngineError::Run("out of luck".into())),
     });
     let versions = vec![("v1", always(0)), ("v2", failing)];
-    let server = TestServer::fleet(versions, |config| {
-        everything(config);
-        config.models.entry("toy".into()).or_default().teacher = String::new();
+    let server = beside_teacher(always(0), versions, |config| {
+        // Only what callers get counts here.
+        config.shadow.rate = 0.0;
     })
     .await;
     begin(&server, "automatic").await;

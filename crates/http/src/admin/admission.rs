@@ -76,13 +76,12 @@ pub(super) async fn admit(
         "anonymous".to_owned()
     } else {
         let address = Peer::of(request.extensions());
-        let found = match bearer(headers) {
-            // Nothing was guessed, so there is nothing to slow down.
-            None => Err(AdminError::NoToken),
-            Some(secret) => plane
-                .guesses
-                .compare(address, Instant::now(), || tokens.find(secret)),
-        };
+        // Without a token nothing was guessed, so there is nothing to limit.
+        let secret = bearer(headers).ok_or(AdminError::NoToken);
+        let found = secret.and_then(|secret| {
+            let now = Instant::now();
+            plane.guesses.compare(address, now, || tokens.find(secret))
+        });
         let (name, access) = found.inspect_err(|error| {
             let (text, path) = (error.to_string(), cut(request.uri().path()));
             let line = move |requests: u64| {
@@ -169,7 +168,7 @@ fn same_site(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
             .get(name)
             .map(|value| String::from_utf8_lossy(value.as_bytes()))
     };
-    let cross = |origin: &str| AdminError::CrossSite(origin.chars().take(100).collect());
+    let cross = |origin: &str| AdminError::CrossSite(origin.into());
     if let Some(site) = text("sec-fetch-site")
         && !matches!(&*site, "same-origin" | "none")
     {
@@ -197,7 +196,7 @@ fn named_as_local(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
     let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok();
     local
         .then_some(())
-        .ok_or_else(|| AdminError::ForeignHost(host.chars().take(100).collect()))
+        .ok_or_else(|| AdminError::ForeignHost(host.into()))
 }
 
 /// HTTP/1.1 says it in a header, HTTP/2 in the request's target.

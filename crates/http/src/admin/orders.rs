@@ -26,6 +26,7 @@ use stillhouse_core::rollout::{
     Abort, Assignment, Change, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling,
     StartCanary, Verb,
 };
+use stillhouse_excerpt::Excerpt;
 
 /// How an order is to be taken.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -59,7 +60,7 @@ impl<V: Verb> WithReason<V> {
             Some(_) => return Err(AdminError::Order("reason: it must be text".into()).into()),
         };
         let order: V = serde_path_to_error::deserialize(Value::Object(fields))
-            .map_err(|error| AdminError::Order(error.to_string()))?;
+            .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
         let checked = order.check();
         checked.map_err(|missing| AdminError::Order(missing.into()))?;
         Ok(Self { order, reason })
@@ -195,7 +196,7 @@ async fn carry_out(
     change: Change,
     reason: String,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text()))?;
+    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text().into()))?;
     let expected = expected(&sender.headers, query)?;
     let order = Order {
         model: model(&plane, name)?,

@@ -47,7 +47,7 @@ impl Throttle {
                 let throttle = self.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(after).await;
-                    later(throttle.close());
+                    later(throttle.close(Instant::now()));
                 });
             }
         }
@@ -78,10 +78,15 @@ impl Throttle {
         }
     }
 
-    /// Ends the window; returns what was counted in it.
-    fn close(&self) -> u64 {
+    /// Ends the window; returns what was counted in it. While events keep coming, the next has one report, too: at its end.
+    fn close(&self, now: Instant) -> u64 {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *state).counted
+        let next = State {
+            ends: Some(now + self.window),
+            reported: self.burst,
+            counted: 0,
+        };
+        std::mem::replace(&mut *state, next).counted
     }
 }
 
@@ -102,9 +107,11 @@ mod tests {
         }
         // Not reported yet: it waits for that.
         assert_eq!(throttle.turn(at(11)), Turn::Counted);
-        assert_eq!(throttle.close(), 1002);
-        assert_eq!(throttle.turn(at(12)), Turn::Now);
-        assert_eq!(throttle.turn(at(30)), Turn::Now, "a window of its own");
+        assert_eq!(throttle.close(at(12)), 1002);
+        // As long as it goes on, one report a window is enough.
+        assert_eq!(throttle.turn(at(13)), Turn::Later(Duration::from_secs(9)));
+        assert_eq!(throttle.close(at(22)), 1);
+        assert_eq!(throttle.turn(at(40)), Turn::Now, "after a quiet window");
     }
 
     #[tokio::test]
@@ -118,6 +125,7 @@ mod tests {
         let admitted = (0..50).filter(|_| event()).count();
         assert_eq!(admitted, 1);
         assert_eq!(reported.recv().await, Some(49));
-        assert!(event(), "the next window");
+        assert!(!event(), "at the end of the next window");
+        assert_eq!(reported.recv().await, Some(1));
     }
 }

@@ -172,7 +172,7 @@ pub(crate) async fn history(
     Path(name): Path<String>,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text()))?;
+    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text().into()))?;
     let model = model(&plane, &name)?;
     plane.control.assignment(&model)?;
     let limit = query.limit.unwrap_or(HISTORY).min(1000);

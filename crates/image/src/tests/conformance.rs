@@ -3,6 +3,9 @@
 mod damaged;
 mod harmless;
 mod kinds;
+mod pillow_corpus;
+mod png;
+mod webp;
 
 use super::{difference, fixture, target};
 use crate::{Color, ImageError, Limits, Picture, decode};

@@ -62,6 +62,38 @@ fn nothing_and_foreign_formats_are_named() {
     check(&[0], "an unknown format");
 }
 
+#[test]
+fn a9_what_is_often_sent_by_mistake_is_named() {
+    let check = |bytes: &[u8], expected: &str| match try_decode(bytes) {
+        Err(ImageError::Unsupported { found }) => {
+            assert!(found.starts_with(expected), "{found} instead of {expected}");
+        }
+        other => panic!("{expected}: {other:?}"),
+    };
+    check(
+        b"data:image/png;base64,iVBORw0KGgoAAAANSUhEUg==",
+        "a data URL",
+    );
+    check(b"\"data:image/jpeg;base64,/9j/4AAQSkZJRg==\"", "a data URL");
+    check(b"DATA:,x", "a data URL");
+    for text in [
+        "/9j/4AAQSkZJRgABAQ==",
+        "_9j_4AAQSkZJRgABAQ",
+        "iVBORw0KGgoAAAANSUhEUg==",
+        "UklGRiQAAABXRUJQ",
+        "\n  \"R0lGODlhAQABAIAAAA==\"",
+    ] {
+        check(text.as_bytes(), "base64 text");
+    }
+    check(b"\0\0\0\x18ftypmp42\0\0\0\0", "an MP4");
+    check(b"II\xbc\x01", "a JPEG XR");
+    // JPEG-LS: its frame header has a marker of its own.
+    check(
+        b"\xff\xd8\xff\xf7\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0\xff\xda",
+        "a JPEG-LS",
+    );
+}
+
 /// Frame headers that no back end gets to see.
 #[test]
 fn jpegs_of_unusual_kinds_are_named() {
@@ -77,6 +109,7 @@ fn jpegs_of_unusual_kinds_are_named() {
     };
     check(1, 0xc3, "a lossless JPEG");
     check(1, 0xc5, "a hierarchical JPEG");
+    check(1, 0xf7, "a JPEG-LS");
     check(1, 0xc9, "an arithmetic-coded JPEG");
     check(1, 0xca, "an arithmetic-coded JPEG");
     check(4, 12, "a JPEG of other than 8 bits a sample");

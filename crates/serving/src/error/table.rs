@@ -91,6 +91,7 @@ table! {
     TopK:                     "top_k_out_of_range",       400, InvalidArgument,   Invalid, Caller;
     NoInput:                  "no_picture",               400, InvalidArgument,   Invalid, Caller;
     TooManyInputs:            "too_many_pictures",        400, InvalidArgument,   Invalid, Caller;
+    TooManyPixels:            "too_many_pixels",          413, ResourceExhausted, Invalid, Caller;
     Shape:                    "shape_mismatch",           400, InvalidArgument,   Invalid, Caller;
     NumberNotFinite:          "number_not_finite",        400, InvalidArgument,   Invalid, Caller;
     ImageEmpty:               "body_empty",               400, InvalidArgument,   Invalid, Caller;

@@ -11,7 +11,7 @@ mod both {
     use super::*;
     use crate::{
         ImageError, Picture,
-        jpeg::both_back_ends,
+        jpeg::{both_back_ends, own_and_libjpeg},
         tests::{
             conformance::assert_same,
             jpeg_kinds::{FACTORS, Kind, encode},
@@ -94,6 +94,24 @@ mod both {
         }
         for name in SMALL {
             check(&fixture(name), name);
+        }
+    }
+
+    /// Where no library decodes, nothing differs.
+    #[test]
+    fn our_own_decoder_is_libjpeg_to_the_bit() {
+        for kind in kinds() {
+            for (width, height) in [(3, 9), (16, 16), (75, 50)] {
+                let jpeg = encode(kind, &noise(width, height, width), width, height);
+                for gray in [false, true] {
+                    let [own, turbo] = own_and_libjpeg(&jpeg, gray);
+                    assert_eq!(own.bytes(), turbo.bytes(), "{width} x {height} {kind:?}");
+                }
+            }
+        }
+        for name in SMALL {
+            let [own, turbo] = own_and_libjpeg(&fixture(name), false);
+            assert_eq!(own.bytes(), turbo.bytes(), "{name}");
         }
     }
 

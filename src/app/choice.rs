@@ -1,4 +1,4 @@
-//! Which models are served, each with its configuration.
+//! Which models are served, and which version of each answers first.
 
 use std::collections::BTreeMap;
 
@@ -36,27 +36,38 @@ pub(super) fn choose(config: &Config, repository: &Repository) -> Result<Chosen>
     for model in models {
         let own = config.models.get(model.as_str());
         let named = own.is_some() || config.repository.default_model == model.as_str();
-        if !named && let Err(reason) = first_version::any(repository, &model) {
-            chosen.left_out.insert(model, reason);
-            continue;
-        }
-        let version = match remembered.get(&model) {
+        let (version, required) = match remembered.get(&model) {
             Some(last) => {
                 let wanted = own.and_then(|own| own.stable.parse().ok());
-                wanted.unwrap_or_else(|| last.stable.clone())
+                (wanted.unwrap_or_else(|| last.stable.clone()), true)
             }
-            None => first_version::stable(config, repository, &model)?,
+            None => match first_version::stable(config, repository, &model) {
+                Ok(version) => (version, named),
+                Err(error) if !named && is_empty(repository, &model) => {
+                    chosen.left_out.insert(model, error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            },
         };
         let spec = model_spec(config, model, version, None)?;
-        chosen.specs.push(ModelSpec {
-            required: named,
-            ..spec
-        });
+        chosen.specs.push(ModelSpec { required, ..spec });
+    }
+    if chosen.specs.is_empty() {
+        let reasons: Vec<&str> = chosen.left_out.values().map(String::as_str).collect();
+        bail!("no model can be served: {}", reasons.join("\n"));
     }
     Ok(chosen)
 }
 
-/// A model's own tables if it has them, else the general ones; [`check::relations`] has found them good.
+/// Whether a model has no complete version.
+fn is_empty(repository: &Repository, model: &ModelName) -> bool {
+    repository
+        .versions(model)
+        .map_or(true, |versions| versions.is_empty())
+}
+
+/// A model's own tables if it has them, else the general ones.
 pub(super) fn model_spec(
     config: &Config,
     model: ModelName,
@@ -71,7 +82,9 @@ pub(super) fn model_spec(
     // A single file has no teacher here.
     let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
     let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
+    shadow.check()?;
     let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
+    criteria.check()?;
     Ok(ModelSpec {
         model,
         stable,
