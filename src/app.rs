@@ -3,8 +3,8 @@
 pub mod check;
 mod choice;
 mod first_version;
+pub mod identity;
 pub mod limits;
-pub mod version_info;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -112,7 +112,7 @@ impl App {
             limits: config.image.clone(),
         };
         announce(&metrics, &config.drift);
-        version_info::announce(&metrics);
+        identity::announce(&metrics);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, specs, default).await?;

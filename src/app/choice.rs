@@ -67,7 +67,7 @@ fn is_empty(repository: &Repository, model: &ModelName) -> bool {
         .map_or(true, |versions| versions.is_empty())
 }
 
-/// A model's own tables if it has them, else the general ones.
+/// A model's own tables if it has them, else the general ones; `check::relations` has found them good.
 pub(super) fn model_spec(
     config: &Config,
     model: ModelName,
@@ -82,9 +82,7 @@ pub(super) fn model_spec(
     // A single file has no teacher here.
     let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
     let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
-    shadow.check()?;
     let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
-    criteria.check()?;
     Ok(ModelSpec {
         model,
         stable,

@@ -2,10 +2,10 @@
 
 mod engine;
 mod finding;
+mod journal;
 mod limits;
 mod models;
 mod server;
-mod state;
 
 use std::process::ExitCode;
 
@@ -55,7 +55,7 @@ impl Doctor {
     fn examine(&self, config: &Config, report: &mut Report) -> anyhow::Result<()> {
         report.add(configuration(config));
         report.add(limits::check(config));
-        report.add(state::check(config));
+        report.add(journal::check(config));
         report.add(engine::check(config));
         report.add(models::check(config, self.every_version)?);
         report.add(server::check(config));

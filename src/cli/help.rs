@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::{Command, CommandFactory};
 
 use super::{Cli, exit::CODES};
-use crate::app::version_info;
+use crate::app::identity;
 
 /// Environment variables of the verbs that speak to a running server. Secrets are never flags, which everybody on the
 /// machine could read.
@@ -47,8 +47,8 @@ pub(super) const SERVER_VARIABLES: [(&str, &str); 5] = [
 
 /// The whole command line.
 pub(super) fn command() -> Command {
-    let root = Cli::command().version(version_info::SHORT);
-    let root = root.long_version(version_info::long());
+    let root = Cli::command().version(identity::SHORT);
+    let root = root.long_version(identity::long());
     let text = format!(
         "{}\n\n{}\n\n{}",
         paragraph("Exit codes", codes(&CODES)),

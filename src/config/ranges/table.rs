@@ -55,7 +55,7 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("judge.divergence_clip_nats", Between(0.0, 1000.0)),
     ("judge.error_margin_ratio", Real(1.0, 1e6)),
     ("judge.latency_margin_ratio", Real(1.0, 1e6)),
-    ("judge.latency_floor_seconds", Real(0.0, 1e6)),
+    ("judge.latency_floor_seconds", Real(0.0, 3600.0)),
     ("judge.roll_back_alpha", Between(0.0, 1.0)),
     ("judge.promotion_alpha", Between(0.0, 1.0)),
     ("judge.restart_every", Whole(1, NEVER)),

@@ -40,7 +40,7 @@ fn e_the_runbook_quotes_log_lines_that_are_written() {
             let line = after.split('`').next().expect("a quote");
             quoted += 1;
             assert!(
-                written.contains(&format!("\"{line}\"")),
+                written.contains(&format!("\"{line}")),
                 "{page} sends people to the log line `{line}`, which nothing writes"
             );
         }

@@ -342,7 +342,7 @@ fn the_undecided_are_told_at_their_maximum_age() {
 #[test]
 fn criteria_are_a_table() {
     let criteria: Criteria =
-        toml::from_str("soak_seconds = 5\nramp = [0, \"2.5%\", 10000]").expect("read");
+        toml::from_str("soak_seconds = 5\nramp = [0, \"2.5%\", \"100%\"]").expect("read");
     assert_eq!(
         criteria.ramp,
         [share(0), Share::new(250).expect("2.5 %"), Share::ALL]
@@ -388,7 +388,7 @@ fn criteria_are_a_table() {
             "`restart_every` is 0: at least 1 belongs here",
         ),
         (
-            "ramp = [0, 500, 500]",
+            r#"ramp = ["0%", "5%", "5%"]"#,
             "`ramp` is [\"0%\", \"5%\", \"5%\"]: shares that rise belong here",
         ),
     ] {
