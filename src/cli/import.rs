@@ -147,7 +147,8 @@ impl Import {
         }
         let teacher = self.reference_teacher.as_deref();
         let teacher = teacher.map(Outputs::read).transpose()?;
-        let mut found = reference::measure(&outputs, teacher.as_ref())?;
+        let thresholds = new.manifest.output.thresholds();
+        let mut found = reference::measure(&outputs, teacher.as_ref(), thresholds.as_deref())?;
         found.ventiles.extend(reference::input_ventiles(&pictures));
         println!("  reference = {} pictures ({origin})", found.samples);
         Ok(Some(found))

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "From picture to tensor: x = (byte * scale - mean) / std")]
 pub struct Network {
-    /// The network's picture size in pixels, if the graph's input is a flat row
+    /// The network's picture size in pixels, if the graph leaves it open or its input is a flat row
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
     size: Option<(u32, u32)>,
     /// Channel order: gray, rgb or bgr [default: gray or rgb, by the number of channels]
@@ -53,9 +53,16 @@ pub struct Network {
     /// Divided by this last; one number or one per channel [default: 1]. torchvision's networks need 0.229,0.224,0.225
     #[arg(long, value_name = "NUMBERS", value_parser = list)]
     std: Option<List>,
-    /// What the scores are: logits or probabilities [default: as the network's outputs show]
+    /// What the scores are: logits or probabilities (exactly one label applies), independent or independent-logits (any
+    /// number of labels applies, each with a probability of its own) [default: as the graph and its outputs show]
     #[arg(long, value_name = "KIND", value_parser = word::<OutputKind>, help_heading = "Output")]
     output: Option<OutputKind>,
+    /// With independent scores: the probability from which a label applies; one number or one per class [default: 0.5]
+    #[arg(long, value_name = "NUMBERS", value_parser = list, help_heading = "Output")]
+    threshold: Option<List>,
+    /// Run the network one picture at a time [default: where pictures that share a run change each other's answers]
+    #[arg(long, help_heading = "Output")]
+    one_row_at_a_time: bool,
     /// The graph's output that holds the scores [default: the first suitable one]
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     output_name: Option<String>,
@@ -104,6 +111,8 @@ impl Network {
             std: self.std.clone().map(|list| list.0),
             output_name: self.output_name.clone(),
             output_kind: self.output,
+            thresholds: self.threshold.clone().map(|list| list.0),
+            one_row_at_a_time: self.one_row_at_a_time,
             description: description.into(),
         };
         let read = |path: &PathBuf| {

@@ -38,15 +38,8 @@ pub(crate) fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineE
 
 /// The manifest of the scripted model; the file's hash is filled in when it is written.
 pub(crate) fn toy_manifest() -> Manifest {
-    let input = Input {
-        name: "input".into(),
-        element: Element::F32,
-    };
-    let output = Output {
-        name: "output".into(),
-        kind: OutputKind::Logits,
-        classes: LABELS.len(),
-    };
+    let input = Input::new("input", Element::F32);
+    let output = Output::new("output", OutputKind::Logits, LABELS.len());
     Manifest::new(input, Transform::plain(Color::Gray, SIDE, SIDE), output)
 }
 

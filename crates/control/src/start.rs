@@ -26,7 +26,7 @@ use super::{
 use stillhouse_core::{
     registry::{Model, Registry},
     rollout::{
-        Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Share, Slot, Task,
+        Assignment, Deployment, NotSeated, RolloutMetrics, RoutingSettings, Share, Slot, Task,
     },
     shadow::{DriftSettings, Shadow, ShadowMetrics, ShadowSettings},
     version::{BatchSettings, EngineSettings, Launcher, Version},
@@ -101,9 +101,14 @@ pub enum StartError {
         /// Why.
         source: Box<LoadError>,
     },
-    /// A bug of ours.
-    #[error(transparent)]
-    NotLoaded(#[from] NotLoaded),
+    /// Its versions don't belong together.
+    #[error("{model} can't be served: {source}")]
+    NotSeated {
+        /// The model.
+        model: ModelName,
+        /// Why.
+        source: NotSeated,
+    },
 }
 
 type Launched = Result<(Labels, Arc<Version>), LoadError>;
@@ -230,7 +235,8 @@ impl StartingModel {
         pool.assigned(&assignment, Instant::now());
         let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
         let loaded = |version: &VersionName| pool.get(version);
-        let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout)?;
+        let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout);
+        let deployment = deployment.map_err(|source| StartError::NotSeated { model, source })?;
         let traffic = parts.rollout.traffic();
         traffic.published(&task.name, &deployment, None);
         let slot = Arc::new(Slot::new(deployment));

@@ -55,10 +55,10 @@ impl PairSeries {
         for (class, nats) in comparison.contributions_nats() {
             self.class_nats[self.classes.place(class)].inc_by(nats);
         }
-        let probability = measure.confidence.top1_probability;
-        let (answers, agreements, probabilities) = &self.bins[Calibration::place(probability)];
+        let certainty = measure.certainty;
+        let (answers, agreements, probabilities) = &self.bins[Calibration::place(certainty)];
         answers.inc();
-        probabilities.inc_by(probability);
+        probabilities.inc_by(certainty);
         if measure.agrees {
             agreements.inc();
         }

@@ -6,6 +6,8 @@
 //! | [`options`]   | which back end, device and thread count                                      |
 //! | [`signature`] | what a graph takes and gives: [`Signature`]                                   |
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
+//! | `binary`      | two classes where a graph gives one score                                    |
+//! | `one_row`     | one row at a time, where rows that share a run would change each other       |
 //! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
 //! | `priority`    | foreground and background work, and what the latter leaves free              |
@@ -18,11 +20,13 @@
 //! The way through: bytes → [`prepare`] → [`Blueprint`] (shared) → [`Blueprint::build`] on the thread that will own the
 //! [`Engine`] → [`Engine::input`], [`Engine::run`].
 
+mod binary;
 pub mod engine;
 pub mod error;
 mod idle;
 mod library;
 mod memory;
+mod one_row;
 pub mod onnx;
 pub mod options;
 #[cfg(feature = "ort")]
@@ -42,9 +46,10 @@ pub use error::EngineError;
 pub use idle::{give_way, giving_way};
 pub use library::find_library;
 pub use memory::limit_heaps;
+pub use one_row::one_row_at_a_time;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
 pub use priority::Priority;
-pub use signature::{Batch, Dim, ElementType, Port, Signature};
+pub use signature::{Activation, Batch, Dim, ElementType, Port, Signature, SingleScore};
 pub use telemetry::forbid_telemetry;
-pub use walk::Graph;
+pub use walk::{Graph, Hints};

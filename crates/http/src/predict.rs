@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{
     DataPlane,
-    answer::{Item, Multiple, Origin, Single, respond, top},
+    answer::{Classified, Item, Multiple, Origin, Single, respond},
     body, caller,
     error::ApiError,
     request::{self, Inputs, PredictQuery},
@@ -21,7 +21,8 @@ use super::{
 };
 use stillhouse_core::registry::Model;
 use stillhouse_serving::{
-    Admitted, BodyError, Caller, Intake, Options, PredictError, PredictInput, Row, body::Encoding,
+    Admitted, BodyError, Caller, Intake, Options, PredictError, PredictInput, Prediction, Row,
+    body::Encoding,
 };
 
 /// JSON beyond this size is parsed off the async threads.
@@ -89,7 +90,7 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
             let timings = row.timings.into();
             let answer = Single {
                 origin: Origin::new(id.as_str(), &predicted),
-                predictions: top(&row.probabilities, &model.labels, top_k),
+                classified: classified(&predicted, &row.probabilities, model, top_k),
                 timings,
             };
             Ok(respond(&answer, StatusCode::OK, Some(&timings)))
@@ -153,6 +154,17 @@ async fn inputs(
     }
 }
 
+/// The classes of one answer, by the thresholds of the version that gave it.
+fn classified<'a>(
+    predicted: &Prediction,
+    probabilities: &[f32],
+    model: &'a Model,
+    top_k: usize,
+) -> Classified<'a> {
+    let thresholds = predicted.version().thresholds.as_deref();
+    Classified::new(probabilities, &model.labels, thresholds, top_k)
+}
+
 /// Several inputs: each has its own answer or error, in the order of the request.
 async fn many(
     plane: &DataPlane,
@@ -191,7 +203,7 @@ async fn many(
                 probabilities,
                 timings,
             }) => Item::Answered {
-                predictions: top(&probabilities, &model.labels, top_k),
+                classified: classified(&predicted, &probabilities, model, top_k),
                 timings: timings.into(),
             },
             Err(error) => {

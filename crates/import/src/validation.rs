@@ -12,6 +12,7 @@ use super::{ImportError, Prepare, idx::Idx, outputs::Outputs};
 use stillhouse_image::{
     self as image, Input, Limits, Normalization, Picture, Pixels, Statistics, Thumbnail, Transform,
 };
+use stillhouse_golden::contract;
 use stillhouse_store::NewVersion;
 
 /// Statistics of every picture at `path`.
@@ -38,10 +39,7 @@ pub fn answer(
     prepare: Prepare<'_>,
 ) -> Result<(Vec<Statistics>, Outputs), ImportError> {
     let manifest = &version.manifest;
-    let options = EngineOptions {
-        output: Some(manifest.output.name.clone()),
-        ..engine.clone()
-    };
+    let options = contract::options(manifest, engine);
     let mut network = prepare(&version.model_bytes, &options)?.build(1)?;
     let normalization = Normalization::new(&manifest.transform)
         .map_err(|error| ImportError::Frame(error.to_string()))?;

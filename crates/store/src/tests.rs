@@ -19,20 +19,13 @@ use stillhouse_image::{Color, Resize, Transform};
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
 
 pub(super) fn new_version() -> NewVersion {
-    let input = Input {
-        name: "pixels".into(),
-        element: Element::F32,
-    };
+    let input = Input::new("pixels", Element::F32);
     let transform = Transform {
         mean: vec![0.5],
         std: vec![0.25],
         ..Transform::plain(Color::Gray, 2, 3)
     };
-    let output = Output {
-        name: "scores".into(),
-        kind: OutputKind::Logits,
-        classes: 3,
-    };
+    let output = Output::new("scores", OutputKind::Logits, 3);
     NewVersion {
         manifest: Manifest {
             description: "for tests".into(),

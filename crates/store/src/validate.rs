@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     Labels, Manifest, StoreError,
     folder::is_safe_path,
-    manifest::{self, SCHEMA},
+    manifest::{self, Element, Output, SCHEMA},
 };
 use stillhouse_strict_toml::suggest;
 
@@ -105,6 +105,7 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
             path: path.into(),
             source,
         })?;
+    bytes_stay(manifest, path)?;
     let classes = manifest.output.classes;
     check(
         classes >= 2,
@@ -113,6 +114,7 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
         classes,
         "a classifier has at least 2",
     )?;
+    thresholds(&manifest.output, path)?;
 
     if let Some(training) = &manifest.training {
         let temperature = training.temperature.unwrap_or(1.0);
@@ -168,6 +170,47 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
         )?;
     }
     Ok(())
+}
+
+/// A network that reads bytes normalises them itself.
+fn bytes_stay(manifest: &Manifest, path: &Path) -> Result<(), StoreError> {
+    let transform = &manifest.transform;
+    let all = |numbers: &[f32], right: f32| numbers.iter().all(|number| *number == right);
+    let unchanged =
+        transform.scale == 1.0 && all(&transform.mean, 0.0) && all(&transform.std, 1.0);
+    check(
+        manifest.input.element != Element::U8 || unchanged,
+        path,
+        "input.element",
+        "`u8`",
+        "the network normalises bytes itself: transform.scale is 1, transform.mean [0] and transform.std [1] then",
+    )
+}
+
+fn thresholds(output: &Output, path: &Path) -> Result<(), StoreError> {
+    let (key, thresholds) = ("output.thresholds", &output.thresholds);
+    check(
+        thresholds.is_empty() || output.kind.is_independent(),
+        path,
+        key,
+        format!("{thresholds:?}"),
+        "they belong to `kind = \"independent\"` alone: of exclusive classes the likeliest applies",
+    )?;
+    check(
+        [0, 1, output.classes].contains(&thresholds.len()),
+        path,
+        key,
+        format!("{} numbers", thresholds.len()),
+        format!("one number for all classes belongs here, or {}, one a class", output.classes),
+    )?;
+    let bad = thresholds.iter().find(|threshold| !(0.0..=1.0).contains(*threshold));
+    check(
+        bad.is_none(),
+        path,
+        key,
+        format!("{bad:?}"),
+        "a threshold is a probability, from 0 to 1",
+    )
 }
 
 /// Checks a manifest against its model's labels.

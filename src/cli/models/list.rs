@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{Size, Source, Target, directories};
 use crate::{
-    golden::word,
     store::{Directory, Manifest, ModelName},
 };
 
@@ -62,7 +61,7 @@ fn cells(manifest: &Manifest) -> [String; 7] {
         Size(manifest.file.size_bytes).to_string(),
         format!("{}x{} {color}", transform.width, transform.height),
         manifest.output.classes.to_string(),
-        word(manifest.output.kind).to_owned(),
+        manifest.output.kind.as_str().to_owned(),
         manifest.golden.len().to_string(),
         manifest
             .training

@@ -12,7 +12,7 @@ use super::{
     warmup::{self, BatchTiming},
 };
 use crate::batch::{BatchMetrics, BatchOptions, Batcher, Delivery, policy::Policy};
-use stillhouse_golden::{self as golden, PreflightError, contract};
+use stillhouse_golden::{self as golden, PreflightError, Proven};
 use stillhouse_image::Normalization;
 use stillhouse_metrics::Metrics;
 use stillhouse_store::VersionFiles;
@@ -84,10 +84,7 @@ impl Launcher {
         batch: &BatchSettings,
         priority: Priority,
     ) -> Result<Arc<Version>, LaunchError> {
-        let options = EngineOptions {
-            output: Some(files.manifest.output.name.clone()),
-            ..engine.resolve()?
-        };
+        let options = engine.resolve()?;
         let Examined {
             blueprint,
             normalization,
@@ -116,6 +113,7 @@ impl Launcher {
             model,
             name,
             path: files.path,
+            thresholds: files.manifest.output.thresholds().map(Into::into),
             manifest: files.manifest,
             batching,
             warmup,
@@ -147,23 +145,21 @@ impl Launcher {
         priority: Priority,
     ) -> Result<Examined, PreflightError> {
         let examine = || {
-            let blueprint = priority.run(|| (self.prepare)(&files.model_bytes, options))?;
-            contract::check(&files.manifest, blueprint.signature())?;
-            let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
-
-            let limit = blueprint.batch_limit().unwrap_or(usize::MAX);
             let most = match batch.max_batch {
                 0 => warmup::LARGEST_MEASURED,
                 fixed => fixed,
-            }
-            .min(limit);
-            let mut engine = priority.run(|| blueprint.build(most))?;
-            golden::verify(engine.as_mut(), most, files, &normalization, priority)?;
-            let warmup = warmup::measure(engine.as_mut(), most, priority)?;
-            Ok(Examined {
+            };
+            let Proven {
                 blueprint,
                 normalization,
-                limit,
+                mut engine,
+                most_rows,
+            } = golden::prove(files, options, &*self.prepare, most, priority)?;
+            let warmup = warmup::measure(engine.as_mut(), most_rows, priority)?;
+            Ok(Examined {
+                limit: blueprint.batch_limit().unwrap_or(usize::MAX),
+                blueprint,
+                normalization,
                 warmup,
             })
         };
