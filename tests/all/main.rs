@@ -5,6 +5,7 @@ mod bodies;
 mod drill;
 mod engines;
 mod faults;
+mod independent;
 mod instructions;
 mod operator;
 mod pictures;

@@ -102,10 +102,21 @@ pub(crate) fn write_version(
     model_bytes: Bytes,
     golden: Vec<Golden>,
 ) {
+    write_manifest(root, version, toy_manifest(), model_bytes, golden);
+}
+
+/// Writes a version with a manifest of its own.
+pub(crate) fn write_manifest(
+    root: &std::path::Path,
+    version: &str,
+    manifest: Manifest,
+    model_bytes: Bytes,
+    golden: Vec<Golden>,
+) {
     let name = version;
     let repository = Repository::create(root).expect("a repository");
     let version = NewVersion {
-        manifest: toy_manifest(),
+        manifest,
         labels: Labels::new(LABELS.map(str::to_owned).to_vec()).expect("labels"),
         model_bytes,
         golden,

@@ -3,7 +3,7 @@
 use stillhouse_engine::{Activation, Signature};
 use stillhouse_golden::{
     contract,
-    kind::{Contradiction, contradiction, outside, refute},
+    kind::{Contradiction, contradiction, refute},
 };
 use stillhouse_store::manifest::{DEFAULT_THRESHOLD, OutputKind};
 
@@ -60,9 +60,14 @@ fn found(signature: &Signature, rows: &[&[f32]]) -> Result<(OutputKind, Origin),
         }
         (Some(Activation::Sigmoid), _) => Ok((OutputKind::Independent, Origin::Graph)),
         (None, None) if !is_single => Ok((OutputKind::Probabilities, Origin::Observed)),
-        (None, _) if rows.iter().all(|row| outside(row).is_none()) => Err(open(is_single, rows)),
+        (None, _) if rows.iter().all(|row| are_within(row)) => Err(open(is_single, rows)),
         (None, _) => Ok((OutputKind::Logits, Origin::Observed)),
     }
+}
+
+/// Whether each is a probability exactly: a sigmoid, however it is written, never leaves its range.
+fn are_within(row: &[f32]) -> bool {
+    row.iter().all(|score| (0.0..=1.0).contains(score))
 }
 
 /// Numbers from 0 to 1 without an activation: probabilities made in some other way, or logits by chance.

@@ -1,3 +1,5 @@
+mod exporters;
+
 use stillhouse_engine::{
     Backend, Device,
     ElementType::{F16, F32},
