@@ -67,6 +67,7 @@ fn expected(classes: usize) -> Expected {
         agreement: Some(0.97),
         kl_nats: Some(0.02),
         kl_clipped_nats: Some(0.02),
+        labels: Vec::new(),
         watched: Expected::watch(&watched),
     }
 }

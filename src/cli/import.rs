@@ -94,7 +94,7 @@ impl Import {
             .join(self.version.as_str());
         let files = new.files(&self.model, &self.version, &path)?;
         let description = preflight(&files, &engine, &prepare, Priority::Foreground)?;
-        println!("  golden samples reproduced, alone and in a batch: {description}");
+        println!("  golden samples reproduced: {description}");
         let others = engines(&config.engine)?;
         for other in others
             .iter()
@@ -102,7 +102,7 @@ impl Import {
         {
             match preflight(&files, other, &prepare, Priority::Foreground) {
                 Ok(description) => {
-                    println!("  golden samples reproduced, alone and in a batch: {description}")
+                    println!("  golden samples reproduced: {description}")
                 }
                 Err(error) => println!("  not to be served on {}: {error}", other.backend),
             }

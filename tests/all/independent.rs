@@ -3,13 +3,21 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use stillhouse::store::manifest::{Manifest, Output, OutputKind};
-use stillhouse_engine::scripted::Scripted;
+use stillhouse::{
+    config::Config,
+    store::manifest::{Element, Input, Manifest, Output, OutputKind, Reference},
+};
+use stillhouse_engine::{
+    Backend, ElementType,
+    onnx::build::{integers, model, node, port, weights},
+    scripted::Scripted,
+};
 
 use crate::{
+    engines::backends,
     rollout::scripted,
     server::TestServer,
-    toy::{LABELS, SIDE, gray_png, toy_manifest, write_manifest},
+    toy::{LABELS, SIDE, golden, graph, gray_png, toy_manifest, write_manifest},
 };
 
 /// The same scores for every picture.
@@ -86,7 +94,18 @@ async fn b1_a_sigmoid_that_is_missing_is_applied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b1_pairs_are_measured_by_their_labels() {
     let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), "v1", OutputKind::Independent, &[]);
+    let reference = Reference {
+        samples: 1000,
+        class_ratios: vec![0.25, 0.5, 0.25],
+        label_ratios: vec![0.25, 0.75, 0.125],
+        ..Reference::default()
+    };
+    let own = Manifest {
+        reference: Some(reference),
+        ..manifest(OutputKind::Independent, &[])
+    };
+    let models = folder.path().join("models");
+    write_manifest(&models, "v1", own, Bytes::from_static(b"v1"), vec![]);
     write(folder.path(), "v2", OutputKind::IndependentLogits, &[]);
     write(folder.path(), "t", OutputKind::Independent, &[]);
     let versions = vec![
@@ -124,8 +143,13 @@ async fn b1_pairs_are_measured_by_their_labels() {
     assert_eq!(canary, 0.0, "the second label is missing in all of them");
     let drift = server.admin_view("/drift", |view| view["roles"][1]["divergence"]["observations"] == 20);
     let drift = drift.await;
-    let agreement = &drift["roles"][0]["agreement"]["value"];
-    assert_eq!(agreement.as_f64(), Some(1.0), "{drift:#}");
+    let stable = &drift["roles"][0];
+    assert_eq!(stable["agreement"]["value"].as_f64(), Some(1.0), "{drift:#}");
+    // The first label applied always, not in a quarter; it moved most.
+    let label = &stable["labels"][0];
+    assert_eq!(label["name"], "label dark", "{drift:#}");
+    assert_eq!(label["observations"], 20);
+    assert_eq!(label["moved"][0]["share"].as_f64(), Some(1.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,5 +173,78 @@ async fn b1_exclusive_and_independent_versions_are_not_mixed() {
             detail.contains("logits") && detail.contains("independent"),
             "{detail}"
         );
+    }
+}
+
+/// A network that reads bytes takes pictures as they are, and of numbers only bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn b3_a_network_that_reads_bytes() {
+    for backend in backends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut graph = graph();
+        graph.input = vec![port("bytes", ElementType::U8, "N,1,4,4")];
+        graph.node.insert(0, node("Cast", &["bytes"], &["wide"]).with_int("to", 1));
+        graph.node.insert(1, node("Div", &["wide", "full"], &["input"]));
+        graph.initializer.push(weights("full", &[], &[255.0]));
+        let mut manifest = toy_manifest();
+        manifest.input = Input::new("bytes", Element::U8);
+        manifest.transform.scale = 1.0;
+        let bytes = model(17, graph).to_bytes();
+        write_manifest(folder.path(), "v1", manifest, bytes, golden());
+        let mut config = Config::default();
+        config.repository.path = folder.path().to_owned();
+        config.engine.backend = backend.to_string();
+        let server = TestServer::of(config).await;
+        for (luma, label) in [0, 128, 255].into_iter().zip(LABELS) {
+            let answer = server.predict(gray_png(SIDE, luma)).await.json();
+            assert_eq!(answer["predictions"][0]["label"], label, "{answer}");
+            let numbers = vec![luma; (SIDE * SIDE) as usize];
+            let body = serde_json::json!({"instances": [numbers]}).to_string();
+            let answer = server.predict(body).await.json();
+            assert_eq!(answer["results"][0]["predictions"][0]["label"], label, "{answer}");
+        }
+        for wrong in [0.5, -1.0, 256.0] {
+            let mut numbers = vec![0.0; (SIDE * SIDE) as usize];
+            numbers[3] = wrong;
+            let body = serde_json::json!({"instances": [numbers]}).to_string();
+            let reply = server.predict(body).await;
+            assert_eq!(reply.status, 400, "{}", reply.text);
+            let error = &reply.json()["results"][0]["error"];
+            assert_eq!(error["code"], "number_not_a_byte", "{}", reply.text);
+        }
+        let element = &server.get("/models/toy").await.json()["input"]["element"];
+        assert_eq!(element, "u8");
+    }
+}
+
+/// A Reshape that an exporter traced at batch 1: right answers, one row at a time, and said so.
+#[tokio::test(flavor = "multi_thread")]
+async fn b2_a_folded_batch_is_served_one_row_at_a_time() {
+    for backend in backends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut graph = graph();
+        graph.node[0] = node("Reshape", &["input", "shape"], &["flat"]);
+        graph.initializer.push(integers("shape", &[1, 16]));
+        let bytes = model(17, graph).to_bytes();
+        write_manifest(folder.path(), "v1", toy_manifest(), bytes, golden());
+        let mut config = Config::default();
+        config.repository.path = folder.path().to_owned();
+        config.engine.backend = backend.to_string();
+        let server = TestServer::of(config).await;
+        let asks = (0..60).map(|index| {
+            let server = &server;
+            async move {
+                let reply = server.predict(gray_png(SIDE, [0, 128, 255][index % 3])).await;
+                assert_eq!(reply.json()["predictions"][0]["label"], LABELS[index % 3], "{}", reply.text);
+            }
+        });
+        futures_util::future::join_all(asks).await;
+        let role = &server.get("/models/toy").await.json()["roles"][0];
+        assert_eq!(role["max_batch"], 1, "{role}");
+        let engine = role["engine"].as_str().expect("words");
+        assert!(engine.contains(", one row at a time"), "{engine}");
+        if backend == Backend::Ort {
+            assert!(engine.contains("(a Reshape to [1, 16] has the batch 1 in it; "), "{engine}");
+        }
     }
 }

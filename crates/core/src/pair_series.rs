@@ -113,8 +113,12 @@ impl PairSeries {
             .inc_by(at_temperature_nats * at_temperature_nats);
     }
 
-    /// Reads every counter; `predictions` are kept with the version's other answers.
-    pub fn read(&self, predictions: impl IntoIterator<Item = u64>) -> Tally {
+    /// Reads every counter; `predictions` and `labels` are kept with the version's other answers.
+    pub fn read(
+        &self,
+        predictions: impl IntoIterator<Item = u64>,
+        labels: impl IntoIterator<Item = u64>,
+    ) -> Tally {
         let bin = |(answers, agreements, probabilities): &(IntCounter, IntCounter, Counter)| Bin {
             answers: answers.get(),
             agreements: agreements.get(),
@@ -122,6 +126,7 @@ impl PairSeries {
         };
         Tally {
             predictions: predictions.into_iter().collect(),
+            labels: labels.into_iter().collect(),
             pairs: self.divergence.get_sample_count(),
             kl_nats: self.divergence.get_sample_sum(),
             kl_squares: self.squares.get(),

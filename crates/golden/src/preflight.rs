@@ -77,18 +77,39 @@ pub fn prove(
             most_rows,
         });
     };
-    // After a run that failed, or even panicked, it isn't to be trusted.
-    drop(engine);
-    let folded = walk::folded_batch(&files.model_bytes);
-    let why = folded.map_or(why.clone(), |folded| format!("{folded}; {why}"));
-    let blueprint = one_row_at_a_time(blueprint, why.into());
-    let engine = priority.run(|| blueprint.build(1))?;
-    Ok(Proven {
+    let proven = Proven {
         blueprint,
         normalization,
         engine,
-        most_rows: 1,
-    })
+        most_rows,
+    };
+    proven.one_row_at_a_time(files, &why, priority)
+}
+
+impl Proven {
+    /// The same network for one row at a time, because of what happened to more.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn one_row_at_a_time(
+        self,
+        files: &VersionFiles,
+        why: &str,
+        priority: Priority,
+    ) -> Result<Self, PreflightError> {
+        // After a run that failed, or even panicked, it isn't to be trusted.
+        drop(self.engine);
+        let folded = walk::folded_batch(&files.model_bytes);
+        let why = folded.map_or_else(|| why.to_owned(), |folded| format!("{folded}; {why}"));
+        let blueprint = one_row_at_a_time(self.blueprint, why.into());
+        let engine = priority.run(|| blueprint.build(1))?;
+        Ok(Self {
+            blueprint,
+            normalization: self.normalization,
+            engine,
+            most_rows: 1,
+        })
+    }
 }
 
 /// As [`prove`], on a thread of its own and for nothing but the verdict: the engine's description of itself.

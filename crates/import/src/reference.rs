@@ -64,6 +64,16 @@ pub fn measure(
         ..Reference::default()
     };
 
+    if of_student.kind.is_independent() {
+        let mut counts = vec![0.5; classes];
+        for row in student.rows() {
+            let labels = of_student.independent(row);
+            counts.iter_mut().zip(labels.labels()).for_each(|(count, label)| *count += f64::from(label));
+        }
+        let smoothed = counts.into_iter().map(|count| count / (samples as f64 + 1.0));
+        reference.label_ratios = smoothed.collect();
+    }
+
     let mut keep = |name: &str, of: fn(&Confidence) -> f64| {
         let values = pairs.iter().map(|pair| of(&pair.confidence)).collect();
         reference.ventiles.insert(name.to_owned(), ventiles(values));
@@ -105,13 +115,17 @@ impl<'a> Side<'a> {
         match self.kind {
             OutputKind::Logits => Scores::Logits(outputs),
             OutputKind::Probabilities => Scores::Probabilities(outputs),
-            kind @ (OutputKind::Independent | OutputKind::IndependentLogits) => {
-                Scores::Independent(Independent {
-                    outputs,
-                    are_logits: kind == OutputKind::IndependentLogits,
-                    thresholds: self.thresholds,
-                })
+            OutputKind::Independent | OutputKind::IndependentLogits => {
+                Scores::Independent(self.independent(outputs))
             }
+        }
+    }
+
+    fn independent<'b>(&'b self, outputs: &'b [f32]) -> Independent<'b> {
+        Independent {
+            outputs,
+            are_logits: self.kind == OutputKind::IndependentLogits,
+            thresholds: self.thresholds,
         }
     }
 }
@@ -236,6 +250,9 @@ mod tests {
         near(found.kl_mean_nats.unwrap(), sum / 2.0);
         near(found.ventiles["top1_probability"][9], 0.75);
         assert!(!found.ventiles.contains_key("log_sum_exp"));
+        // (1 + 1/2) / (2 + 1), (2 + 1/2) / 3, (0 + 1/2) / 3
+        let ratios = [1.5, 2.5, 0.5].map(|count| count / 3.0);
+        found.label_ratios.iter().zip(ratios).for_each(|(ratio, right)| near(*ratio, right));
         let logits = |rows: &Outputs| {
             let rows = rows.rows().map(|row| row.iter().map(|p| (p / (1.0 - p)).ln()).collect());
             Outputs::new(rows.collect()).unwrap()

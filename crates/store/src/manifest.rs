@@ -220,6 +220,10 @@ pub struct Reference {
     pub samples: u64,
     /// Share of top-1 predictions per class, Jeffreys-smoothed: `(count + 1/2) / (m + K/2)`; K numbers that sum to 1.
     pub class_ratios: Vec<f64>,
+    /// Of independent scores: the share of pictures on which each class reached its threshold, Jeffreys-smoothed:
+    /// `(count + 1/2) / (m + 1)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_ratios: Vec<f64>,
     /// Share of right answers, where labels were known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,

@@ -138,7 +138,7 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
         )?;
     }
     if let Some(reference) = &manifest.reference {
-        self::reference(reference, classes, path)?;
+        self::reference(reference, &manifest.output, path)?;
     }
 
     check(
@@ -227,9 +227,10 @@ pub(super) fn labels(manifest: &Manifest, labels: &Labels, path: &Path) -> Resul
 
 fn reference(
     reference: &manifest::Reference,
-    classes: usize,
+    output: &Output,
     path: &Path,
 ) -> Result<(), StoreError> {
+    let classes = output.classes;
     check(
         reference.samples > 0,
         path,
@@ -256,6 +257,24 @@ fn reference(
         format!("{bad:?} for a class"),
         "every share lies between 0 and 1 when Jeffreys-smoothed",
     )?;
+    let key = "reference.label_ratios";
+    let labels = &reference.label_ratios;
+    check(
+        labels.is_empty() || (output.kind.is_independent() && labels.len() == classes),
+        path,
+        key,
+        format!("{} numbers", labels.len()),
+        format!("{classes} belong here with independent scores, one a class, and none otherwise"),
+    )?;
+    let bad = labels.iter().find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
+    check(
+        bad.is_none(),
+        path,
+        key,
+        format!("{bad:?} for a class"),
+        "every share lies between 0 and 1 when Jeffreys-smoothed",
+    )?;
+    let key = "reference.class_ratios";
     let sum: f64 = ratios.iter().sum();
     check(
         (sum - 1.0).abs() <= 1e-6,

@@ -318,6 +318,12 @@ impl Seat {
         self.predictions.iter().map(IntCounter::get)
     }
 
+    /// Of independent scores: answers so far in which a class reached its threshold, by class name.
+    pub fn labels(&self) -> impl Iterator<Item = u64> {
+        let counters = self.labels.iter().flat_map(|labels| &labels.counters);
+        counters.map(IntCounter::get)
+    }
+
     /// The counters of its pairs; none for the teacher itself.
     pub fn beside_teacher(&self) -> Option<&PairSeries> {
         self.beside_teacher.as_ref()

@@ -149,13 +149,22 @@ impl Launcher {
                 0 => warmup::LARGEST_MEASURED,
                 fixed => fixed,
             };
+            let mut proven = golden::prove(files, options, &*self.prepare, most, priority)?;
+            let mut measured = warmup::measure(proven.engine.as_mut(), proven.most_rows, priority);
+            // A batch larger than those compared may be the first that fails.
+            if let Err(error) = &measured
+                && proven.most_rows > 1
+            {
+                let why = format!("a batch fails: {error}");
+                proven = proven.one_row_at_a_time(files, &why, priority)?;
+                measured = warmup::measure(proven.engine.as_mut(), 1, priority);
+            }
+            let warmup = measured?;
             let Proven {
                 blueprint,
                 normalization,
-                mut engine,
-                most_rows,
-            } = golden::prove(files, options, &*self.prepare, most, priority)?;
-            let warmup = warmup::measure(engine.as_mut(), most_rows, priority)?;
+                ..
+            } = proven;
             Ok(Examined {
                 limit: blueprint.batch_limit().unwrap_or(usize::MAX),
                 blueprint,

@@ -66,10 +66,9 @@ pub(super) fn no_scores(maker: Option<&NodeProto>) -> Option<String> {
         "TopK" => Some(format!(
             "comes out of TopK, so that a place in it says nothing about the class: {helps}"
         )),
-        "ZipMap" => Some(
-            "is a list of maps (ZipMap): export without it, with skl2onnx by options={\"zipmap\": False}"
-                .to_owned(),
-        ),
+        "ZipMap" => Some(format!(
+            "is a list of maps (ZipMap; skl2onnx leaves it out with options={{\"zipmap\": False}}): {helps}"
+        )),
         _ => None,
     }
 }

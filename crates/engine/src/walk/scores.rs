@@ -40,14 +40,21 @@ pub(super) fn scores(graph: &GraphProto, input: &Port, hints: &Hints) -> Result<
             })
         }
         (None, [only]) => read(only),
-        (None, outputs) => suitable().next().map_or_else(
-            || {
-                let reasons: Vec<String> =
-                    outputs.iter().filter_map(|value| read(value).err()).collect();
-                Err(format!("none of its outputs holds scores: {}", reasons.join("; ")))
-            },
-            read,
-        ),
+        (None, outputs) => {
+            // Where the number of classes is known, an output with as many comes before an earlier one of another kind.
+            let fits = |value: &&ValueInfoProto| {
+                read(value).is_ok_and(|scores| Some(scores.classes) == hints.classes)
+            };
+            let chosen = outputs.iter().find(fits).or_else(|| suitable().next());
+            chosen.map_or_else(
+                || {
+                    let reasons: Vec<String> =
+                        outputs.iter().filter_map(|value| read(value).err()).collect();
+                    Err(format!("none of its outputs holds scores: {}", reasons.join("; ")))
+                },
+                read,
+            )
+        }
     }
 }
 

@@ -315,11 +315,22 @@ fn b3_what_holds_no_scores_is_refused_with_what_helps() {
     let graph = walk::read(&beside.to_bytes(), &Hints::default()).unwrap();
     assert_eq!(graph.signature.output.name, "logits");
     check(&beside, Some("y"), &["ArgMax", "`logits` [N,5] would do: --output-name logits"]);
+    // With the number of classes known, an output with as many is taken.
+    let mut several = ending("N,5", graphs::identity());
+    several.graph.as_mut().unwrap().output.insert(0, port("h", F32, "N,16"));
+    let chosen = |classes| {
+        let hints = Hints {
+            classes,
+            ..Hints::default()
+        };
+        walk::read(&several.to_bytes(), &hints).unwrap().signature.output.name
+    };
+    assert_eq!((chosen(None), chosen(Some(5)), chosen(Some(16))), ("h".into(), "y".into(), "h".into()));
     // skl2onnx's list of maps.
     let mut zipped = ending("N,5", node("ZipMap", &["logits"], &["y"]));
     zipped.graph.as_mut().unwrap().node.last_mut().unwrap().domain = "ai.onnx.ml".to_owned();
     zipped.graph.as_mut().unwrap().output[0].r#type = None;
-    check(&zipped, None, &["`y` is a list of maps (ZipMap)", "\"zipmap\": False"]);
+    check(&zipped, None, &["`y` is a list of maps (ZipMap;", "\"zipmap\": False", "add `logits`"]);
     check(&ending("N,5", node("TopK", &["logits", "k"], &["y"])), None, &["TopK", "`logits`"]);
     let mut sure = single("N,1", node("Softmax", &["logits"], &["y"]));
     check(&sure, None, &["a softmax over one score, which is always 1"]);
