@@ -38,17 +38,32 @@ fn manifest(kind: OutputKind, thresholds: &[f32]) -> Manifest {
 
 fn write(root: &Path, version: &'static str, kind: OutputKind, thresholds: &[f32]) {
     let bytes = Bytes::from_static(version.as_bytes());
-    write_manifest(&root.join("models"), version, manifest(kind, thresholds), bytes, vec![]);
+    write_manifest(
+        &root.join("models"),
+        version,
+        manifest(kind, thresholds),
+        bytes,
+        vec![],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b1_labels_at_their_thresholds_are_answered_without_a_softmax() {
     let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), "v1", OutputKind::Independent, &[0.75, 0.5, 0.25]);
+    write(
+        folder.path(),
+        "v1",
+        OutputKind::Independent,
+        &[0.75, 0.5, 0.25],
+    );
     let versions = vec![("v1", always([0.75, 0.375, 0.5]))];
     let server = TestServer::fleet_in(folder.path(), versions, |_| ()).await;
     let answer = server.predict(gray_png(SIDE, 9)).await.json();
-    assert_eq!(answer["labels"], serde_json::json!(["dark", "bright"]), "{answer}");
+    assert_eq!(
+        answer["labels"],
+        serde_json::json!(["dark", "bright"]),
+        "{answer}"
+    );
     let predictions = answer["predictions"].as_array().expect("a list");
     let found: Vec<(f64, f64)> = predictions
         .iter()
@@ -59,19 +74,28 @@ async fn b1_labels_at_their_thresholds_are_answered_without_a_softmax() {
         .collect();
     assert_eq!(found, [(0.75, 0.75), (0.5, 0.25), (0.375, 0.5)]);
     // `top_k` limits the classes, not the labels; a list of pictures is answered alike.
-    let one = server.post("/predict?top_k=1", gray_png(SIDE, 9), &[]).await.json();
+    let one = server
+        .post("/predict?top_k=1", gray_png(SIDE, 9), &[])
+        .await
+        .json();
     assert_eq!(one["predictions"].as_array().map(Vec::len), Some(1));
     assert_eq!(one["labels"], serde_json::json!(["dark", "bright"]));
     let zeros = vec![0.0; (SIDE * SIDE) as usize];
     let body = serde_json::json!({"instances": [zeros, zeros]}).to_string();
     let many = server.predict(body).await.json();
-    assert_eq!(many["results"][1]["labels"], serde_json::json!(["dark", "bright"]), "{many}");
+    assert_eq!(
+        many["results"][1]["labels"],
+        serde_json::json!(["dark", "bright"]),
+        "{many}"
+    );
 
     let model = server.get("/models/toy").await.json();
     let output = serde_json::json!({"kind": "independent", "thresholds": [0.75, 0.5, 0.25]});
     assert_eq!(model["output"], output);
     let of = |class: &str| {
-        format!("stillhouse_labels_total{{class=\"{class}\",model=\"toy\",role=\"stable\",version=\"v1\"}}")
+        format!(
+            "stillhouse_labels_total{{class=\"{class}\",model=\"toy\",role=\"stable\",version=\"v1\"}}"
+        )
     };
     for (class, count) in [("dark", 4.0), ("middle", 0.0), ("bright", 4.0)] {
         assert_eq!(server.metric(&of(class)).await, count, "{class}");
@@ -85,7 +109,11 @@ async fn b1_a_sigmoid_that_is_missing_is_applied() {
     let versions = vec![("v1", always([0.0, -30.0, 30.0]))];
     let server = TestServer::fleet_in(folder.path(), versions, |_| ()).await;
     let answer = server.predict(gray_png(SIDE, 9)).await.json();
-    assert_eq!(answer["labels"], serde_json::json!(["bright", "dark"]), "{answer}");
+    assert_eq!(
+        answer["labels"],
+        serde_json::json!(["bright", "dark"]),
+        "{answer}"
+    );
     assert_eq!(answer["predictions"][1]["probability"], 0.5);
     assert_eq!(answer["predictions"][1]["threshold"], 0.5);
 }
@@ -132,7 +160,9 @@ async fn b1_pairs_are_measured_by_their_labels() {
     };
     let pairs = of("divergence_nats_count", "v1", "stable");
     server.until(&pairs, 20.0).await;
-    let sum = server.metric(&of("divergence_nats_sum", "v1", "stable")).await;
+    let sum = server
+        .metric(&of("divergence_nats_sum", "v1", "stable"))
+        .await;
     let agreements = server.metric(&of("agreements_total", "v1", "stable")).await;
     // Two of three classes are the same: 0.5 ln(0.5/0.75) + 0.5 ln(0.5/0.25).
     let right = 20.0 * (0.5 * (0.5_f64 / 0.75).ln() + 0.5 * (0.5_f64 / 0.25).ln());
@@ -141,10 +171,16 @@ async fn b1_pairs_are_measured_by_their_labels() {
     assert_eq!(agreements, 20.0);
     let canary = server.metric(&of("agreements_total", "v2", "canary")).await;
     assert_eq!(canary, 0.0, "the second label is missing in all of them");
-    let drift = server.admin_view("/drift", |view| view["roles"][1]["divergence"]["observations"] == 20);
+    let drift = server.admin_view("/drift", |view| {
+        view["roles"][0]["divergence"]["observations"] == 20
+    });
     let drift = drift.await;
     let stable = &drift["roles"][0];
-    assert_eq!(stable["agreement"]["value"].as_f64(), Some(1.0), "{drift:#}");
+    assert_eq!(
+        stable["agreement"]["value"].as_f64(),
+        Some(1.0),
+        "{drift:#}"
+    );
     // The first label applied always, not in a quarter; it moved most.
     let label = &stable["labels"][0];
     assert_eq!(label["name"], "label dark", "{drift:#}");
@@ -157,10 +193,17 @@ async fn b1_exclusive_and_independent_versions_are_not_mixed() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), "v1", OutputKind::Independent, &[]);
     write(folder.path(), "v2", OutputKind::Logits, &[]);
-    let versions = vec![("v1", always([0.5, 0.5, 0.9])), ("v2", always([1.0, 2.0, 3.0]))];
+    let versions = vec![
+        ("v1", always([0.5, 0.5, 0.9])),
+        ("v2", always([1.0, 2.0, 3.0])),
+    ];
     let server = TestServer::fleet_in(folder.path(), versions, |_| ()).await;
     for (method, path, body) in [
-        ("POST", "canary", serde_json::json!({"version": "v2", "share": 100})),
+        (
+            "POST",
+            "canary",
+            serde_json::json!({"version": "v2", "share": 100}),
+        ),
         ("PUT", "teacher", serde_json::json!({"version": "v2"})),
         ("POST", "rollback", serde_json::json!({"to": "v2"})),
     ] {
@@ -183,8 +226,12 @@ async fn b3_a_network_that_reads_bytes() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut graph = graph();
         graph.input = vec![port("bytes", ElementType::U8, "N,1,4,4")];
-        graph.node.insert(0, node("Cast", &["bytes"], &["wide"]).with_int("to", 1));
-        graph.node.insert(1, node("Div", &["wide", "full"], &["input"]));
+        graph
+            .node
+            .insert(0, node("Cast", &["bytes"], &["wide"]).with_int("to", 1));
+        graph
+            .node
+            .insert(1, node("Div", &["wide", "full"], &["input"]));
         graph.initializer.push(weights("full", &[], &[255.0]));
         let mut manifest = toy_manifest();
         manifest.input = Input::new("bytes", Element::U8);
@@ -201,7 +248,10 @@ async fn b3_a_network_that_reads_bytes() {
             let numbers = vec![luma; (SIDE * SIDE) as usize];
             let body = serde_json::json!({"instances": [numbers]}).to_string();
             let answer = server.predict(body).await.json();
-            assert_eq!(answer["results"][0]["predictions"][0]["label"], label, "{answer}");
+            assert_eq!(
+                answer["results"][0]["predictions"][0]["label"], label,
+                "{answer}"
+            );
         }
         for wrong in [0.5, -1.0, 256.0] {
             let mut numbers = vec![0.0; (SIDE * SIDE) as usize];
@@ -234,8 +284,15 @@ async fn b2_a_folded_batch_is_served_one_row_at_a_time() {
         let asks = (0..60).map(|index| {
             let server = &server;
             async move {
-                let reply = server.predict(gray_png(SIDE, [0, 128, 255][index % 3])).await;
-                assert_eq!(reply.json()["predictions"][0]["label"], LABELS[index % 3], "{}", reply.text);
+                let reply = server
+                    .predict(gray_png(SIDE, [0, 128, 255][index % 3]))
+                    .await;
+                assert_eq!(
+                    reply.json()["predictions"][0]["label"],
+                    LABELS[index % 3],
+                    "{}",
+                    reply.text
+                );
             }
         });
         futures_util::future::join_all(asks).await;
@@ -244,7 +301,10 @@ async fn b2_a_folded_batch_is_served_one_row_at_a_time() {
         let engine = role["engine"].as_str().expect("words");
         assert!(engine.contains(", one row at a time"), "{engine}");
         if backend == Backend::Ort {
-            assert!(engine.contains("(a Reshape to [1, 16] has the batch 1 in it; "), "{engine}");
+            assert!(
+                engine.contains("(a Reshape to [1, 16] has the batch 1 in it; "),
+                "{engine}"
+            );
         }
     }
 }

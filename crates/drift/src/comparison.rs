@@ -140,7 +140,9 @@ impl Comparison {
             }
             self.student_softened.set(student, temperature);
             let softened = &self.student_softened;
-            let kl = self.teacher_softened.kl_nats(softened, self.are_independent);
+            let kl = self
+                .teacher_softened
+                .kl_nats(softened, self.are_independent);
             temperature * temperature * kl
         };
         let confidence = self.confidence(student);
@@ -174,7 +176,10 @@ impl Comparison {
             let kl_nats = teacher.kl_nats(student, self.are_independent);
             (self.top1, kl_nats.min(RECORDED_NATS))
         });
-        let each = exclusive.into_iter().flatten().chain(independent.into_iter().flatten());
+        let each = exclusive
+            .into_iter()
+            .flatten()
+            .chain(independent.into_iter().flatten());
         each.enumerate().chain(whole)
     }
 
@@ -296,9 +301,15 @@ mod tests {
         // The likeliest class is another, but the same two labels apply.
         let same = comparison.student(teacher, scores(&[0.7, 0.9, 0.2]), 1.0);
         assert!(same.agrees && same.top1 == 1 && comparison.teacher_top1() == 0);
-        near(same.certainty, f64::from(0.7_f32) * f64::from(0.9_f32) * (1.0 - f64::from(0.2_f32)));
+        near(
+            same.certainty,
+            f64::from(0.7_f32) * f64::from(0.9_f32) * (1.0 - f64::from(0.2_f32)),
+        );
         let parts: Vec<(usize, f64)> = comparison.contributions_nats().collect();
-        assert_eq!(parts.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(
+            parts.iter().map(|(class, _)| *class).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
         near(parts.iter().map(|(_, nats)| nats).sum(), same.kl_nats);
         // A third label more.
         let more = comparison.student(teacher, scores(&[0.9, 0.8, 0.6]), 2.0);

@@ -56,10 +56,11 @@ impl Engine for Doubling {
     fn run(&mut self, rows: usize) -> Result<&[f32], EngineError> {
         let single = self.inner.run(rows)?;
         self.scores.clear();
-        self.scores.extend(single.iter().flat_map(|score| match self.score {
-            SingleScore::Logit => [0.0, *score],
-            SingleScore::Probability => [1.0 - score, *score],
-        }));
+        self.scores
+            .extend(single.iter().flat_map(|score| match self.score {
+                SingleScore::Logit => [0.0, *score],
+                SingleScore::Probability => [1.0 - score, *score],
+            }));
         Ok(&self.scores)
     }
 }

@@ -24,7 +24,11 @@ impl Blueprint for OneRow {
     }
 
     fn describe(&self) -> String {
-        format!("{}, one row at a time ({})", self.inner.describe(), self.why)
+        format!(
+            "{}, one row at a time ({})",
+            self.inner.describe(),
+            self.why
+        )
     }
 
     fn batch_limit(&self) -> Option<usize> {

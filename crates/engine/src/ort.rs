@@ -18,9 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::{
-    Backend, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature,
-};
+use crate::{Backend, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature};
 use network::Network;
 use runtime::Runtime;
 use session::{Failure, Recipe};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Backend, Blueprint, EngineError, EngineOptions, Graph, binary::Binary, one_row_at_a_time, walk};
+use crate::{
+    Backend, Blueprint, EngineError, EngineOptions, Graph, binary::Binary, one_row_at_a_time, walk,
+};
 
 /// Checks the graph in `bytes`, hands it to the back end that `options` name and returns what workers build from.
 ///

@@ -16,9 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{
-    Backend, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature,
-};
+use crate::{Backend, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature};
 use network::Network;
 use plan::Planned;
 

@@ -84,7 +84,11 @@ pub fn input(bytes: &Bytes) -> Result<Port, EngineError> {
 /// Why rows that share a run would change each other's answers, where an operator says so.
 fn coupled(operators: &BTreeSet<String>) -> Option<Arc<str>> {
     // They take one scale from the smallest and the largest number of the whole batch.
-    let dynamic = |name: &&String| name.rsplit('.').next().is_some_and(|name| name.starts_with("DynamicQuantize"));
+    let dynamic = |name: &&String| {
+        name.rsplit('.')
+            .next()
+            .is_some_and(|name| name.starts_with("DynamicQuantize"))
+    };
     let name = operators.iter().find(dynamic)?;
     Some(format!("dynamic quantisation: {name} scales a batch as a whole").into())
 }

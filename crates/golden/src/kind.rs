@@ -66,6 +66,8 @@ pub fn refute(row: &[f32]) -> Option<String> {
 /// The output of a row that is no probability, in words.
 pub fn outside(row: &[f32]) -> Option<String> {
     let within = -TOLERANCE..=1.0 + TOLERANCE;
-    let class = row.iter().position(|value| !within.contains(&f64::from(*value)))?;
+    let class = row
+        .iter()
+        .position(|value| !within.contains(&f64::from(*value)))?;
     Some(format!("output {class} is {:?}", row[class]))
 }

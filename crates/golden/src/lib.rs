@@ -80,7 +80,13 @@ fn verify(
         let outputs = run(engine, &[gray(transform)])?.remove(0);
         finite("a gray picture", &outputs)?;
         agree(kind, &[outputs])?;
-        return Ok(Alone::new(engine, files, Vec::new(), normalization, priority));
+        return Ok(Alone::new(
+            engine,
+            files,
+            Vec::new(),
+            normalization,
+            priority,
+        ));
     }
     let inputs = files
         .golden

@@ -24,8 +24,7 @@ impl Alone {
     /// The golden samples of a version, `inputs` in their order, between two pictures that have nothing in common: rows
     /// that are alike would not show what one does to the other.
     ///
-    /// # Errors
-    /// The engine's; a picture whose answer isn't finite is left out.
+    /// One of the two is left out where the engine fails, or answers what isn't finite.
     pub(crate) fn new(
         engine: &mut dyn Engine,
         files: &VersionFiles,
@@ -35,13 +34,16 @@ impl Alone {
     ) -> Self {
         let tolerances = files.golden.iter().map(|golden| golden.tolerance);
         let tolerance = tolerances.fold(0.0, f32::max);
-        let tolerance = if tolerance > 0.0 { tolerance } else { TOLERANCE };
+        let tolerance = if tolerance > 0.0 {
+            tolerance
+        } else {
+            TOLERANCE
+        };
         let contrast = contrast(&files.manifest.transform, normalization);
         let mut measured = contrast.into_iter().filter_map(|(name, input)| {
-            let outputs = priority
-                .run(|| run(engine, std::slice::from_ref(&input)))
-                .ok()?
-                .remove(0);
+            // What it makes of a picture that nobody sends is no reason to refuse it.
+            let alone = || priority.run(|| run(engine, std::slice::from_ref(&input)));
+            let outputs = catch_unwind(AssertUnwindSafe(alone)).ok()?.ok()?.remove(0);
             let finite = outputs.iter().all(|value| value.is_finite());
             let name = name.to_owned();
             let image = Default::default();

@@ -60,7 +60,10 @@ impl<'a> Classified<'a> {
                 let by_probability = probabilities[*b].total_cmp(&probabilities[*a]);
                 by_probability.then(a.cmp(b))
             });
-            classes.iter().map(|class| labels[*class].as_str()).collect()
+            classes
+                .iter()
+                .map(|class| labels[*class].as_str())
+                .collect()
         });
         Self {
             predictions,

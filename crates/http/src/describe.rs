@@ -139,7 +139,12 @@ pub(crate) async fn one(
         },
         output: OutputView {
             kind: deployment.stable.version.manifest.output.kind,
-            thresholds: deployment.stable.version.thresholds.as_deref().map(<[f32]>::to_vec),
+            thresholds: deployment
+                .stable
+                .version
+                .thresholds
+                .as_deref()
+                .map(<[f32]>::to_vec),
         },
     }))
 }

@@ -125,8 +125,8 @@ fn candidates(row: &[Option<usize>], overrides: &Overrides) -> Vec<Frame> {
                     given_width.or(side),
                 )
             });
-            let whole = frames
-                .filter(|f| pixels.is_none_or(|n| f.channels * f.width * f.height == n));
+            let whole =
+                frames.filter(|f| pixels.is_none_or(|n| f.channels * f.width * f.height == n));
             whole
                 .flat_map(|frame| {
                     [

@@ -21,7 +21,9 @@ pub(super) fn decide(
     };
     let about = match (kind, signature.single_score) {
         (_, Some(_)) => ", one score for two classes: the negative, then the positive",
-        (OutputKind::Independent, _) => ", a probability for each class; any number of labels applies",
+        (OutputKind::Independent, _) => {
+            ", a probability for each class; any number of labels applies"
+        }
         (OutputKind::IndependentLogits, _) => {
             ", a sigmoid for each class has still to be applied; any number of labels applies"
         }
@@ -73,7 +75,10 @@ fn are_within(row: &[f32]) -> bool {
 /// Numbers from 0 to 1 without an activation: probabilities made in some other way, or logits by chance.
 fn open(is_single: bool, rows: &[&[f32]]) -> ImportError {
     let sums = rows.iter().map(|row| row.iter().sum::<f32>());
-    let sums = sums.map(|sum| format!("{sum:.4}")).collect::<Vec<_>>().join(", ");
+    let sums = sums
+        .map(|sum| format!("{sum:.4}"))
+        .collect::<Vec<_>>()
+        .join(", ");
     match is_single {
         true => ImportError::OpenKind {
             found: format!(

@@ -64,7 +64,9 @@ pub enum ImportError {
     #[error(transparent)]
     Golden(#[from] GoldenError),
     /// The caller's setting contradicts the network's outputs.
-    #[error("--output says {given}, but the network answers {found} ({why}): leave it out or correct it")]
+    #[error(
+        "--output says {given}, but the network answers {found} ({why}): leave it out or correct it"
+    )]
     Kind {
         /// The caller's value.
         given: &'static str,
@@ -90,7 +92,9 @@ pub enum ImportError {
         fitting: &'static str,
     },
     /// A number of classes that only a run reveals.
-    #[error("the graph leaves the number of classes open, and it isn't the {labels} of the labels: {source}")]
+    #[error(
+        "the graph leaves the number of classes open, and it isn't the {labels} of the labels: {source}"
+    )]
     OpenClasses {
         /// Lines in the label file.
         labels: usize,

@@ -68,9 +68,14 @@ pub fn measure(
         let mut counts = vec![0.5; classes];
         for row in student.rows() {
             let labels = of_student.independent(row);
-            counts.iter_mut().zip(labels.labels()).for_each(|(count, label)| *count += f64::from(label));
+            counts
+                .iter_mut()
+                .zip(labels.labels())
+                .for_each(|(count, label)| *count += f64::from(label));
         }
-        let smoothed = counts.into_iter().map(|count| count / (samples as f64 + 1.0));
+        let smoothed = counts
+            .into_iter()
+            .map(|count| count / (samples as f64 + 1.0));
         reference.label_ratios = smoothed.collect();
     }
 
@@ -227,8 +232,14 @@ mod tests {
             "logits have one"
         );
         let found = measure(&probabilities, Some(&logits), None).unwrap();
-        assert_eq!((found.class_ratios, found.agreement), (expected.class_ratios, expected.agreement));
-        assert_eq!(found.ventiles.keys().collect::<Vec<_>>(), expected.ventiles.keys().collect::<Vec<_>>());
+        assert_eq!(
+            (found.class_ratios, found.agreement),
+            (expected.class_ratios, expected.agreement)
+        );
+        assert_eq!(
+            found.ventiles.keys().collect::<Vec<_>>(),
+            expected.ventiles.keys().collect::<Vec<_>>()
+        );
         for (name, ventiles) in &expected.ventiles {
             // f32 keeps seven digits of a logit.
             let pairs = found.ventiles[name].iter().zip(ventiles);
@@ -252,16 +263,27 @@ mod tests {
         assert!(!found.ventiles.contains_key("log_sum_exp"));
         // (1 + 1/2) / (2 + 1), (2 + 1/2) / 3, (0 + 1/2) / 3
         let ratios = [1.5, 2.5, 0.5].map(|count| count / 3.0);
-        found.label_ratios.iter().zip(ratios).for_each(|(ratio, right)| near(*ratio, right));
+        found
+            .label_ratios
+            .iter()
+            .zip(ratios)
+            .for_each(|(ratio, right)| near(*ratio, right));
         let logits = |rows: &Outputs| {
-            let rows = rows.rows().map(|row| row.iter().map(|p| (p / (1.0 - p)).ln()).collect());
+            let rows = rows
+                .rows()
+                .map(|row| row.iter().map(|p| (p / (1.0 - p)).ln()).collect());
             Outputs::new(rows.collect()).unwrap()
         };
         let same = measure(&logits(&student), Some(&logits(&teacher)), Some(&[0.5; 3])).unwrap();
         near(same.kl_mean_nats.unwrap(), sum / 2.0);
         assert_eq!(same.agreement, found.agreement);
-        let error = measure(&student, None, Some(&[0.5; 4])).unwrap_err().to_string();
-        assert_eq!(error, "the outputs have 3 numbers a picture, the network answers 4");
+        let error = measure(&student, None, Some(&[0.5; 4]))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "the outputs have 3 numbers a picture, the network answers 4"
+        );
     }
 
     #[test]

@@ -247,10 +247,7 @@ fn of_several_outputs_one_is_named_and_found_again() {
         }
         described.version.manifest.output
     };
-    assert_eq!(
-        kind(None),
-        Output::new("y", OutputKind::Logits, 3)
-    );
+    assert_eq!(kind(None), Output::new("y", OutputKind::Logits, 3));
     assert_eq!(
         kind(Some("p")),
         Output::new("p", OutputKind::Probabilities, 3)

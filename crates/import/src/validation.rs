@@ -9,10 +9,10 @@ use std::{
 use stillhouse_engine::{EngineOptions, Sample};
 
 use super::{ImportError, Prepare, idx::Idx, outputs::Outputs};
+use stillhouse_golden::contract;
 use stillhouse_image::{
     self as image, Input, Limits, Normalization, Picture, Pixels, Statistics, Thumbnail, Transform,
 };
-use stillhouse_golden::contract;
 use stillhouse_store::NewVersion;
 
 /// Statistics of every picture at `path`.

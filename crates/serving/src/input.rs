@@ -114,7 +114,9 @@ fn tensor(version: &Version, shape: &[usize], values: Vec<f32>) -> Result<Input,
     }
     let is_byte = |value: f32| value.fract() == 0.0 && (0.0..=255.0).contains(&value);
     if version.reads_bytes()
-        && let Some(index) = values.iter().position(|value| value.is_finite() && !is_byte(*value))
+        && let Some(index) = values
+            .iter()
+            .position(|value| value.is_finite() && !is_byte(*value))
     {
         let value = values[index];
         return Err(PredictError::NotAByte { index, value });

@@ -577,9 +577,18 @@ fn b1_thresholds_belong_to_independent_scores() {
     };
     let kind = "kind = \"logits\"";
     for (to, part) in [
-        ("kind = \"logits\"\nthresholds = [0.5]", "they belong to `kind = \"independent\"` alone"),
-        ("kind = \"independent\"\nthresholds = [0.5, 0.5]", "one number for all classes belongs here, or 3, one a class"),
-        ("kind = \"independent\"\nthresholds = [1.5]", "a threshold is a probability, from 0 to 1"),
+        (
+            "kind = \"logits\"\nthresholds = [0.5]",
+            "they belong to `kind = \"independent\"` alone",
+        ),
+        (
+            "kind = \"independent\"\nthresholds = [0.5, 0.5]",
+            "one number for all classes belongs here, or 3, one a class",
+        ),
+        (
+            "kind = \"independent\"\nthresholds = [1.5]",
+            "a threshold is a probability, from 0 to 1",
+        ),
         ("kind = \"independents\"", "independent"),
     ] {
         let message = refusal(kind, to);
@@ -591,8 +600,14 @@ fn b1_thresholds_belong_to_independent_scores() {
     };
     let each = |thresholds: &[f32], kind| output(thresholds, kind).thresholds();
     assert_eq!(each(&[], OutputKind::Independent), Some(vec![0.5; 3]));
-    assert_eq!(each(&[0.25], OutputKind::IndependentLogits), Some(vec![0.25; 3]));
-    assert_eq!(each(&[0.1, 0.2, 0.3], OutputKind::Independent), Some(vec![0.1, 0.2, 0.3]));
+    assert_eq!(
+        each(&[0.25], OutputKind::IndependentLogits),
+        Some(vec![0.25; 3])
+    );
+    assert_eq!(
+        each(&[0.1, 0.2, 0.3], OutputKind::Independent),
+        Some(vec![0.1, 0.2, 0.3])
+    );
     assert_eq!(each(&[], OutputKind::Probabilities), None);
 }
 

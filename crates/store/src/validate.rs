@@ -176,8 +176,7 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
 fn bytes_stay(manifest: &Manifest, path: &Path) -> Result<(), StoreError> {
     let transform = &manifest.transform;
     let all = |numbers: &[f32], right: f32| numbers.iter().all(|number| *number == right);
-    let unchanged =
-        transform.scale == 1.0 && all(&transform.mean, 0.0) && all(&transform.std, 1.0);
+    let unchanged = transform.scale == 1.0 && all(&transform.mean, 0.0) && all(&transform.std, 1.0);
     check(
         manifest.input.element != Element::U8 || unchanged,
         path,
@@ -201,9 +200,14 @@ fn thresholds(output: &Output, path: &Path) -> Result<(), StoreError> {
         path,
         key,
         format!("{} numbers", thresholds.len()),
-        format!("one number for all classes belongs here, or {}, one a class", output.classes),
+        format!(
+            "one number for all classes belongs here, or {}, one a class",
+            output.classes
+        ),
     )?;
-    let bad = thresholds.iter().find(|threshold| !(0.0..=1.0).contains(*threshold));
+    let bad = thresholds
+        .iter()
+        .find(|threshold| !(0.0..=1.0).contains(*threshold));
     check(
         bad.is_none(),
         path,
@@ -266,7 +270,9 @@ fn reference(
         format!("{} numbers", labels.len()),
         format!("{classes} belong here with independent scores, one a class, and none otherwise"),
     )?;
-    let bad = labels.iter().find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
+    let bad = labels
+        .iter()
+        .find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
     check(
         bad.is_none(),
         path,

@@ -4,9 +4,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path};
-use stillhouse_engine::{
-    Activation, Backend, Engine, EngineOptions, Hints, find_library, prepare,
-};
+use stillhouse_engine::{Activation, Backend, Engine, EngineOptions, Hints, find_library, prepare};
 use stillhouse_image::{Layout, Transform};
 use stillhouse_import::engine_options;
 use stillhouse_store::manifest::{Manifest, OutputKind};

@@ -7,9 +7,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::json;
 
 use super::{Size, Source, Target, directories};
-use crate::{
-    store::{Directory, Manifest, ModelName},
-};
+use crate::store::{Directory, Manifest, ModelName};
 
 #[derive(Args)]
 pub(in crate::cli) struct List {

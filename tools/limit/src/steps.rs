@@ -174,7 +174,12 @@ impl<'a> Steps<'a> {
     fn classified(&self, probabilities: &[f32]) -> Classified<'_> {
         let files = &self.subject.files;
         let thresholds = files.manifest.output.thresholds();
-        Classified::new(probabilities, &files.labels, thresholds.as_deref(), self.answer.top_k)
+        Classified::new(
+            probabilities,
+            &files.labels,
+            thresholds.as_deref(),
+            self.answer.top_k,
+        )
     }
 
     fn json(&self, time: Duration) -> anyhow::Result<f64> {

@@ -111,7 +111,8 @@ impl Deployment {
             }))
         };
         Ok(Self {
-            stable: seat(Role::Stable)?.ok_or_else(|| NotSeated::NotLoaded(assignment.stable.clone()))?,
+            stable: seat(Role::Stable)?
+                .ok_or_else(|| NotSeated::NotLoaded(assignment.stable.clone()))?,
             canary: seat(Role::Canary)?,
             teacher: seat(Role::Teacher)?,
             previous: assignment.previous.as_ref().map(find).transpose()?,

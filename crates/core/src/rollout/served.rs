@@ -179,7 +179,10 @@ impl RequestMetrics {
         let predictions = predictions.collect();
         let labels = version.thresholds.as_ref().map(|thresholds| Labels {
             thresholds: thresholds.clone(),
-            counters: classes.names().map(|class| by(&self.labels, class)).collect(),
+            counters: classes
+                .names()
+                .map(|class| by(&self.labels, class))
+                .collect(),
         });
         let non_finite = Source::ALL.map(|source| by(&self.non_finite, source.as_str()));
         let duration = series.series(&self.duration, &of);
@@ -285,7 +288,10 @@ impl Seat {
                 for (class, _) in applying.filter(|(_, (p, threshold))| p >= threshold) {
                     counters[self.classes.place(class)].inc();
                 }
-                probabilities.iter().map(|p| term(*p) + term(1.0 - *p)).sum()
+                probabilities
+                    .iter()
+                    .map(|p| term(*p) + term(1.0 - *p))
+                    .sum()
             }
         };
         self.entropy.observe(entropy.max(0.0).into());

@@ -23,7 +23,8 @@ impl Version {
         // Classes that share a name have no rate in common.
         let own = reference.label_ratios.iter().enumerate();
         let own = own.take_while(|(class, _)| classes.has_name(*class));
-        let rate = |(_, ratio): (usize, &f64)| Reference::new(&[*ratio, 1.0 - ratio], reference.samples);
+        let rate =
+            |(_, ratio): (usize, &f64)| Reference::new(&[*ratio, 1.0 - ratio], reference.samples);
         Expected {
             labels: own.map(rate).collect(),
             classes: counted.then(|| {

@@ -70,7 +70,12 @@ fn logits(classes: usize) -> impl Strategy<Value = Vec<f32>> {
 fn product(z: &[f32]) -> Vec<f64> {
     let ln = |z: f32, yes: bool| -softplus(f64::from(if yes { -z } else { z }));
     (0..1_usize << z.len())
-        .map(|set| z.iter().enumerate().map(|(k, z)| ln(*z, set >> k & 1 == 1)).sum())
+        .map(|set| {
+            z.iter()
+                .enumerate()
+                .map(|(k, z)| ln(*z, set >> k & 1 == 1))
+                .sum()
+        })
         .collect()
 }
 

@@ -13,7 +13,10 @@ pub fn folded_batch(bytes: &bytes::Bytes) -> Option<String> {
     let weights: HashSet<&str> = weights.collect();
     let constants = graph.node.iter().filter(|node| node.op_type == "Constant");
     let constants = constants.filter_map(|node| {
-        let tensor = node.attribute.iter().find_map(|attribute| attribute.t.as_ref())?;
+        let tensor = node
+            .attribute
+            .iter()
+            .find_map(|attribute| attribute.t.as_ref())?;
         Some((node.output.first()?.as_str(), tensor))
     });
     let shapes: HashMap<&str, &TensorProto> = graph
@@ -40,5 +43,10 @@ fn integers(tensor: &TensorProto) -> Option<Vec<i64>> {
     const INT64: i32 = 7;
     let (numbers, rest) = tensor.raw_data.as_chunks::<8>();
     let whole = tensor.data_type == INT64 && rest.is_empty() && !numbers.is_empty();
-    whole.then(|| numbers.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
+    whole.then(|| {
+        numbers
+            .iter()
+            .map(|bytes| i64::from_le_bytes(*bytes))
+            .collect()
+    })
 }

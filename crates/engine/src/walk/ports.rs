@@ -131,7 +131,9 @@ pub(super) fn port(value: &ValueInfoProto, is_picture: bool) -> Result<Port, Str
         .as_ref()
         .and_then(|kind| kind.tensor_type.as_ref());
     let tensor = tensor.ok_or_else(|| {
-        format!("`{name}` is no tensor (a sequence or a map), or has no type; a float tensor is right")
+        format!(
+            "`{name}` is no tensor (a sequence or a map), or has no type; a float tensor is right"
+        )
     })?;
     let element = match tensor.elem_type {
         1 => ElementType::F32,

@@ -48,9 +48,14 @@ pub(super) fn scores(graph: &GraphProto, input: &Port, hints: &Hints) -> Result<
             let chosen = outputs.iter().find(fits).or_else(|| suitable().next());
             chosen.map_or_else(
                 || {
-                    let reasons: Vec<String> =
-                        outputs.iter().filter_map(|value| read(value).err()).collect();
-                    Err(format!("none of its outputs holds scores: {}", reasons.join("; ")))
+                    let reasons: Vec<String> = outputs
+                        .iter()
+                        .filter_map(|value| read(value).err())
+                        .collect();
+                    Err(format!(
+                        "none of its outputs holds scores: {}",
+                        reasons.join("; ")
+                    ))
                 },
                 read,
             )
@@ -127,7 +132,8 @@ fn has_batch(output: &Port, input: &Port) -> Result<bool, String> {
 
 /// Scores per row: the one dimension that isn't 1, wherever it stands. Symbols are filled in from the number of classes.
 fn width(row: &mut [Dim], classes: Option<usize>) -> Option<usize> {
-    let others = |row: &[Dim], wanted: fn(&Dim) -> bool| row.iter().filter(|dim| wanted(dim)).count();
+    let others =
+        |row: &[Dim], wanted: fn(&Dim) -> bool| row.iter().filter(|dim| wanted(dim)).count();
     let symbols = others(row, |dim| matches!(dim, Dim::Symbol(_)));
     let numbers = others(row, |dim| matches!(dim, Dim::Fixed(n) if *n != 1));
     // Beside the classes' own number, or beside one symbol that stands for them, every other dimension has to be a 1:
@@ -153,7 +159,11 @@ fn width(row: &mut [Dim], classes: Option<usize>) -> Option<usize> {
 }
 
 fn refusal(output: &Port, input: &Port, hints: &Hints) -> String {
-    let symbols = output.dims.iter().skip(1).filter(|dim| matches!(dim, Dim::Symbol(_)));
+    let symbols = output
+        .dims
+        .iter()
+        .skip(1)
+        .filter(|dim| matches!(dim, Dim::Symbol(_)));
     let helps = match (symbols.count(), hints.classes) {
         (1.., None) => "; the labels say how many classes there are where the graph doesn't",
         _ => "",

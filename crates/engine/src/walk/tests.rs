@@ -233,11 +233,7 @@ fn softmax_is_seen_through_what_leaves_values_alone() {
         } else {
             format!("t{}", ops.len())
         };
-        assert_eq!(
-            softmax(&model),
-            expected,
-            "{ops:?}"
-        );
+        assert_eq!(softmax(&model), expected, "{ops:?}");
     };
     check(&[], false);
     check(&["Softmax"], true);
@@ -256,7 +252,10 @@ fn softmax_is_seen_through_what_leaves_values_alone() {
 
 #[test]
 fn what_is_no_model_says_so() {
-    let check = |bytes: &'static [u8], part: &str| match read(&Bytes::from_static(bytes), &Hints::default()) {
+    let check = |bytes: &'static [u8], part: &str| match read(
+        &Bytes::from_static(bytes),
+        &Hints::default(),
+    ) {
         Err(EngineError::Decode(why)) => assert!(why.contains(part), "{why}"),
         other => panic!("{other:?}"),
     };

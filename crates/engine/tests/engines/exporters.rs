@@ -72,7 +72,10 @@ fn single(dims: &str, end: NodeProto) -> ModelProto {
 fn b1_a_sigmoid_for_each_class_is_seen() {
     let graph = walk::read(&fixture("sigmoid_multi"), &Hints::default()).unwrap();
     assert_eq!(graph.signature.activation, Some(Activation::Sigmoid));
-    assert_eq!((graph.signature.classes, graph.signature.single_score), (5, None));
+    assert_eq!(
+        (graph.signature.classes, graph.signature.single_score),
+        (5, None)
+    );
     let scores = both::agree("sigmoid_multi", &fixture("sigmoid_multi"), 1e-5);
     assert!(scores.iter().all(|p| (0.0..=1.0).contains(p)));
 }
@@ -95,7 +98,9 @@ fn b2_dynamic_quantisation_is_run_one_row_at_a_time() {
         assert!(words.contains(", one row at a time"), "{words}");
         if backend == Backend::Ort {
             assert!(
-                words.ends_with("(dynamic quantisation: DynamicQuantizeLinear scales a batch as a whole)"),
+                words.ends_with(
+                    "(dynamic quantisation: DynamicQuantizeLinear scales a batch as a whole)"
+                ),
                 "{words}"
             );
         }
@@ -143,7 +148,9 @@ fn b3_one_score_is_the_positive_of_two_classes() {
             if dims == "N,1,1" {
                 let graph = model.graph.as_mut().unwrap();
                 graph.node.last_mut().unwrap().output[0] = "flat_y".to_owned();
-                graph.node.push(node("Reshape", &["flat_y", "dims"], &["y"]));
+                graph
+                    .node
+                    .push(node("Reshape", &["flat_y", "dims"], &["y"]));
                 graph.initializer.push(integers("dims", &[-1, 1, 1]));
             }
             model
@@ -172,7 +179,9 @@ fn b3_one_score_is_the_positive_of_two_classes() {
     // PyTorch's `squeeze(-1)`: the output is [N].
     let mut squeezed = single("N", node("Sigmoid", &["logits"], &["flat_y"]));
     let graph = squeezed.graph.as_mut().unwrap();
-    graph.node.push(node("Reshape", &["flat_y", "dims"], &["y"]));
+    graph
+        .node
+        .push(node("Reshape", &["flat_y", "dims"], &["y"]));
     graph.initializer.push(integers("dims", &[-1]));
     let scores = both::agree("squeezed", &squeezed.to_bytes(), 1e-5);
     assert_eq!(scores.len(), 7 * 2);
@@ -200,10 +209,15 @@ fn b3_scores_are_found_wherever_their_dimension_stands() {
         let found = alone(backend, &bytes, &hints, &input);
         both::close("[5]", &found, &right, 1e-5);
     }
-    let words = both::blueprint(both::backends()[0], &bytes).unwrap().describe();
+    let words = both::blueprint(both::backends()[0], &bytes)
+        .unwrap()
+        .describe();
     assert!(words.contains("one row at a time"), "{words}");
     let why = refused(&ending("N,5,5", graphs::identity()), &hints);
-    assert!(why.contains("[N,5,5]") && why.contains("[N,1] (one score of two classes)"), "{why}");
+    assert!(
+        why.contains("[N,5,5]") && why.contains("[N,1] (one score of two classes)"),
+        "{why}"
+    );
     let mut ambiguous = graphs::mlp("5,8", "5", graphs::identity());
     output(&mut ambiguous, "5");
     let why = refused(&ambiguous, &hints);
@@ -218,7 +232,10 @@ fn b3_open_numbers_of_classes_come_from_the_labels() {
         ..Hints::default()
     };
     let why = refused(&open, &Hints::default());
-    assert!(why.contains("[N,K]") && why.contains("the labels say how many"), "{why}");
+    assert!(
+        why.contains("[N,K]") && why.contains("the labels say how many"),
+        "{why}"
+    );
     let bytes = open.to_bytes();
     let input = both::noise(8, 1);
     for backend in both::backends() {
@@ -227,7 +244,10 @@ fn b3_open_numbers_of_classes_come_from_the_labels() {
         assert_eq!(blueprint.signature().output.dims[1], Dim::Fixed(5));
         assert_eq!(alone(backend, &bytes, &known(5), &input).len(), 5);
         // What really comes is counted.
-        let mut engine = prepare(&bytes, &with(backend, &known(4))).unwrap().build(1).unwrap();
+        let mut engine = prepare(&bytes, &with(backend, &known(4)))
+            .unwrap()
+            .build(1)
+            .unwrap();
         engine.input(1).copy_from_slice(&input);
         let error = engine.run(1).unwrap_err().to_string();
         assert!(error.contains("4 would be right"), "{error}");
@@ -267,10 +287,15 @@ fn b3_bytes_are_read_as_bytes() {
     let mut model = graphs::cnn("N,2,6,6", "N,5", F32);
     let graph = model.graph.as_mut().unwrap();
     graph.input = vec![port("pixels", U8, "N,2,6,6")];
-    graph.node.insert(0, node("Cast", &["pixels"], &["wide"]).with_int("to", 1));
+    graph
+        .node
+        .insert(0, node("Cast", &["pixels"], &["wide"]).with_int("to", 1));
     graph.node.insert(1, node("Div", &["wide", "full"], &["x"]));
     graph.initializer.push(weights("full", &[], &[255.0]));
-    let (bytes, plain) = (model.to_bytes(), graphs::cnn("N,2,6,6", "N,5", F32).to_bytes());
+    let (bytes, plain) = (
+        model.to_bytes(),
+        graphs::cnn("N,2,6,6", "N,5", F32).to_bytes(),
+    );
     let input: Vec<f32> = (0..3 * 72).map(|at| ((at * 37) % 256) as f32).collect();
     let scaled: Vec<f32> = input.iter().map(|byte| byte / 255.0).collect();
     for backend in both::backends() {
@@ -302,47 +327,115 @@ fn b3_what_holds_no_scores_is_refused_with_what_helps() {
         value.tensor_type.as_mut().unwrap().elem_type = element;
         model
     };
-    let helps = ["`y` is the number of the winning class (ArgMax)", "add `logits` to the graph's outputs", "--output-name"];
+    let helps = [
+        "`y` is the number of the winning class (ArgMax)",
+        "add `logits` to the graph's outputs",
+        "--output-name",
+    ];
     check(&argmax(7), None, &helps);
     let mut cast = argmax(1);
     let graph = cast.graph.as_mut().unwrap();
     graph.node.last_mut().unwrap().output[0] = "winner".to_owned();
-    graph.node.push(node("Cast", &["winner"], &["y"]).with_int("to", 1));
+    graph
+        .node
+        .push(node("Cast", &["winner"], &["y"]).with_int("to", 1));
     check(&cast, None, &helps);
     // Beside the scores, they are found, and named where the other was asked for.
     let mut beside = argmax(7);
-    beside.graph.as_mut().unwrap().output.push(port("logits", F32, "N,5"));
+    beside
+        .graph
+        .as_mut()
+        .unwrap()
+        .output
+        .push(port("logits", F32, "N,5"));
     let graph = walk::read(&beside.to_bytes(), &Hints::default()).unwrap();
     assert_eq!(graph.signature.output.name, "logits");
-    check(&beside, Some("y"), &["ArgMax", "`logits` [N,5] would do: --output-name logits"]);
+    check(
+        &beside,
+        Some("y"),
+        &["ArgMax", "`logits` [N,5] would do: --output-name logits"],
+    );
     // With the number of classes known, an output with as many is taken.
     let mut several = ending("N,5", graphs::identity());
-    several.graph.as_mut().unwrap().output.insert(0, port("h", F32, "N,16"));
+    several
+        .graph
+        .as_mut()
+        .unwrap()
+        .output
+        .insert(0, port("h", F32, "N,16"));
     let chosen = |classes| {
         let hints = Hints {
             classes,
             ..Hints::default()
         };
-        walk::read(&several.to_bytes(), &hints).unwrap().signature.output.name
+        walk::read(&several.to_bytes(), &hints)
+            .unwrap()
+            .signature
+            .output
+            .name
     };
-    assert_eq!((chosen(None), chosen(Some(5)), chosen(Some(16))), ("h".into(), "y".into(), "h".into()));
+    assert_eq!(
+        (chosen(None), chosen(Some(5)), chosen(Some(16))),
+        ("h".into(), "y".into(), "h".into())
+    );
     // skl2onnx's list of maps.
     let mut zipped = ending("N,5", node("ZipMap", &["logits"], &["y"]));
-    zipped.graph.as_mut().unwrap().node.last_mut().unwrap().domain = "ai.onnx.ml".to_owned();
+    zipped
+        .graph
+        .as_mut()
+        .unwrap()
+        .node
+        .last_mut()
+        .unwrap()
+        .domain = "ai.onnx.ml".to_owned();
     zipped.graph.as_mut().unwrap().output[0].r#type = None;
-    check(&zipped, None, &["`y` is a list of maps (ZipMap;", "\"zipmap\": False", "add `logits`"]);
-    check(&ending("N,5", node("TopK", &["logits", "k"], &["y"])), None, &["TopK", "`logits`"]);
+    check(
+        &zipped,
+        None,
+        &[
+            "`y` is a list of maps (ZipMap;",
+            "\"zipmap\": False",
+            "add `logits`",
+        ],
+    );
+    check(
+        &ending("N,5", node("TopK", &["logits", "k"], &["y"])),
+        None,
+        &["TopK", "`logits`"],
+    );
     let mut sure = single("N,1", node("Softmax", &["logits"], &["y"]));
-    check(&sure, None, &["a softmax over one score, which is always 1"]);
+    check(
+        &sure,
+        None,
+        &["a softmax over one score, which is always 1"],
+    );
     sure.graph.as_mut().unwrap().output = vec![port("y", F16, "")];
-    let shape = sure.graph.as_mut().unwrap().output[0].r#type.as_mut().unwrap();
-    shape.tensor_type.as_mut().unwrap().shape.as_mut().unwrap().dim.clear();
+    let shape = sure.graph.as_mut().unwrap().output[0]
+        .r#type
+        .as_mut()
+        .unwrap();
+    shape
+        .tensor_type
+        .as_mut()
+        .unwrap()
+        .shape
+        .as_mut()
+        .unwrap()
+        .dim
+        .clear();
     check(&sure, None, &["a single number without a dimension"]);
     let doubles = {
         let mut model = ending("N,5", graphs::identity());
-        let value = model.graph.as_mut().unwrap().input[0].r#type.as_mut().unwrap();
+        let value = model.graph.as_mut().unwrap().input[0]
+            .r#type
+            .as_mut()
+            .unwrap();
         value.tensor_type.as_mut().unwrap().elem_type = 11;
         model
     };
-    check(&doubles, None, &["`x` holds float64; float32, float16 or uint8 is right"]);
+    check(
+        &doubles,
+        None,
+        &["`x` holds float64; float32, float16 or uint8 is right"],
+    );
 }

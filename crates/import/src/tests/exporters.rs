@@ -21,7 +21,14 @@ fn imported(
     overrides: &Overrides,
     engine: &EngineOptions,
 ) -> Result<Described, ImportError> {
-    describe(onnx, &named(classes), overrides, Vec::new(), engine, &prepare)
+    describe(
+        onnx,
+        &named(classes),
+        overrides,
+        Vec::new(),
+        engine,
+        &prepare,
+    )
 }
 
 /// What the network becomes, reproduced on the engine that recorded it; with the engine's description of itself.
@@ -43,7 +50,9 @@ fn served(
 
 fn refused(onnx: &Bytes, classes: usize, overrides: &Overrides) -> String {
     let engine = &every_engine()[0];
-    imported(onnx, classes, overrides, engine).unwrap_err().to_string()
+    imported(onnx, classes, overrides, engine)
+        .unwrap_err()
+        .to_string()
 }
 
 fn kind(kind: OutputKind) -> Overrides {
@@ -63,7 +72,10 @@ fn b1_sigmoids_are_independent_scores() {
     let onnx = fixture("sigmoid_multi");
     for (_, described, _) in served(&onnx, 5, &Overrides::default()) {
         let output = &described.version.manifest.output;
-        assert_eq!((output.kind, &output.thresholds[..]), (OutputKind::Independent, &[0.5][..]));
+        assert_eq!(
+            (output.kind, &output.thresholds[..]),
+            (OutputKind::Independent, &[0.5][..])
+        );
         let choices = choices(&described);
         assert!(
             choices.contains("output.kind = independent, a probability for each class; any number of labels applies (graph)")
@@ -81,7 +93,11 @@ fn b1_sigmoids_are_independent_scores() {
         assert_eq!(described.version.manifest.output.thresholds, thresholds);
     }
     // What a person states is followed or refused with what fits.
-    for wrong in [OutputKind::Logits, OutputKind::Probabilities, OutputKind::IndependentLogits] {
+    for wrong in [
+        OutputKind::Logits,
+        OutputKind::Probabilities,
+        OutputKind::IndependentLogits,
+    ] {
         assert_eq!(
             refused(&onnx, 5, &kind(wrong)),
             format!(
@@ -115,17 +131,29 @@ fn b1_logits_of_independent_classes_are_given() {
     }
     let wrong = refused(&network, 3, &kind(OutputKind::Independent));
     assert!(
-        wrong.starts_with("--output says independent, but the network answers independent-logits (output "),
+        wrong.starts_with(
+            "--output says independent, but the network answers independent-logits (output "
+        ),
         "{wrong}"
     );
-    let wrong = refused(&softmax("N,48").to_bytes(), 3, &kind(OutputKind::Independent));
-    assert!(wrong.contains("a softmax over all classes at the end of it: probabilities is right"), "{wrong}");
+    let wrong = refused(
+        &softmax("N,48").to_bytes(),
+        3,
+        &kind(OutputKind::Independent),
+    );
+    assert!(
+        wrong.contains("a softmax over all classes at the end of it: probabilities is right"),
+        "{wrong}"
+    );
     let thresholds = Overrides {
         thresholds: Some(vec![0.5]),
         ..Overrides::default()
     };
     let wrong = refused(&network, 3, &thresholds);
-    assert!(wrong.starts_with("--threshold belongs to independent scores"), "{wrong}");
+    assert!(
+        wrong.starts_with("--threshold belongs to independent scores"),
+        "{wrong}"
+    );
 }
 
 /// A sigmoid that is written out in other operators: the numbers alone don't say what they are.
@@ -150,8 +178,9 @@ fn b1_what_can_be_either_is_asked_for() {
     );
     let wrong = refused(&onnx, 3, &kind(OutputKind::Probabilities));
     assert!(
-        wrong.starts_with("--output says probabilities, but the network answers independent (a row sums to ")
-            && wrong.contains("every score lies between 0 and 1"),
+        wrong.starts_with(
+            "--output says probabilities, but the network answers independent (a row sums to "
+        ) && wrong.contains("every score lies between 0 and 1"),
         "{wrong}"
     );
     for fits in [OutputKind::Independent, OutputKind::Logits] {
@@ -164,8 +193,14 @@ fn b1_what_can_be_either_is_asked_for() {
 #[test]
 fn b2_rows_that_cannot_share_a_run_are_served_alone() {
     for (name, cause) in [
-        ("qdyn_u8", "(dynamic quantisation: DynamicQuantizeLinear scales a batch as a whole)"),
-        ("reshape_batch1", "(a Reshape to [1, 4] has the batch 1 in it; a batch of "),
+        (
+            "qdyn_u8",
+            "(dynamic quantisation: DynamicQuantizeLinear scales a batch as a whole)",
+        ),
+        (
+            "reshape_batch1",
+            "(a Reshape to [1, 4] has the batch 1 in it; a batch of ",
+        ),
     ] {
         for (engine, described, words) in served(&fixture(name), 5, &kind(OutputKind::Logits)) {
             assert!(words.contains(", one row at a time"), "{name}: {words}");
@@ -202,21 +237,36 @@ fn binary(end: NodeProto) -> Bytes {
 fn b3_one_score_is_served_as_two_classes() {
     let sigmoid = binary(node("Sigmoid", &["scores"], &["y"]));
     let logit = binary(node("Identity", &["scores"], &["y"]));
-    for (onnx, right) in [(&sigmoid, OutputKind::Probabilities), (&logit, OutputKind::Logits)] {
+    for (onnx, right) in [
+        (&sigmoid, OutputKind::Probabilities),
+        (&logit, OutputKind::Logits),
+    ] {
         for (_, described, _) in served(onnx, 2, &Overrides::default()) {
             let output = &described.version.manifest.output;
             assert_eq!((output.kind, output.classes), (right, 2));
             let choices = choices(&described);
-            assert!(choices.contains("the negative, then the positive"), "{choices}");
+            assert!(
+                choices.contains("the negative, then the positive"),
+                "{choices}"
+            );
         }
         let _ = served(onnx, 2, &kind(right));
     }
     let wrong = refused(&sigmoid, 2, &kind(OutputKind::Logits));
-    assert!(wrong.contains("a sigmoid at the end of it: probabilities is right"), "{wrong}");
+    assert!(
+        wrong.contains("a sigmoid at the end of it: probabilities is right"),
+        "{wrong}"
+    );
     let wrong = refused(&sigmoid, 2, &kind(OutputKind::Independent));
-    assert!(wrong.contains("one score for two exclusive classes"), "{wrong}");
+    assert!(
+        wrong.contains("one score for two exclusive classes"),
+        "{wrong}"
+    );
     let wrong = refused(&logit, 2, &kind(OutputKind::Probabilities));
-    assert!(wrong.starts_with("--output says probabilities, but the network answers "), "{wrong}");
+    assert!(
+        wrong.starts_with("--output says probabilities, but the network answers "),
+        "{wrong}"
+    );
     let wrong = refused(&sigmoid, 3, &Overrides::default());
     assert_eq!(
         wrong,
@@ -230,7 +280,9 @@ fn b3_bytes_are_left_to_the_network() {
         let mut network = logits(dims);
         let graph = network.graph.as_mut().unwrap();
         graph.input = vec![port("pixels", ElementType::U8, dims)];
-        graph.node.insert(0, node("Cast", &["pixels"], &["wide"]).with_int("to", 1));
+        graph
+            .node
+            .insert(0, node("Cast", &["pixels"], &["wide"]).with_int("to", 1));
         graph.node.insert(1, node("Div", &["wide", "full"], &["x"]));
         graph.initializer.push(weights("full", &[], &[255.0]));
         network.to_bytes()
@@ -239,7 +291,10 @@ fn b3_bytes_are_left_to_the_network() {
         for (_, described, _) in served(&inside(dims), 3, &Overrides::default()) {
             let manifest = &described.version.manifest;
             assert_eq!(manifest.input.element, Element::U8);
-            assert_eq!((manifest.transform.scale, manifest.transform.layout), (1.0, layout));
+            assert_eq!(
+                (manifest.transform.scale, manifest.transform.layout),
+                (1.0, layout)
+            );
         }
     }
     let mean = Overrides {
@@ -247,27 +302,41 @@ fn b3_bytes_are_left_to_the_network() {
         ..Overrides::default()
     };
     let wrong = refused(&inside("N,3,4,4"), 3, &mean);
-    assert!(wrong.contains("takes bytes (uint8), which the network normalises itself"), "{wrong}");
+    assert!(
+        wrong.contains("takes bytes (uint8), which the network normalises itself"),
+        "{wrong}"
+    );
 }
 
 #[test]
 fn b3_open_dimensions_come_from_the_caller() {
     let open = network("N,3,H,W", "N,K", F32, node("Identity", &["scores"], &["y"])).to_bytes();
     let asked = refused(&open, 3, &Overrides::default());
-    assert!(asked.contains("[N,3,H,W]") && asked.contains("--size WIDTHxHEIGHT"), "{asked}");
+    assert!(
+        asked.contains("[N,3,H,W]") && asked.contains("--size WIDTHxHEIGHT"),
+        "{asked}"
+    );
     let size = Overrides {
         size: Some((2, 8)),
         ..Overrides::default()
     };
     for (_, described, _) in served(&open, 3, &size) {
         let manifest = &described.version.manifest;
-        assert_eq!((manifest.transform.width, manifest.transform.height), (2, 8));
-        assert_eq!((manifest.transform.color, manifest.output.classes), (Color::Rgb, 3));
+        assert_eq!(
+            (manifest.transform.width, manifest.transform.height),
+            (2, 8)
+        );
+        assert_eq!(
+            (manifest.transform.color, manifest.output.classes),
+            (Color::Rgb, 3)
+        );
         assert!(choices(&described).contains("transform.size = 2x8 (given)"));
     }
     let wrong = refused(&open, 4, &size);
     assert!(
-        wrong.starts_with("the graph leaves the number of classes open, and it isn't the 4 of the labels: "),
+        wrong.starts_with(
+            "the graph leaves the number of classes open, and it isn't the 4 of the labels: "
+        ),
         "{wrong}"
     );
     let last = network("N,H,W,3", "N,3", F32, node("Identity", &["scores"], &["y"])).to_bytes();
@@ -283,14 +352,25 @@ fn b3_what_holds_no_scores_is_refused_with_what_helps() {
     let winner = network.graph.as_mut().unwrap().output[0].r#type.as_mut();
     winner.unwrap().tensor_type.as_mut().unwrap().elem_type = 7;
     let wrong = refused(&network.to_bytes(), 3, &Overrides::default());
-    assert!(wrong.contains("the winning class (ArgMax)") && wrong.contains("`scores`"), "{wrong}");
-    network.graph.as_mut().unwrap().output.push(port("scores", F32, "N,3"));
+    assert!(
+        wrong.contains("the winning class (ArgMax)") && wrong.contains("`scores`"),
+        "{wrong}"
+    );
+    network
+        .graph
+        .as_mut()
+        .unwrap()
+        .output
+        .push(port("scores", F32, "N,3"));
     let named = Overrides {
         output_name: Some("y".into()),
         ..Overrides::default()
     };
     let wrong = refused(&network.to_bytes(), 3, &named);
-    assert!(wrong.ends_with("`scores` [N,3] would do: --output-name scores"), "{wrong}");
+    assert!(
+        wrong.ends_with("`scores` [N,3] would do: --output-name scores"),
+        "{wrong}"
+    );
     let described = described(&network, &Overrides::default()).unwrap();
     assert_eq!(described.version.manifest.output.name, "scores");
 }

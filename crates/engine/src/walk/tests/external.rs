@@ -131,7 +131,10 @@ fn external_data_is_refused_at_every_place() {
         for depth in 0..4 {
             let mut model = classifier("N,4", "N,3");
             hide(&mut model, TensorProto::default());
-            let found = read(&bury(model.clone(), depth).to_bytes(), &named(Some("nothing")));
+            let found = read(
+                &bury(model.clone(), depth).to_bytes(),
+                &named(Some("nothing")),
+            );
             assert!(
                 matches!(found, Err(EngineError::Unsuitable(_))),
                 "{place}: inline data is no reason: {found:?}"
@@ -167,7 +170,9 @@ fn external_data_without_a_name_names_its_owner() {
         t,
         ..Default::default()
     });
-    let error = read(&model.to_bytes(), &Hints::default()).unwrap_err().to_string();
+    let error = read(&model.to_bytes(), &Hints::default())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("`Flatten_flat`") && error.contains("`not named`"),
         "{error}"
