@@ -50,7 +50,7 @@ soak: ## Load, swaps, bad inputs and vanishing clients for MINUTES=30: is what t
 	@scripts/onnxruntime.sh
 	$(CARGO) build --release --locked --bin stillhouse $(TURBO)
 	$(CARGO) build --release --locked -p stillhouse-loadtest
-	$(PYTHON) -B tests/soak/soak.py --minutes $(MINUTES) --server target/release/stillhouse --json target/soak.json
+	$(PYTHON) -B tests/soak/soak.py --minutes $(MINUTES) --attacks --server target/release/stillhouse --json target/soak.json
 
 fuzz: ## Fuzz every parser that strangers reach for MINUTES=30 each, two at a time (fuzz/README.md)
 	fuzz/run $$(( $(MINUTES) * 60 ))
@@ -140,11 +140,11 @@ test-watch: ## - the server under traffic and faults, watched by a real Promethe
 	else echo "skipped: no prometheus and promtool here, or no $(VENV)"; fi
 
 test-fuzz: ## - every parser that strangers reach, fuzzed for a minute (needs a C++ compiler)
-	@if command -v c++ >/dev/null; then set -x; fuzz/run 60; else echo "skipped: no C++ compiler here (apt-get install g++)"; fi
+	@if command -v c++ >/dev/null; then set -x; TURBO="$(TURBO)" fuzz/run --quick 60; else echo "skipped: no C++ compiler here (apt-get install g++)"; fi
 
 test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
 	$(CARGO) test --workspace --locked $(TURBO) --no-run
-	$(PYTHON) -B tests/soak/soak.py --minutes 3 --server target/debug/stillhouse
+	$(PYTHON) -B tests/soak/soak.py --minutes 3 --attacks --server target/debug/stillhouse
 
 clean: ## Remove all that was built and fetched
 	rm -rf target

@@ -1,10 +1,16 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
+pub mod check;
+mod choice;
+mod first_version;
+pub mod limits;
+pub mod version_info;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
-    net::TcpListener,
+    net::TcpSocket,
     runtime::Handle,
     sync::{oneshot, watch},
 };
@@ -13,23 +19,25 @@ use crate::{
     batch::Delivery,
     config::Config,
     control::{
-        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, ModelSpec, Supervisor,
+        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, Supervisor, journal::Seal,
         validation::Validation,
     },
     http::{
         DataPlane,
         admin::{AdminPlane, Tokens},
         admin_router, data_router,
-        listener::{ConnectionMetrics, Listener},
+        listener::{ConnectionMetrics, Descriptors, Listener},
     },
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
-    serving::Serving,
+    serving::{Budget, Serving},
     shadow::{DriftSettings, ShadowMetrics},
-    store::{Directory, ModelName, Repository, VersionFiles, VersionName, Watch},
+    store::{Trigger, VersionFiles, Watch},
     version::{Launcher, Prepare},
+    watchdog::Watchdog,
 };
+use choice::{Chosen, choose, model_spec};
 
 /// A server that is loaded and bound, and doesn't answer yet.
 pub struct App {
@@ -37,7 +45,10 @@ pub struct App {
     data: Listener,
     admin: Listener,
     drain: Duration,
+    control: Arc<ControlPlane>,
     events: Arc<EventLog>,
+    operators: Arc<AdminPlane>,
+    watchdog: Watchdog,
     tasks: Supervisor,
     /// Watches the repository as long as this exists.
     watch: Option<Watch>,
@@ -55,29 +66,42 @@ impl App {
         standalone: Option<VersionFiles>,
         prepare: Prepare,
     ) -> Result<Self> {
+        let unfit = check::relations(&config);
+        if !unfit.is_empty() {
+            bail!(unfit.join("\n"));
+        }
+        for warning in check::warnings(&config) {
+            tracing::warn!(warning, "configuration");
+        }
         let tokens = admission(&config)?;
+        let descriptors = Descriptors::secure(&config.connections)?;
         // First: an address in use is noticed at once, and early connections wait in the backlog instead of failing.
-        let data = bind(config.server.listen).await?;
-        let admin = bind(config.server.admin_listen).await?;
+        let data = bind(config.server.listen)?;
+        let admin = bind(config.server.admin_listen)?;
 
         let metrics = Metrics::new();
         let repository = match &standalone {
             Some(_) => None,
-            None => Some(Repository::open(&config.repository.path)?),
+            None => Some(check::repository(&config)?),
         };
-        let specs = match (standalone, &repository) {
-            (Some(files), _) => vec![model_spec(
-                &config,
-                files.model.clone(),
-                files.version.clone(),
-                Some(files),
-            )?],
+        let Chosen { specs, left_out } = match (standalone, &repository) {
+            (Some(files), _) => Chosen {
+                specs: vec![model_spec(
+                    &config,
+                    files.model.clone(),
+                    files.version.clone(),
+                    Some(files),
+                )?],
+                ..Chosen::default()
+            },
             (None, Some(repository)) => choose(&config, repository)?,
-            (None, None) => vec![],
+            (None, None) => Chosen::default(),
         };
         let parts = Dependencies {
             repository,
+            left_out,
             state_path: config.control.state_path.clone(),
+            seal: Seal::of(config.control.key_file())?,
             launcher: Launcher::new(&metrics, prepare, delivery()),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
@@ -88,6 +112,7 @@ impl App {
             limits: config.image.clone(),
         };
         announce(&metrics, &config.drift);
+        version_info::announce(&metrics);
         let default = Some(config.repository.default_model.clone()).filter(|name| !name.is_empty());
         let traffic = parts.rollout.traffic().clone();
         let control = ControlPlane::start(parts, specs, default).await?;
@@ -95,29 +120,44 @@ impl App {
         let watch = control.start_background(&mut tasks);
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
+        let budget = Budget::new(config.requests.max_bytes_in_flight, descriptors.data);
         let plane = Arc::new(DataPlane::new(
             Serving::new(
                 control.registry().clone(),
                 config.requests,
                 config.image,
+                budget.clone(),
                 &metrics,
             ),
             metrics.clone(),
             traffic,
         ));
         let [data_metrics, admin_metrics] = ConnectionMetrics::new(&metrics, ["data", "admin"]);
-        let listener = |socket, metrics, router| Listener {
-            socket,
+        let data = Listener {
+            socket: data,
             settings: config.connections.clone(),
-            metrics,
-            router,
+            metrics: data_metrics,
+            max_connections: descriptors.data,
+            budget,
+            routes: data_router(&plane),
+        };
+        let admin = Listener {
+            socket: admin,
+            settings: config.connections,
+            metrics: admin_metrics,
+            max_connections: descriptors.admin,
+            budget: Budget::new(ADMIN_BYTES, descriptors.admin),
+            routes: admin_router(&plane, &operators),
         };
         Ok(Self {
-            data: listener(data, data_metrics, data_router(&plane)),
-            admin: listener(admin, admin_metrics, admin_router(&plane, &operators)),
+            data,
+            admin,
             drain: Duration::from_secs(config.server.drain_timeout_seconds),
             plane,
             events: control.events().clone(),
+            operators,
+            watchdog: control.watchdog().clone(),
+            control,
             tasks,
             watch,
         })
@@ -142,6 +182,19 @@ impl App {
         Some(version.path.join(&version.manifest.golden.first()?.image))
     }
 
+    /// Looks after the threads in which networks run.
+    pub fn watchdog(&self) -> &Watchdog {
+        &self.watchdog
+    }
+
+    /// What can be changed while it serves.
+    pub fn rereadable(&self) -> Rereadable {
+        Rereadable {
+            operators: self.operators.clone(),
+            repository: self.watch.as_ref().map(|watch| watch.trigger().clone()),
+        }
+    }
+
     /// All models.
     pub fn registry(&self) -> &Registry {
         self.plane.registry()
@@ -161,7 +214,9 @@ impl App {
             "data_listener",
             self.data.serve(data_stopped, self.drain),
         );
-        let admin = self.admin.serve(admin_stopped, Duration::from_secs(1));
+        let admin = self
+            .admin
+            .serve_apart("admin", admin_stopped, Duration::from_secs(1));
         let admin = supervised(&mut tasks, "admin_listener", admin);
         self.plane.set_ready(true);
 
@@ -183,26 +238,66 @@ impl App {
         let _ = admin.await;
         drop(self.watch);
         tasks.shutdown().await;
+        self.control.keep_evidence().await;
+        // Nobody waits for an answer any more.
+        self.watchdog.stop_all();
         tracing::info!(connections_cut = cut, "ended");
         failed.map_or(Ok(()), |ended| Err(ended.into()))
     }
+}
+
+/// The memory of the admin plane's requests: its own, so that the data plane's never takes it away.
+const ADMIN_BYTES: usize = 64 << 20;
+
+/// What SIGHUP has a running server look at again.
+pub struct Rereadable {
+    operators: Arc<AdminPlane>,
+    repository: Option<Trigger>,
+}
+
+impl Rereadable {
+    /// From now on these tokens count, and the repository is looked at.
+    pub fn apply(&self, tokens: Tokens) {
+        self.operators.replace_tokens(tokens);
+        if let Some(repository) = &self.repository {
+            repository.look();
+        }
+    }
+}
+
+/// Joins the error chain, skipping causes already in the text.
+pub fn joined_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => text,
+            _ => format!("{text}: {cause}"),
+        }
+    })
 }
 
 /// Runs a listener as a task that the server needs; the returned future yields its result.
 fn supervised(
     tasks: &mut Supervisor,
     name: &'static str,
-    serving: impl Future<Output = usize> + Send + 'static,
+    serving: impl Future<Output = std::io::Result<usize>> + Send + 'static,
 ) -> oneshot::Receiver<usize> {
     let (result, ended) = oneshot::channel();
     tasks.spawn_required(name, async move {
-        let _ = result.send(serving.await);
+        match serving.await {
+            Ok(cut) => drop(result.send(cut)),
+            Err(error) => tracing::error!(%error, name, "a listener can't serve"),
+        }
     });
     ended
 }
 
 /// The tokens of the admin plane. There may be none only if the admin plane can't be reached from other machines.
-fn admission(config: &Config) -> Result<Tokens> {
+///
+/// # Errors
+/// The tokens can't be read, or there are none where there must be some.
+pub fn admission(config: &Config) -> Result<Tokens> {
     let tokens = Tokens::load(&config.admin, |name| std::env::var(name).ok())?;
     let address = config.server.admin_listen;
     if tokens.is_empty() && !address.ip().is_loopback() {
@@ -222,73 +317,26 @@ fn delivery() -> Delivery {
     }))
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("can't listen on {address}; choose another with --listen or --admin-listen")
-    })
-}
+/// The kernel's buffer for what a peer has not read yet; it would otherwise grow to megabytes for each of many peers.
+const SEND_BUFFER_BYTES: u32 = 64 << 10;
 
-/// The configuration of every model in the repository.
-fn choose(config: &Config, repository: &Repository) -> Result<Vec<ModelSpec>> {
-    let models = repository.models()?;
-    for name in config.models.keys() {
-        if !models.iter().any(|model| model.as_str() == name) {
-            bail!(
-                "the configuration names a model `{name}`, which is not in {}",
-                repository.root().display()
-            );
-        }
-    }
-    if models.is_empty() {
-        bail!(
-            "there is no model in {}; make one with `stillhouse import model.onnx --model NAME --version v1 --labels labels.txt`",
-            repository.root().display()
-        );
-    }
-    let founded = |model: ModelName| {
-        let wanted = config
-            .models
-            .get(model.as_str())
-            .map_or("", |own| own.stable.as_str());
-        let version = stable(repository, &model, wanted)?;
-        model_spec(config, model, version, None)
+/// Connections that the kernel accepts before the process does.
+const BACKLOG: u32 = 1024;
+
+fn bind(address: SocketAddr) -> Result<std::net::TcpListener> {
+    let bound = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        socket.set_reuseaddr(true)?;
+        // Connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
     };
-    models.into_iter().map(founded).collect()
-}
-
-/// A model's own tables if it has them, else the general ones.
-fn model_spec(
-    config: &Config,
-    model: ModelName,
-    stable: VersionName,
-    standalone: Option<VersionFiles>,
-) -> Result<ModelSpec> {
-    let own = config
-        .models
-        .get(model.as_str())
-        .cloned()
-        .unwrap_or_default();
-    // A single file has no teacher here.
-    let teacher = Some(own.teacher).filter(|name| standalone.is_none() && !name.is_empty());
-    let shadow = own.shadow.unwrap_or_else(|| config.shadow.clone());
-    shadow.check()?;
-    let criteria = own.judge.unwrap_or_else(|| config.judge.clone());
-    criteria.check()?;
-    Ok(ModelSpec {
-        model,
-        stable,
-        teacher: teacher.map(|name| name.parse()).transpose()?,
-        engine: own.engine.unwrap_or_else(|| config.engine.clone()),
-        batch: own.batch.unwrap_or_else(|| config.batch.clone()),
-        routing: own.routing.unwrap_or_else(|| config.routing.clone()),
-        arrivals: (
-            own.on_arrival.unwrap_or(config.loading.on_arrival),
-            own.arrival_share.unwrap_or(config.loading.arrival_share),
-        ),
-        shadow,
-        drift: config.drift.clone(),
-        criteria,
-        standalone,
+    bound().with_context(|| {
+        format!("can't listen on {address}; choose another with --listen or --admin-listen")
     })
 }
 
@@ -315,33 +363,4 @@ fn announce(metrics: &Metrics, drift: &DriftSettings) {
         let gauge = metrics.real_gauges(name, help, &[]);
         gauge.with_label_values(&no_labels).set(value);
     }
-}
-
-fn stable(repository: &Repository, model: &ModelName, wanted: &str) -> Result<VersionName> {
-    if !wanted.is_empty() {
-        return Ok(wanted.parse()?);
-    }
-    let mut versions = repository.versions(model)?;
-    let names: Vec<&str> = versions.iter().map(VersionName::as_str).collect();
-    match names[..] {
-        [_] => Ok(versions.remove(0)),
-        [] => bail!(
-            "{model} has no complete version{}",
-            incomplete(&repository.directories(model)?)
-        ),
-        _ => bail!(
-            "{model} has the versions {}, and no configuration chooses one; add to the configuration:\n[models.{model}]\nstable = \"{}\"",
-            names.join(", "),
-            names[names.len() - 1]
-        ),
-    }
-}
-
-/// Why none of these directories is a version, one per line.
-fn incomplete(directories: &[Directory]) -> String {
-    let mistakes = directories.iter().filter_map(|directory| {
-        let error = directory.manifest.as_ref().err()?;
-        Some(format!("\n{}: {error}", directory.version))
-    });
-    mistakes.collect()
 }

@@ -1,33 +1,50 @@
 //! The command line. Verbs that change a running server are clients of its admin API; `serve` is the server.
 
+// Everything is printed by `output`, which has no panic for a reader that has gone.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
+
 mod audit;
 mod banner;
 pub mod caller;
+mod configuration;
+mod doctor;
 mod drill;
+mod escape;
+mod exit;
+mod failure;
 mod health;
+mod help;
 mod import;
+mod log;
 mod models;
 mod moved;
 pub mod network;
 mod operator;
+mod pages;
 mod serve;
 mod standalone;
 mod validate;
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 use stillhouse_child_server as child;
 use tokio::runtime::{Builder, Runtime};
 
+pub use crate::app::joined_causes;
 use crate::{
-    config::{Config, ConfigError, LogFormat, LogSettings, ServerSettings, Setting},
+    config::{Config, ConfigError, ServerSettings, Setting},
     control::validation::VERB,
 };
+use exit::Exit;
+use failure::Form;
 
 /// Serves distilled image classifiers: batched, split, swapped, watched.
 #[derive(Parser)]
-#[command(name = "stillhouse", version, arg_required_else_help = true)]
+#[command(name = "stillhouse", arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -53,25 +70,19 @@ enum Verb {
     Drill(drill::Drill),
     /// Inspect the configuration.
     #[command(subcommand)]
-    Config(ConfigVerb),
+    Config(configuration::Verb),
+    /// Check everything that a server needs: configuration, models, state, audit log, limits, engine, the running server
+    Doctor(doctor::Doctor),
+    /// Print the completions of a shell, e.g. `stillhouse completions bash > /etc/bash_completion.d/stillhouse`
+    Completions(pages::Completions),
+    /// Print the manual page, or write the pages of all verbs
+    Man(pages::Man),
     /// Moved to the program `stillhouse-limit`.
     #[command(hide = true, disable_help_flag = true)]
     Limit(moved::Limit),
     /// Check the version named on standard input. The server starts this process to keep a failing version out of its own.
     #[command(name = VERB, hide = true)]
     Validate(validate::Validate),
-}
-
-#[derive(Subcommand)]
-enum ConfigVerb {
-    /// Read the file, the environment and the flags; report what is wrong, or print the result.
-    Check {
-        #[command(flatten)]
-        source: ConfigSource,
-        /// Print JSON instead of TOML.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// Where the configuration comes from.
@@ -127,7 +138,11 @@ impl ConfigSource {
             })
         });
         let flags: Vec<Setting> = sets.chain(own).collect();
-        Config::load(self.config.as_deref(), std::env::vars(), &flags)
+        // A variable that isn't UTF-8 is none of ours.
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Config::load(self.config.as_deref(), variables, &flags)
     }
 }
 
@@ -137,74 +152,53 @@ impl ConfigSource {
 /// [`forbid_telemetry`](stillhouse_engine::forbid_telemetry) was called before; the caller must do that while the
 /// process has a single thread.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().verb {
-        Verb::Serve(serve) => serve.run(),
-        Verb::Health(health) => health.run(),
-        Verb::Import(import) => import.run(),
-        Verb::Models(models) => models.run(),
-        Verb::Audit(audit) => audit.run(),
-        Verb::Operator(verb) => verb.main(),
-        Verb::Drill(drill) => drill.run(),
-        Verb::Limit(limit) => Ok(limit.run()),
-        Verb::Config(ConfigVerb::Check { source, json }) => check(&source, json),
-        Verb::Validate(validate) => validate.run(),
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let form = Form::asked_for(&arguments);
+    let mut command = help::command();
+    let parsed = command.try_get_matches_from_mut(arguments);
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    let outcome = match parsed {
+        Ok(cli) => cli.verb.run(),
+        Err(error) => Ok(form.report_usage(&error.format(&mut command)).into()),
     };
+    let outcome = match outcome {
+        Err(error) if output::has_no_reader(&error) => Ok(Exit::Done.into()),
+        outcome => outcome,
+    };
+    let written = output::finish().map_err(|error| anyhow::anyhow!("standard output: {error}"));
+    let outcome = outcome.and_then(|code| written.map(|()| code));
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {}", joined_causes(&error));
-        ExitCode::FAILURE
+        form.report(&error);
+        Exit::Failed.into()
     })
 }
 
-/// Joins the error chain, skipping causes already in the text.
-pub fn joined_causes(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |text, cause| {
-        let cause = cause.to_string();
-        match (text.is_empty(), text.contains(&cause)) {
-            (true, _) => cause,
-            (_, true) => text,
-            _ => format!("{text}: {cause}"),
+impl Verb {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(serve) => serve.run(),
+            Self::Health(health) => health.run(),
+            Self::Import(import) => import.run(),
+            Self::Models(models) => models.run(),
+            Self::Audit(audit) => audit.run(),
+            Self::Operator(verb) => verb.main(),
+            Self::Drill(drill) => drill.run(),
+            Self::Limit(limit) => Ok(limit.run()),
+            Self::Config(verb) => verb.run(),
+            Self::Doctor(doctor) => doctor.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
+            Self::Validate(validate) => validate.run(),
         }
-    })
-}
-
-fn check(source: &ConfigSource, json: bool) -> anyhow::Result<ExitCode> {
-    let config = source.load(&[])?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&config)?);
-    } else {
-        print!("{}", toml::to_string(&config)?);
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The log goes to standard error: standard output is for the banner and the tables.
-fn start_log(settings: &LogSettings) -> anyhow::Result<()> {
-    let pretty = match settings.format {
-        LogFormat::Auto => std::io::stderr().is_terminal(),
-        LogFormat::Pretty => true,
-        LogFormat::Json => false,
-    };
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.filter)
-        .map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if pretty {
-        log.with_ansi(std::io::stderr().is_terminal()).init();
-    } else {
-        log.json().flatten_event(true).init();
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn every_verb_is_well_formed() {
-        Cli::command().debug_assert();
+        help::command().debug_assert();
     }
 }

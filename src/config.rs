@@ -1,5 +1,8 @@
 //! The configuration: composed of the modules' own settings, read once from file, environment and flags.
 
+mod environment;
+mod ranges;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -12,18 +15,15 @@ use crate::{
     control::{Arrivals, ControlSettings, LoadingSettings, judge::Criteria},
     http::{admin::AdminSettings, listener::ConnectionSettings},
     image::Limits,
-    rollout::{RoutingSettings, Share},
+    rollout::{RoutingSettings, Share, written},
     serving::RequestSettings,
     shadow::{DriftSettings, ShadowSettings},
-    strict::{StrictError, Tree},
+    strict::{Finding, StrictError, Tree},
     version::{BatchSettings, EngineSettings},
 };
 
 /// The file that is read if no file is named and this one exists.
 pub const DEFAULT_FILE: &str = "config/stillhouse.toml";
-
-/// `STILLHOUSE__SERVER__LISTEN=0.0.0.0:80` sets `server.listen`.
-pub const ENVIRONMENT_PREFIX: &str = "STILLHOUSE__";
 
 /// All settings; `config/stillhouse.toml` explains every key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -150,6 +150,7 @@ pub struct ModelSettings {
     /// Replaces `loading.on_arrival`.
     pub on_arrival: Option<Arrivals>,
     /// Replaces `loading.arrival_share`.
+    #[serde(default, with = "written::optional")]
     pub arrival_share: Option<Share>,
     /// Replaces `[engine]` as a whole.
     pub engine: Option<EngineSettings>,
@@ -194,7 +195,7 @@ impl Config {
     /// Reads the file, then the environment, then the flags: the later overrides the earlier.
     ///
     /// # Errors
-    /// A named file that doesn't exist, and every error of [`crate::strict`].
+    /// A named file that doesn't exist, every error of [`crate::strict`], and every value out of its range.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -212,21 +213,33 @@ impl Config {
             }
             None => Tree::empty("defaults"),
         };
-        let mut variables: Vec<_> = environment
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
-            .collect();
+        let mut variables: Vec<_> = environment.into_iter().collect();
         variables.sort();
         for (name, value) in variables {
-            let key = name[ENVIRONMENT_PREFIX.len()..]
-                .replace("__", ".")
-                .to_lowercase();
-            tree.set(&key, &value, &name)?;
+            if let Some(key) = environment::key(&name) {
+                tree.set(&key, &value, &name)?;
+            }
         }
         for setting in flags {
             tree.set(&setting.key, &setting.value, &setting.flag)?;
         }
-        Ok(tree.typed()?)
+        let config: Self = tree.typed()?;
+        let findings: Vec<Finding> = ranges::check(&config)
+            .into_iter()
+            .map(|found| Finding {
+                place: tree.place(&found.key).to_owned(),
+                message: format!("`{}`: {}", found.key, found.message),
+            })
+            .collect();
+        match findings.is_empty() {
+            true => Ok(config),
+            false => Err(StrictError { findings }.into()),
+        }
+    }
+
+    /// Environment variables that look like this program's and aren't read, with the name that was probably meant.
+    pub fn unread_variables<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        environment::unread(names, &ranges::keys())
     }
 }
 

@@ -17,13 +17,15 @@
 //! | 3     | [`batch`]               | `crates/core`        | queue and workers                                               |
 //! | 3     | [`pair_series`]         | `crates/core`        | a version's differences from its teacher as Prometheus counters |
 //! | 3     | [`store`]               | `crates/store`       | the model repository on disk                                    |
+//! | 2     | [`watchdog`]            | `crates/core`        | runs of networks that do not end: stopped, or given up and counted |
 //! | 2     | [`image`]               | `crates/image`       | decode and transform pictures                                   |
 //! | 1     | [`drift`]               | `crates/drift`       | divergences, calibration, sequential tests: pure                |
 //! | 1     | [`metrics`]             | `crates/metrics`     | the registry of metrics                                         |
 //! | 1     | [`strict`]              | `crates/strict-toml` | TOML whose unknown keys are errors                              |
 //! | 1     | `child_server`          | `crates/child-server`| a server in a child process, for the drill, tools and benchmarks |
 //! | 0     | `engine`                | `crates/engine`      | ONNX Runtime and tract behind one trait                         |
-//! | 0     | `test_support`          | `crates/test-support`| the pictures of tests and benchmarks                            |
+//! | 0     | `excerpt`               | `crates/excerpt`     | what a caller wrote, cut to what may be repeated                |
+//! | 0     | `test_support`          | `crates/test-support`| the pictures of tests and benchmarks, and a disk that can be full |
 //!
 //! A room names only floors below its own, never a neighbour. The rooms below `crates/` are crates of their own, so there the
 //! compiler keeps the direction; `tests/floors/` reads this table and keeps it in `src` and in what the crates depend on.
@@ -34,7 +36,7 @@ pub mod config;
 
 // The crates below, under the names that the rooms above know them by.
 pub use stillhouse_control as control;
-pub use stillhouse_core::{batch, pair_series, registry, rollout, shadow, version};
+pub use stillhouse_core::{batch, pair_series, registry, rollout, shadow, version, watchdog};
 pub use stillhouse_drift as drift;
 pub use stillhouse_golden as golden;
 pub use stillhouse_http as http;

@@ -1,6 +1,6 @@
 //! A slot with stable, a canary at 10 % and a teacher at 5 %, so every request is routed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use stillhouse::{
     batch::Delivery,
@@ -11,6 +11,7 @@ use stillhouse::{
     },
     store::VersionName,
     version::{BatchSettings, EngineSettings, Launcher},
+    watchdog::Effort,
 };
 use stillhouse_engine::{Blueprint, Priority, scripted::Scripted};
 
@@ -32,7 +33,8 @@ pub(crate) fn slot() -> anyhow::Result<Slot> {
     };
     let files = network::files(&b"a script".as_slice().into(), ["input", "output"])?;
     let batch = BatchSettings::default();
-    let version = launcher.launch(files, &engine, &batch, Priority::Foreground)?;
+    let effort = Effort::of(Priority::Foreground, Duration::from_secs(60));
+    let version = launcher.launch(files, &engine, &batch, None, effort)?;
 
     let share = |points| Share::new(points).expect("a share");
     let mut assignment = Assignment::first("s1".parse()?);

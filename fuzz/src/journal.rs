@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use stillhouse::control::journal::{Journal, verify};
+use stillhouse_control::journal::{Journal, verify};
 
 /// Separates the two files in one input.
 const SEPARATOR: u8 = 0;

@@ -1,6 +1,6 @@
 //! Encoded pictures: JPEG, PNG and WebP, and the EXIF block in which they carry their orientation.
 
-use stillhouse::image::{Color, Format, Limits, Transform, decode, probe};
+use stillhouse_image::{Color, Format, Limits, Transform, decode, probe};
 
 /// Small, so that inputs which only take long don't hide those that are wrong.
 const MAX_PIXELS: u64 = 1 << 16;

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, fs, path::PathBuf};
 
-use stillhouse::store::{ModelName, Repository, VersionName};
+use stillhouse_store::{ModelName, Repository, VersionName};
 use tempfile::TempDir;
 
 /// The repository and the names that all targets use.

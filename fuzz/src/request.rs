@@ -1,16 +1,23 @@
 //! Bodies of prediction requests.
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
-use stillhouse::http::fuzzing::{Inputs, PredictInput, inputs, json};
+use stillhouse_http::fuzzing::{Budget, Charge, Inputs, PredictInput, inputs, json};
 
 /// The same as `requests.max_images`.
 const LIMIT: usize = 64;
 
+/// `requests.max_bytes_in_flight`.
+const BUDGET_BYTES: usize = 64 << 20;
+
+fn charge() -> Charge {
+    let account = Budget::new(BUDGET_BYTES, 1).account();
+    account.open(0).expect("nothing is announced")
+}
+
 /// `{"instances": [...]}`.
 pub(crate) fn instances(data: &[u8]) {
-    if let Ok(found) = json(data, LIMIT) {
+    if let Ok(found) = json(data, LIMIT, &mut charge()) {
         check(found);
     }
 }
@@ -19,9 +26,9 @@ pub(crate) fn instances(data: &[u8]) {
 pub(crate) fn multipart(data: &[u8]) {
     let kind = HeaderValue::from_static("multipart/form-data; boundary=x");
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
-    let read = inputs(&headers, Bytes::copy_from_slice(data), LIMIT).now_or_never();
-    if let Ok(found) = read.expect("the whole body is there") {
-        check(found);
+    let body = Bytes::copy_from_slice(data);
+    if let Ok(found) = inputs(&headers, body, LIMIT, &mut charge()) {
+        check(found.inputs);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 
-use crate::app::App;
+use crate::app::{App, version_info};
 
 pub(super) fn text(app: &App) -> anyhow::Result<String> {
     let (data, admin) = app.addresses()?;
@@ -27,7 +27,7 @@ pub(super) fn text(app: &App) -> anyhow::Result<String> {
         }
     }
     let mut text = String::new();
-    writeln!(text, "stillhouse {} answers", env!("CARGO_PKG_VERSION"))?;
+    writeln!(text, "stillhouse {} answers", version_info::line())?;
     writeln!(
         text,
         "  predictions  http://{data}/predict   (docs at http://{data}/docs)"

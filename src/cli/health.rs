@@ -21,9 +21,12 @@ const STATUS_LINE_BYTES: u64 = 256;
 pub(super) struct Health {
     #[command(flatten)]
     source: ConfigSource,
-    /// Address of the data plane.
+    /// Ask at this address, such as the data plane's, instead of the admin plane's.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// Address of the admin plane, which answers even while the data plane is flooded.
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
     /// Milliseconds within which it must answer.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
@@ -31,11 +34,14 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let listen = self.listen.map(|address| address.to_string());
-        let config = self.source.load(&[("server.listen", "--listen", listen)])?;
-        let address = reachable(config.server.listen);
+        let asked = self.listen.or(self.admin_listen);
+        let listen = asked.map(|address| address.to_string());
+        let config = self
+            .source
+            .load(&[("server.admin_listen", "--admin-listen", listen)])?;
+        let address = reachable(config.server.admin_listen);
         ask(address, Duration::from_millis(self.timeout_ms))?;
-        println!("{address} is ready");
+        say!("{address} is ready");
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -50,7 +56,7 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn ask(address: SocketAddr, timeout: Duration) -> anyhow::Result<()> {
+pub(super) fn ask(address: SocketAddr, timeout: Duration) -> anyhow::Result<()> {
     let line =
         status_line(address, timeout).with_context(|| format!("{address} doesn't answer"))?;
     match line.split(' ').nth(1) {

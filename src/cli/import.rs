@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     golden::preflight,
-    import::{outputs::Outputs, reference, validation},
+    import::{outputs::Outputs, proof, reference, truth::Truth, validation},
     store::{
         Labels, ModelName, NewVersion, Repository, StoreError, VersionName, manifest::Reference,
     },
-    version::engines,
+    version::{engines, probabilities},
 };
 use stillhouse_engine::{EngineOptions, Priority, prepare};
 
@@ -31,7 +31,7 @@ pub(super) struct Import {
     /// The new version's name
     #[arg(long)]
     version: VersionName,
-    /// One label per line, class 0 first [default: the model's, if it has versions already]
+    /// One label per line, class 0 first [default: the model's, if it has versions already, else the classes' numbers]
     #[arg(long)]
     labels: Option<PathBuf>,
     /// A one-line description
@@ -47,6 +47,14 @@ pub(super) struct Import {
     /// run on them, unless its outputs are given
     #[arg(long, value_name = "PATH", help_heading = "Reference")]
     reference_pictures: Option<PathBuf>,
+    /// Their labels, one a line, names or numbers, or an idx file: the accuracy is printed
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "validation",
+        help_heading = "Reference"
+    )]
+    reference_labels: Option<PathBuf>,
     /// The teacher's outputs on the same pictures, for agreement and divergence
     #[arg(
         long,
@@ -75,7 +83,7 @@ impl Import {
         let engine = config.engine.resolve()?;
         let repository = Repository::create(&config.repository.path)?;
 
-        println!("{}", self.onnx.display());
+        say!("{}", self.onnx.display());
         let labels = self.labels(&repository)?;
         let described = self
             .network
@@ -84,7 +92,10 @@ impl Import {
         described
             .choices
             .iter()
-            .for_each(|choice| println!("  {choice}"));
+            .for_each(|choice| say!("  {choice}"));
+        for (file, golden) in self.network.golden_files().zip(&new.golden) {
+            say!("  {file} → {}", answer(&new, &golden.outputs));
+        }
         new.manifest.reference = self.reference(&new, &engine)?;
 
         // A version that the recording engine itself would refuse is not written.
@@ -94,7 +105,7 @@ impl Import {
             .join(self.version.as_str());
         let files = new.files(&self.model, &self.version, &path)?;
         let description = preflight(&files, &engine, &prepare, Priority::Foreground)?;
-        println!("  golden samples reproduced: {description}");
+        say!("  golden samples reproduced: {description}");
         let others = engines(&config.engine)?;
         for other in others
             .iter()
@@ -102,14 +113,14 @@ impl Import {
         {
             match preflight(&files, other, &prepare, Priority::Foreground) {
                 Ok(description) => {
-                    println!("  golden samples reproduced: {description}")
+                    say!("  golden samples reproduced: {description}")
                 }
-                Err(error) => println!("  not to be served on {}: {error}", other.backend),
+                Err(error) => say!("  not to be served on {}: {error}", other.backend),
             }
         }
 
         let written = repository.write_version(&self.model, &self.version, &new)?;
-        println!(
+        say!(
             "{}: sha256 {}",
             written.path.display(),
             written.manifest.file.sha256
@@ -145,26 +156,82 @@ impl Import {
                 pictures.len()
             );
         }
+        self.prove(new, engine, &outputs)?;
         let teacher = self.reference_teacher.as_deref();
         let teacher = teacher.map(Outputs::read).transpose()?;
         let thresholds = new.manifest.output.thresholds();
         let mut found = reference::measure(&outputs, teacher.as_ref(), thresholds.as_deref())?;
         found.ventiles.extend(reference::input_ventiles(&pictures));
-        println!("  reference = {} pictures ({origin})", found.samples);
+        say!("  reference = {} pictures ({origin})", found.samples);
         Ok(Some(found))
+    }
+
+    /// Compares what is known about the validation pictures with what the network makes of them.
+    fn prove(
+        &self,
+        new: &NewVersion,
+        engine: &EngineOptions,
+        outputs: &Outputs,
+    ) -> anyhow::Result<()> {
+        let prepare = &stillhouse_engine::prepare;
+        if let (Some(_), Some(pictures)) = (&self.reference, &self.reference_pictures) {
+            let proof = proof::prove(pictures, outputs, new, engine, prepare)?;
+            let off = 100.0 * proof.off;
+            say!(
+                "  transform = {} pictures give the outputs in --reference, {off:.2} % off{}",
+                proof.pictures,
+                match proof.is_doubtful() {
+                    true =>
+                        "; rounding and resizing alone rarely make so much: compare with your own code",
+                    false => "",
+                }
+            );
+        }
+        let Some(labels) = &self.reference_labels else {
+            return Ok(());
+        };
+        let truth = Truth::read(labels, &new.labels)?;
+        let rows = outputs.rows().len();
+        if truth.len() != rows {
+            bail!(
+                "--reference-labels has {} labels, and there are {rows} pictures: both belong to the same pictures",
+                truth.len()
+            );
+        }
+        let accuracy = 100.0 * truth.accuracy(outputs);
+        say!("  accuracy = {accuracy:.2} % of {rows} pictures");
+        if let (None, Some(pictures)) = (&self.reference, &self.reference_pictures) {
+            let hint = proof::count(pictures, &truth, new, engine, prepare)?;
+            if let Some((flags, right)) = hint.better {
+                say!(
+                    "  warning: of {} pictures {:.0} % get their label, with {flags} {:.0} % would: is that how the network was trained?",
+                    hint.pictures,
+                    100.0 * hint.right,
+                    100.0 * right
+                );
+            }
+        }
+        Ok(())
     }
 
     fn labels(&self, repository: &Repository) -> anyhow::Result<Labels> {
         match (&self.labels, repository.labels(&self.model)) {
             (Some(path), _) => read_labels(path),
             (None, Ok(labels)) => Ok(labels),
-            (None, Err(StoreError::Missing { .. })) => {
-                bail!(
-                    "the model `{}` has no labels yet: give them with --labels labels.txt",
-                    self.model
-                )
-            }
+            (None, Err(StoreError::Missing { .. })) => self.network.numbered_labels(&self.onnx),
             (None, Err(error)) => Err(error).context("the model's labels"),
         }
     }
+}
+
+/// What the network says about a picture: its label and that label's probability.
+fn answer(version: &NewVersion, outputs: &[f32]) -> String {
+    let Some(probabilities) = probabilities(outputs, version.manifest.output.kind) else {
+        return "nothing finite".into();
+    };
+    let classes = probabilities.iter().enumerate();
+    let top = classes.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+    top.map_or_else(String::new, |(class, probability)| {
+        format!("{}, {probability:.4}", version.labels[class])
+    })
 }

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::ConfigSource;
 use crate::{
+    app,
     config::Config,
     store::{Directory, ModelName, NameError, Repository, VersionName},
 };
@@ -54,7 +55,7 @@ impl Source {
         let config = self
             .config
             .load(&[("repository.path", "--models", models)])?;
-        Ok((Repository::open(&config.repository.path)?, config))
+        Ok((app::check::repository(&config)?, config))
     }
 }
 

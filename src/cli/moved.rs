@@ -14,7 +14,7 @@ pub(super) struct Limit {
 impl Limit {
     /// Exit code 2, as for any other unknown verb.
     pub(super) fn run(&self) -> ExitCode {
-        eprintln!("{}", self.message());
+        note!("{}", self.message());
         ExitCode::from(2)
     }
 

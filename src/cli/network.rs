@@ -86,6 +86,17 @@ fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 impl Network {
+    /// The names of the files given as golden pictures.
+    pub(super) fn golden_files(&self) -> impl Iterator<Item = String> {
+        let name = |path: &PathBuf| {
+            path.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into()
+        };
+        self.golden.iter().map(name)
+    }
+
     /// Reads the graph and the pictures, chooses what the flags leave open, and records the golden outputs.
     ///
     /// # Errors
@@ -98,23 +109,7 @@ impl Network {
         engine: &EngineOptions,
     ) -> anyhow::Result<Described> {
         let bytes = Bytes::from(fs::read(onnx).with_context(|| onnx.display().to_string())?);
-        let overrides = Overrides {
-            size: self.size,
-            color: self.color,
-            layout: self.layout,
-            resize: self.resize,
-            resize_to: self.resize_to,
-            pad: self.pad,
-            filter: self.filter,
-            scale: self.scale,
-            mean: self.mean.clone().map(|list| list.0),
-            std: self.std.clone().map(|list| list.0),
-            output_name: self.output_name.clone(),
-            output_kind: self.output,
-            thresholds: self.threshold.clone().map(|list| list.0),
-            one_row_at_a_time: self.one_row_at_a_time,
-            description: description.into(),
-        };
+        let overrides = self.overrides(description);
         let read = |path: &PathBuf| {
             let name = path
                 .file_name()
@@ -143,11 +138,51 @@ impl Network {
     }
 }
 
+impl Network {
+    fn overrides(&self, description: &str) -> Overrides {
+        Overrides {
+            size: self.size,
+            color: self.color,
+            layout: self.layout,
+            resize: self.resize,
+            resize_to: self.resize_to,
+            pad: self.pad,
+            filter: self.filter,
+            scale: self.scale,
+            mean: self.mean.clone().map(|list| list.0),
+            std: self.std.clone().map(|list| list.0),
+            output_name: self.output_name.clone(),
+            output_kind: self.output,
+            thresholds: self.threshold.clone().map(|list| list.0),
+            one_row_at_a_time: self.one_row_at_a_time,
+            description: description.into(),
+        }
+    }
+
+    /// The classes' numbers as labels, for who has no names for them.
+    ///
+    /// # Errors
+    /// The file can't be read, or its graph isn't one that is served.
+    pub(super) fn numbered_labels(&self, onnx: &Path) -> anyhow::Result<Labels> {
+        let bytes = Bytes::from(fs::read(onnx).with_context(|| onnx.display().to_string())?);
+        let classes = import::classes(&bytes, &self.overrides(""))
+            .with_context(|| format!("{} can't be served", onnx.display()))?;
+        let numbers = (0..classes).map(|class| class.to_string()).collect();
+        let labels =
+            Labels::new(numbers).map_err(|detail| anyhow!("{}: {detail}", onnx.display()))?;
+        say!(
+            "  labels = 0 to {} (default: the classes' numbers; --labels FILE names them)",
+            classes.saturating_sub(1)
+        );
+        Ok(labels)
+    }
+}
+
 /// Reads a label file. Repeated labels are numbered to make them distinct, and each such change is printed.
 pub(super) fn read_labels(path: &Path) -> anyhow::Result<Labels> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let (labels, choices) =
         import::read_labels(&text).map_err(|detail| anyhow!("{}: {detail}", path.display()))?;
-    choices.iter().for_each(|choice| println!("  {choice}"));
+    choices.iter().for_each(|choice| say!("  {choice}"));
     Ok(labels)
 }

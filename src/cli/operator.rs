@@ -15,6 +15,7 @@ mod target;
 mod token;
 mod upload;
 mod versions;
+mod waiting;
 mod watching;
 
 use std::{
@@ -24,6 +25,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
+use super::{exit::Exit, output::Stdout};
 use crate::{
     rollout::{
         Abort, Change, Plan, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Share, StartCanary,
@@ -31,9 +33,10 @@ use crate::{
     store::VersionName,
 };
 use changing::Changing;
-use error::ClientError;
+use waiting::Waiting;
 
 pub(super) use client::Client;
+pub(super) use error::ClientError;
 pub(super) use target::quoted;
 
 #[derive(Subcommand)]
@@ -89,18 +92,20 @@ pub(super) enum Canary {
     Start {
         /// The version
         version: VersionName,
-        /// Its share: percent with the sign, or basis points; 0 makes it a dark canary
+        /// Its share: percent with the sign, as in 10%, or a fraction, as in 0.1; 0 makes it a dark canary
         #[arg(long, required_unless_present = "automatic")]
         share: Option<Share>,
         /// The judge leads it along the ramp, to promotion or out; it begins dark unless --share says otherwise
         #[arg(long)]
         automatic: bool,
         #[command(flatten)]
+        wait: Waiting,
+        #[command(flatten)]
         how: Changing,
     },
     /// Give it another share; callers that it answers stay with it while the share grows
     Share {
-        /// Percent with the sign, or basis points
+        /// Percent with the sign, as in 10%, or a fraction, as in 0.1
         share: Share,
         #[command(flatten)]
         how: Changing,
@@ -120,7 +125,7 @@ pub(super) enum Canary {
 #[derive(Args)]
 #[group(id = "shares", required = true, multiple = true)]
 pub(super) struct Shares {
-    /// The canary's share: percent with the sign, or basis points
+    /// The canary's share: percent with the sign, as in 10%, or a fraction, as in 0.1
     #[arg(long, value_name = "SHARE")]
     canary: Option<Share>,
     /// The teacher's share
@@ -142,39 +147,39 @@ pub(super) struct Teacher {
 impl Operator {
     /// Runs one verb for a shell.
     pub(super) fn main(&self) -> anyhow::Result<ExitCode> {
-        let mut out = io::stdout().lock();
-        match self.run(&mut out) {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) => match error.downcast_ref() {
-                // The reader has closed the pipe, as `head` does.
-                Some(error) if io::Error::kind(error) == io::ErrorKind::BrokenPipe => {
-                    Ok(ExitCode::SUCCESS)
-                }
-                _ => Err(error),
-            },
-        }
+        Ok(self.run(&mut Stdout)?.into())
     }
 
     /// Writes what was asked for, or done, to `out`.
-    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+    pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<Exit> {
+        if let Self::Canary(Canary::Start {
+            version, wait, how, ..
+        }) = self
+            && wait.asked_for()
+            && let Some((change, _)) = self.change()
+        {
+            return wait.start(how, &change, version, out);
+        }
         if let Some((change, how)) = self.change() {
-            return how.order(&change, out);
+            how.order(&change, out)?;
+            return Ok(Exit::Done);
         }
         match self {
-            Self::Status(status) => status.run(out),
-            Self::Evidence(evidence) => evidence.run(out),
-            Self::Drift(drift) => drift.run(out),
-            Self::History(history) => history.run(out),
-            Self::Versions(versions) => versions.run(out),
-            Self::Load(load) => load.run(out),
-            Self::Delete(delete) => delete.run(out),
-            Self::Upload(upload) => upload.run(out),
+            Self::Status(status) => status.run(out)?,
+            Self::Evidence(evidence) => evidence.run(out)?,
+            Self::Drift(drift) => drift.run(out)?,
+            Self::History(history) => history.run(out)?,
+            Self::Versions(versions) => versions.run(out)?,
+            Self::Load(load) => load.run(out)?,
+            Self::Delete(delete) => delete.run(out)?,
+            Self::Upload(upload) => upload.run(out)?,
             Self::Canary(_)
             | Self::Split { .. }
             | Self::Promote(_)
             | Self::Rollback { .. }
             | Self::Teacher { .. } => unreachable!("these are changes"),
         }
+        Ok(Exit::Done)
     }
 
     /// The change that is asked for, and how it is to be made; none where only something is to be read, loaded or removed.
@@ -185,6 +190,7 @@ impl Operator {
                 share,
                 automatic,
                 how,
+                ..
             }) => {
                 let plan = match automatic {
                     true => Plan::Automatic,

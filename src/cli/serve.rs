@@ -1,14 +1,24 @@
 //! `stillhouse serve`
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+mod reread;
+mod signals;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    ConfigSource, banner, caller::end_with_the_caller, standalone::StandaloneNetwork, start_log,
+    ConfigSource, banner,
+    caller::end_with_the_caller,
+    log::{self, LogFilter},
+    standalone::StandaloneNetwork,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    config::{Config, ConfigError},
+    store::VersionFiles,
+};
+use signals::Signals;
 
 /// Serve the model repository, or one ONNX file.
 #[derive(Args)]
@@ -37,10 +47,40 @@ pub(super) struct Serve {
     end_with_stdin: bool,
 }
 
+/// How long threads that do blocking work get to end, after the drain.
+const BLOCKING_WORK: Duration = Duration::from_millis(250);
+
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.config()?;
+        let filter = log::start(&config.log)?;
+        if self.end_with_stdin {
+            end_with_the_caller(|| std::process::exit(0));
+        }
+        let standalone = self.standalone.read(&config.engine.resolve()?)?;
+        // The sample pictures of a single file must exist until the end, at the paths in the banner.
+        let (standalone, folder) = standalone
+            .map(|standalone| (standalone.files, standalone.folder))
+            .unzip();
+        let signals = signals::listen(Duration::from_secs(config.server.drain_timeout_seconds))?;
+        let runtime = super::runtime(&config.server)?;
+        let served = runtime.block_on(Arc::new(self).serve(config, standalone, filter, signals));
+        // A network's load may be among it; then it would last as long as that.
+        runtime.shutdown_timeout(BLOCKING_WORK);
+        drop(folder);
+        match served? {
+            Ending::Idle => Ok(ExitCode::SUCCESS),
+            Ending::Running => {
+                tracing::warn!("a network is still running: the process ends without it");
+                signals::end_now(0)
+            }
+        }
+    }
+
+    /// The configuration, read now.
+    fn config(&self) -> Result<Config, ConfigError> {
         let text = |value: &Option<PathBuf>| value.as_ref().map(|path| path.display().to_string());
-        let config = self.source.load(&[
+        self.source.load(&[
             (
                 "server.listen",
                 "--listen",
@@ -54,42 +94,46 @@ impl Serve {
             ("repository.path", "--models", text(&self.models)),
             ("engine.backend", "--engine", self.engine.clone()),
             ("engine.device", "--device", self.device.clone()),
-        ])?;
-        start_log(&config.log)?;
-        if self.end_with_stdin {
-            end_with_the_caller(|| std::process::exit(0));
-        }
-        let standalone = self.standalone.read(&config.engine.resolve()?)?;
-        // The sample pictures of a single file must exist until the end, at the paths in the banner.
-        let (standalone, _folder) = standalone
-            .map(|standalone| (standalone.files, standalone.folder))
-            .unzip();
-        super::runtime(&config.server)?.block_on(async move {
-            let stop = stop()?;
-            let app = App::build(config, standalone, Arc::new(stillhouse_engine::prepare)).await?;
-            print!("{}", banner::text(&app)?);
-            app.serve(stop).await
-        })?;
-        Ok(ExitCode::SUCCESS)
+        ])
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        config: Config,
+        standalone: Option<VersionFiles>,
+        filter: LogFilter,
+        mut signals: Signals,
+    ) -> anyhow::Result<Ending> {
+        let build = App::build(
+            config.clone(),
+            standalone,
+            Arc::new(stillhouse_engine::prepare),
+        );
+        let app = tokio::select! {
+            app = build => app?,
+            // Nothing is served yet, so there is nothing to drain.
+            _ = &mut signals.stop => {
+                tracing::info!("ended while the models were loaded");
+                return Ok(Ending::Running);
+            }
+        };
+        say_text!("{}", banner::text(&app)?);
+        let reread = reread::run(signals.reread, self, config, app.rereadable(), filter);
+        tokio::spawn(reread);
+        let watchdog = app.watchdog().clone();
+        app.serve(async move {
+            let _ = signals.stop.await;
+        })
+        .await?;
+        Ok(match watchdog.is_any_running() {
+            true => Ending::Running,
+            false => Ending::Idle,
+        })
     }
 }
 
-/// Completes at the first SIGTERM or SIGINT; a second one ends the process immediately.
-fn stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    }
-    Ok(async move {
-        either(&mut terminate, &mut interrupt).await;
-        tokio::spawn(async move {
-            either(&mut terminate, &mut interrupt).await;
-            tracing::warn!("a second signal: ending now");
-            std::process::exit(130);
-        });
-    })
+/// Whether a network may still be running at the end.
+enum Ending {
+    Idle,
+    Running,
 }

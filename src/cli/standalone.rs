@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
 use stillhouse_engine::EngineOptions;
 
@@ -13,9 +12,8 @@ use crate::import::Standalone;
 #[derive(Args)]
 pub(super) struct StandaloneNetwork {
     /// An ONNX file to serve instead of the repository
-    #[arg(requires = "labels")]
     onnx: Option<PathBuf>,
-    /// Its labels: one per line, class 0 first
+    /// Its labels: one per line, class 0 first [default: the classes' numbers]
     #[arg(long, requires = "onnx")]
     labels: Option<PathBuf>,
     #[command(flatten)]
@@ -25,13 +23,14 @@ pub(super) struct StandaloneNetwork {
 impl StandaloneNetwork {
     /// Reads and describes the network, if there is one, and prints how each value was chosen.
     pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Standalone>> {
-        let (onnx, labels) = match (&self.onnx, &self.labels) {
-            (Some(onnx), Some(labels)) => (onnx, labels),
-            (None, None) => return Ok(None),
-            _ => bail!("an ONNX file and --labels belong together"),
+        let Some(onnx) = &self.onnx else {
+            return Ok(None);
         };
-        println!("{}", onnx.display());
-        let labels = read_labels(labels)?;
+        say!("{}", onnx.display());
+        let labels = match &self.labels {
+            Some(path) => read_labels(path)?,
+            None => self.network.numbered_labels(onnx)?,
+        };
         let standalone = self
             .network
             .describe(onnx, &labels, "", engine)?
@@ -39,7 +38,7 @@ impl StandaloneNetwork {
         standalone
             .choices
             .iter()
-            .for_each(|choice| println!("  {choice}"));
+            .for_each(|choice| say!("  {choice}"));
         Ok(Some(standalone))
     }
 }

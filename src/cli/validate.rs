@@ -12,9 +12,9 @@ use stillhouse_engine::{Priority, prepare};
 
 use super::caller::end_with_the_caller;
 use crate::{
-    control::validation::{Task, Validated, ValidationResult},
-    golden::preflight,
+    control::validation::{Subject, Task, Validated, ValidationResult},
     store::Repository,
+    version::try_out,
 };
 
 /// Longer than any task, but limited.
@@ -40,27 +40,33 @@ impl Validate {
         end_with_the_caller(|| std::process::abort());
         confine(&task)?;
         // The server reports the last line of standard error, which must be the panic and not the advice about backtraces.
-        std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
-        fail::fail_point!("validate::begin");
+        std::panic::set_hook(Box::new(|panic| note!("{panic}")));
+        // The failpoint of one version, so that a server can start although another one is to fail.
+        fail::fail_point!(format!("validate::{}", task.subject.version).as_str());
 
-        let verdict = validate(&task).map_or_else(
+        let verdict = validate(&task.subject).map_or_else(
             |error| ValidationResult::Refused(one_line(&format!("{error:#}"))),
             ValidationResult::Good,
         );
-        println!("{}", serde_json::to_string(&verdict)?);
+        say!("{}", serde_json::to_string(&verdict)?);
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn validate(task: &Task) -> anyhow::Result<Validated> {
-    let engine = task.engine.resolve()?;
-    let repository = Repository::open(&task.repository)?;
+fn validate(subject: &Subject) -> anyhow::Result<Validated> {
+    let repository = Repository::open(&subject.repository)?;
     // The server lowered this process's priority before it began; the pauses between steps are taken here.
-    let priority = Priority::Background;
-    let files = priority.run(|| repository.read(&task.model, &task.version))?;
+    let priority = match subject.beside_traffic {
+        true => Priority::Background,
+        false => Priority::Foreground,
+    };
+    let files = priority.run(|| repository.read(&subject.model, &subject.version))?;
+    let (engine, batch) = (&subject.engine, &subject.batch);
+    let found = try_out(&files, engine, batch, &prepare, priority)?;
     Ok(Validated {
-        engine: preflight(&files, &engine, &prepare, priority)?,
+        engine: found.engine,
         sha256: files.manifest.file.sha256,
+        warmup: found.warmup,
     })
 }
 

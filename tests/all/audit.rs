@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use stillhouse::control::journal::{Entry, Journal};
+use stillhouse::control::journal::{Entry, Journal, Seal};
 
 /// Exit code, standard output, standard error.
 fn verify(folder: &Path, more: &[&str]) -> (Option<i32>, String, String) {
@@ -69,6 +69,40 @@ fn the_exit_code_shows_whether_the_log_is_intact_and_the_text_names_the_line() {
         "{printed}"
     );
     let (code, json, _) = verify(folder, &["--json"]);
+    assert_eq!(code, Some(1));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["good"], &json["line"]), (&false.into(), &2.into()));
+}
+
+#[test]
+fn d2_with_a_key_the_log_is_verified_by_those_who_have_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    let key = folder.path().join("key");
+    fs::write(&key, "0123456789abcdef0123456789abcdef\n").expect("written");
+    let seal = Seal::of(Some(&key)).expect("a key");
+    let (mut journal, _) = Journal::open_with(&state, seal).expect("opens");
+    for reason in ["first", "second"] {
+        journal.record(&entry(reason)).expect("recorded");
+    }
+    drop(journal);
+    let key = key.to_str().expect("UTF-8");
+    let (code, good, printed) = verify(&state, &["--key-file", key]);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(good.contains("every line was made with the key"), "{good}");
+    let (code, _, printed) = verify(&state, &[]);
+    assert_eq!(code, Some(1));
+    assert!(printed.contains("has a key from line 1 on"), "{printed}");
+    assert!(printed.contains("--key-file"), "{printed}");
+    let (code, _, printed) = verify(&state, &["--key-file", "/dev/null"]);
+    assert_eq!(code, Some(1));
+    assert!(printed.contains("it is no ordinary file"), "{printed}");
+
+    // Anybody can make such a line, but not its key.
+    let path = state.join("audit.jsonl");
+    let text = fs::read_to_string(&path).expect("a log");
+    fs::write(&path, text.replacen("second", "zecond", 1)).expect("written");
+    let (code, json, _) = verify(&state, &["--key-file", key, "--json"]);
     assert_eq!(code, Some(1));
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((&json["good"], &json["line"]), (&false.into(), &2.into()));

@@ -171,21 +171,30 @@ async fn a_full_queue_refuses_before_the_body_has_come() {
     }
 }
 
-/// All bodies together have one budget; a request that ends frees its bytes.
+/// All requests together have one budget; a request that ends frees its bytes.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_share_one_budget_of_bytes() {
-    let server = TestServer::start(|config| config.requests.max_bytes_in_flight = 100_000).await;
-    let in_flight = "stillhouse_request_bytes_in_flight";
-    let mut half = TcpStream::connect(server.data).await.expect("connects");
-    send(
-        &mut half,
-        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n",
-    )
+    // 4000 bytes guaranteed for each of 16 connections, 192 000 shared; one gets at most half of what is left.
+    let server = TestServer::start(|config| {
+        config.requests.max_bytes_in_flight = 256_000;
+        config.connections.max_connections = 16;
+    })
     .await;
-    send(&mut half, &vec![b'x'; 80_000]).await;
-    server.until(in_flight, 80_000.0).await;
+    let in_flight = "stillhouse_request_bytes_in_flight";
+    let mut halves = Vec::new();
+    for held in [80_000.0, 130_000.0] {
+        let length = if halves.is_empty() { 80_000 } else { 50_000 };
+        let mut half = TcpStream::connect(server.data).await.expect("connects");
+        let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 85000\r\n\r\n";
+        // Not more is announced than fits.
+        let head = head.replace("85000", &(length + 1000).to_string());
+        send(&mut half, head.as_bytes()).await;
+        send(&mut half, &vec![b'x'; length]).await;
+        server.until(in_flight, held).await;
+        halves.push(half);
+    }
     // Once by the announced length, and once by the bytes received of a body without one.
-    let large = vec![b'y'; 30_000];
+    let large = vec![b'y'; 60_000];
     server
         .predict(large.clone())
         .await
@@ -204,10 +213,10 @@ async fn bodies_share_one_budget_of_bytes() {
         "{refused}"
     );
     server.assert_well().await;
-    drop(half);
+    drop(halves);
     while server.metric(in_flight).await > 0.0 {}
     server
-        .predict(vec![b'y'; 30_000])
+        .predict(large)
         .await
         .assert_problem(415, "image_format_unsupported");
 }

@@ -62,6 +62,8 @@ async fn refusal(
     config.server.admin_listen = ([127, 0, 0, 1], 0).into();
     config.repository.path = folder.path().to_owned();
     config.engine.backend = "tract".into();
+    // The child process would be this program, the tests.
+    config.loading.child_process = false;
     configure(&mut config);
     let app = App::build(config, None, Arc::new(stillhouse_engine::prepare)).await;
     app.err().map(|error| format!("{error:#}"))

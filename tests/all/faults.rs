@@ -246,7 +246,9 @@ async fn a_flood_of_connections_is_capped_and_the_admin_plane_answers() {
     let mut open = Vec::new();
     for _ in 0..8 {
         let mut stream = TcpStream::connect(server.data).await.expect("connects");
-        stream.write_all(b"GET /li").await.expect("writes");
+        // A request that waits for its body is in use; an idle connection would give its place to a new one.
+        let half = [&post("Content-Length: 100\r\n")[..], b"half"].concat();
+        stream.write_all(&half).await.expect("writes");
         open.push(stream);
     }
     while server
@@ -292,7 +294,7 @@ async fn broken_framing_is_refused_and_the_connection_closed() {
             "{request:?}: {answer:?}"
         );
         assert_eq!(
-            answer.matches("HTTP/1.1").count(),
+            answer.matches("x-request-id: ").count(),
             1,
             "{request:?}: nothing follows"
         );

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{server::TestServer, toy};
 
 /// Three versions, v1 stable, that answer dark, middle and bright.
-async fn server() -> TestServer {
+pub(crate) async fn server() -> TestServer {
     let always = |class: usize| {
         let row = (toy::SIDE * toy::SIDE) as usize;
         stillhouse_engine::scripted::Scripted::new(row, toy::LABELS.len(), move |_, rows| {
@@ -45,7 +45,7 @@ fn clean(command: &mut Command) {
 
 /// The output of a verb, which must succeed.
 #[track_caller]
-fn says(server: &TestServer, line: &str) -> String {
+pub(crate) fn says(server: &TestServer, line: &str) -> String {
     let output = run(server, line);
     assert!(output.status.success(), "{line}: {}", stderr(&output));
     String::from_utf8(output.stdout).expect("UTF-8")
@@ -60,7 +60,7 @@ fn json(server: &TestServer, line: &str) -> Value {
 
 /// The error of a verb, which must fail.
 #[track_caller]
-fn fails(server: &TestServer, line: &str) -> String {
+pub(crate) fn fails(server: &TestServer, line: &str) -> String {
     let output = run(server, line);
     assert_eq!(output.status.code(), Some(1), "{line}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{line}");

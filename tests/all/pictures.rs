@@ -1,5 +1,7 @@
 //! Bad pictures as a client sees them: status and code. The decoding of good ones is tested beside the decoder.
 
+use base64::Engine as _;
+
 use crate::{
     server::TestServer,
     toy::{SIDE, gray_png, png},
@@ -76,6 +78,96 @@ async fn large_and_odd_pictures_are_answered() {
         assert_eq!(reply.status, 200, "{}", reply.text);
         assert_eq!(reply.json()["predictions"][0]["label"], label);
     }
+}
+
+/// Pictures as JSON's instances.
+fn instances(pictures: &[Vec<u8>]) -> Vec<u8> {
+    let base64 = base64::engine::general_purpose::STANDARD;
+    let instance = |picture: &Vec<u8>| serde_json::json!({ "b64": base64.encode(picture) });
+    let instances: Vec<_> = pictures.iter().map(instance).collect();
+    serde_json::json!({ "instances": instances })
+        .to_string()
+        .into_bytes()
+}
+
+/// A few bytes that are many pixels: refused by their headers, each alone or all together.
+#[tokio::test(flavor = "multi_thread")]
+async fn c2_pixels_are_summed_before_the_first_picture_is_decoded() {
+    let server = TestServer::start(|config| {
+        config.requests.max_pixels = 3_000_000;
+        config.image.max_pixels = 2_000_000;
+    })
+    .await;
+    let json = [("content-type", "application/json")];
+    let megapixel = gray_png(1000, 255);
+    for (pictures, status) in [(1, 200), (3, 200), (4, 413)] {
+        let body = instances(&vec![megapixel.clone(); pictures]);
+        let reply = server.post("/predict", body, &json).await;
+        assert_eq!(reply.status, status, "{pictures} pictures: {}", reply.text);
+        if status == 413 {
+            reply.assert_problem(413, "too_many_pixels");
+        }
+    }
+    // A WebP of 49 megapixels in 34 bytes; alone it is beyond what a byte can be worth.
+    let bits = 6999_u32 | 6999 << 14;
+    let content = [
+        &[0x2f][..],
+        &bits.to_le_bytes(),
+        &[0x88, 0x88, 0x08, 0, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    let bomb = [b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0".to_vec(), content].concat();
+    let reply = server.predict(bomb.clone()).await;
+    reply.assert_problem(413, "image_too_many_pixels");
+    let reply = server
+        .post("/predict", instances(&vec![bomb; 64]), &json)
+        .await;
+    assert_eq!(reply.status, 413, "{}", reply.text);
+    server.assert_well().await;
+}
+
+/// 760 000 Huffman tables around 28 × 28 pixels: refused after a thousand of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn c3_segments_are_bounded() {
+    let server = TestServer::start(|_| ()).await;
+    let gray = include_bytes!("../../crates/image/tests/fixtures/images/gray_baseline.jpg");
+    let tables = [
+        &[0xff, 0xc4, 0xff, 0xfd][..],
+        &[&[0][..], &[0; 16]].concat().repeat(3855)[..65_531],
+    ]
+    .concat();
+    let body = [&gray[..2], &tables.repeat(197), &gray[2..]].concat();
+    let reply = server.predict(body).await;
+    reply.assert_problem(422, "image_too_many_segments");
+    server.assert_well().await;
+}
+
+/// The same answer or refusal in every build of the decoders.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pictures_that_were_found_are_answered_as_what_they_are() {
+    let server = TestServer::start(|_| ()).await;
+    let read = |name: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/");
+        std::fs::read(format!("{path}{name}")).unwrap()
+    };
+    for (name, status) in [
+        ("jpeg/j_extra_gray28.jpg", 200),
+        ("jpeg/j_gray28.jpg", 200),
+        ("jpeg/j_cut_eoi.jpg", 422),
+        ("jpeg/j_restart_lost.jpg", 422),
+        ("jpeg/j_sos_samsung.jpg", 200),
+        ("jpeg/j_jfif_2_01.jpg", 200),
+        ("jpeg/j_no_dht.jpg", 200),
+        ("jpeg/j_exif6_long.jpg", 200),
+        ("png/p_apng1.png", 200),
+        ("webp/w_exif_flag_none.webp", 200),
+    ] {
+        let reply = server.predict(read(name)).await;
+        assert_eq!(reply.status, status, "{name}: {}", reply.text);
+    }
+    let odd = server.predict(read("jpeg/j_extra_gray28.jpg")).await.json();
+    let plain = server.predict(read("jpeg/j_gray28.jpg")).await.json();
+    assert_eq!(odd["predictions"], plain["predictions"]);
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

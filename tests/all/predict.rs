@@ -106,7 +106,7 @@ async fn many_pictures_are_answered_in_order_each_with_a_result_or_its_own_error
     }
     form = form.part(
         "image",
-        reqwest::multipart::Part::bytes(b"no picture".to_vec()),
+        reqwest::multipart::Part::bytes(b"no picture".to_vec()).file_name("c.png"),
     );
     let answer = server
         .client

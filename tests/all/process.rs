@@ -2,7 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use stillhouse_engine::Backend;
@@ -16,7 +18,7 @@ pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     banner: String,
-    _repository: tempfile::TempDir,
+    repository: Option<tempfile::TempDir>,
 }
 
 impl Process {
@@ -29,6 +31,29 @@ impl Process {
     pub(crate) fn start_with(backend: Backend, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), golden());
+        let models = folder.path().to_owned();
+        let mut process = Self::start_on(backend, &models, &models, more, variables);
+        process.repository = Some(folder);
+        process
+    }
+
+    /// Serves a repository that outlives the process and holds its state, too.
+    pub(crate) fn start_in(folder: &Path, backend: Backend, more: &[&str]) -> Self {
+        Self::start_on(backend, folder, folder, more, &[])
+    }
+
+    /// Serves the repository `models` of a folder that outlives the process.
+    pub(crate) fn start_at(backend: Backend, folder: &Path, more: &[&str]) -> Self {
+        Self::start_on(backend, &folder.join("models"), folder, more, &[])
+    }
+
+    fn start_on(
+        backend: Backend,
+        models: &Path,
+        folder: &Path,
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
             .args([
                 "serve",
@@ -38,10 +63,10 @@ impl Process {
                 "127.0.0.1:0",
             ])
             .args(["--engine", &backend.to_string(), "--models"])
-            .arg(folder.path())
+            .arg(models)
             .args(more)
             .envs(variables.iter().copied())
-            .current_dir(folder.path()) // no config/stillhouse.toml here
+            .current_dir(folder) // no config/stillhouse.toml here
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -56,7 +81,7 @@ impl Process {
             child,
             stdout,
             banner,
-            _repository: folder,
+            repository: None,
         }
     }
 
@@ -70,12 +95,50 @@ impl Process {
             .expect("a line of the banner")
     }
 
-    fn signal(&self, name: &str) {
+    /// The model repository.
+    pub(crate) fn repository(&self) -> &Path {
+        self.repository.as_ref().expect("its own").path()
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().expect("an end").code()
+    }
+
+    /// What it printed when it was ready.
+    pub(crate) fn banner(&self) -> &str {
+        &self.banner
+    }
+
+    /// What it logged until it ended, after SIGTERM.
+    pub(crate) fn log_after_sigterm(mut self) -> String {
+        self.signal("TERM");
+        let log = stderr(&mut self.child);
+        let status = self.child.wait().expect("an end");
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([&format!("-{name}"), &self.child.id().to_string()])
             .status();
         assert!(status.expect("kill").success());
     }
+}
+
+/// A folder with these versions of the toy network.
+pub(crate) fn repository(versions: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for version in versions {
+        write_version(folder.path(), version, network(), golden());
+    }
+    folder
 }
 
 impl Drop for Process {
@@ -154,7 +217,7 @@ async fn nothing_is_written_to_the_users_home() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_sigterm_ends_it_now() {
+async fn d11_a_second_sigterm_ends_it_after_a_second_and_not_before() {
     let mut process = Process::start(
         Backend::Tract,
         &["--set", "requests.body_timeout_seconds=600"],
@@ -191,14 +254,89 @@ async fn a_second_sigterm_ends_it_now() {
             "the drain is logged"
         );
     }
+    let first = Instant::now();
+    // As a process manager and a container's init may each send one: they are one wish.
+    process.signal("TERM");
+    process.signal("INT");
+    line.clear();
+    while !line.contains("the same signal again within a second") {
+        line.clear();
+        let read = log.read_line(&mut line).expect("text");
+        assert!(read > 0 || first.elapsed() > Duration::from_secs(1));
+    }
+    assert_eq!(process.child.try_wait().expect("a process"), None);
+    while first.elapsed() < Duration::from_millis(1100) {}
     process.signal("TERM");
     assert_eq!(process.child.wait().expect("an end").code(), Some(130));
+}
+
+/// The log's next line with these words.
+fn logged(log: &mut impl BufRead, words: &str) -> String {
+    let mut line = String::new();
+    while !line.contains(words) {
+        line.clear();
+        let read = log.read_line(&mut line).expect("text");
+        assert!(read > 0, "the log ended without `{words}`");
+    }
+    line
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_sighup_rereads_tokens_log_filter_and_repository_and_ends_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tokens, config) = (folder.path().join("tokens"), folder.path().join("a.toml"));
+    let write_tokens = |secret: &str| {
+        std::fs::write(&tokens, format!("operator ada {secret}\n")).expect("written");
+    };
+    let write_config = |filter: &str, queue: u32| {
+        let text = format!(
+            "[admin]\ntokens_file = {tokens:?}\n[log]\nfilter = \"{filter}\"\n[batch]\nqueue = {queue}\n\
+             [loading]\npoll_seconds = 0\n[models.toy]\nstable = \"v1\"\n"
+        );
+        std::fs::write(&config, text).expect("written");
+    };
+    write_tokens("the-first-secret-of-ada");
+    write_config("info", 256);
+    let config_flag = ["--config", config.to_str().expect("UTF-8")];
+    let mut process = Process::start(Backend::Tract, &config_flag);
+    let models = process
+        .address("metrics")
+        .replace("/metrics", "/admin/models");
+    let asked_with = async |secret: &str| {
+        let client = reqwest::Client::new();
+        let answer = client.get(&models).bearer_auth(secret).send().await;
+        answer.expect("an answer").status().as_u16()
+    };
+    assert_eq!(asked_with("the-first-secret-of-ada").await, 200);
+    let mut log = BufReader::new(process.child.stderr.take().expect("piped"));
+
+    write_tokens("the-second-secret-of-ada");
+    write_config("stillhouse=debug,info", 128);
+    process.signal("HUP");
+    let line = logged(&mut log, "reread: tokens, log filter and repository");
+    assert!(line.contains("\"needs_restart\":\"batch.queue\""), "{line}");
+    assert_eq!(asked_with("the-second-secret-of-ada").await, 200);
+    assert_eq!(asked_with("the-first-secret-of-ada").await, 401);
+
+    // What can't be read changes nothing.
+    write_config("no=filter=at=all", 256);
+    process.signal("HUP");
+    let line = logged(&mut log, "everything stays as it was");
+    assert!(line.contains("log.filter"), "{line}");
+    write_config("info", 256);
+    std::fs::write(&tokens, "operator ada short\n").expect("written");
+    process.signal("HUP");
+    logged(&mut log, "everything stays as it was");
+    assert_eq!(asked_with("the-second-secret-of-ada").await, 200);
+
+    process.signal("TERM");
+    assert_eq!(process.ended(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along() {
     // The child that tries the new version hangs until it is killed.
-    let hangs = [("FAILPOINTS", "validate::begin=sleep(600000)")];
+    let hangs = [("FAILPOINTS", "validate::v2=sleep(600000)")];
     let mut process = Process::start_with(
         Backend::Tract,
         &[
@@ -209,7 +347,8 @@ async fn sigterm_in_the_middle_of_a_load_ends_with_0_and_takes_the_child_along()
         ],
         &hangs,
     );
-    write_version(process._repository.path(), "v2", network(), golden());
+    let models = process.repository();
+    write_version(models, "v2", network(), golden());
     let admin = process
         .address("metrics")
         .replace("/metrics", "/admin/models/toy/versions/v2/load");
@@ -272,5 +411,51 @@ fn usage_errors_print_one_line_and_fail() {
         assert!(!output.status.success(), "{args:?}");
         assert!(text.contains(words), "{args:?}: {text}");
         assert!(!text.contains("panicked"), "{args:?}: {text}");
+    }
+}
+
+/// What a manifest says reaches the terminal as text, in tables, JSON and errors.
+#[test]
+fn d12_terminal_escapes_of_a_manifest_are_shown_not_obeyed() {
+    let hostile = "nice\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}txt";
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), golden());
+    let path = folder.path().join("toy/v1/manifest.toml");
+    let manifest = std::fs::read_to_string(&path).expect("a manifest");
+    let escaped: String = hostile
+        .chars()
+        .map(|char| format!("\\U{:08x}", u32::from(char)))
+        .collect();
+    let described = format!("description = \"{escaped}\"\n{manifest}");
+    std::fs::write(&path, &described).expect("written");
+    let broken = folder.path().join("toy/v2");
+    std::fs::create_dir(&broken).expect("made");
+    let key = format!("\"{escaped}\" = 1\n{described}");
+    std::fs::write(broken.join("manifest.toml"), key).expect("written");
+    for args in [
+        &["models", "list"][..],
+        &["models", "list", "--json"],
+        &["models", "show", "toy/v1"],
+        &["models", "show", "toy/v1", "--json"],
+        &["models", "check"],
+        &["serve", "--set", "models.toy.stable=v2"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+            .args(args)
+            .args(["--models".as_ref(), folder.path().as_os_str()])
+            .current_dir(folder.path())
+            .output()
+            .expect("runs");
+        let printed = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(printed).expect("UTF-8");
+        let acts = |char: &char| char.is_control() && *char != '\n' || *char == '\u{202e}';
+        assert_eq!(text.chars().find(acts), None, "{args:?}: {text:?}");
+        if args[0] == "models" {
+            assert!(text.contains("nice"), "{args:?}: {text}");
+        }
+        if args.contains(&"--json") {
+            let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            assert!(json.to_string().contains("owned"), "{json}");
+        }
     }
 }

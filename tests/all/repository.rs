@@ -223,11 +223,6 @@ fn refusals_change_nothing() {
             "is no model name",
         ),
         (
-            "import net.onnx --model new --version v1",
-            1,
-            "has no labels yet",
-        ),
-        (
             "import noise.onnx --model pets --version v2",
             1,
             "noise.onnx can't be served: not an ONNX model",
@@ -255,7 +250,7 @@ fn refusals_change_nothing() {
             1,
             "there is no version in empty",
         ),
-        ("serve net.onnx", 2, "--labels"),
+        ("serve --labels labels.txt", 2, "<ONNX>"),
     ] {
         let (found, out, errors) = desk.run(arguments);
         assert!(

@@ -5,7 +5,7 @@ mod blame;
 mod deleting;
 mod events;
 mod fallback;
-mod loading;
+pub(crate) mod loading;
 mod orders;
 mod restart;
 mod split;

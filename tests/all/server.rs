@@ -91,8 +91,6 @@ impl TestServer {
         config.engine.backend = "tract".into();
         config.batch.max_batch = 4;
         config.batch.workers = 1;
-        // A child process wouldn't have the scripts.
-        config.loading.child_process = false;
         let toy = config.models.entry("toy".into()).or_default();
         toy.stable = versions[0].0.into();
         configure(&mut config);
@@ -142,6 +140,8 @@ impl TestServer {
             // Files that another server has left in the working directory must have no effect here.
             config.control.state_path = state.path().join("state");
         }
+        // The child process would be this program, the tests.
+        config.loading.child_process = false;
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.server.admin_listen = ([127, 0, 0, 1], 0).into();
         let state_path = config.control.state_path.clone();

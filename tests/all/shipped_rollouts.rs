@@ -152,7 +152,8 @@ async fn the_good_canary_is_promoted() {
             .to_vec();
         // s2 is twice the size of s1. On a machine that runs other tests, late answers come from those rather than from
         // s2.
-        config.judge.event_margin_ratio = 100.0;
+        config.judge.error_margin_ratio = 100.0;
+        config.judge.latency_margin_ratio = 100.0;
     })
     .await;
     let good = trial(&server, "s2").await;

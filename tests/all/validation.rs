@@ -12,9 +12,9 @@ use bytes::Bytes;
 use stillhouse::{
     control::{
         LoadingSettings,
-        validation::{Task, Validated, Validation, ValidationError},
+        validation::{Subject, Task, Validated, Validation, ValidationError},
     },
-    version::EngineSettings,
+    version::{BatchSettings, EngineSettings},
 };
 use stillhouse_engine::{
     Backend,
@@ -49,11 +49,19 @@ async fn check(
     root: &Path,
     backend: Backend,
 ) -> Result<Validated, ValidationError> {
-    let (model, version) = ("toy".parse(), "v1".parse());
-    let (model, version) = (model.expect("a name"), version.expect("a name"));
-    validation
-        .check(root, &model, &version, &engine(backend))
-        .await
+    validation.check(subject(root, engine(backend))).await
+}
+
+/// `toy/v1` below `root`.
+fn subject(root: &Path, engine: EngineSettings) -> Subject {
+    Subject {
+        repository: root.into(),
+        model: "toy".parse().expect("a name"),
+        version: "v1".parse().expect("a name"),
+        engine,
+        batch: BatchSettings::default(),
+        beside_traffic: true,
+    }
 }
 
 fn real(settings: LoadingSettings) -> Validation {
@@ -145,7 +153,7 @@ async fn a_child_that_hangs_is_killed_at_the_deadline() {
         timeout_seconds: 1,
         ..LoadingSettings::default()
     };
-    let error = under("validate::begin=sleep(600000)", settings).await;
+    let error = under("validate::v1=sleep(600000)", settings).await;
     let error = error.expect_err("it sleeps for ten minutes");
     assert!(
         matches!(error, ValidationError::TimedOut { seconds: 1 }),
@@ -160,7 +168,7 @@ async fn a_child_that_hangs_is_killed_at_the_deadline() {
 #[tokio::test]
 async fn a_panic_in_the_child_is_reported() {
     let settings = LoadingSettings::default();
-    let error = under("validate::begin=panic(the back end gave up)", settings).await;
+    let error = under("validate::v1=panic(the back end gave up)", settings).await;
     assert_eq!(
         error.expect_err("it panics").to_string(),
         "validation crashed (exit status: 101): the back end gave up"
@@ -255,15 +263,12 @@ async fn every_way_a_child_can_end_is_reported() {
 #[test]
 fn a_child_ends_with_its_caller() {
     let task = Task {
-        repository: "/nowhere".into(),
-        model: "toy".parse().expect("a name"),
-        version: "v1".parse().expect("a name"),
-        engine: EngineSettings::default(),
+        subject: subject(Path::new("/nowhere"), EngineSettings::default()),
         memory_bytes: 1 << 30,
     };
     let mut child = Command::new(PROGRAM)
         .arg("validate")
-        .env("FAILPOINTS", "validate::begin=sleep(600000)")
+        .env("FAILPOINTS", "validate::v1=sleep(600000)")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

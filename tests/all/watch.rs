@@ -2,6 +2,7 @@
 
 mod judging;
 mod pairs;
+mod restarting;
 mod trouble;
 
 use stillhouse::config::Config;

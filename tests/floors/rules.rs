@@ -45,6 +45,7 @@ const PURE: &[&str] = &[
     "crates/control/src/judge/evidence.rs",
     "crates/control/src/judge/reason.rs",
     "crates/control/src/trial.rs",
+    "crates/control/src/trial/saved.rs",
     "crates/core/src/batch/policy.rs",
     "crates/core/src/rollout/change.rs",
     "crates/core/src/rollout/split.rs",

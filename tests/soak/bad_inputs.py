@@ -106,15 +106,18 @@ def of_requests():
     yield predict("a role that callers don't choose", picture, 403, "role_not_allowed", "x-stillhouse-role: teacher")
     yield BadInput("wrong method", DATA, request("GET", "/predict"), 405, "method_not_allowed")
     host = b"Host: x\r\n"
-    for name, sent in (
-        ("chunked and with a length", b"POST /predict HTTP/1.1\r\n" + host
+    for name, code, sent in (
+        ("chunked and with a length", "framing_invalid", b"POST /predict HTTP/1.1\r\n" + host
             + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nzz\r\n"),
-        ("two lengths", b"POST /predict HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
-        ("a length below nothing", b"POST /predict HTTP/1.1\r\n" + host + b"Content-Length: -5\r\n\r\nhello"),
-        ("lines without an end", b"GET /livez HTTP/1.1\rHost: x\r\r"),
-        ("no HTTP at all", b"\0" * 26 + b"\r\n\r\n"),
+        ("two lengths", "framing_invalid", b"POST /predict HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+        ("a length below nothing", "framing_invalid", b"POST /predict HTTP/1.1\r\n" + host + b"Content-Length: -5\r\n\r\nhello"),
+        ("lines without an end", "head_invalid", b"GET /livez HTTP/1.1\rHost: x\r\r"),
+        ("no host", "host_invalid", b"GET /livez HTTP/1.1\r\n\r\n"),
+        ("two hosts", "host_invalid", b"GET /livez HTTP/1.1\r\n" + host + host + b"\r\n"),
+        ("lines that end with LF alone", "head_invalid", b"GET /livez HTTP/1.1\nHost: x\n\n"),
+        ("no HTTP at all", "head_invalid", b"\0" * 26 + b"\r\n\r\n"),
     ):
-        yield BadInput(name, DATA, sent, 400, None)
+        yield BadInput(name, DATA, sent, 400, code)
 
 
 def of_orders():

@@ -40,5 +40,10 @@ def wrong(report):
     return unmet
 
 
+def p99_ms(report):
+    """The highest p99 of a report's phases."""
+    return max((phase["latency_ms"] or {"p99": 0})["p99"] for phase in report["phases"])
+
+
 def answered(report):
     return sum(phase["answered"] for phase in report["phases"])

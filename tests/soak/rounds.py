@@ -2,14 +2,18 @@
 
 import concurrent.futures
 import json
+import subprocess
+import sys
 import threading
 import time
 from typing import NamedTuple
 
+import attacks
 import bad_inputs
 import consistent
 import footprint
 import load
+import probe
 import vanishing
 from orders import Operators
 
@@ -25,6 +29,15 @@ class Round(NamedTuple):
     vanished: int
     holds: footprint.Footprint
     wrong: list
+    attacked: bool
+    p99_ms: float
+    silent_ms: float
+
+
+def attacking(port, seconds):
+    """Attackers in a process of their own: they would take this one's time."""
+    command = [sys.executable, "-B", attacks.__file__, "--port", str(port), "--seconds", str(seconds), "--clients", "26"]
+    return subprocess.Popen([*command, "--largest-body", str(bad_inputs.MAX_BODY_BYTES)], stdout=subprocess.DEVNULL)
 
 
 class Play:
@@ -40,15 +53,19 @@ class Play:
         self.ports = {bad_inputs.DATA: server.port, bad_inputs.ADMIN: server.admin_port}
         self.first_rest = None
 
-    def round(self, number, seconds):
+    def round(self, number, seconds, attacked=False):
         """Runs everything at once until the load ends and the others have done their part."""
         orders = self.operators.orders
         with concurrent.futures.ThreadPoolExecutor() as side_by_side:
+            attackers = attacking(self.server.port, seconds) if attacked else None
             reports = side_by_side.submit(load.play, self.loadtest, self.server.port, number, seconds)
+            silence = side_by_side.submit(probe.longest_silence, self.server.admin_port, lambda: not reports.done())
             operators = side_by_side.submit(self.operators.round, number, lambda: not reports.done())
             refusals = side_by_side.submit(self.refuse)
             vanished = side_by_side.submit(self.vanish)
         operators.result()
+        if attackers:
+            attackers.wait(timeout=120)
         reports, unrefused, (gone, lost) = reports.result(), refusals.result(), vanished.result()
         wrong = [reason for report in reports for reason in load.wrong(report)] + unrefused + lost
         wrong += self.contradictions([seat for report in reports for seat in report["seats"]])
@@ -63,6 +80,9 @@ class Play:
             vanished=gone,
             holds=holds,
             wrong=wrong,
+            attacked=attacked,
+            p99_ms=max(map(load.p99_ms, reports)),
+            silent_ms=silence.result(),
         )
 
     def refuse(self):

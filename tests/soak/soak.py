@@ -6,7 +6,7 @@ roll back and remove them, bad inputs are refused and clients vanish. Between ro
 threads, file descriptors, child processes, series of metrics and files are read: they must be flat. No answer may fail or
 contradict the journal, every bad input must get its refusal.
 
-usage: tests/soak/soak.py [--minutes 3] [--server PROGRAM] [--loadtest PROGRAM] [--json FILE] [--leak]
+usage: tests/soak/soak.py [--minutes 3] [--server PROGRAM] [--loadtest PROGRAM] [--json FILE] [--attacks] [--leak]
 """
 
 import argparse
@@ -69,6 +69,7 @@ def arguments():
     parser.add_argument("--server", help="the program under test (target/debug/stillhouse unless given)")
     parser.add_argument("--loadtest", help="the load tester (beside the server unless given)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the readings to this file")
+    parser.add_argument("--attacks", action="store_true", help="attack the server in every other round")
     parser.add_argument("--leak", action="store_true", help="let a client leak connections: the soak must fail")
     return parser.parse_args()
 
@@ -83,7 +84,7 @@ def prepared(program, folder):
     return server
 
 
-def play(server, loadtest, minutes, leak):
+def play(server, loadtest, minutes, leak, attacks):
     """Runs rounds until the time is over."""
     seen, began = [], time.monotonic()
     seconds = LOAD_SECONDS["long" if minutes >= LONG_MINUTES else "short"]
@@ -95,7 +96,7 @@ def play(server, loadtest, minutes, leak):
         while time.monotonic() - began < minutes * 60 or len(seen) <= flat.LEAST_ROUNDS:
             if holder:
                 holder.more()
-            seen.append(one.round(len(seen), seconds))
+            seen.append(one.round(len(seen), seconds, attacked=attacks and len(seen) % 2 == 0))
             server.child.alive()
             print(table.line(seen[-1]), flush=True)
         return seen, footprint.metrics(server), footprint.threads_by_name(server)
@@ -115,11 +116,12 @@ def main():
         with machines.stopped_at_the_end(server):
             server.start()
             print(table.HEAD, flush=True)
-            seen, metrics, threads = play(server, loadtest, asked.minutes, asked.leak)
+            seen, metrics, threads = play(server, loadtest, asked.minutes, asked.leak, asked.attacks)
             server.stop()
         code = server.child.process.returncode
         found = [
             *verdicts.of_rounds(seen),
+            *(verdicts.of_attacks(seen) if asked.attacks else []),
             verdicts.of_metrics(metrics),
             verdicts.of_log(server.child.log.read_text(errors="replace").splitlines()),
             verdicts.of_journal(program, server.folder / "state"),

@@ -14,6 +14,8 @@ COLUMNS = (
     ("threads", 7, lambda one: one.holds.threads),
     ("fds", 4, lambda one: one.holds.descriptors),
     ("series", 6, lambda one: one.holds.series),
+    ("p99 ms", 7, lambda one: f"{one.p99_ms:.1f}"),
+    ("silent", 7, lambda one: f"{one.silent_ms:.0f}{'!' if one.attacked else ''}"),
     ("wrong", 5, lambda one: len(one.wrong)),
 )
 HEAD = "  ".join(name.rjust(width) for name, width, _ in COLUMNS)

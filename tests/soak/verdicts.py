@@ -1,6 +1,7 @@
 """The checks over all rounds, the log and the journal."""
 
 import json
+import statistics
 import subprocess
 
 import flat
@@ -34,6 +35,27 @@ def of_rounds(rounds):
     yield flat.memory("memory of its own", [one.holds.own_bytes for one in rounds[1:]])
     for name in COUNTS:
         yield flat.count(NAMES[name], [getattr(one.holds, name) for one in rounds])
+
+
+# Honest clients may have to wait so many times longer while the server is attacked.
+ATTACKED_TIMES = 3
+# The admin plane may be silent for so long, on a machine that has cores to spare.
+SILENT_MS = 500
+
+
+def of_attacks(rounds):
+    """Compares rounds with attacks to those without. The first round is the warm-up."""
+    calm = [one for one in rounds[1:] if not one.attacked]
+    attacked = [one for one in rounds[1:] if one.attacked]
+    if not calm or not attacked:
+        yield flat.Verdict("attacked and calm rounds", False, f"{len(attacked)} attacked, {len(calm)} calm")
+        return
+    before, under = (statistics.median(one.p99_ms for one in some) for some in (calm, attacked))
+    found = f"p99 {before:.1f} ms, attacked {under:.1f} ms: {under / before:.1f} times of at most {ATTACKED_TIMES}"
+    yield flat.Verdict("honest clients are answered in time", under <= ATTACKED_TIMES * before, found)
+    silent = statistics.median(one.silent_ms for one in attacked)
+    found = f"silent for {silent:.0f} ms at most in the median round, of {SILENT_MS} ms"
+    yield flat.Verdict("the admin plane answers under attack", silent <= SILENT_MS, found)
 
 
 def of_metrics(seen):

@@ -1,17 +1,20 @@
 //! Why an order was not carried out.
 
 use crate::{journal::JournalError, load::LoadError};
-use stillhouse_core::rollout::{Assignment, ChangeRefused, NotSeated};
+use stillhouse_core::{
+    registry::UnknownModel,
+    rollout::{Assignment, ChangeRefused, NotSeated},
+};
 use stillhouse_store::{StoreError, VersionName};
 
 /// Each says what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No model of this name.
-    #[error("there is no model of this name; GET /admin/models lists them")]
-    UnknownModel,
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
     /// No version of this name.
-    #[error("{model} has no version {version}; it has {there}")]
+    #[error("{model} has no version {version} on disk; it has {there}")]
     UnknownVersion {
         /// The model.
         model: String,
@@ -19,6 +22,14 @@ pub enum ControlError {
         version: VersionName,
         /// What there is.
         there: String,
+    },
+    /// The next start would serve another network under this name.
+    #[error(
+        "the files of {version} were replaced since it was loaded: put them back, or give the new ones a name of their own"
+    )]
+    FilesReplaced {
+        /// The version.
+        version: VersionName,
     },
     /// Somebody else was faster.
     #[error("the deployment is of generation {}, not {expected}: look at it and decide anew", current.generation)]

@@ -29,6 +29,34 @@ impl ControlPlane {
             for model in self.models.values() {
                 self.look(model, &clock).await;
             }
+            self.checkpoint(false).await;
+        }
+    }
+
+    /// The last look before this process ends in order: what is known then is written down, and that it is all.
+    pub async fn keep_evidence(self: &Arc<Self>) {
+        for model in self.models.values() {
+            let ControlledModel { served, trial, .. } = model;
+            // What the verdict asks for now, the next process does.
+            trial.look(served, &self.judging, Instant::now());
+        }
+        self.checkpoint(true).await;
+    }
+
+    /// Writes down what is known of every canary, if that is due.
+    async fn checkpoint(self: &Arc<Self>, clean: bool) {
+        let Some(checkpoints) = self.checkpoints.clone() else {
+            return;
+        };
+        let now = Instant::now();
+        let saved = |(name, model): (&ModelName, &ControlledModel)| {
+            Some((name.clone(), model.trial.save(now)?))
+        };
+        let trials = self.models.iter().filter_map(saved).collect();
+        if clean || checkpoints.is_due(&trials, now) {
+            let write = move || checkpoints.write(trials, clean, now);
+            // A panic there was logged when it happened, and the next look tries again.
+            let _ = tokio::task::spawn_blocking(write).await;
         }
     }
 

@@ -4,13 +4,16 @@
 //! next deployment and the order that undoes it.
 
 mod arrivals;
+mod checkpoint;
 mod decision;
 mod error;
 mod events;
+mod files;
 pub mod journal;
 pub mod judge;
 mod judging;
 mod load;
+mod loader;
 mod model;
 mod order;
 mod pool;
@@ -32,6 +35,7 @@ use stillhouse_core::{
     registry::Registry,
     rollout::{Assignment, Deployment, RolloutMetrics},
     version::Launcher,
+    watchdog::Watchdog,
 };
 use stillhouse_store::{ModelName, Repository, VersionName, Watch};
 
@@ -48,6 +52,7 @@ pub use trials::{
 pub use versions::Listed;
 
 use arrivals::Uploads;
+use checkpoint::Checkpoints;
 use decision::{DecisionError, DecisionLog};
 use journal::{Entry, History};
 use model::ControlledModel;
@@ -71,6 +76,8 @@ pub struct ControlPlane {
     /// Set once the repository is watched.
     uploads: OnceLock<Uploads>,
     judging: JudgeMetrics,
+    /// None where there is nothing to change.
+    checkpoints: Option<Arc<Checkpoints>>,
     /// One load at a time: two would take both cores of a small machine from the traffic.
     loading: tokio::sync::Semaphore,
     /// Says that the versions without a role are others now.
@@ -102,6 +109,11 @@ impl ControlPlane {
         let (watch, sources) = self.watch()?;
         tasks.spawn_required("arrivals", self.clone().run_arrivals(sources));
         Some(watch)
+    }
+
+    /// Looks after the threads in which networks run.
+    pub fn watchdog(&self) -> &Watchdog {
+        self.launcher.watchdog()
     }
 
     /// Who fills which role of a model now.
@@ -156,7 +168,8 @@ impl ControlPlane {
     }
 
     fn model(&self, name: &ModelName) -> Result<&ControlledModel, ControlError> {
-        self.models.get(name).ok_or(ControlError::UnknownModel)
+        let model = self.models.get(name);
+        model.ok_or_else(|| self.registry.unknown().into())
     }
 
     fn repository(&self) -> Result<&Repository, ControlError> {

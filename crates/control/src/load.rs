@@ -1,4 +1,4 @@
-//! A version on its way in: tried in a process of its own, read, checked, measured, warmed; then it is there.
+//! A version that comes in by an order, and the versions that go.
 
 use std::{
     sync::Arc,
@@ -9,12 +9,15 @@ use prometheus::{HistogramVec, IntCounterVec};
 use stillhouse_engine::Priority;
 
 use super::{
-    ControlError, ControlPlane, EventKind, model::ControlledModel, pool::VersionPool,
+    ControlError, ControlPlane, EventKind,
+    loader::{Loader, Wanted},
+    model::ControlledModel,
+    pool::VersionPool,
     validation::ValidationError,
 };
 use stillhouse_core::version::{LaunchError, Version};
 use stillhouse_metrics::Metrics;
-use stillhouse_store::{ModelName, Repository, StoreError, VersionName};
+use stillhouse_store::{ModelName, StoreError, VersionName};
 
 /// From an empty file to a network that is measured for half a minute.
 const LOAD_SECONDS: &[f64] = &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
@@ -27,9 +30,23 @@ const STILL_HELD: Duration = Duration::from_millis(200);
 /// Why a version didn't come in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Its process refused it, crashed or ran out of time or memory.
+    /// Its process refused it, crashed or ran out of memory.
     #[error(transparent)]
-    Validation(#[from] ValidationError),
+    Validation(ValidationError),
+    /// It wasn't ready in time, in its process or in this one.
+    #[error("loading was stopped after {seconds} s (loading.timeout_seconds)")]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+    /// Too many threads are stuck in networks that don't end.
+    #[error(
+        "{stuck} threads are stuck in runs that don't end (`stillhouse status` lists them): restart the server before another version is loaded"
+    )]
+    TooManyStuck {
+        /// How many.
+        stuck: usize,
+    },
     /// Its files.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -109,7 +126,7 @@ impl ControlPlane {
         if let Some(loaded) = pool.get(version) {
             return Ok(loaded);
         }
-        let loaded = match self.load_now(self.repository()?, pool, version).await {
+        let loaded = match self.load_now(pool, version).await {
             Ok(launched) => self.take_in(model, version, launched).await,
             Err(source) => Err(source),
         };
@@ -130,48 +147,26 @@ impl ControlPlane {
 
     async fn load_now(
         &self,
-        repository: &Repository,
         pool: &VersionPool,
         version: &VersionName,
     ) -> Result<Arc<Version>, LoadError> {
-        let model = &pool.model;
-        let mut sha256 = None;
-        if self.settings.child_process {
-            let begun = Instant::now();
-            let root = repository.root();
-            let checked = self
-                .validation
-                .check(root, model, version, &pool.engine)
-                .await?;
-            self.loads.stage(model.as_str(), "validate", begun);
-            sha256 = Some(checked.sha256);
-        }
-
-        let (repository, launcher, loads) = (
-            repository.clone(),
-            self.launcher.clone(),
-            self.loads.clone(),
+        let loader = Loader::new(
+            self.repository.as_ref(),
+            &self.launcher,
+            &self.validation,
+            &self.settings,
         );
-        let (model, version) = (model.clone(), version.clone());
-        let (engine, batch) = (pool.engine.clone(), pool.batch.clone());
-        let priority = Priority::Background;
-        let launch = move || {
-            let begun = Instant::now();
-            let files = priority
-                .run_on_own_thread(|| priority.run(|| repository.read(&model, &version)))
-                .map_err(|_| LoadError::Panicked)??;
-            loads.stage(model.as_str(), "read", begun);
-            if sha256.is_some_and(|validated| validated != files.manifest.file.sha256) {
-                return Err(LoadError::Replaced);
-            }
-            let begun = Instant::now();
-            let loaded = launcher.launch(files, &engine, &batch, priority)?;
-            loads.stage(model.as_str(), "launch", begun);
-            Ok(loaded)
+        let wanted = Wanted {
+            model: pool.model.clone(),
+            version: version.clone(),
+            engine: pool.engine.clone(),
+            batch: pool.batch.clone(),
+            standalone: None,
         };
-        tokio::task::spawn_blocking(launch)
-            .await
-            .unwrap_or(Err(LoadError::Panicked))
+        let (loads, model) = (self.loads.clone(), pool.model.clone());
+        let stage = move |stage: &str, since| loads.stage(model.as_str(), stage, since);
+        let (_, loaded) = loader.load(wanted, Priority::Background, stage).await?;
+        Ok(loaded)
     }
 
     /// Takes a launched version into the pool if its files are still the ones that were read. Behind the model's gate: a

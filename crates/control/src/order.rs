@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 use jiff::Timestamp;
 
 use super::{ControlError, ControlPlane, EventKind, journal::Entry, model::ControlledModel};
-use stillhouse_core::rollout::{Assignment, Change, Deployment};
-use stillhouse_store::ModelName;
+use stillhouse_core::rollout::{Assignment, Change, Deployment, Role};
+use stillhouse_store::{ModelName, VersionName};
 
 /// What is to be done, and on whose account.
 #[derive(Clone, Debug)]
@@ -64,15 +64,15 @@ impl ControlPlane {
         // A stale or senseless order must not cost a load.
         let current = self.assignment(&order.model)?;
         expect(order.expected, &current)?;
-        current.apply(&order.change)?;
+        let next = current.apply(&order.change)?;
+        // Also of what is loaded: the next start must find what answers now.
+        for version in newly_placed(&current, &next) {
+            self.on_disk(&order.model, version).await?;
+        }
         // Held until it has its role, so that it isn't unloaded before.
         let _brought = match order.change.brings() {
-            Some(version) if order.dry_run => {
-                self.known(&order.model, version).await?;
-                None
-            }
-            Some(version) => Some(self.load(&order.model, version).await?),
-            None => None,
+            Some(version) if !order.dry_run => Some(self.load(&order.model, version).await?),
+            _ => None,
         };
         let (control, committed) = (self.clone(), order.clone());
         let changed = tokio::task::spawn_blocking(move || control.commit(&committed))
@@ -184,6 +184,17 @@ impl Order {
             detail: self.detail.clone(),
         }
     }
+}
+
+/// The versions that get a role which they don't have yet.
+fn newly_placed<'a>(
+    current: &'a Assignment,
+    next: &'a Assignment,
+) -> impl Iterator<Item = &'a VersionName> {
+    Role::ALL.into_iter().filter_map(|role| {
+        let version = next.filling(role);
+        version.filter(|_| version != current.filling(role))
+    })
 }
 
 fn expect(expected: Option<u64>, current: &Assignment) -> Result<(), ControlError> {

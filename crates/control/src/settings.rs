@@ -1,10 +1,10 @@
 //! `[control]` and `[loading]`: where changes are written down, and how versions come in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use stillhouse_core::rollout::Share;
+use stillhouse_core::rollout::{Share, written};
 
 /// `[control]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,12 +12,22 @@ use stillhouse_core::rollout::Share;
 pub struct ControlSettings {
     /// Folder of state and audit log; made at the first change.
     pub state_path: PathBuf,
+    /// File of the audit log's key; empty: none.
+    pub audit_key_file: PathBuf,
+}
+
+impl ControlSettings {
+    /// The file of the audit log's key, if there is to be one.
+    pub fn key_file(&self) -> Option<&Path> {
+        Some(&*self.audit_key_file).filter(|path| !path.as_os_str().is_empty())
+    }
 }
 
 impl Default for ControlSettings {
     fn default() -> Self {
         Self {
             state_path: "state".into(),
+            audit_key_file: PathBuf::new(),
         }
     }
 }
@@ -56,6 +66,7 @@ pub struct LoadingSettings {
     /// What a version becomes that appears while the server runs.
     pub on_arrival: Arrivals,
     /// The share that a canary begins with where `on_arrival` is `canary`.
+    #[serde(with = "written")]
     pub arrival_share: Share,
     /// Bytes of an uploaded archive, and of what is in it.
     pub max_upload_bytes: u64,

@@ -1,5 +1,8 @@
 //! The first deployments: what the journal says was served last, else what the configuration names.
 
+mod remembered;
+mod sick;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -12,17 +15,21 @@ use stillhouse_engine::Priority;
 
 use super::{
     ControlPlane,
+    checkpoint::{Checkpoints, RecoveredTrials},
     decision::DecisionLog,
     events::EventLog,
-    journal::{Entry, Journal, JournalError},
+    journal::{Journal, JournalError, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
+    loader::{Loader, Wanted},
     model::ControlledModel,
     pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
-    trials::{JudgeMetrics, TrialSlot},
+    trials::{JudgeMetrics, RecoveredTrial, TrialSlot},
     validation::Validation,
 };
+use remembered::{configuration, lost, overruled, recover, recover_trials};
+use sick::{advice, report};
 use stillhouse_core::{
     registry::{Model, Registry},
     rollout::{
@@ -39,8 +46,12 @@ use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName}
 pub struct Dependencies {
     /// Where versions lie; none where a single file is served.
     pub repository: Option<Repository>,
+    /// Models without any version that could be served, each with the reason.
+    pub left_out: BTreeMap<ModelName, String>,
     /// Folder of state and audit log.
     pub state_path: PathBuf,
+    /// What both are sealed with.
+    pub seal: Seal,
     /// Starts versions.
     pub launcher: Launcher,
     /// Metrics of deployments.
@@ -65,6 +76,8 @@ pub struct ModelSpec {
     pub model: ModelName,
     /// The version that answers, unless the journal names another.
     pub stable: VersionName,
+    /// Whether the server starts only with it: the configuration names it. So is every model that was ever changed.
+    pub required: bool,
     /// The teacher, unless the journal says otherwise.
     pub teacher: Option<VersionName>,
     /// Where its networks run.
@@ -92,7 +105,7 @@ pub enum StartError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The version that answers can't be served.
-    #[error("{model}/{version} can't be served: {source}")]
+    #[error("{model}/{version} can't be served: {source}{advice}")]
     Load {
         /// Its model.
         model: ModelName,
@@ -100,7 +113,12 @@ pub enum StartError {
         version: VersionName,
         /// Why.
         source: Box<LoadError>,
+        /// What to type.
+        advice: String,
     },
+    /// Not a single model can be served.
+    #[error("no model can be served:{0}")]
+    Nothing(String),
     /// Its versions don't belong together.
     #[error("{model} can't be served: {source}")]
     NotSeated {
@@ -115,7 +133,7 @@ type Launched = Result<(Labels, Arc<Version>), LoadError>;
 
 impl ControlPlane {
     /// Loads what was served last, all versions at once, and seats it. A canary, teacher or previous version that can't be
-    /// loaded any more is taken out, loudly; a stable one ends the start.
+    /// loaded is taken out, loudly; a stable one ends the start if its model is named by the configuration or the journal.
     ///
     /// # Errors
     /// A server starts with everything that answers, or not.
@@ -125,6 +143,7 @@ impl ControlPlane {
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
         let (mut journal, mut assignments) = recover(&parts)?;
+        let mut trials = recover_trials(&parts);
         let mut models = BTreeMap::new();
         // All loads begin before the first is awaited.
         let begun: Vec<StartingModel> = specs
@@ -134,11 +153,27 @@ impl ControlPlane {
                 StartingModel::new(&parts, spec, last)
             })
             .collect();
+        let mut sick = parts.left_out.clone();
         for begun in begun {
-            let model = begun.settle(&parts, journal.as_mut()).await?;
-            models.insert(model.served.task.name.clone(), model);
+            let (name, required) = (begun.spec.model.clone(), begun.is_required());
+            match begun.settle(&parts, journal.as_mut(), &mut trials).await {
+                Ok(model) => _ = models.insert(name, model),
+                Err(error) if required => return Err(error),
+                Err(error) => _ = sick.insert(name, error.to_string()),
+            }
+        }
+        report(&parts, &sick);
+        if models.is_empty() {
+            let reasons = sick
+                .iter()
+                .map(|(model, reason)| format!("\n{model}: {reason}"));
+            return Err(StartError::Nothing(reasons.collect()));
         }
         let served = models.values().map(|model| model.served.clone());
+        let checkpoints = parts.repository.is_some().then(|| {
+            let checkpoints = Checkpoints::new(parts.state_path.clone(), parts.seal.clone());
+            Arc::new(checkpoints)
+        });
         Ok(Arc::new(Self {
             registry: Arc::new(Registry::new(served, default_model.as_deref())),
             models,
@@ -153,6 +188,7 @@ impl ControlPlane {
             events: Arc::new(EventLog::new(Timestamp::now())),
             uploads: OnceLock::new(),
             judging: parts.judging,
+            checkpoints,
             loading: tokio::sync::Semaphore::new(1),
             unloading: tokio::sync::Notify::new(),
         }))
@@ -186,11 +222,17 @@ impl StartingModel {
         }
     }
 
+    /// Whether there is no server without it.
+    fn is_required(&self) -> bool {
+        self.spec.required || self.remembered
+    }
+
     /// Waits for the loads and seats what came of them.
     async fn settle(
         self,
         parts: &Dependencies,
         mut journal: Option<&mut Journal>,
+        trials: &mut RecoveredTrials,
     ) -> Result<ControlledModel, StartError> {
         let Self {
             spec,
@@ -210,16 +252,23 @@ impl StartingModel {
                 }
                 Err(source) => source,
             };
-            // What the operator has just named must be there; what was there once may have gone, and stable still serves.
-            if version == assignment.stable || !remembered {
+            if version == assignment.stable {
                 return Err(StartError::Load {
+                    advice: advice(parts, &model, &version, remembered),
                     model,
                     version,
                     source: source.into(),
                 });
             }
-            tracing::error!(%model, %version, error = %source, "can't be loaded any more: its role is empty now");
+            // Whatever else is sick, stable still serves.
+            tracing::error!(%model, %version, error = %source, "can't be loaded: its role is empty now");
             let next = assignment.without(&version);
+            if !remembered {
+                // The configuration's teacher: it fills its role as soon as a start finds it well.
+                let generation = assignment.generation;
+                assignment = Assignment { generation, ..next };
+                continue;
+            }
             let entry = lost(&model, &assignment, &next, &source);
             // Unwritable, it is found missing again at the next start.
             if let Some(Err(error)) = journal.as_mut().map(|journal| journal.record(&entry)) {
@@ -233,7 +282,12 @@ impl StartingModel {
             clip_nats: spec.criteria.divergence_clip_nats,
         };
         pool.assigned(&assignment, Instant::now());
-        let on_trial = assignment.canary.is_some().then_some(assignment.rollout);
+        let on_trial = (assignment.canary.is_some() && remembered).then(|| RecoveredTrial {
+            rollout: assignment.rollout,
+            saved: trials.trials.remove(&model),
+            was_killed: trials.was_killed,
+        });
+        let configuration = configuration(&spec.criteria, &spec.shadow, &pool.engine);
         let loaded = |version: &VersionName| pool.get(version);
         let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout);
         let deployment = deployment.map_err(|source| StartError::NotSeated { model, source })?;
@@ -250,6 +304,7 @@ impl StartingModel {
                 &spec.drift,
                 &parts.limits,
                 &parts.shadowing,
+                parts.launcher.watchdog(),
             ),
             task,
             labels,
@@ -259,28 +314,12 @@ impl StartingModel {
         Ok(ControlledModel {
             served: Arc::new(served),
             pool,
-            trial: TrialSlot::new(spec.criteria, on_trial.filter(|_| remembered)),
+            trial: TrialSlot::new(spec.criteria, configuration, on_trial),
         })
     }
 }
 
-/// The journal, and who answered last. None where a single file is served: nothing can be changed there, and a look at a
-/// network must not lock out, or be locked out by, the server beside it.
-fn recover(
-    parts: &Dependencies,
-) -> Result<(Option<Journal>, BTreeMap<ModelName, Assignment>), StartError> {
-    if parts.repository.is_none() {
-        return Ok((None, BTreeMap::new()));
-    }
-    let (journal, recovered) = Journal::open(&parts.state_path)?;
-    for note in &recovered.notes {
-        tracing::warn!(path = %parts.state_path.display(), note, "journal");
-    }
-    Ok((Some(journal), recovered.assignments))
-}
-
-/// Begins to load every version of an assignment; in this process, as all of them have been served before or are named by
-/// the operator, who is watching.
+/// Begins to load every version of an assignment.
 fn launches(
     parts: &Dependencies,
     spec: &ModelSpec,
@@ -289,52 +328,23 @@ fn launches(
     let mut names: Vec<VersionName> = assignment.versions().cloned().collect();
     names.sort();
     names.dedup();
+    let loader = Loader::new(
+        parts.repository.as_ref(),
+        &parts.launcher,
+        &parts.validation,
+        &parts.settings,
+    );
     let launch = |version: VersionName| {
-        let (launcher, repository) = (parts.launcher.clone(), parts.repository.clone());
-        let (engine, batch) = (spec.engine.clone(), spec.batch.clone());
-        let (model, standalone) = (spec.model.clone(), spec.standalone.clone());
-        let name = version.clone();
-        let work = move || {
-            let files = match standalone {
-                Some(files) => files,
-                None => repository
-                    .expect("a version that is not standalone is in a repository")
-                    .read(&model, &name)?,
-            };
-            let labels = files.labels.clone();
-            Ok((
-                labels,
-                launcher.launch(files, &engine, &batch, Priority::Foreground)?,
-            ))
+        let wanted = Wanted {
+            model: spec.model.clone(),
+            version: version.clone(),
+            engine: spec.engine.clone(),
+            batch: spec.batch.clone(),
+            standalone: spec.standalone.clone(),
         };
-        (version, tokio::task::spawn_blocking(work))
+        let loader = loader.clone();
+        let load = async move { loader.load(wanted, Priority::Foreground, |_, _| ()).await };
+        (version, tokio::spawn(load))
     };
     names.into_iter().map(launch).collect()
-}
-
-/// Logs where the journal overrules the configuration.
-fn overruled(spec: &ModelSpec, last: &Assignment) {
-    if last.stable != spec.stable {
-        tracing::info!(
-            model = %spec.model,
-            stable = %last.stable,
-            configured = %spec.stable,
-            generation = last.generation,
-            "the journal says who answers; the configuration counts for a first start only"
-        );
-    }
-}
-
-fn lost(model: &ModelName, from: &Assignment, to: &Assignment, why: &LoadError) -> Entry {
-    Entry {
-        time: Timestamp::now(),
-        actor: "stillhouse".into(),
-        action: "lost_version".into(),
-        model: Some(model.clone()),
-        reason: why.to_string(),
-        request_id: String::new(),
-        from: Some(from.clone()),
-        to: Some(to.clone()),
-        detail: None,
-    }
 }

@@ -2,20 +2,20 @@
 //!
 //! Pure: readings and times are arguments.
 
-use std::time::Instant;
+mod live_second;
+mod saved;
+
+use std::time::{Duration, Instant};
 
 use super::judge::{Criteria, Events, Evidence, Progress};
+use live_second::{LiveSecond, late_above};
+use saved::SavedAnswers;
+pub(super) use saved::SavedTrial;
 use stillhouse_core::{
-    rollout::{Assignment, Counts, Role, Share},
+    rollout::{Assignment, Counts, Share},
     shadow::{Difference, Pairing},
 };
-use stillhouse_drift::sequential::{Paired, Thinning};
-
-/// Answers of stable before its 99th percentile says anything about latency.
-const ANSWERS_FOR_LATENCY: u64 = 200;
-
-/// The quantile of stable's latencies above which an answer is late.
-const LATE_QUANTILE: f64 = 0.99;
+use stillhouse_drift::sequential::{EventRates, Paired};
 
 /// What is read of both seats at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +29,8 @@ pub(super) struct SeatReadings {
 struct RampStep {
     share: Share,
     since: Instant,
+    /// In earlier processes.
+    soaked_before: Duration,
     pairs: u64,
     answers: u64,
 }
@@ -40,21 +42,35 @@ pub(super) struct Trial {
     /// The deployment's when it was last looked at.
     generation: u64,
     begun: Instant,
+    /// In earlier processes.
+    age_before: Duration,
     step: RampStep,
     disagreement: Paired,
     divergence: Paired,
-    errors: Thinning,
-    latency: Thinning,
+    errors: EventRates,
+    latency: EventRates,
     clip_nats: f64,
     early_answers: u64,
     pairs: u64,
     shadow_non_finite: u64,
+    /// Since the last look.
+    look_pairs: u64,
+    /// The most that one look has brought.
+    busiest_look_pairs: u64,
+    /// Counted as the worst there are, as nobody knows them.
+    presumed_lost_pairs: u64,
+    /// What the seats' counters in earlier processes had come to.
+    answers_before: SavedAnswers,
+    /// The generation of an earlier process's sample ratio, and ln of its e-value.
+    sample_ratio_before: (u64, f64),
     /// When it began.
     first: SeatReadings,
     /// When it was last looked at.
     last: SeatReadings,
     /// An edge of the latency buckets.
     late_above: Option<usize>,
+    latency_floor_seconds: f64,
+    second: LiveSecond,
     evidence_lost: bool,
 }
 
@@ -72,17 +88,25 @@ impl Trial {
             pairing,
             generation: assignment.generation,
             begun: now,
+            age_before: Duration::ZERO,
             step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
-            errors: criteria.events(),
-            latency: criteria.events(),
+            errors: criteria.errors(),
+            latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: 0,
             shadow_non_finite: 0,
-            late_above: late_above(&reading.stable),
+            look_pairs: 0,
+            busiest_look_pairs: 0,
+            presumed_lost_pairs: 0,
+            answers_before: SavedAnswers::default(),
+            sample_ratio_before: (0, 0.0),
+            late_above: late_above(&reading.stable, criteria.latency_floor_seconds),
+            latency_floor_seconds: criteria.latency_floor_seconds,
             first: reading.clone(),
+            second: LiveSecond::new(reading.clone(), now),
             last: reading,
             evidence_lost,
         }
@@ -99,6 +123,7 @@ impl Trial {
             return;
         }
         self.pairs += 1;
+        self.look_pairs += 1;
         self.disagreement.observe(difference.disagreement);
         self.divergence.observe(difference.divergence);
         self.shadow_non_finite += u64::from(difference.non_finite);
@@ -106,22 +131,23 @@ impl Trial {
 
     /// Takes what live requests have come to since the last look, and notes a new share.
     pub(super) fn look(&mut self, assignment: &Assignment, reading: SeatReadings, now: Instant) {
-        let (canary, stable) = (
-            reading.canary.since(&self.last.canary),
-            reading.stable.since(&self.last.stable),
-        );
-        let part = canary_part(assignment);
-        // An event weighs by the share that it happened at. Of those around a change it isn't known: with the old share, a
-        // canary that has just been given everything would be blamed for every late answer.
-        if self.generation == assignment.generation {
-            self.errors.observe_many(canary.errors, stable.errors, part);
+        self.busiest_look_pairs = self.busiest_look_pairs.max(self.look_pairs);
+        self.look_pairs = 0;
+        // Of a second in which the shares changed nothing is known: the requests before and after it are of other callers.
+        if self.generation != assignment.generation {
+            self.second = LiveSecond::new(reading.clone(), now);
+        } else if let Some(seen) = self.second.complete(&reading, now) {
+            let (canary, stable) = seen.errors();
+            self.errors.observe(canary, stable);
             if let Some(edge) = self.late_above {
-                let late = (canary.slower_than(edge), stable.slower_than(edge));
-                self.latency.observe_many(late.0, late.1, part);
+                let (canary, stable) = seen.late(edge);
+                self.latency.observe(canary, stable);
             }
         }
         self.generation = assignment.generation;
-        self.late_above = self.late_above.or_else(|| late_above(&reading.stable));
+        self.late_above = self
+            .late_above
+            .or_else(|| late_above(&reading.stable, self.latency_floor_seconds));
         self.last = reading;
         if self.step.share != assignment.split.canary {
             self.step = RampStep::new(assignment, now, self.pairs, self.answers());
@@ -131,14 +157,21 @@ impl Trial {
     /// All there is.
     pub(super) fn evidence(&self, sample_ratio_log_e: f64, shadows_starved: bool) -> Evidence {
         let live = self.last.canary.since(&self.first.canary);
+        let before = &self.answers_before;
+        // E-values of one hypothesis multiply.
+        let sample_ratio_before = match self.sample_ratio_before {
+            (generation, log_e) if generation == self.generation => log_e,
+            _ => 0.0,
+        };
+        let first = self.early_answers.saturating_sub(before.requests);
         Evidence {
             disagreement: self.disagreement.compared(1.0),
             divergence: self.divergence.compared(self.clip_nats),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
-            non_finite: self.shadow_non_finite + live.non_finite,
-            early_errors: live.errors_among_first(self.early_answers),
-            sample_ratio_log_e,
+            non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
+            early_errors: before.early_errors + live.errors_among_first(first),
+            sample_ratio_log_e: sample_ratio_before + sample_ratio_log_e,
             shadows_starved,
             evidence_lost: self.evidence_lost,
         }
@@ -148,11 +181,16 @@ impl Trial {
     pub(super) fn progress(&self, now: Instant) -> Progress {
         Progress {
             share: self.step.share,
-            soaked: now.saturating_duration_since(self.step.since),
+            soaked: self.step.soaked_before + now.saturating_duration_since(self.step.since),
             step_pairs: self.pairs - self.step.pairs,
             step_answers: self.answers() - self.step.answers,
-            age: now.saturating_duration_since(self.begun),
+            age: self.age_before + now.saturating_duration_since(self.begun),
         }
+    }
+
+    /// Pairs that count as the worst there are, since a process was killed before they were written down.
+    pub(super) fn presumed_lost_pairs(&self) -> u64 {
+        self.presumed_lost_pairs
     }
 
     /// Above how many seconds an answer is late, if that is known yet.
@@ -166,7 +204,7 @@ impl Trial {
     }
 
     /// The tests of live requests: of errors, of late answers.
-    pub(super) fn events(&self) -> [&Thinning; 2] {
+    pub(super) fn events(&self) -> [&EventRates; 2] {
         [&self.errors, &self.latency]
     }
 
@@ -176,7 +214,7 @@ impl Trial {
     }
 
     fn answers(&self) -> u64 {
-        self.last.canary.since(&self.first.canary).answers()
+        self.answers_before.answers + self.last.canary.since(&self.first.canary).answers()
     }
 }
 
@@ -185,27 +223,11 @@ impl RampStep {
         Self {
             share: assignment.split.canary,
             since: now,
+            soaked_before: Duration::ZERO,
             pairs,
             answers,
         }
     }
-}
-
-/// The canary's part of the requests that it or stable answers; events of the teacher's say nothing.
-fn canary_part(assignment: &Assignment) -> f64 {
-    let [canary, stable] =
-        [Role::Canary, Role::Stable].map(|role| assignment.split.of(role).ratio());
-    if canary > 0.0 {
-        canary / (canary + stable)
-    } else {
-        0.0
-    }
-}
-
-fn late_above(stable: &Counts) -> Option<usize> {
-    (stable.answers() >= ANSWERS_FOR_LATENCY)
-        .then(|| stable.edge_above(LATE_QUANTILE))
-        .flatten()
 }
 
 #[cfg(test)]

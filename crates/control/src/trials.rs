@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::{
     Order,
+    checkpoint::{SavedCase, TrialIdentity},
     judge::{Criteria, Decision, Reason, Verdict, judge},
     trial::{SeatReadings, Trial},
 };
@@ -38,15 +39,25 @@ pub(crate) const ACTOR: &str = "judge";
 /// The place of one model's trial: empty without a canary.
 pub(super) struct TrialSlot {
     criteria: Criteria,
+    /// Of everything in the configuration that evidence depends on.
+    configuration: String,
     inner: Mutex<Inner>,
+}
+
+/// What an earlier process knew of the canary that it left.
+pub(super) struct RecoveredTrial {
+    pub(super) rollout: u64,
+    /// None where nothing was written down of it.
+    pub(super) saved: Option<SavedCase>,
+    pub(super) was_killed: bool,
 }
 
 #[derive(Default)]
 struct Inner {
     case: Option<Case>,
     last: Option<EndedReport>,
-    /// The rollout that an earlier process has begun.
-    recovered: Option<u64>,
+    /// Until the first look.
+    recovered: Option<RecoveredTrial>,
     /// The next trial is of the same canary, whose evidence so far was beside others.
     forgets: bool,
     /// What was last complained about, so that it is logged once.
@@ -70,6 +81,7 @@ pub(super) struct LookResult {
 struct Case {
     /// Keeps the seats that the trial's pairing means.
     deployment: Arc<Deployment>,
+    identity: TrialIdentity,
     trial: Trial,
     report: TrialReport,
     /// Its series in the metrics, which end with it.
@@ -77,16 +89,33 @@ struct Case {
 }
 
 impl TrialSlot {
-    /// `recovered` is the rollout whose canary an earlier process has seen.
-    pub(super) fn new(criteria: Criteria, recovered: Option<u64>) -> Self {
+    /// `recovered` is of the canary that an earlier process has seen; `configuration` is the same as long as evidence
+    /// gathered under it goes together.
+    pub(super) fn new(
+        criteria: Criteria,
+        configuration: String,
+        recovered: Option<RecoveredTrial>,
+    ) -> Self {
         let inner = Inner {
             recovered,
             ..Inner::default()
         };
         Self {
             criteria,
+            configuration,
             inner: Mutex::new(inner),
         }
+    }
+
+    /// The trial as another process could go on with it.
+    pub(super) fn save(&self, now: Instant) -> Option<SavedCase> {
+        let inner = self.inner();
+        let case = inner.case.as_ref()?;
+        let sample_ratio = case.deployment.sample_ratio_log_e();
+        Some(SavedCase {
+            identity: case.identity.clone(),
+            trial: case.trial.save(sample_ratio, now),
+        })
     }
 
     /// Marks what is known of the canary of `deployment` as incomplete.
@@ -115,7 +144,6 @@ impl TrialSlot {
         let deployment = model.slot.load_full();
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
-        let pairing = Pairing::of(&deployment);
         inner.settle(&deployment);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
@@ -128,20 +156,12 @@ impl TrialSlot {
             stable: deployment.stable.live(),
         };
         let assignment = &deployment.assignment;
-        let (mut trial, mut series) = match inner.case.take() {
-            Some(case) => (case.trial, case.series),
+        let (identity, mut trial, mut series) = match inner.case.take() {
+            Some(case) => (case.identity, case.trial, case.series),
             None => {
-                let recovered = inner.recovered == Some(assignment.rollout);
-                let lost = std::mem::take(&mut inner.forgets) || recovered;
-                let trial = Trial::new(
-                    pairing,
-                    assignment,
-                    &self.criteria,
-                    reading.clone(),
-                    lost,
-                    now,
-                );
-                (trial, metrics.scope())
+                let identity = TrialIdentity::of(&deployment, &self.configuration);
+                let trial = self.begin(&mut inner, &deployment, &identity, reading.clone(), now);
+                (identity, trial, metrics.scope())
             }
         };
         model
@@ -168,11 +188,48 @@ impl TrialSlot {
             .flatten();
         inner.case = Some(Case {
             deployment,
+            identity,
             trial,
             report,
             series,
         });
         LookResult { order, evidence }
+    }
+
+    /// A new trial, or an earlier process's if it was between the same versions and by the same criteria.
+    fn begin(
+        &self,
+        inner: &mut Inner,
+        deployment: &Deployment,
+        identity: &TrialIdentity,
+        reading: SeatReadings,
+        now: Instant,
+    ) -> Trial {
+        let (pairing, assignment) = (Pairing::of(deployment), &deployment.assignment);
+        let mut lost = std::mem::take(&mut inner.forgets);
+        let recovered = inner.recovered.take();
+        if let Some(recovered) = recovered.filter(|trial| trial.rollout == assignment.rollout) {
+            let (model, was_killed) = (&deployment.stable.version.model, recovered.was_killed);
+            match recovered.saved {
+                Some(saved) if saved.identity == *identity && !lost => {
+                    let place = (pairing, assignment);
+                    let pairs = saved.trial.pairs();
+                    let trial =
+                        Trial::resume(saved.trial, was_killed, place, &self.criteria, reading, now);
+                    let presumed_lost_pairs = trial.presumed_lost_pairs();
+                    tracing::info!(%model, pairs, was_killed, presumed_lost_pairs, "the canary's trial goes on where the last process left it");
+                    return trial;
+                }
+                Some(_) => {
+                    tracing::warn!(%model, "the evidence of the canary is of other versions or another configuration: it begins anew");
+                }
+                None => {
+                    tracing::warn!(%model, "no evidence of the canary was left by the last process: it begins anew");
+                }
+            }
+            lost = true;
+        }
+        Trial::new(pairing, assignment, &self.criteria, reading, lost, now)
     }
 
     /// What is known of who is on trial now, and what was known of the one before.

@@ -10,7 +10,7 @@ mod task;
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     thread,
     time::Duration,
@@ -25,11 +25,8 @@ use tokio::{
 };
 
 use super::LoadingSettings;
-use stillhouse_core::version::EngineSettings;
-use stillhouse_store::{ModelName, VersionName};
-
 use ending::Ending;
-pub use task::{Task, Validated, ValidationResult};
+pub use task::{Subject, Task, Validated, ValidationResult};
 
 /// The hidden verb of the command line that [`Validation`] calls.
 pub const VERB: &str = "validate";
@@ -103,26 +100,20 @@ impl Validation {
     ///
     /// # Errors
     /// Each way in which it isn't good.
-    pub async fn check(
-        &self,
-        repository: &Path,
-        model: &ModelName,
-        version: &VersionName,
-        engine: &EngineSettings,
-    ) -> Result<Validated, ValidationError> {
+    pub async fn check(&self, subject: Subject) -> Result<Validated, ValidationError> {
+        let gives_way = subject.beside_traffic;
         let task = Task {
-            repository: repository.into(),
-            model: model.clone(),
-            version: version.clone(),
-            engine: engine.clone(),
+            subject,
             memory_bytes: self.memory_bytes,
         };
         let mut line = serde_json::to_vec(&task)
             .map_err(|error| ValidationError::Spawn(io::Error::other(error)))?;
         line.push(b'\n');
-        let mut child = start(self.command())
-            .await
-            .map_err(ValidationError::Spawn)?;
+        let mut child = match gives_way {
+            true => start_giving_way(self.command()).await,
+            false => self.command().spawn(),
+        }
+        .map_err(ValidationError::Spawn)?;
         let deadline = Duration::from_secs(self.timeout_seconds);
         match timeout(deadline, converse(&mut child, &line)).await {
             Ok(ending) => ending
@@ -157,7 +148,7 @@ impl Validation {
 
 /// Starts the child from a thread that gives way: the child then does so from its first instruction on, and no thread that
 /// answers is stopped while the kernel replaces one program by the other.
-async fn start(mut command: Command) -> io::Result<Child> {
+async fn start_giving_way(mut command: Command) -> io::Result<Child> {
     let runtime = Handle::current();
     let (started, child) = oneshot::channel();
     thread::Builder::new().spawn(move || {

@@ -196,6 +196,31 @@ impl ControlPlane {
         ControlError::NotDone { action, source }
     }
 
+    /// That a version is complete on disk, and what is loaded of it, too.
+    ///
+    /// # Errors
+    /// It isn't, or isn't there; or its files were replaced since it was loaded.
+    pub(super) async fn on_disk(
+        self: &Arc<Self>,
+        model: &ModelName,
+        version: &VersionName,
+    ) -> Result<(), ControlError> {
+        self.known(model, version).await?;
+        let Some(loaded) = self.model(model)?.pool.get(version) else {
+            return Ok(());
+        };
+        let repository = self.repository()?.clone();
+        let (its_model, its_name) = (model.clone(), version.clone());
+        let look = tokio::task::spawn_blocking(move || repository.manifest(&its_model, &its_name));
+        let manifest = look.await.map_err(|_| ControlError::Panicked)??;
+        match manifest.file.sha256 == loaded.manifest.file.sha256 {
+            true => Ok(()),
+            false => Err(ControlError::FilesReplaced {
+                version: version.clone(),
+            }),
+        }
+    }
+
     /// That a version is complete on disk.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! A [`Batcher`] owns a bounded queue and its workers. Dropping the last handle closes the queue; the workers finish
 //! the rows still in it and end.
 
+mod crew;
 mod delivery;
 mod objective;
 pub mod policy;
@@ -10,21 +11,22 @@ mod worker;
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
-use stillhouse_engine::{Blueprint, EngineError, Priority, Sample};
+use stillhouse_engine::{Blueprint, EngineError, Sample};
 use tokio::sync::oneshot;
 
+use crew::Crew;
 pub use delivery::{Carrier, Delivery};
 use objective::Objective;
 
+use crate::watchdog::{Effort, Watchdog};
 use policy::Policy;
 use stillhouse_metrics::{BATCH_ROWS, LATENCY_SECONDS, Metrics, Scope};
 
@@ -70,6 +72,20 @@ pub enum SubmitError {
     /// The version has ended.
     #[error("the version has ended")]
     Closed,
+    /// All its workers are in runs that don't end.
+    #[error("every worker of this version is stuck in a run that doesn't end")]
+    Stuck,
+}
+
+/// Why a version's workers could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An engine could not be built or run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// An engine was not ready in time.
+    #[error("an engine was not built and warmed up in time")]
+    Overdue,
 }
 
 /// How a version's batches are formed.
@@ -158,89 +174,67 @@ struct Job<S> {
     reply: oneshot::Sender<Result<Answer, BatchError>>,
 }
 
+/// What the batchers of all versions share.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The metric families.
+    pub metrics: BatchMetrics,
+    /// Which thread sends answers.
+    pub delivery: Delivery,
+    /// Looks after runs that don't end.
+    pub watchdog: Watchdog,
+}
+
 /// The sending end of the queue: bounded, and never waits.
 pub struct Batcher<S> {
     queue: Sender<Job<S>>,
     objective: Arc<Objective>,
     /// Rows that have reserved a place and are not in the queue yet.
     reserved: AtomicUsize,
+    /// Workers that aren't stuck.
+    able: Arc<AtomicUsize>,
 }
 
 impl<S: Sample> Batcher<S> {
-    /// Starts the workers and waits until each has built its engine. They start all together or, while requests are
-    /// answered, one after the other, at low priority where that is allowed and with pauses in between. `of` names
-    /// model and version; the series end with `series`.
+    /// Starts the workers and waits until each has built its engine, until the effort's end. They start all together or, while
+    /// requests are answered, one after the other, at low priority where that is allowed and with pauses in between. `of`
+    /// names model and version; the series end with `series`.
     ///
     /// # Errors
     /// The error of the first worker that could not start.
     pub fn start(
         blueprint: &Arc<dyn Blueprint>,
         options: BatchOptions,
-        priority: Priority,
-        delivery: &Delivery,
-        metrics: &BatchMetrics,
+        effort: Effort,
+        surroundings: &Surroundings,
         of: [&str; 2],
         series: &mut Scope,
-    ) -> Result<Self, EngineError> {
-        let (sender, receiver) = bounded(options.queue);
-        let queue = Arc::new(Mutex::new(receiver));
-        let (built, outcomes) = bounded(options.workers);
-        let wait = || -> Result<(), EngineError> {
-            outcomes
-                .recv_timeout(worker::BUILD_LIMIT)
-                .map_err(|_| EngineError::Run("a worker ended while building its engine".into()))?
-        };
-        let families = metrics.resolve(of, series);
+    ) -> Result<Self, StartError> {
+        let (queue, receiver) = bounded(options.queue);
         let objective = Arc::new(Objective::new(
             options.latency,
             options.queue,
             options.workers,
             options.policy.max_batch,
         ));
-        let together = priority == Priority::Foreground;
-        for index in 0..options.workers {
-            let (queue, built, families) = (queue.clone(), built.clone(), families.clone());
-            let (blueprint, policy) = (blueprint.clone(), options.policy);
-            let delivery = delivery.clone();
-            let objective = objective.clone();
-            thread::Builder::new()
-                .name(format!("{}/{index}", of[1]))
-                .spawn(move || {
-                    let build = || {
-                        worker::Worker::new(
-                            queue, policy, blueprint, families, delivery, objective, priority,
-                        )
-                    };
-                    let worker = match together {
-                        true => build(),
-                        false => stillhouse_engine::giving_way(build),
-                    };
-                    match worker {
-                        Ok(worker) => {
-                            let _ = built.send(Ok(()));
-                            drop(built);
-                            worker.work();
-                        }
-                        Err(error) => {
-                            let _ = built.send(Err(error));
-                        }
-                    }
-                })
-                .map_err(|error| {
-                    EngineError::Run(format!("no thread could be started: {error}"))
-                })?;
-            if !together {
-                wait()?;
-            }
-        }
-        drop(built);
-        if together {
-            (0..options.workers).try_for_each(|_| wait())?;
-        }
+        let able = Arc::new(AtomicUsize::new(0));
+        let crew = Crew {
+            queue: receiver.into(),
+            policy: options.policy,
+            blueprint: blueprint.clone(),
+            families: surroundings.metrics.resolve(of, series),
+            delivery: surroundings.delivery.clone(),
+            objective: objective.clone(),
+            watchdog: surroundings.watchdog.clone(),
+            of: of.map(str::to_owned),
+            able: able.clone(),
+        };
+        Arc::new(crew).start(options.workers, effort)?;
         Ok(Self {
-            queue: sender,
+            queue,
             objective,
             reserved: AtomicUsize::new(0),
+            able,
         })
     }
 
@@ -258,14 +252,10 @@ impl<S: Sample> Batcher<S> {
     /// # Errors
     /// [`SubmitError::Full`] when as many rows are waiting, or are being decoded, as may wait.
     pub fn admit(&self) -> Result<Place<'_, S>, SubmitError> {
-        let capacity = self.objective.room();
         let before = self.reserved.fetch_add(1, Ordering::Relaxed);
         // From here on, dropping the place frees it.
         let place = Place { batcher: self };
-        match self.queue.len() + before {
-            taken if taken >= capacity => Err(SubmitError::Full { capacity }),
-            _ => Ok(place),
-        }
+        self.check_capacity(before).map(|()| place)
     }
 
     /// Checks whether a row would be accepted now; reserves nothing.
@@ -273,9 +263,22 @@ impl<S: Sample> Batcher<S> {
     /// # Errors
     /// Like [`Batcher::admit`].
     pub fn check_room(&self) -> Result<(), SubmitError> {
+        self.check_capacity(self.reserved.load(Ordering::Relaxed))
+    }
+
+    fn check_capacity(&self, reserved: usize) -> Result<(), SubmitError> {
+        self.check_able()?;
         let capacity = self.objective.room();
-        match self.queue.len() + self.reserved.load(Ordering::Relaxed) {
-            taken if taken >= capacity => Err(SubmitError::Full { capacity }),
+        match self.queue.len() + reserved < capacity {
+            true => Ok(()),
+            false => Err(SubmitError::Full { capacity }),
+        }
+    }
+
+    /// Rows that no worker will ever take must not wait.
+    fn check_able(&self) -> Result<(), SubmitError> {
+        match self.able.load(Ordering::Relaxed) {
+            0 => Err(SubmitError::Stuck),
             _ => Ok(()),
         }
     }

@@ -6,3 +6,4 @@ pub mod registry;
 pub mod rollout;
 pub mod shadow;
 pub mod version;
+pub mod watchdog;

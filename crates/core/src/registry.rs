@@ -22,6 +22,16 @@ pub struct Model {
     pub shadow: Shadow,
 }
 
+/// No model of this server has the name; says which names there are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no model of this name; this server has {there}")]
+pub struct UnknownModel {
+    there: String,
+}
+
+/// So many names fit into one sentence.
+const NAMES_LISTED: usize = 10;
+
 /// All models of this server, as the data plane sees them. Only the control plane changes what they serve.
 pub struct Registry {
     models: BTreeMap<ModelName, Arc<Model>>,
@@ -46,6 +56,29 @@ impl Registry {
     /// A model by its name.
     pub fn get(&self, name: &str) -> Option<&Model> {
         self.models.get(name).map(AsRef::as_ref)
+    }
+
+    /// A model by its name.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn find(&self, name: &str) -> Result<&Model, UnknownModel> {
+        self.get(name).ok_or_else(|| self.unknown())
+    }
+
+    /// The error that lists the names of the models that there are.
+    pub fn unknown(&self) -> UnknownModel {
+        let mut names: Vec<&str> = self.models.keys().map(ModelName::as_str).collect();
+        let more = names.len().saturating_sub(NAMES_LISTED);
+        names.truncate(NAMES_LISTED);
+        let mut there = names.join(", ");
+        if names.is_empty() {
+            there += "none";
+        }
+        if more > 0 {
+            there += &format!(" and {more} more");
+        }
+        UnknownModel { there }
     }
 
     /// The model behind `/predict`.

@@ -11,6 +11,7 @@ mod live;
 mod plan;
 mod routing;
 mod served;
+mod share;
 pub mod split;
 mod task;
 mod traffic;
@@ -22,13 +23,14 @@ use arc_swap::{ArcSwap, Guard};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use assignment::{Assignment, Share, ShareError, Split};
+pub use assignment::{Assignment, Split};
 pub use change::{Change, ChangeRefused};
 pub use deployment::{Deployment, NotSeated, RolloutMetrics};
 pub use live::{Counts, FIRST};
 pub use plan::{Plan, PlanError};
 pub use routing::RoutingSettings;
 pub use served::{Attempt, Outcome, RequestMetrics, Seat, Source};
+pub use share::{Share, ShareError, written};
 pub use task::Task;
 pub use traffic::TrafficMetrics;
 pub use verb::{

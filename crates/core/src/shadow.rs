@@ -31,7 +31,10 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
 use siphasher::sip::SipHasher13;
 
-use crate::rollout::{Deployment, Role, Slot};
+use crate::{
+    rollout::{Deployment, Role, Slot},
+    watchdog::Watchdog,
+};
 use stillhouse_image::Limits;
 use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
 use stillhouse_store::ModelName;
@@ -176,6 +179,7 @@ impl Shadow {
         drift: &DriftSettings,
         limits: &Limits,
         metrics: &ShadowMetrics,
+        watchdog: &Watchdog,
     ) -> Self {
         let (queue, samples) = bounded(settings.queue);
         let (found, differences) = bounded(DIFFERENCES);
@@ -194,6 +198,8 @@ impl Shadow {
             settings: settings.clone(),
             drift: drift.clone(),
             limits: limits.clone(),
+            watchdog: watchdog.clone(),
+            model: model.clone(),
         };
         // The runner is created on its own thread: its engines never leave it.
         thread::Builder::new()
@@ -218,13 +224,14 @@ impl Shadow {
         }
     }
 
-    /// Whether this request's answer shall be compared. Costs one hash if there is a teacher.
-    pub fn wants(&self, deployment: &Deployment, request_id: &[u8], index: usize) -> bool {
+    /// Whether the answer to input `index` of a request shall be compared; `ticket` is the request's random number. Costs
+    /// one hash if there is a teacher.
+    pub fn wants(&self, deployment: &Deployment, ticket: u64, index: usize) -> bool {
         if self.threshold == 0 || deployment.teacher.is_none() {
             return false;
         }
         let mut hasher = SipHasher13::new_with_key(KEY);
-        hasher.write(request_id);
+        hasher.write(&ticket.to_le_bytes());
         hasher.write(&(index as u64).to_le_bytes());
         u128::from(hasher.finish()) < self.threshold
     }

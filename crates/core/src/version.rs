@@ -1,5 +1,6 @@
 //! A running version: its transform, its labels, its batcher, its metrics.
 
+mod examine;
 mod expected;
 mod launch;
 mod settings;
@@ -21,7 +22,8 @@ use stillhouse_store::{
     manifest::{Element, Manifest, OutputKind},
 };
 
-pub use launch::{LaunchError, Launcher, Prepare};
+pub use examine::{Prepare, TriedOut, try_out};
+pub use launch::{LaunchError, Launcher};
 pub use settings::{BatchSettings, EngineSettings, SettingsError, engines};
 
 /// One trained network, loaded, checked and ready to answer. Immutable; dropping the last `Arc` finishes the rows in

@@ -10,12 +10,13 @@
 
 mod detector;
 mod difference;
+mod event_rates;
 mod interval;
 mod logarithm;
+mod margin;
 mod paired;
 mod promotion;
 mod roll_back;
-mod thinning;
 
 #[cfg(test)]
 mod figures;
@@ -26,12 +27,12 @@ mod streams;
 
 pub use detector::Detector;
 pub use difference::{disagreement, divergence};
+pub use event_rates::{EventRates, Rate};
 pub use interval::Interval;
 pub use logarithm::{ln_add_exp, ln_mean_exp};
 pub use paired::{Compared, Paired};
 pub use promotion::Promotion;
 pub use roll_back::RollBack;
-pub use thinning::Thinning;
 
 /// Number of stakes over which the initial wealth is divided.
 pub const STAKES: usize = 8;

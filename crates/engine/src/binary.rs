@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{Blueprint, Engine, EngineError, Signature, SingleScore};
+use crate::{Blueprint, Engine, EngineError, Signature, SingleScore, Stopper};
 
 /// A blueprint whose graph gives one score a row.
 pub(crate) struct Binary {
@@ -62,5 +62,9 @@ impl Engine for Doubling {
                 SingleScore::Probability => [1.0 - score, *score],
             }));
         Ok(&self.scores)
+    }
+
+    fn stopper(&self) -> Stopper {
+        self.inner.stopper()
     }
 }

@@ -1,6 +1,6 @@
 //! The three traits between a batcher and a back end.
 
-use crate::{EngineError, Signature};
+use crate::{EngineError, Signature, Stopper};
 
 /// One row of a batch, able to write itself where the engine will read it.
 ///
@@ -45,4 +45,9 @@ pub trait Engine {
     /// # Errors
     /// The back end's own failure, or outputs of another shape than the signature's.
     fn run(&mut self, rows: usize) -> Result<&[f32], EngineError>;
+
+    /// Ends this engine's runs from another thread; by default there is no way to.
+    fn stopper(&self) -> Stopper {
+        Stopper::none()
+    }
 }

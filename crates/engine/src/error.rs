@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a graph or its run.
 
-use crate::{Backend, Device};
+use crate::{Backend, Device, foreign::Foreign};
 
 /// Why a graph was refused, or why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +9,9 @@ pub enum EngineError {
     /// Not an ONNX protobuf.
     #[error("not an ONNX model: {0}")]
     Decode(String),
+    /// Another kind of file.
+    #[error("not an ONNX model: {}", .0.explained())]
+    Foreign(Foreign),
     /// The graph keeps weights outside its file; those would escape the hash.
     #[error(
         "tensor `{tensor}` keeps its data in another file (`{location}`): export the model as one file, e.g. onnx.save(m, path, save_as_external_data=False)"

@@ -8,10 +8,13 @@
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
 //! | `binary`      | two classes where a graph gives one score                                    |
 //! | `one_row`     | one row at a time, where rows that share a run would change each other       |
+//! | [`foreign`]   | files that are given in place of an ONNX network                              |
 //! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
 //! | `priority`    | foreground and background work, and what the latter leaves free              |
 //! | `idle`        | threads that run only when a core is otherwise idle                          |
+//! | `stop`        | ends a run from another thread                                                |
+//! | `exit`        | the end of a process in which a network still runs                            |
 //! | `prepare`     | from bytes to a [`Blueprint`], whatever the back end                          |
 //! | `telemetry`   | turns ONNX Runtime's usage data off                                          |
 //! | `library`     | where ONNX Runtime's shared library may lie                                  |
@@ -23,6 +26,8 @@
 mod binary;
 pub mod engine;
 pub mod error;
+mod exit;
+pub mod foreign;
 mod idle;
 mod library;
 mod memory;
@@ -36,6 +41,7 @@ mod priority;
 #[cfg(feature = "scripted")]
 pub mod scripted;
 pub mod signature;
+mod stop;
 mod telemetry;
 #[cfg(feature = "tract")]
 mod tract;
@@ -43,7 +49,8 @@ pub mod walk;
 
 pub use engine::{Blueprint, Engine, Sample};
 pub use error::EngineError;
-pub use idle::{give_way, giving_way};
+pub use exit::end_process;
+pub use idle::{KernelThread, give_way, giving_way};
 pub use library::find_library;
 pub use memory::limit_heaps;
 pub use one_row::one_row_at_a_time;
@@ -51,5 +58,6 @@ pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
 pub use priority::Priority;
 pub use signature::{Activation, Batch, Dim, ElementType, Port, Signature, SingleScore};
+pub use stop::Stopper;
 pub use telemetry::forbid_telemetry;
 pub use walk::{Graph, Hints};

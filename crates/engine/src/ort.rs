@@ -6,6 +6,7 @@
 //! | `session` | how a session is set up: threads, device                                 |
 //! | `arena`   | when a session gives memory back                                         |
 //! | `host`    | the memory of this machine that a session reads its input from           |
+//! | `stoppable`| the options of a run, with which another thread can end it              |
 //! | `network` | the engine: buffers, batches, conversions                                |
 
 mod arena;
@@ -13,6 +14,7 @@ mod host;
 mod network;
 mod runtime;
 mod session;
+mod stoppable;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

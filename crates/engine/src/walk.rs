@@ -22,7 +22,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::{
-    EngineError, Port, Signature,
+    EngineError, Port, Signature, foreign,
     onnx::{ModelProto, NodeProto, TensorProto},
 };
 pub use folded::folded_batch;
@@ -94,17 +94,21 @@ fn coupled(operators: &BTreeSet<String>) -> Option<Arc<str>> {
 }
 
 fn decode(bytes: &Bytes) -> Result<ModelProto, EngineError> {
-    if bytes.starts_with(b"version https://git-lfs") {
-        return Err(EngineError::Decode(
-            "this is a Git LFS pointer, not the model itself: run `git lfs pull`".to_owned(),
-        ));
+    if let Some(foreign) = foreign::recognise(bytes) {
+        return Err(EngineError::Foreign(foreign));
     }
-    let model =
-        ModelProto::decode(bytes.clone()).map_err(|e| EngineError::Decode(e.to_string()))?;
+    let model = ModelProto::decode(bytes.clone())
+        .map_err(|error| EngineError::Decode(undecodable(&error)))?;
     match model.graph {
         Some(_) => Ok(model),
         None => Err(EngineError::Decode("there is no graph in it".to_owned())),
     }
+}
+
+fn undecodable(error: &prost::DecodeError) -> String {
+    format!(
+        "{error}; it was cut short, or it is another kind of file: docs/bring-your-own.md shows how networks are exported"
+    )
 }
 
 fn operator(node: &NodeProto) -> String {

@@ -22,7 +22,7 @@ use stillhouse_image::{
 use stillhouse_store::{Golden, Mismatch, VersionFiles, manifest::OutputKind};
 
 use kind::Contradiction;
-pub use preflight::{PreflightError, Prepare, Proven, preflight, prove};
+pub use preflight::{PreflightError, Prepare, Proof, Proven, preflight};
 use rows::Alone;
 
 /// Why an engine isn't trusted with a version.

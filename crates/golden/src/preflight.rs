@@ -48,71 +48,77 @@ pub struct Proven {
     pub most_rows: usize,
 }
 
-/// Loads a version, compares graph and manifest, and reproduces its golden samples alone. Then up to `most_rows` pictures
-/// share a run: if that fails, or answers them otherwise than alone, the network is run one row at a time.
-///
-/// Call it on the thread that will own the engine.
-///
-/// # Errors
-/// The first reason not to serve this version on this engine.
-pub fn prove(
-    files: &VersionFiles,
-    engine: &EngineOptions,
-    prepare: Prepare<'_>,
-    most_rows: usize,
-    priority: Priority,
-) -> Result<Proven, PreflightError> {
-    let options = contract::options(&files.manifest, engine);
-    let blueprint = priority.run(|| prepare(&files.model_bytes, &options))?;
-    contract::check(&files.manifest, blueprint.signature())?;
-    let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
-    let most_rows = most_rows.min(blueprint.batch_limit().unwrap_or(usize::MAX));
-    let mut engine = priority.run(|| blueprint.build(most_rows))?;
-    let alone = verify(engine.as_mut(), files, &normalization, priority)?;
-    let Err(why) = alone.together(engine.as_mut(), most_rows, priority) else {
-        return Ok(Proven {
-            blueprint,
-            normalization,
-            engine,
-            most_rows,
-        });
-    };
-    let proven = Proven {
-        blueprint,
-        normalization,
-        engine,
-        most_rows,
-    };
-    proven.one_row_at_a_time(files, &why, priority)
+/// How a version is proved.
+pub struct Proof<'a> {
+    /// The version.
+    pub files: &'a VersionFiles,
+    /// The engine.
+    pub engine: &'a EngineOptions,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Sees each engine before its first run.
+    pub built: &'a dyn Fn(&dyn Engine),
 }
 
-impl Proven {
+impl Proof<'_> {
+    /// Loads the version, compares graph and manifest, and reproduces its golden samples alone. Then up to `most_rows`
+    /// pictures share a run: if that fails, or answers them otherwise than alone, the network is run one row at a time.
+    ///
+    /// Call it on the thread that will own the engine.
+    ///
+    /// # Errors
+    /// The first reason not to serve this version on this engine.
+    pub fn of(&self, prepare: Prepare<'_>, most_rows: usize) -> Result<Proven, PreflightError> {
+        let (files, priority) = (self.files, self.priority);
+        let options = contract::options(&files.manifest, self.engine);
+        let blueprint = priority.run(|| prepare(&files.model_bytes, &options))?;
+        contract::check(&files.manifest, blueprint.signature())?;
+        let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
+        let most_rows = most_rows.min(blueprint.batch_limit().unwrap_or(usize::MAX));
+        let mut proven = Proven {
+            engine: self.build(&*blueprint, most_rows)?,
+            blueprint,
+            normalization,
+            most_rows,
+        };
+        let engine = proven.engine.as_mut();
+        let alone = verify(engine, files, &proven.normalization, priority)?;
+        match alone.together(engine, most_rows, priority) {
+            Ok(()) => Ok(proven),
+            Err(why) => self.one_row_at_a_time(proven, &why),
+        }
+    }
+
     /// The same network for one row at a time, because of what happened to more.
     ///
     /// # Errors
     /// The engine's.
-    pub fn one_row_at_a_time(
-        self,
-        files: &VersionFiles,
-        why: &str,
-        priority: Priority,
-    ) -> Result<Self, PreflightError> {
+    pub fn one_row_at_a_time(&self, proven: Proven, why: &str) -> Result<Proven, PreflightError> {
         // After a run that failed, or even panicked, it isn't to be trusted.
-        drop(self.engine);
-        let folded = walk::folded_batch(&files.model_bytes);
+        drop(proven.engine);
+        let folded = walk::folded_batch(&self.files.model_bytes);
         let why = folded.map_or_else(|| why.to_owned(), |folded| format!("{folded}; {why}"));
-        let blueprint = one_row_at_a_time(self.blueprint, why.into());
-        let engine = priority.run(|| blueprint.build(1))?;
-        Ok(Self {
+        let blueprint = one_row_at_a_time(proven.blueprint, why.into());
+        Ok(Proven {
+            engine: self.build(&*blueprint, 1)?,
             blueprint,
-            normalization: self.normalization,
-            engine,
+            normalization: proven.normalization,
             most_rows: 1,
         })
     }
+
+    fn build(
+        &self,
+        blueprint: &dyn Blueprint,
+        most_rows: usize,
+    ) -> Result<Box<dyn Engine>, PreflightError> {
+        let engine = self.priority.run(|| blueprint.build(most_rows))?;
+        (self.built)(engine.as_ref());
+        Ok(engine)
+    }
 }
 
-/// As [`prove`], on a thread of its own and for nothing but the verdict: the engine's description of itself.
+/// As [`Proof::of`], on a thread of its own and for nothing but the verdict: the engine's description of itself.
 ///
 /// # Errors
 /// The first reason not to serve this version on this engine.
@@ -127,8 +133,13 @@ pub fn preflight(
     // A thread of its own: an engine that panics takes only that down.
     std::thread::scope(|scope| {
         let run = scope.spawn(|| {
-            let proven = prove(files, engine, prepare, rows, priority)?;
-            Ok(proven.blueprint.describe())
+            let proof = Proof {
+                files,
+                engine,
+                priority,
+                built: &|_| (),
+            };
+            Ok(proof.of(prepare, rows)?.blueprint.describe())
         });
         run.join()
             .unwrap_or_else(|_| Err(EngineError::Run("the engine panicked".into()).into()))

@@ -69,7 +69,13 @@ fn verdict(files: &VersionFiles, network: Scripted, most_rows: usize) -> String 
     let network: Arc<dyn Blueprint> = Arc::new(network);
     let options = EngineOptions::new(Backend::Tract);
     let prepare = |_: &Bytes, _: &EngineOptions| Ok(network.clone());
-    match prove(files, &options, &prepare, most_rows, Priority::Foreground) {
+    let proof = Proof {
+        files,
+        engine: &options,
+        priority: Priority::Foreground,
+        built: &|_| (),
+    };
+    match proof.of(&prepare, most_rows) {
         Ok(proven) if proven.blueprint.batch_limit() == Some(1) => {
             assert_eq!(proven.most_rows, 1);
             proven.blueprint.describe()

@@ -2,14 +2,20 @@
 
 mod admission;
 pub(super) mod events;
+mod guesses;
 mod idempotency;
 pub(super) mod orders;
+mod throttle;
 mod tokens;
+mod upload;
 pub(super) mod versions;
 pub(super) mod view;
 pub(super) mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -21,10 +27,14 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{body, error::ApiError};
-use admission::Guesses;
+use admission::Refusals;
+use guesses::Guesses;
 use idempotency::Remembered;
 use stillhouse_control::{ControlError, ControlPlane};
+use stillhouse_excerpt::Excerpt;
+use stillhouse_serving::Budget;
 use stillhouse_store::{ModelName, VersionName};
+use upload::Uploads;
 
 pub use super::admin_error::AdminError;
 pub use admission::Caller;
@@ -32,7 +42,7 @@ pub use idempotency::KEY;
 pub use orders::{ChangedView, Instruction};
 pub use tokens::{AdminSettings, TokenError, Tokens};
 pub use versions::VersionList;
-pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView};
+pub use view::{DeploymentList, DeploymentView, HistoryView, SeatView, StuckThread};
 pub use watch::DriftView;
 
 /// An order in JSON is a few names and numbers.
@@ -42,9 +52,12 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the handlers see.
 pub struct AdminPlane {
     control: Arc<ControlPlane>,
-    tokens: Tokens,
+    /// Replaced as a whole when the server rereads them.
+    tokens: RwLock<Arc<Tokens>>,
     guesses: Guesses,
+    refusals: Refusals,
     remembered: Remembered,
+    uploads: Uploads,
 }
 
 impl AdminPlane {
@@ -52,11 +65,40 @@ impl AdminPlane {
     pub fn new(control: Arc<ControlPlane>, tokens: Tokens) -> Self {
         Self {
             control,
-            tokens,
+            refusals: Refusals::default(),
+            tokens: RwLock::new(Arc::new(tokens)),
             guesses: Guesses::default(),
             remembered: Remembered::default(),
+            uploads: Uploads::default(),
         }
     }
+
+    /// From the next request on, these tokens count and no others.
+    pub fn replace_tokens(&self, tokens: Tokens) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        self.refusals.forget();
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        self.tokens
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Characters of a reason; it becomes a part of a line of the audit log.
+const MAX_REASON_CHARS: usize = 1000;
+
+/// The reason of an order, if it isn't too long.
+fn reason(reason: String) -> Result<String, AdminError> {
+    let chars = reason.chars().count();
+    if chars > MAX_REASON_CHARS {
+        let text =
+            format!("reason: {chars} characters are too many, at most {MAX_REASON_CHARS} are kept");
+        return Err(AdminError::Order(text.into()));
+    }
+    Ok(reason)
 }
 
 /// Everything below `/admin`, behind admission.
@@ -82,8 +124,9 @@ pub fn router(plane: &Arc<AdminPlane>) -> Router {
 }
 
 /// A model's name from a path; what can't be a name is as unknown as what isn't there.
-fn model(name: &str) -> Result<ModelName, ApiError> {
-    name.parse().map_err(|_| ControlError::UnknownModel.into())
+fn model(plane: &AdminPlane, name: &str) -> Result<ModelName, ApiError> {
+    let unknown = |_| ControlError::from(plane.control.registry().unknown()).into();
+    name.parse().map_err(unknown)
 }
 
 fn version(name: &str) -> Result<VersionName, ApiError> {
@@ -92,7 +135,9 @@ fn version(name: &str) -> Result<VersionName, ApiError> {
 
 /// Reads an order; an empty body stands for one without words.
 async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiError> {
-    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, |_| Ok(())).await?;
+    // Each admin connection may send an order, whatever others hold: there is a small limit of such connections.
+    let mut charge = Budget::new(4 * MAX_ORDER_BYTES, 1).account().open(0)?;
+    let bytes = body::read(body, MAX_ORDER_BYTES, ORDER_TIMEOUT, &mut charge).await?;
     let bytes = if bytes.is_empty() {
         Bytes::from_static(b"{}")
     } else {
@@ -100,8 +145,8 @@ async fn order<T: DeserializeOwned>(body: axum::body::Body) -> Result<T, ApiErro
     };
     let read = &mut serde_json::Deserializer::from_slice(&bytes);
     let order = serde_path_to_error::deserialize(&mut *read)
-        .map_err(|error| AdminError::Order(error.to_string()))?;
+        .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
     read.end()
-        .map_err(|error| AdminError::Order(error.to_string()))?;
+        .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
     Ok(order)
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{
     Request,
-    body::{Body, Frame, Incoming, SizeHint},
+    body::{Body, Frame, SizeHint},
     header,
 };
 
@@ -26,17 +26,20 @@ const MAX_BYTES: usize = 64 << 20;
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// A body that is drained when it is dropped unread.
-pub(super) struct Drained {
+pub(super) struct Drained<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
     /// Taken when it is dropped.
-    incoming: Option<Incoming>,
+    incoming: Option<B>,
     /// The client waits for `100 Continue` before it sends the body, and will not get it any more.
     waits_to_be_asked: bool,
     ended: bool,
 }
 
-impl Drained {
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Drained<B> {
     /// Wraps the body of a request.
-    pub(super) fn wrap(request: Request<Incoming>) -> Request<Self> {
+    pub(super) fn wrap(request: Request<B>) -> Request<Self> {
         let waits_to_be_asked = request.headers().contains_key(header::EXPECT);
         request.map(|incoming| Self {
             ended: incoming.is_end_stream(),
@@ -46,14 +49,14 @@ impl Drained {
     }
 }
 
-impl Body for Drained {
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Body for Drained<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let Some(incoming) = &mut self.incoming else {
             return Poll::Ready(None);
         };
@@ -76,7 +79,7 @@ impl Body for Drained {
     }
 }
 
-impl Drop for Drained {
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Drop for Drained<B> {
     fn drop(&mut self) {
         let Some(incoming) = self.incoming.take() else {
             return;
@@ -91,7 +94,7 @@ impl Drop for Drained {
     }
 }
 
-async fn drain(mut body: Incoming) {
+async fn drain(mut body: impl Body<Data = Bytes> + Unpin) {
     let mut bytes = 0;
     while let Some(Ok(frame)) = body.frame().await {
         bytes += frame.data_ref().map_or(0, Bytes::len);

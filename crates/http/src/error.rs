@@ -10,9 +10,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{admin_error::AdminError, request_error::RequestError, request_id::RequestId};
+use super::{
+    admin_error::AdminError, listener::HeadError, request_error::RequestError,
+    request_id::RequestId,
+};
 use stillhouse_control::{ControlError, LoadError};
 use stillhouse_core::rollout::{Assignment, ChangeRefused};
+use stillhouse_excerpt::Excerpt;
 use stillhouse_serving::{BodyError, ErrorKind, PredictError};
 use stillhouse_store::StoreError;
 
@@ -28,7 +32,7 @@ pub enum ApiError {
     NoRoute,
     /// The path exists, but not with this method.
     #[error("this path does not take {0}; see the Allow header")]
-    Method(String),
+    Method(Excerpt),
     /// The operator has no access, or sent a body that can't be read.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -38,6 +42,9 @@ pub enum ApiError {
     /// The query, a header or the form of the body is invalid.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The head can't be read; its connection is closed.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The prediction failed; [`ErrorKind`] has its status.
     #[error(transparent)]
     Predict(#[from] PredictError),
@@ -80,6 +87,7 @@ impl ApiError {
             Self::NoRoute => (S::NOT_FOUND, "no_route"),
             Self::Method(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Request(error) => (S::BAD_REQUEST, error.code()),
+            Self::Head(error) => head(*error),
             Self::Admin(error) => admin(error),
             Self::Control(error) => control(error),
         };
@@ -109,6 +117,7 @@ impl ApiError {
             Self::Predict(error) => error.public_detail(),
             other => other.to_string(),
         };
+        let detail = shortened(detail);
         let current = match self {
             Self::Control(ControlError::Stale { current, .. }) => Some((**current).clone()),
             _ => None,
@@ -136,10 +145,16 @@ impl ApiError {
     }
 }
 
+fn head(error: HeadError) -> (StatusCode, &'static str) {
+    let (status, code) = error.row();
+    let status = StatusCode::from_u16(status).expect("a status of HTTP");
+    (status, code)
+}
+
 fn admin(error: &AdminError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        AdminError::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+        AdminError::NoToken | AdminError::WrongToken => (S::UNAUTHORIZED, "unauthorized"),
         AdminError::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too_many_wrong_tokens"),
         AdminError::ReadOnly => (S::FORBIDDEN, "viewer_may_not_change"),
         AdminError::CrossSite(_) => (S::FORBIDDEN, "cross_site"),
@@ -150,6 +165,7 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
         AdminError::Query(_) => (S::BAD_REQUEST, "query_invalid"),
         AdminError::Name(_) => (S::UNPROCESSABLE_ENTITY, "name_invalid"),
         AdminError::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        AdminError::TooManyUploads => (S::SERVICE_UNAVAILABLE, "too_many_uploads"),
         AdminError::TooManyEventStreams => (S::SERVICE_UNAVAILABLE, "too_many_event_streams"),
         AdminError::EventId => (S::BAD_REQUEST, "last_event_id_invalid"),
         AdminError::Key => (S::BAD_REQUEST, "idempotency_key_invalid"),
@@ -159,14 +175,17 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
 fn control(error: &ControlError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        ControlError::UnknownModel => (S::NOT_FOUND, "unknown_model"),
+        ControlError::UnknownModel(_) => (S::NOT_FOUND, "unknown_model"),
         ControlError::UnknownVersion { .. } => (S::NOT_FOUND, "unknown_version"),
+        ControlError::FilesReplaced { .. } => (S::CONFLICT, "version_files_replaced"),
         ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
         ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
         ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
         ControlError::KindsDiffer(_) => (S::CONFLICT, "output_kinds_differ"),
         ControlError::Load { source, .. } => match source {
             LoadError::Store(error) => store(error),
+            LoadError::TimedOut { .. } => (S::UNPROCESSABLE_ENTITY, "version_timed_out"),
+            LoadError::TooManyStuck { .. } => (S::SERVICE_UNAVAILABLE, "too_many_stuck_threads"),
             LoadError::Validation(_) => (S::UNPROCESSABLE_ENTITY, "version_failed_validation"),
             LoadError::Launch(_) => (S::UNPROCESSABLE_ENTITY, "version_refused"),
             LoadError::Replaced => (S::CONFLICT, "version_changed_while_loading"),
@@ -186,7 +205,7 @@ fn refused(refusal: &ChangeRefused) -> &'static str {
         R::NoCanary => "no_canary",
         R::CanaryExists(_) => "canary_exists",
         R::NoPrevious => "no_previous",
-        R::NoTeacher => "no_teacher",
+        R::NoTeacher | R::NothingToJudgeBy => "no_teacher",
         R::RoleTaken { .. } => "version_fills_a_role",
         R::TooMuch { .. } => "shares_exceed_everything",
     }
@@ -204,6 +223,17 @@ fn store(error: &StoreError) -> (StatusCode, &'static str) {
         StoreError::Io { .. } => (S::SERVICE_UNAVAILABLE, "repository_unusable"),
         _ => (S::UNPROCESSABLE_ENTITY, "version_invalid"),
     }
+}
+
+/// Texts that repeat what a caller wrote do so in an excerpt. This is for all others, whatever they may come to contain.
+const MAX_DETAIL_BYTES: usize = 4 << 10;
+
+fn shortened(mut detail: String) -> String {
+    if detail.len() > MAX_DETAIL_BYTES {
+        detail.truncate(detail.floor_char_boundary(MAX_DETAIL_BYTES));
+        detail.push_str(" ...");
+    }
+    detail
 }
 
 /// RFC 9457 problem details; `error` repeats `detail` for clients of the Open Inference Protocol.
@@ -236,14 +266,20 @@ impl IntoResponse for ApiError {
         let status = self.row().status;
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
-        if matches!(self, Self::Admin(AdminError::Unauthorized)) {
+        if matches!(
+            self,
+            Self::Admin(AdminError::NoToken | AdminError::WrongToken)
+        ) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(self, Self::Predict(PredictError::Body(_))) {
-            // The rest of the body may be larger than what is drained.
+        if matches!(self, Self::Head(_) | Self::Predict(PredictError::Body(_))) {
+            // Nothing after such a head can be understood; the rest of a body may be larger than what is drained.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(std::sync::Arc::new(self));

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     body::Body,
     extract::{Request, State},
     http::{HeaderValue, header},
@@ -14,9 +13,9 @@ use axum::{
 use bytes::Bytes;
 
 use super::{
-    DataPlane, data_routes,
+    DataPlane, Routes, data_routes,
     error::ApiError,
-    predict::{options, read_body},
+    predict::{account, options, read_body},
     request::PredictQuery,
 };
 
@@ -38,14 +37,16 @@ impl Constant {
 }
 
 /// [`data_router`](super::data_router) with a constant answer to every prediction.
-pub fn router(plane: &Arc<DataPlane>, constant: Constant) -> Router {
+pub fn router(plane: &Arc<DataPlane>, constant: Constant) -> Routes {
     // The request is parsed as for a prediction, because that is part of HTTP's cost.
     let answer = async move |State(plane): State<Arc<DataPlane>>,
                              request: Request|
                 -> Result<Response, ApiError> {
         let (head, body) = request.into_parts();
         PredictQuery::of(&head.uri)?;
-        let mut intake = plane.serving.begin(&options(&head, &body)?)?;
+        let mut intake = plane
+            .serving
+            .begin(account(&head), &options(&head, &body)?)?;
         read_body(&plane, &mut intake, &head.headers, body).await?;
         let mut response = Response::new(Body::from(constant.body));
         let headers = response.headers_mut();

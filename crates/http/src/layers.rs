@@ -1,23 +1,38 @@
-//! Middleware around every request: its id, the in-flight count, panics; each error is logged once.
+//! What is around every request: its id, its charge, the in-flight count, panics; each error is logged and counted once.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
+    BoxError, Router,
     body::Body,
-    extract::{Request, State},
-    http::{HeaderValue, header},
-    middleware::Next,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Uri, Version, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
+use hyper::body::Body as _;
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use tower::ServiceExt;
 
 use super::{
+    drain::Drained,
     error::ApiError,
+    listener::{
+        answer::{ANSWER_BYTES, Answer},
+        connection::Connection,
+        head::{HeadError, is_host},
+    },
     request_id::{REQUEST_ID, RequestId},
 };
 use stillhouse_metrics::Metrics;
-use stillhouse_serving::ErrorKind;
+use stillhouse_serving::{Account, Charge, ErrorKind};
+
+/// What a request costs beside its head and body: its tasks and what they hold.
+const REQUEST_BYTES: usize = 4 << 10;
+
+/// What a header costs beside its name and value.
+const HEADER_BYTES: usize = 64;
 
 /// Counters of requests in flight, ended and refused.
 #[derive(Clone)]
@@ -91,72 +106,147 @@ impl Drop for InFlight<'_> {
 /// How a front writes an error: type and bytes of its body.
 pub(crate) type WriteError = fn(&ApiError, &RequestId) -> (HeaderValue, Body);
 
-/// What [`surround`] needs.
+/// There is no room even for a refusal: hyper closes the connection, or resets the stream.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no memory left for a refusal")]
+pub(crate) struct NoRoom;
+
+/// Routes, and what is around each of their requests.
 #[derive(Clone)]
-pub(crate) struct Surroundings {
+pub struct Routes {
+    router: Router,
     /// The counters of requests.
-    pub metrics: HttpMetrics,
+    metrics: HttpMetrics,
     /// How the front behind these routes writes an error.
-    pub write_error: WriteError,
+    write_error: WriteError,
 }
 
-/// Runs around every request.
-pub(crate) async fn surround(
-    State(Surroundings {
-        metrics,
-        write_error,
-    }): State<Surroundings>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let mut in_flight = metrics.enter();
-    let id = RequestId::of(request.headers());
-    request.extensions_mut().insert(id.clone());
+impl Routes {
+    pub(crate) fn new(router: Router, metrics: HttpMetrics, write_error: WriteError) -> Self {
+        Self {
+            router,
+            metrics,
+            write_error,
+        }
+    }
 
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => ApiError::PANICKED.into_response(),
-    };
-    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
-        metrics.refused(error.row().code);
-        error.log(&id);
-        let (content_type, body) = write_error(&error, &id);
+    /// Answers one request.
+    pub(crate) async fn answer<B>(
+        &self,
+        connection: &Arc<Connection>,
+        request: Request<B>,
+    ) -> Result<Response<Answer>, NoRoom>
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let (in_use, refusal) = connection.begin();
+        let mut in_flight = self.metrics.enter();
+        let account = connection.account();
+        let id = RequestId::of(request.headers());
+        let mut request = Drained::wrap(request);
+        let (mut charge, response) = match admit(account, &request, refusal) {
+            Err(error) => (None, error.into_response()),
+            Ok(charge) => {
+                let extensions = request.extensions_mut();
+                extensions.insert(id.clone());
+                extensions.insert(account.clone());
+                let answered = AssertUnwindSafe(self.router.clone().oneshot(request));
+                let response = match answered.catch_unwind().await {
+                    Ok(Ok(response)) => response,
+                    Ok(Err(never)) => match never {},
+                    Err(_) => ApiError::PANICKED.into_response(),
+                };
+                (Some(charge), response)
+            }
+        };
+        let mut response = self.written(response, &id);
+        let known = response.body().size_hint().exact().unwrap_or(0);
+        let needed = usize::try_from(known).unwrap_or(usize::MAX) + ANSWER_BYTES;
+        if let Some(charge) = &mut charge
+            && needed > charge.bytes()
+            && let Err(error) = charge.grow(needed - charge.bytes())
+        {
+            response = self.written(ApiError::from(error).into_response(), &id);
+        }
+        let charge = match charge {
+            Some(charge) => charge,
+            None => account.charge_refusal(2 * ANSWER_BYTES).ok_or(NoRoom)?,
+        };
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        in_flight.answered = true;
+        Ok(response.map(|body| Answer::new(body, charge, in_use)))
+    }
+
+    /// Logs, counts and writes the error that a response carries.
+    fn written(&self, mut response: Response, id: &RequestId) -> Response {
+        if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+            self.metrics.refused(error.row().code);
+            error.log(id);
+            let (content_type, body) = (self.write_error)(&error, id);
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, content_type);
+            // That of the body that is replaced.
+            headers.remove(header::CONTENT_LENGTH);
+            *response.body_mut() = body;
+        }
         response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, content_type);
-        *response.body_mut() = body;
     }
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(REQUEST_ID, value);
+}
+
+/// Admits a request by its head.
+fn admit<B>(
+    account: &Account,
+    request: &Request<B>,
+    refusal: Option<HeadError>,
+) -> Result<Charge, ApiError> {
+    if let Some(error) = refusal {
+        return Err(error.into());
     }
-    in_flight.answered = true;
-    response
+    // In HTTP/1 the gate has looked.
+    if request.version() == Version::HTTP_2 {
+        one_host(request.headers())?;
+    }
+    Ok(account.charge(head_bytes(request.uri(), request.headers()))?)
+}
+
+fn one_host(headers: &HeaderMap) -> Result<(), HeadError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let good = hosts.next().is_none_or(|host| is_host(host.as_bytes())) && hosts.next().is_none();
+    good.then_some(()).ok_or(HeadError::Host)
+}
+
+fn head_bytes(uri: &Uri, headers: &HeaderMap) -> usize {
+    let target = uri.path().len() + uri.query().map_or(0, str::len);
+    let headers = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
+    REQUEST_BYTES + target + headers.sum::<usize>()
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, http::StatusCode, middleware, routing::get};
+    use axum::{http::StatusCode, routing::get};
     use http_body_util::BodyExt;
-    use tower::ServiceExt;
+    use stillhouse_serving::Budget;
 
     use super::*;
 
-    fn routes(metrics: &Metrics) -> Router {
-        let surroundings = Surroundings {
-            metrics: HttpMetrics::new(metrics),
-            write_error: ApiError::write_problem,
-        };
-        let layer = middleware::from_fn_with_state(surroundings, surround);
-        Router::new()
+    fn routes(metrics: &Metrics) -> Routes {
+        let router = Router::new()
             .route("/bug", get(async || -> &'static str { panic!("a secret") }))
-            .route("/well", get(async || "well"))
-            .layer(layer)
+            .route("/well", get(async || "well"));
+        Routes::new(router, HttpMetrics::new(metrics), ApiError::write_problem)
     }
 
-    async fn ask(routes: &Router, path: &str) -> (StatusCode, String) {
+    async fn ask(routes: &Routes, path: &str) -> (StatusCode, String) {
         let request = Request::builder().uri(path).body(Body::empty());
-        let answer = routes.clone().oneshot(request.expect("a request")).await;
-        let (head, body) = answer.expect("infallible").into_parts();
+        let connection = Connection::new(Budget::new(1 << 20, 1).account());
+        let answer = routes
+            .answer(&connection, request.expect("a request"))
+            .await;
+        let (head, body) = answer.expect("there is room").into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         (head.status, String::from_utf8_lossy(&body).into_owned())
     }

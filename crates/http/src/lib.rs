@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod layers;
 pub mod listener;
 mod observe;
+mod peer;
 mod predict;
 mod request;
 mod request_error;
@@ -28,13 +29,13 @@ use std::sync::{
 use axum::{
     Router,
     http::Method,
-    middleware,
     routing::{MethodRouter, get, post},
 };
 
 use admin::AdminPlane;
 use error::ApiError;
-use layers::{HttpMetrics, Surroundings};
+use layers::HttpMetrics;
+pub use layers::Routes;
 use stillhouse_core::{registry::Registry, rollout::TrafficMetrics};
 use stillhouse_metrics::Metrics;
 use stillhouse_serving::Serving;
@@ -72,7 +73,7 @@ impl DataPlane {
 }
 
 /// All routes for traffic.
-pub fn data_router(plane: &Arc<DataPlane>) -> Router {
+pub fn data_router(plane: &Arc<DataPlane>) -> Routes {
     data_routes(
         plane,
         post(predict::default_model),
@@ -82,7 +83,7 @@ pub fn data_router(plane: &Arc<DataPlane>) -> Router {
 
 type Predictor = MethodRouter<Arc<DataPlane>>;
 
-fn data_routes(plane: &Arc<DataPlane>, default_model: Predictor, named: Predictor) -> Router {
+fn data_routes(plane: &Arc<DataPlane>, default_model: Predictor, named: Predictor) -> Routes {
     let routes = Router::new()
         .route("/predict", default_model)
         .route("/models", get(describe::list))
@@ -96,7 +97,7 @@ fn data_routes(plane: &Arc<DataPlane>, default_model: Predictor, named: Predicto
 }
 
 /// All routes for operators only.
-pub fn admin_router(plane: &Arc<DataPlane>, admin: &Arc<AdminPlane>) -> Router {
+pub fn admin_router(plane: &Arc<DataPlane>, admin: &Arc<AdminPlane>) -> Routes {
     let routes = Router::new()
         .route("/livez", get(observe::livez))
         .route("/readyz", get(observe::readyz))
@@ -106,16 +107,11 @@ pub fn admin_router(plane: &Arc<DataPlane>, admin: &Arc<AdminPlane>) -> Router {
     surrounded(routes, plane)
 }
 
-fn surrounded(routes: Router, plane: &Arc<DataPlane>) -> Router {
-    let surroundings = Surroundings {
-        metrics: plane.http_metrics.clone(),
-        write_error: ApiError::write_problem,
-    };
-    routes
+fn surrounded(router: Router, plane: &Arc<DataPlane>) -> Routes {
+    let router = router
         .fallback(async || ApiError::NoRoute)
-        .method_not_allowed_fallback(async |method: Method| ApiError::Method(method.to_string()))
-        .layer(middleware::from_fn_with_state(
-            surroundings,
-            layers::surround,
-        ))
+        .method_not_allowed_fallback(async |method: Method| {
+            ApiError::Method(method.as_str().into())
+        });
+    Routes::new(router, plane.http_metrics.clone(), ApiError::write_problem)
 }

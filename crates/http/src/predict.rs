@@ -15,14 +15,14 @@ use super::{
     answer::{Classified, Item, Multiple, Origin, Single, respond},
     body, caller,
     error::ApiError,
-    request::{self, Inputs, PredictQuery},
+    request::{self, Content, Inputs, PredictQuery},
     request_error::RequestError,
     request_id::RequestId,
 };
 use stillhouse_core::registry::Model;
 use stillhouse_serving::{
-    Admitted, BodyError, Caller, Intake, Options, PredictError, PredictInput, Prediction, Row,
-    body::Encoding,
+    Account, Admitted, BodyError, Caller, Charge, Intake, Options, PredictError, PredictInput,
+    Prediction, Row, body::Encoding,
 };
 
 /// JSON beyond this size is parsed off the async threads.
@@ -32,7 +32,7 @@ const INLINE_JSON_BYTES: usize = 256 * 1024;
 #[utoipa::path(
     post, path = "/predict", tag = "predict", params(PredictQuery),
     request_body(content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"), (serde_json::Value = "application/json"), (Vec<u8> = "multipart/form-data")),
-        description = "A picture's bytes; or multipart/form-data with one picture per part; or {\"instances\": [{\"b64\": \"...\"} or nested numbers]}."),
+        description = "A picture's bytes; or multipart/form-data with pictures as files; or {\"instances\": [{\"b64\": \"...\"} or nested numbers]}."),
     responses(
         (status = 200, description = "The prediction; for several pictures, `results` in their order", body = Single<'static>),
         (status = 400, description = "The request is invalid", body = super::error::Problem, content_type = "application/problem+json"),
@@ -73,17 +73,27 @@ pub(crate) async fn named_model(
 async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let (id, headers) = (RequestId::given(&head.extensions), &head.headers);
-    let top_k = PredictQuery::of(&head.uri)?.top_k(model.labels.len())?;
+    let query = PredictQuery::of(&head.uri)?;
+    let top_k = query.top_k(model.labels.len())?;
     let caller = Caller {
         request_id: id.as_str(),
         key: caller::key(&model.routing, headers),
         role: caller::role(headers)?,
     };
-    let mut admitted = plane
-        .serving
-        .admit(model, caller, &options(&head, &body)?)?;
+    let mut admitted =
+        plane
+            .serving
+            .admit(model, caller, account(&head), &options(&head, &body)?)?;
     let bytes = read_body(plane, &mut admitted.intake, headers, body).await?;
-    match inputs(plane, &mut admitted.intake, headers, bytes).await? {
+    let content = inputs(plane, &mut admitted.intake, headers, bytes).await?;
+    let top_k = match (query.top_k, content.top_k) {
+        (None, Some(_)) => PredictQuery {
+            top_k: content.top_k,
+        }
+        .top_k(model.labels.len())?,
+        _ => top_k,
+    };
+    match content.inputs {
         Inputs::One(input) => {
             let mut predicted = admitted.predict(vec![input]).await?;
             let row = predicted.rows.pop().expect("a row for each input")?;
@@ -97,6 +107,11 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
         }
         Inputs::Many(inputs) => many(plane, model, admitted, inputs, id, top_k).await,
     }
+}
+
+/// The account of the request's connection.
+pub(crate) fn account(head: &Parts) -> &Account {
+    head.extensions.get().expect("every route is surrounded")
 }
 
 /// The options of the answer, from the request's head.
@@ -127,8 +142,7 @@ pub(crate) async fn read_body(
     let (until, passed) = intake.deadline();
     let left = until.saturating_duration_since(Instant::now());
     let time = settings.body_timeout().min(left);
-    let reserve = |bytes| intake.reserve(bytes);
-    let read = body::read(body, settings.max_body_bytes, time, reserve).await;
+    let read = body::read(body, settings.max_body_bytes, time, intake.charge()).await;
     let bytes = read.map_err(|error| match error {
         PredictError::Body(BodyError::Slow { .. }) if time == left => passed,
         error => error,
@@ -141,17 +155,13 @@ async fn inputs(
     intake: &mut Intake<'_>,
     headers: &HeaderMap,
     bytes: Bytes,
-) -> Result<Inputs, ApiError> {
+) -> Result<Content, ApiError> {
     let limit = plane.serving.settings().max_images;
-    if !request::looks_like_json(headers, &bytes) {
-        return request::inputs(headers, bytes, limit).await;
+    if bytes.len() > INLINE_JSON_BYTES && request::looks_like_json(headers, &bytes) {
+        let read = move |charge: &mut Charge| request::json(&bytes, limit, charge);
+        return Ok(intake.run(read).await??.into());
     }
-    // What is read from JSON takes at most four bytes for two of text, a digit and a comma.
-    intake.reserve(2 * bytes.len())?;
-    match bytes.len() > INLINE_JSON_BYTES {
-        true => intake.run(move |_| request::json(&bytes, limit)).await?,
-        false => request::json(&bytes, limit),
-    }
+    request::inputs(headers, bytes, limit, intake.charge())
 }
 
 /// The classes of one answer, by the thresholds of the version that gave it.

@@ -48,6 +48,26 @@ pub enum ImageError {
         /// [`Limits::max_scans`](super::Limits::max_scans).
         limit: usize,
     },
+    /// More parts around the pixels than any program writes.
+    #[error("the {format} has more than {limit} segments: save it again without metadata")]
+    TooManySegments {
+        /// The sniffed format.
+        format: Format,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// So many pixels from so few bytes that only a file made for it, or a single colour, has.
+    #[error(
+        "the image is {width} x {height} pixels in {bytes} bytes, which is no photograph: send it smaller"
+    )]
+    TooDense {
+        /// Width in pixels, as the header says.
+        width: u32,
+        /// Height in pixels, as the header says.
+        height: u32,
+        /// Length of the coded pixels.
+        bytes: usize,
+    },
     /// Truncated, damaged, or not what its header says. Never answered from the part that can be read.
     #[error("the {format} is damaged: {reason}")]
     Corrupt {

@@ -95,20 +95,47 @@ impl<'a> Tiff<'a> {
         })
     }
 
-    fn orientation(&self) -> Option<u16> {
+    /// The first entry's first value, whatever type of number a program chose for it.
+    fn orientation(&self) -> Option<u32> {
         const TAG: u16 = 0x0112;
-        const SHORT: u16 = 3;
         let directory = self.u32(4)? as usize;
         let entries = usize::from(self.u16(directory)?);
-        for entry in 0..entries {
-            let at = directory.checked_add(2 + 12 * entry)?;
-            if self.u16(at)? == TAG {
-                return (self.u16(at + 2)? == SHORT)
-                    .then(|| self.u16(at + 8))
-                    .flatten();
+        let entry = (0..entries)
+            .map(|entry| directory.saturating_add(2 + 12 * entry))
+            .find(|at| self.u16(*at) == Some(TAG))?;
+        (self.u32(entry + 4)? > 0).then_some(())?;
+        self.number(self.u16(entry + 2)?, entry + 8)
+    }
+
+    /// The whole number of a TIFF type whose entry has its value at `at`; none for text and raw bytes.
+    fn number(&self, kind: u16, at: usize) -> Option<u32> {
+        const BYTE: u16 = 1;
+        const SHORT: u16 = 3;
+        const LONG: u16 = 4;
+        const RATIONAL: u16 = 5;
+        const SBYTE: u16 = 6;
+        const SSHORT: u16 = 8;
+        const SLONG: u16 = 9;
+        const SRATIONAL: u16 = 10;
+        const FLOAT: u16 = 11;
+        const IFD: u16 = 13;
+        match kind {
+            BYTE | SBYTE => self.bytes.get(at).copied().map(u32::from),
+            SHORT | SSHORT => self.u16(at).map(u32::from),
+            LONG | SLONG | IFD => self.u32(at),
+            RATIONAL | SRATIONAL => {
+                let at = self.u32(at)? as usize;
+                let (above, below) = (self.u32(at)?, self.u32(at.checked_add(4)?)?);
+                above
+                    .is_multiple_of(below)
+                    .then(|| above.checked_div(below))?
             }
+            FLOAT => {
+                let value = f32::from_bits(self.u32(at)?);
+                (value.fract() == 0.0).then_some(value as u32)
+            }
+            _ => None,
         }
-        None
     }
 }
 
@@ -168,6 +195,83 @@ mod tests {
                 assert_eq!(Orientation::from_exif(&block[6..]), expected);
             }
         }
+    }
+
+    /// A block of orientations alone, each of a type, a count and four bytes of value; then a rational number.
+    fn typed(big_endian: bool, entries: &[(u16, u32, [u8; 4])]) -> Vec<u8> {
+        let order = |mut bytes: Vec<u8>| {
+            if !big_endian {
+                bytes.reverse();
+            }
+            bytes
+        };
+        let mut out = if big_endian { *b"MM\0*" } else { *b"II*\0" }.to_vec();
+        out.extend(order(8_u32.to_be_bytes().to_vec()));
+        out.extend(order((entries.len() as u16).to_be_bytes().to_vec()));
+        for (kind, count, value) in entries {
+            out.extend(order(0x0112_u16.to_be_bytes().to_vec()));
+            out.extend(order(kind.to_be_bytes().to_vec()));
+            out.extend(order(count.to_be_bytes().to_vec()));
+            out.extend(value);
+        }
+        out.extend([0; 4]);
+        for number in [18_u32, 3] {
+            out.extend(order(number.to_be_bytes().to_vec()));
+        }
+        out
+    }
+
+    #[test]
+    fn a6_every_type_of_number_in_both_byte_orders() {
+        const BIG: bool = true;
+        let six = Orientation::Rotate90;
+        let check = |big_endian, entries: &[_], expected| {
+            let block = typed(big_endian, entries);
+            assert_eq!(Orientation::from_exif(&block), expected, "{entries:?}");
+        };
+        for kind in [1, 6] {
+            check(BIG, &[(kind, 1, [6, 0, 0, 0])], six);
+            check(!BIG, &[(kind, 1, [6, 0, 0, 0])], six);
+        }
+        for kind in [3, 8] {
+            check(BIG, &[(kind, 1, [0, 6, 0, 0])], six);
+            check(!BIG, &[(kind, 1, [6, 0, 0, 0])], six);
+        }
+        for kind in [4, 9, 13] {
+            check(BIG, &[(kind, 1, [0, 0, 0, 6])], six);
+            check(!BIG, &[(kind, 1, [6, 0, 0, 0])], six);
+            check(!BIG, &[(kind, 1, [6, 0, 1, 0])], Orientation::Upright);
+        }
+        for kind in [5, 10] {
+            check(BIG, &[(kind, 1, [0, 0, 0, 26])], six);
+            check(!BIG, &[(kind, 1, [26, 0, 0, 0])], six);
+            check(!BIG, &[(kind, 1, [30, 0, 0, 0])], Orientation::Upright);
+        }
+        check(BIG, &[(11, 1, 6_f32.to_be_bytes())], six);
+        check(!BIG, &[(11, 1, 6_f32.to_le_bytes())], six);
+        check(
+            !BIG,
+            &[(11, 1, 6.5_f32.to_le_bytes())],
+            Orientation::Upright,
+        );
+        for (kind, value) in [(2, *b"6\0\0\0"), (7, [6, 0, 0, 0]), (99, [6, 0, 0, 0])] {
+            check(!BIG, &[(kind, 1, value)], Orientation::Upright);
+        }
+    }
+
+    /// The first value of several, the first entry of several; no value means upright.
+    #[test]
+    fn a6_every_multiplicity() {
+        let check = |entries: &[_], expected| {
+            assert_eq!(Orientation::from_exif(&typed(false, entries)), expected);
+        };
+        check(&[(3, 2, [6, 0, 1, 0])], Orientation::Rotate90);
+        check(&[(3, 2, [1, 0, 6, 0])], Orientation::Upright);
+        check(&[(3, 0, [6, 0, 0, 0])], Orientation::Upright);
+        let (one, six) = ((3, 1, [1, 0, 0, 0]), (3, 1, [6, 0, 0, 0]));
+        check(&[six, one], Orientation::Rotate90);
+        check(&[one, six], Orientation::Upright);
+        check(&[], Orientation::Upright);
     }
 
     #[test]

@@ -10,11 +10,11 @@ use super::{ImageError, jpeg, png, webp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// PNG, not animated.
+    /// PNG, of one frame.
     Png,
     /// JPEG: baseline, extended sequential or progressive, Huffman-coded, 8 bits.
     Jpeg,
-    /// WebP: lossy or lossless, not animated.
+    /// WebP: lossy or lossless, of one frame.
     WebP,
 }
 
@@ -118,6 +118,8 @@ fn foreign(bytes: &[u8]) -> &'static str {
         (b"\x1f\x8b", "gzip"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"RIFF", "a RIFF file that is not WebP"),
+        (b"II\xbc", "a JPEG XR"),
+        (b"\x1a\x45\xdf\xa3", "a WebM or Matroska video"),
     ];
     if let Some((_, name)) = BY_PREFIX
         .iter()
@@ -130,12 +132,16 @@ fn foreign(bytes: &[u8]) -> &'static str {
         Some(b"ftypheic" | b"ftypheix" | b"ftyphevc" | b"ftypmif1" | b"ftypmsf1") => {
             return "a HEIF";
         }
+        Some([b'f', b't', b'y', b'p', ..]) => return "an MP4 or QuickTime video",
         _ => {}
     }
     text(bytes).unwrap_or("an unknown format")
 }
 
-/// Distinguishes SVG from other markup by the first 1024 bytes.
+/// How a JPEG, PNG, WebP and GIF begin in base64.
+const BASE64: &[&[u8]] = &[b"/9j/", b"_9j_", b"iVBORw0KGgo", b"UklGR", b"R0lGOD"];
+
+/// Distinguishes base64 of a picture, and SVG from other markup by the first 1024 bytes.
 fn text(bytes: &[u8]) -> Option<&'static str> {
     let head = &bytes[..bytes.len().min(1024)];
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
@@ -144,6 +150,17 @@ fn text(bytes: &[u8]) -> Option<&'static str> {
         head.windows(tag.len())
             .any(|window| window.eq_ignore_ascii_case(tag))
     };
+    // In quotes, as some programs write JSON's strings.
+    let inner = head.strip_prefix(b"\"").unwrap_or(head);
+    if inner
+        .get(..5)
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"data:"))
+    {
+        return Some("a data URL (the bytes themselves are needed, or JSON)");
+    }
+    if BASE64.iter().any(|start| inner.starts_with(start)) {
+        return Some("base64 text (the bytes themselves are needed, or JSON)");
+    }
     match head.first()? {
         b'<' if mentions(b"<svg") || mentions(b"<!doctype svg") => Some("an SVG"),
         b'<' => Some("XML or HTML"),

@@ -1,12 +1,26 @@
-//! JPEG: a walk over the segments first, then one of two back ends, at a fraction of the size where that is enough.
+//! JPEG: all of it is read and checked here, then one of two back ends makes pixels of a clean copy, at a fraction of the
+//! size where that is enough.
+//!
+//! ```text
+//! segments ─┬─ tables, start_of_frame, scan ──▶ frame ──▶ clean ──▶ turbo, or pure
+//!           └─ bits ─▶ huffman ─▶ whole ────────┘
+//! ```
 
+mod bits;
+mod clean;
+#[cfg(any(test, not(feature = "turbojpeg")))]
+mod exact;
 mod frame;
+mod huffman;
 #[cfg(any(test, not(feature = "turbojpeg")))]
 mod pure;
+mod scan;
 mod segments;
 mod start_of_frame;
+mod tables;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
+mod whole;
 
 #[cfg(not(feature = "turbojpeg"))]
 use pure as backend;
@@ -23,9 +37,6 @@ pub(super) use self::start_of_frame::size;
 /// See the measurements in the documentation of [`image`](super): at 1 the network's pixels would differ three times
 /// as much from those of a full decode.
 const MARGIN: u32 = 2;
-
-/// libjpeg reads no longer side; the other back end could, but what is refused must not depend on how this was built.
-const MAX_SIDE: u32 = 65_500;
 
 /// Whether luma alone is reduced: zune-jpeg makes all of its pixels in the time that jpeg-decoder takes for fewer.
 const REDUCES_GRAY: bool = cfg!(feature = "turbojpeg");
@@ -46,14 +57,6 @@ pub(super) fn decode(
     target: &Transform,
 ) -> Result<Picture, ImageError> {
     let frame = Frame::read(bytes, limits)?;
-    if frame.width.max(frame.height) > MAX_SIDE {
-        return Err(ImageError::TooLarge {
-            width: frame.width,
-            height: frame.height,
-            limit_pixels: limits.max_pixels,
-            limit_side: MAX_SIDE,
-        });
-    }
     let gray = target.color == Color::Gray;
     let only_luma = frame.model == Model::Luma || gray && frame.model == Model::YCbCr;
     let options = DecodeOptions {
@@ -64,8 +67,8 @@ pub(super) fn decode(
             1
         },
     };
-    let picture = backend::decode(&bytes[..frame.end], &frame, options)?;
-    let full_size = (frame.width, frame.height);
+    let picture = backend::decode(&frame, options)?;
+    let full_size = frame.size();
     let picture = if (picture.width(), picture.height()) == full_size {
         picture
     } else {
@@ -82,11 +85,11 @@ pub(super) fn decode(
 /// The greatest division that leaves [`MARGIN`] times what the target's resize needs.
 ///
 /// 1 for [`Filter::Nearest`], which asks for pixels and not for means, and for CMYK, which is rare and stays simple.
-fn denominator(frame: &Frame, target: &Transform) -> u32 {
-    if target.filter == Filter::Nearest || frame.model == Model::Cmyk {
+fn denominator(frame: &Frame<'_>, target: &Transform) -> u32 {
+    if target.filter == Filter::Nearest || matches!(frame.model, Model::Cmyk | Model::Ycck) {
         return 1;
     }
-    let (mut width, mut height) = (frame.width, frame.height);
+    let (mut width, mut height) = frame.size();
     if frame.orientation.swaps_sides() {
         std::mem::swap(&mut width, &mut height);
     }
@@ -106,6 +109,38 @@ fn ink_on_white([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     })
 }
 
+/// Full size, on the pure back end and on libjpeg-turbo.
+#[cfg(all(test, feature = "turbojpeg"))]
+pub(crate) fn both_back_ends(bytes: &[u8], gray: bool) -> [Result<Picture, ImageError>; 2] {
+    let options = DecodeOptions {
+        gray,
+        denominator: 1,
+    };
+    let limits = Limits {
+        max_pixels: 1 << 20,
+        ..Limits::default()
+    };
+    [pure::decode, turbo::decode].map(|decode| {
+        limits.check(&crate::probe(bytes)?)?;
+        let picture = decode(&Frame::read(bytes, &limits)?, options)?;
+        Ok(if gray { picture.into_gray() } else { picture })
+    })
+}
+
+/// Full size, by [`exact`] and by libjpeg-turbo.
+#[cfg(all(test, feature = "turbojpeg"))]
+pub(crate) fn own_and_libjpeg(bytes: &[u8], gray: bool) -> [Picture; 2] {
+    let frame = Frame::read(bytes, &Limits::default()).unwrap();
+    let options = DecodeOptions {
+        gray,
+        denominator: 1,
+    };
+    [
+        exact::decode(&frame, gray).unwrap(),
+        turbo::decode(&frame, options).unwrap(),
+    ]
+}
+
 #[cfg(all(test, feature = "turbojpeg"))]
 mod tests {
     use super::*;
@@ -121,8 +156,8 @@ mod tests {
                     gray,
                     denominator: 1,
                 };
-                let one = pure::decode(&bytes, &frame, options).unwrap();
-                let other = turbo::decode(&bytes, &frame, options).unwrap();
+                let one = pure::decode(&frame, options).unwrap();
+                let other = turbo::decode(&frame, options).unwrap();
                 assert_eq!(
                     (one.width(), one.height(), one.color()),
                     (other.width(), other.height(), other.color()),
@@ -155,8 +190,8 @@ mod tests {
                 };
                 assert_eq!(options.denominator, denominator);
                 let [one, other] = [pure::decode, turbo::decode].map(|decode| {
-                    let picture = decode(&bytes, &frame, options).unwrap();
-                    target.apply(picture.reduced_from((frame.width, frame.height), denominator))
+                    let picture = decode(&frame, options).unwrap();
+                    target.apply(picture.reduced_from(frame.size(), denominator))
                 });
                 let (mean, most) = difference(one.bytes(), other.bytes());
                 assert!(

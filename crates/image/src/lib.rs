@@ -7,9 +7,11 @@
 //! What is defined: the format is sniffed, whatever the `Content-Type` is; 16-bit
 //! samples keep their upper byte; palettes are expanded; alpha is laid over white; gray is Rec. 601 luma, for a JPEG
 //! its own luma channel; CMYK and YCCK are read as Adobe writes them (inverted) and multiplied out without a colour
-//! profile; EXIF orientation is applied in all three formats; colour profiles and gamma are not. Animations, and what
-//! isn't PNG, JPEG or WebP, are refused; so is anything cut off or damaged, as far as the format lets it be known (PNG
-//! has checksums; damage inside a JPEG's scan can't be detected).
+//! profile; EXIF orientation is applied in all three formats, the first one where there are several; colour profiles and
+//! gamma are not. Animations of several frames, and what isn't PNG, JPEG or WebP, are refused. So is anything cut off or
+//! damaged, as far as the format lets it be known: PNG has checksums; of a JPEG every code is read before a decoder
+//! sees it, and damage that turns codes into other valid ones of the same number of blocks can't be detected. What
+//! surrounds the pixels and doesn't change them may be odd or broken: decoders get a clean copy without it.
 //!
 //! # Which JPEG decoder, and how large
 //!
@@ -63,6 +65,12 @@ pub use resize::Pixels;
 pub use statistics::{Statistics, Thumbnail};
 pub use transform::{Color, Filter, Layout, Resize, Transform};
 
+/// What decodes JPEG in this build.
+pub const JPEG_BACK_END: &str = match cfg!(feature = "turbojpeg") {
+    true => "libjpeg-turbo",
+    false => "zune-jpeg",
+};
+
 /// Decodes a picture for one transform: no more colours than it needs, and no more pixels where JPEG can spare them.
 ///
 /// For a gray target the picture is gray. A JPEG much larger than what `target` resizes to is decoded at a half, a
@@ -70,7 +78,7 @@ pub use transform::{Color, Filter, Layout, Resize, Transform};
 ///
 /// # Errors
 /// Those of [`probe`] and the [`Limits`], before anything is decoded; then [`ImageError::Corrupt`],
-/// [`ImageError::Unsupported`] or [`ImageError::TooManyScans`].
+/// [`ImageError::Unsupported`], [`ImageError::TooManyScans`] or [`ImageError::TooManySegments`].
 pub fn decode(bytes: &[u8], limits: &Limits, target: &Transform) -> Result<Picture, ImageError> {
     limits.check_bytes(bytes.len())?;
     let header = probe(bytes)?;

@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Header, ImageError};
 
+/// Segments of a JPEG with the tables in them, chunks of a WebP, chunks of a PNG apart from its pixels' ones. The largest file
+/// that is allowed by default has 320 full segments; a thousand times as many tiny ones would take longer than the pixels.
+pub(super) const MAX_SEGMENTS: usize = 1024;
+
 /// Bounds on one picture, all checked before anything is decoded.
 ///
 /// What they buy, at the defaults: the most expensive picture that passes takes 0.5 GB and some seconds of one core (a

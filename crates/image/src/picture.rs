@@ -19,6 +19,49 @@ pub struct Picture {
     span: Span,
 }
 
+/// Samples of which a decoder said that it wrote every one. Decoders can make a [`Picture`] of nothing else, so a buffer that
+/// was only allocated is never taken for one.
+pub(super) struct Samples(Vec<u8>);
+
+impl Samples {
+    /// A buffer that `write` fills. Its error leaves no samples, whatever it wrote before.
+    pub(super) fn written<E>(
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut bytes = vec![0; len];
+        write(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// What a decoder allocated itself, and returned without an error.
+    #[cfg(any(test, not(feature = "turbojpeg")))]
+    pub(super) fn whole(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// Each pixel of `N` samples as one of `M`.
+    pub(super) fn map<const N: usize, const M: usize>(
+        self,
+        convert: impl FnMut([u8; N]) -> [u8; M],
+    ) -> Self {
+        Self(
+            self.0
+                .as_chunks()
+                .0
+                .iter()
+                .copied()
+                .flat_map(convert)
+                .collect(),
+        )
+    }
+
+    #[cfg(any(test, not(feature = "turbojpeg")))]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// A rectangle in pixels, whose sides may lie within one: a side of 427 pixels at an eighth is 54, of which the picture
 /// fills 53.375. Without that the network would see it 1 % too small.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,11 +80,21 @@ impl Picture {
         whole.then(|| Self::new(width, height, Color::Gray, bytes))
     }
 
-    /// Gray or RGB bytes as a picture.
+    /// Gray or RGB samples that a decoder wrote.
     ///
     /// # Panics
-    /// Where `bytes` isn't `width * height * channels` long: the decoders' own mistake.
-    pub(super) fn new(width: u32, height: u32, color: Color, bytes: Vec<u8>) -> Self {
+    /// Where they aren't `width * height * channels`: the decoders' own mistake.
+    pub(super) fn decoded(width: u32, height: u32, color: Color, samples: Samples) -> Self {
+        Self::new(width, height, color, samples.0)
+    }
+
+    /// For tests, any bytes.
+    #[cfg(test)]
+    pub(super) fn of(width: u32, height: u32, color: Color, bytes: Vec<u8>) -> Self {
+        Self::new(width, height, color, bytes)
+    }
+
+    fn new(width: u32, height: u32, color: Color, bytes: Vec<u8>) -> Self {
         debug_assert!(matches!(color, Color::Gray | Color::Rgb));
         assert_eq!(
             bytes.len(),
@@ -113,6 +166,21 @@ impl Picture {
             self.color = Color::Gray;
         }
         self
+    }
+
+    /// The picture at a place of a white canvas that holds it.
+    pub(super) fn on_white(self, (width, height): (u32, u32), (x, y): (u32, u32)) -> Self {
+        if (self.width, self.height) == (width, height) {
+            return self;
+        }
+        let channels = self.color.channels();
+        let mut canvas = vec![255; width as usize * height as usize * channels];
+        let rows = self.bytes.chunks_exact(self.width as usize * channels);
+        for (row, at) in rows.zip(y as usize..) {
+            let start = (at * width as usize + x as usize) * channels;
+            canvas[start..start + row.len()].copy_from_slice(row);
+        }
+        Self::new(width, height, self.color, canvas)
     }
 
     /// Turns the stored picture upright.

@@ -1,5 +1,6 @@
 //! Decoding against Pillow's pixels, hostile bytes, geometry, normalisation.
 
+mod conformance;
 mod damage;
 mod decoding;
 mod jpeg_kinds;

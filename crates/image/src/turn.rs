@@ -77,13 +77,13 @@ mod tests {
             (Orientation::Rotate270, 2, &[3, 6, 2, 5, 1, 4]),
         ];
         for (orientation, width, expected) in cases {
-            let gray = Picture::new(3, 2, Color::Gray, vec![1, 2, 3, 4, 5, 6]);
+            let gray = Picture::of(3, 2, Color::Gray, vec![1, 2, 3, 4, 5, 6]);
             let turned = gray.upright(orientation);
             assert_eq!((turned.width(), turned.height()), (width, 6 / width));
             assert_eq!(turned.bytes(), expected, "{orientation:?}");
 
             let rgb = (1..=6).flat_map(|v| [v, v + 10, v + 20]).collect();
-            let turned = Picture::new(3, 2, Color::Rgb, rgb).upright(orientation);
+            let turned = Picture::of(3, 2, Color::Rgb, rgb).upright(orientation);
             let expected: Vec<u8> = expected.iter().flat_map(|v| [*v, v + 10, v + 20]).collect();
             assert_eq!(turned.bytes(), expected, "{orientation:?} in colour");
         }
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_mirrored_picture_of_odd_height_keeps_its_middle_row() {
-        let picture = Picture::new(1, 3, Color::Gray, vec![1, 2, 3]).upright(Orientation::MirrorY);
+        let picture = Picture::of(1, 3, Color::Gray, vec![1, 2, 3]).upright(Orientation::MirrorY);
         assert_eq!(picture.bytes(), [3, 2, 1]);
     }
 }

@@ -12,6 +12,8 @@
 //! | `validation`| validation pictures: idx files and folders                              |
 //! | `idx`       | the format of MNIST and its relatives                                   |
 //! | `reference` | statistics of validation outputs and pictures                           |
+//! | `proof`     | whether the transform gives the validation outputs                      |
+//! | `truth`     | the labels of validation pictures                                       |
 
 mod choice;
 mod frame;
@@ -20,7 +22,9 @@ mod kind;
 mod labels;
 pub mod outputs;
 mod pictures;
+pub mod proof;
 pub mod reference;
+pub mod truth;
 pub mod validation;
 
 use std::{cmp::Ordering, path::Path};
@@ -30,6 +34,7 @@ use stillhouse_engine::{ElementType, EngineError, EngineOptions, Hints, Signatur
 use tempfile::TempDir;
 
 use stillhouse_golden::{self as golden, GoldenError, Prepare, contract};
+use stillhouse_image::Transform;
 use stillhouse_store::{
     Golden, Labels, Manifest, ModelName, NewVersion, StoreError, VersionFiles,
     manifest::{Input, Output, Training},
@@ -109,6 +114,9 @@ pub enum ImportError {
         /// The observed values.
         found: String,
     },
+    /// The transform isn't the one that the given outputs were made with.
+    #[error("{0}")]
+    Transform(String),
     /// An unusable file.
     #[error("{path}: {detail}")]
     Content {
@@ -145,14 +153,7 @@ pub fn describe(
     prepare: Prepare<'_>,
 ) -> Result<Described, ImportError> {
     let (transform, mut choices) = frame::transform(&walk::input(onnx)?, overrides)?;
-    let one_row = overrides.one_row_at_a_time;
-    let hints = Hints {
-        output: overrides.output_name.clone(),
-        row_shape: Some(transform.tensor_shape()),
-        classes: Some(labels.len()),
-        single_score: overrides.output_kind.map(contract::single_score),
-        one_row: one_row.then(|| "given".into()),
-    };
+    let hints = hints(overrides, &transform, Some(labels.len()));
     let signature = walk::read(onnx, &hints)?.signature;
     count(&signature, labels)?;
     let options = EngineOptions {
@@ -194,13 +195,14 @@ pub fn describe(
     ));
     choices.push(kind_choice);
     let thresholds = kind::thresholds(kind, overrides, &mut choices)?;
-    if one_row {
+    let one_row_at_a_time = overrides.one_row_at_a_time;
+    if one_row_at_a_time {
         let rows = Choice::new("input.one_row_at_a_time", "true", Origin::Given);
         choices.push(rows);
     }
 
     let input = Input {
-        one_row_at_a_time: one_row,
+        one_row_at_a_time,
         ..Input::new(
             signature.input.name,
             contract::element(signature.input.element),
@@ -230,6 +232,26 @@ pub fn describe(
         golden,
     };
     Ok(Described { version, choices })
+}
+
+/// How many classes the graph has.
+///
+/// # Errors
+/// A graph that is not served, or that leaves the number open.
+pub fn classes(onnx: &Bytes, overrides: &Overrides) -> Result<usize, ImportError> {
+    let (transform, _) = frame::transform(&walk::input(onnx)?, overrides)?;
+    let graph = walk::read(onnx, &hints(overrides, &transform, None))?;
+    Ok(graph.signature.classes)
+}
+
+fn hints(overrides: &Overrides, transform: &Transform, classes: Option<usize>) -> Hints {
+    Hints {
+        output: overrides.output_name.clone(),
+        row_shape: Some(transform.tensor_shape()),
+        classes,
+        single_score: overrides.output_kind.map(contract::single_score),
+        one_row: overrides.one_row_at_a_time.then(|| "given".into()),
+    }
 }
 
 /// A version outside of any repository.

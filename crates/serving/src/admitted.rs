@@ -3,19 +3,17 @@
 use std::time::Instant;
 
 use super::{
-    Intake, Options, PredictError, PredictInput, Prediction, Row, Serving, evidence,
+    Account, Intake, Options, PredictError, PredictInput, Prediction, Row, Serving, evidence,
     routing::{self, Route},
+    ticket::Ticket,
     version_call::VersionCall,
 };
-use stillhouse_core::{
-    registry::Model,
-    rollout::{Role, split},
-};
+use stillhouse_core::{registry::Model, rollout::Role};
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    /// The request's id.
+    /// The request's id: for answers and logs only, as clients may choose it.
     pub request_id: &'a str,
     /// Keeps a caller on one role, and makes it count once; none if the configuration names no key or the request has
     /// none.
@@ -30,6 +28,7 @@ pub struct Admitted<'a> {
     pub intake: Intake<'a>,
     model: &'a Model,
     caller: Caller<'a>,
+    ticket: Ticket,
 }
 
 impl Serving {
@@ -41,14 +40,16 @@ impl Serving {
         &'a self,
         model: &'a Model,
         caller: Caller<'a>,
+        account: &Account,
         options: &Options,
     ) -> Result<Admitted<'a>, PredictError> {
-        let intake = self.begin(options)?;
+        let intake = self.begin(account, options)?;
         routing::check_room(&model.slot.load(), model, &caller)?;
         Ok(Admitted {
             intake,
             model,
             caller,
+            ticket: self.tickets.draw(),
         })
     }
 }
@@ -59,14 +60,16 @@ impl Admitted<'_> {
     /// # Errors
     /// Errors of the whole request; an error of a single input is in its row.
     pub async fn predict(self, inputs: Vec<PredictInput>) -> Result<Prediction, PredictError> {
+        self.intake.serving.check_pixels(&inputs)?;
         let deployment = self.model.slot.load_full();
-        let route = routing::choose(&deployment, self.model, &self.caller)?;
+        let route = routing::choose(&deployment, self.model, &self.caller, self.ticket)?;
         let stable = VersionCall {
             serving: self.intake.serving,
             model: self.model,
             deployment: &deployment,
             seat: &deployment.stable,
             caller: &self.caller,
+            ticket: self.ticket,
             pinned: route.pinned,
             deadline: self.intake.deadline,
             time: (self.intake.serving.settings.deadline(), 1.0),
@@ -122,15 +125,8 @@ impl Admitted<'_> {
 
     /// What counts only once: the caller if it has a key, else its first input if that is available, else the request.
     fn counted_as(&self, inputs: Option<&[PredictInput]>) -> u64 {
-        let of_request = || {
-            split::draw(
-                self.model.task.name.as_str(),
-                0,
-                self.caller.request_id.as_bytes(),
-            )
-        };
         let of_input = || Some(inputs?.first()?.hash());
         let of_caller = self.caller.key_hash(self.model);
-        of_caller.or_else(of_input).unwrap_or_else(of_request)
+        of_caller.or_else(of_input).unwrap_or(self.ticket.0)
     }
 }

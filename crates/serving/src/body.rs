@@ -5,7 +5,7 @@ use std::io::Read;
 use bytes::Bytes;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 
-use super::{PredictError, Reservation};
+use super::{Charge, PredictError, growing::Growing};
 
 /// Why a body could not be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum Encoding {
     Deflate,
 }
 
-/// Decompressed bytes are reserved and kept in steps of this size.
+/// Decompressed bytes are charged and kept in steps of this size.
 const STEP_BYTES: usize = 64 << 10;
 
 impl Encoding {
@@ -70,7 +70,7 @@ impl Encoding {
         }
     }
 
-    /// Decompresses up to `limit` bytes, each reserved before it is kept.
+    /// Decompresses up to `limit` bytes, each charged before it is kept.
     ///
     /// # Errors
     /// The body is too long when decompressed, is not in this encoding, or [`PredictError::BytesInFlight`].
@@ -78,12 +78,12 @@ impl Encoding {
         self,
         bytes: Bytes,
         limit: usize,
-        reservation: &mut Reservation,
+        charge: &mut Charge,
     ) -> Result<Bytes, PredictError> {
         match self {
             Self::Identity => Ok(bytes),
-            Self::Gzip => inflate(MultiGzDecoder::new(&bytes[..]), limit, "gzip", reservation),
-            Self::Deflate => inflate(ZlibDecoder::new(&bytes[..]), limit, "deflate", reservation),
+            Self::Gzip => inflate(MultiGzDecoder::new(&bytes[..]), limit, "gzip", charge),
+            Self::Deflate => inflate(ZlibDecoder::new(&bytes[..]), limit, "deflate", charge),
         }
     }
 }
@@ -92,32 +92,32 @@ fn inflate(
     mut decoder: impl Read,
     limit: usize,
     encoding: &'static str,
-    reservation: &mut Reservation,
+    charge: &mut Charge,
 ) -> Result<Bytes, PredictError> {
-    let mut out = Vec::new();
+    let mut out = Growing::new(charge.split(0), limit + STEP_BYTES);
     loop {
-        let mut step = decoder.by_ref().take(STEP_BYTES as u64);
-        let read = step
-            .read_to_end(&mut out)
+        let space = out.space(STEP_BYTES)?;
+        let read = decoder
+            .read(space)
             .map_err(|_| BodyError::CorruptEncoding { encoding })?;
+        if read == 0 {
+            return Ok(out.finish());
+        }
+        out.filled(read);
         if out.len() > limit {
             return Err(BodyError::Inflated { limit_bytes: limit }.into());
         }
-        if read == 0 {
-            return Ok(out.into());
-        }
-        reservation.grow(read)?;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, sync::Arc};
+    use std::io::Write;
 
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
-    use crate::budget::ByteBudget;
+    use crate::budget::Budget;
 
     fn gzip(bytes: &[u8]) -> Bytes {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -130,26 +130,32 @@ mod tests {
         let zeros = vec![0; 1 << 20];
         let packed = gzip(&zeros);
         let undo = |limit, budget| {
-            let budget = Arc::new(ByteBudget::new(budget));
-            let mut reservation = budget.open(0).expect("nothing");
-            let undone = Encoding::Gzip.undo(packed.clone(), limit, &mut reservation);
-            (undone, budget.used())
+            let budget = Budget::new(budget, 1);
+            let mut charge = budget.account().open(0).expect("nothing");
+            let undone = Encoding::Gzip.undo(packed.clone(), limit, &mut charge);
+            let used = budget.used();
+            (undone, used)
         };
-        let (undone, used) = undo(1 << 20, 1 << 20);
-        assert_eq!((undone.expect("it fits").len(), used), (1 << 20, 1 << 20));
-        let (too_long, used) = undo(100_000, 1 << 20);
+        let (undone, used) = undo(1 << 20, 8 << 20);
+        let undone = undone.expect("it fits");
+        assert_eq!(undone.len(), 1 << 20);
+        assert!(
+            (1 << 20..2 << 20).contains(&used),
+            "{used} bytes are charged"
+        );
+        let (too_long, used) = undo(100_000, 8 << 20);
         assert!(matches!(
             too_long,
             Err(PredictError::Body(BodyError::Inflated {
                 limit_bytes: 100_000
             }))
         ));
-        assert!(used <= 100_000, "{used} bytes were reserved");
-        let (over_budget, used) = undo(1 << 20, 200_000);
+        assert_eq!(used, 0);
+        let (over_budget, used) = undo(1 << 20, 400_000);
         assert!(matches!(
             over_budget,
             Err(PredictError::BytesInFlight { .. })
         ));
-        assert!(used <= 200_000, "{used} bytes were reserved");
+        assert_eq!(used, 0);
     }
 }

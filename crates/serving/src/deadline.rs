@@ -32,7 +32,7 @@ impl Deadline {
         self.at.saturating_duration_since(now)
     }
 
-    /// The error of a request whose deadline passed before a version had its input.
+    /// The error of a request whose deadline passed while a version had not had its full time.
     pub(super) fn passed(self) -> PredictError {
         match self.by_client {
             true => PredictError::ClientDeadline,
@@ -40,7 +40,7 @@ impl Deadline {
         }
     }
 
-    /// The deadline has passed.
+    /// # Errors
     /// It has passed.
     pub(super) fn check(self, now: Instant) -> Result<(), PredictError> {
         match now < self.at {
@@ -56,7 +56,9 @@ pub(super) struct Allowance {
     /// When stable must be asked instead, or the caller gets an error.
     pub(super) until: Instant,
     /// Whether this is the full time of the configuration: only then is lateness evidence against the version.
-    pub(super) is_full: bool,
+    is_full: bool,
+    /// The limit of the whole request.
+    deadline: Deadline,
 }
 
 /// The part of the configured time that counts as the full time: reading a request takes a little of every deadline.
@@ -71,6 +73,16 @@ impl Allowance {
         Self {
             until: now + given,
             is_full: given >= configured.mul_f64(FULL),
+            deadline,
+        }
+    }
+
+    /// The error of a request to which the version didn't answer in time. A version that had less than its full time is
+    /// not late: the request's own limit was too near.
+    pub(super) fn passed(&self) -> PredictError {
+        match self.is_full {
+            true => PredictError::Deadline,
+            false => self.deadline.passed(),
         }
     }
 }
@@ -117,8 +129,14 @@ mod tests {
         assert!(Allowance::new(tight, configured, 0.5, a_moment_later).is_full);
         // A time shortened by the client, by its deadline or by a slow body, is no evidence against a version.
         let client = Deadline::new(now, 10 * SECOND, Some(SECOND));
-        assert!(!Allowance::new(client, SECOND, 0.5, now).is_full);
-        assert!(!Allowance::new(server, SECOND, 0.5, now + 9 * SECOND).is_full);
+        let chosen = Allowance::new(client, SECOND, 0.5, now);
+        assert!(matches!(chosen.passed(), PredictError::ClientDeadline));
+        // Waiting for a decoder took the server's own time: no client asked for less.
+        let waited = Allowance::new(server, SECOND, 0.5, now + 9 * SECOND);
+        assert!(matches!(
+            waited.passed(),
+            PredictError::DeadlineBeforeInference
+        ));
         assert!(!Allowance::new(server, SECOND, 0.5, now + 11 * SECOND).is_full);
     }
 }

@@ -4,6 +4,7 @@ mod table;
 
 use stillhouse_core::{
     batch::{BatchError, SubmitError},
+    registry::UnknownModel,
     rollout::{Outcome, Role},
 };
 use stillhouse_image::ImageError;
@@ -15,8 +16,8 @@ pub use table::{ErrorKind, GrpcStatus};
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// No model of this name.
-    #[error("there is no model of this name; GET /models lists them")]
-    UnknownModel,
+    #[error(transparent)]
+    UnknownModel(#[from] UnknownModel),
     /// The request names no model, and there is no default model.
     #[error("no default model is configured; POST to /models/{{model}}/predict")]
     NoDefaultModel,
@@ -38,7 +39,7 @@ pub enum PredictError {
     Body(#[from] BodyError),
     /// There would be too many bytes in flight.
     #[error(
-        "the server already holds the most bytes of requests allowed, {limit_bytes} (requests.max_bytes_in_flight)"
+        "the server already holds as many bytes of requests and unread answers as it may, {limit_bytes} (requests.max_bytes_in_flight); send less at a time, or try again"
     )]
     BytesInFlight {
         /// The limit.
@@ -62,6 +63,16 @@ pub enum PredictError {
     TooManyInputs {
         /// The limit.
         limit: usize,
+    },
+    /// The pictures of one request are too many pixels together.
+    #[error(
+        "the pictures have {pixels} pixels together, the limit is {limit} (requests.max_pixels): send them smaller, or in several requests"
+    )]
+    TooManyPixels {
+        /// As their headers say.
+        pixels: u64,
+        /// The limit.
+        limit: u64,
     },
     /// The numbers have another shape than the network's input.
     #[error(
@@ -87,8 +98,8 @@ pub enum PredictError {
     /// The version's queue did not take it.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The server's own deadline passed before a version had the input.
-    #[error("the deadline passed before inference began")]
+    /// The server's own deadline passed before a version had had its full time.
+    #[error("the deadline passed before a version had its full time")]
     DeadlineBeforeInference,
     /// A version did not answer within the time that the configuration gives it.
     #[error("the deadline passed before the version answered")]
@@ -118,7 +129,7 @@ impl PredictError {
     pub fn kind(&self) -> ErrorKind {
         use ErrorKind as K;
         match self {
-            Self::UnknownModel => K::UnknownModel,
+            Self::UnknownModel(_) => K::UnknownModel,
             Self::NoDefaultModel => K::NoDefaultModel,
             Self::UnknownRole => K::UnknownRole,
             Self::RoleNotFilled(_) => K::RoleNotFilled,
@@ -128,11 +139,13 @@ impl PredictError {
             Self::TopK { .. } => K::TopK,
             Self::NoInput => K::NoInput,
             Self::TooManyInputs { .. } => K::TooManyInputs,
+            Self::TooManyPixels { .. } => K::TooManyPixels,
             Self::Shape { .. } => K::Shape,
             Self::NotAByte { .. } => K::NumberNotAByte,
             Self::Image(error) => image(error),
             Self::Submit(SubmitError::Full { .. }) => K::QueueFull,
             Self::Submit(SubmitError::Closed) => K::VersionEnded,
+            Self::Submit(SubmitError::Stuck) => K::VersionStuck,
             Self::DeadlineBeforeInference => K::DeadlineBeforeInference,
             Self::Deadline => K::Deadline,
             Self::ClientDeadline => K::ClientDeadline,
@@ -200,7 +213,9 @@ fn image(error: &ImageError) -> ErrorKind {
         ImageError::Unsupported { .. } => K::ImageUnsupported,
         ImageError::TooManyBytes { .. } => K::ImageTooManyBytes,
         ImageError::TooLarge { .. } => K::ImageTooManyPixels,
+        ImageError::TooDense { .. } => K::ImageTooManyPixels,
         ImageError::TooManyScans { .. } => K::ImageTooManyScans,
+        ImageError::TooManySegments { .. } => K::ImageTooManySegments,
         ImageError::WrongCount { .. } => K::Shape,
         ImageError::NotFinite { .. } => K::NumberNotFinite,
         ImageError::Corrupt { .. } => K::ImageCorrupt,

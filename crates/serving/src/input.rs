@@ -1,18 +1,20 @@
 //! Converts what a front passes in into what a version's queue takes.
 
-use std::{hash::Hasher, sync::Arc};
+use std::{hash::Hasher, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{PredictError, Serving, deadline::Deadline};
 use stillhouse_core::version::Version;
 use stillhouse_image::{self as image, ImageError, Input, Limits, Pixels};
 
-/// Pictures of at most this many pixels are decoded on the request's own thread. A hand-over costs 54 µs of processor
-/// time, a PNG of 256 × 256 about 120; a larger picture would keep the other requests on this thread waiting for too
-/// long.
+/// Pictures of at most this many pixels and bytes are decoded on the request's own thread. A hand-over costs 54 µs of
+/// processor time, a PNG of 256 × 256 about 120; a larger picture would keep the other requests on this thread waiting for
+/// too long. Bytes count, too: of few pixels, what surrounds them can be megabytes.
 const INLINE_PIXELS: u64 = 256 * 256;
+const INLINE_BYTES: usize = 128 << 10;
 
 /// One input, not yet decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,14 @@ pub enum PredictInput {
 pub(super) type Decoded = (Input, (u32, u32));
 
 impl PredictInput {
+    /// How many pixels its header says; 0 for a tensor, and for what can't be decoded.
+    fn pixels(&self) -> u64 {
+        match self {
+            Self::Picture(bytes) => image::probe(bytes).map_or(0, |header| header.pixels()),
+            Self::Tensor { .. } => 0,
+        }
+    }
+
     /// The encoded picture; none for a tensor. Shares the bytes.
     pub(super) fn encoded(&self) -> Option<Bytes> {
         match self {
@@ -56,7 +66,26 @@ impl PredictInput {
 }
 
 impl Serving {
-    /// The input as `version` reads it.
+    /// Whether a request's pictures together are few enough pixels. One picture has a limit of its own.
+    ///
+    /// # Errors
+    /// [`PredictError::TooManyPixels`].
+    pub(super) fn check_pixels(&self, inputs: &[PredictInput]) -> Result<(), PredictError> {
+        if inputs.len() < 2 {
+            return Ok(());
+        }
+        let limit = self.settings.max_pixels.max(self.limits.max_pixels);
+        let of_one =
+            |input: &PredictInput| Some(input.pixels()).filter(|p| *p <= self.limits.max_pixels);
+        let pixels: u64 = inputs.iter().filter_map(of_one).sum();
+        if pixels > limit {
+            return Err(PredictError::TooManyPixels { pixels, limit });
+        }
+        Ok(())
+    }
+
+    /// The input as `version` reads it. Where a request has several, they take `turns`, and the deadline is looked at before
+    /// each.
     ///
     /// # Errors
     /// The picture's error, the tensor's error, or the deadline passed before it was decoded.
@@ -65,6 +94,7 @@ impl Serving {
         version: &Arc<Version>,
         input: PredictInput,
         deadline: Deadline,
+        turns: Option<&Semaphore>,
     ) -> Result<Decoded, PredictError> {
         let bytes = match input {
             PredictInput::Picture(bytes) => bytes,
@@ -74,13 +104,26 @@ impl Serving {
         };
         let limits = self.limits.clone();
         let header = image::probe(&bytes)?;
-        let (pixels, full_size) = if header.pixels() <= INLINE_PIXELS {
+        limits.check(&header)?;
+        let is_small = header.pixels() <= INLINE_PIXELS && bytes.len() <= INLINE_BYTES;
+        let mut turn = None;
+        if let Some(turns) = turns {
+            // Between two pictures, the thread's other requests get on.
+            tokio::task::yield_now().await;
+            deadline.check(Instant::now())?;
+            if !is_small {
+                let permit = timeout_at(deadline.instant().into(), turns.acquire()).await;
+                turn = permit.map_err(|_| deadline.passed())?.ok();
+            }
+        }
+        let (pixels, full_size) = if is_small {
             decode(&bytes, &limits, version)?
         } else {
-            let version = version.clone();
+            let (version, pixels) = (version.clone(), header.pixels());
             let work = move || decode(&bytes, &limits, &version);
-            self.decoders.run(deadline, work).await??
+            self.decoders.decode(deadline, pixels, work).await??
         };
+        drop(turn);
         let input = Input::Pixels {
             pixels,
             normalization: version.normalization().clone(),

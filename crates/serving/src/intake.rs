@@ -1,10 +1,12 @@
-//! Receives a request's body: its deadline, its part of the byte budget, its use of the decoders.
+//! Receives a request's body: its deadline, its part of the budget, its use of the decoders.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{BodyError, PredictError, Reservation, Serving, body::Encoding, deadline::Deadline};
+use super::{
+    Account, BodyError, Charge, PredictError, Serving, body::Encoding, deadline::Deadline,
+};
 
 /// When a request came, and the limits that its head states.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,7 @@ pub struct Options {
 pub struct Intake<'a> {
     pub(super) serving: &'a Serving,
     pub(super) deadline: Deadline,
-    reservation: Reservation,
+    charge: Charge,
 }
 
 impl Serving {
@@ -29,7 +31,7 @@ impl Serving {
     ///
     /// # Errors
     /// Its deadline has passed, its body is longer than allowed, or there would be too many bytes in flight.
-    pub fn begin(&self, options: &Options) -> Result<Intake<'_>, PredictError> {
+    pub fn begin(&self, account: &Account, options: &Options) -> Result<Intake<'_>, PredictError> {
         let deadline = Deadline::new(options.received, self.settings.deadline(), options.timeout);
         deadline.check(Instant::now())?;
         let limit_bytes = self.settings.max_body_bytes;
@@ -39,18 +41,15 @@ impl Serving {
         Ok(Intake {
             serving: self,
             deadline,
-            reservation: self.bytes.open(options.announced_bytes)?,
+            charge: account.open(options.announced_bytes)?,
         })
     }
 }
 
 impl Intake<'_> {
-    /// Reserves bytes of the body before they are kept; they are free again when the request ends.
-    ///
-    /// # Errors
-    /// [`PredictError::BytesInFlight`].
-    pub fn reserve(&mut self, bytes: usize) -> Result<(), PredictError> {
-        self.reservation.grow(bytes)
+    /// What this request makes the server hold.
+    pub fn charge(&mut self) -> &mut Charge {
+        &mut self.charge
     }
 
     /// Until when the body may come, and the error if it comes later.
@@ -71,24 +70,24 @@ impl Intake<'_> {
             return Ok(bytes);
         }
         let limit = self.serving.settings.max_body_bytes;
-        self.run(move |reservation| encoding.undo(bytes, limit, reservation))
+        self.run(move |charge| encoding.undo(bytes, limit, charge))
             .await?
     }
 
-    /// Runs what takes milliseconds, such as parsing a large body, on a thread for such work. The reservation goes with the
-    /// work: where the caller leaves, the bytes stay reserved for as long as the work holds them.
+    /// Runs what takes milliseconds, such as parsing a large body, on a thread for such work. The charge goes with the
+    /// work: where the caller leaves, the bytes count for as long as the work holds them.
     ///
     /// # Errors
     /// The deadline passed, or the work panicked.
     pub async fn run<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Reservation) -> T + Send + 'static,
+        work: impl FnOnce(&mut Charge) -> T + Send + 'static,
     ) -> Result<T, PredictError> {
-        let empty = self.serving.bytes.open(0)?;
-        let mut reservation = std::mem::replace(&mut self.reservation, empty);
-        let work = move || (work(&mut reservation), reservation);
-        let (result, reservation) = self.serving.decoders.run(self.deadline, work).await?;
-        self.reservation = reservation;
+        let all = self.charge.bytes();
+        let mut charge = self.charge.split(all);
+        let work = move || (work(&mut charge), charge);
+        let (result, charge) = self.serving.decoders.run(self.deadline, work).await?;
+        self.charge = charge;
         Ok(result)
     }
 }

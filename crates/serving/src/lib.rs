@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! front: head    --Serving::admit-->  Admitted   or refused: a full queue, too many bytes in flight, a role without a version
-//! front: body    --Intake::reserve / decompress / run-->  inputs
+//! front: body    --Intake::charge / decompress / run-->  inputs
 //! front: inputs  --Admitted::predict-->  Prediction, or PredictError
 //! ```
 //!
 //! A front (HTTP today) translates its protocol into these calls and the results back, and does nothing else. Only this
-//! module handles the budget of body bytes, the decoders, the deadline over everything, the choice of the role, the
+//! module handles the budget of memory, the decoders, the deadline over everything, the choice of the role, the
 //! fallback to stable, the evidence against a version, and the hand-over to the shadows. [`PredictError`] has one table
 //! with its status in every protocol.
 
@@ -18,27 +18,30 @@ mod deadline;
 mod decoders;
 pub mod error;
 mod evidence;
+mod growing;
 mod input;
 mod intake;
 mod prediction;
 mod routing;
 mod settings;
+mod ticket;
 mod version_call;
 
 use std::sync::Arc;
 
 use prometheus::{Histogram, IntGauge};
 
-use budget::ByteBudget;
 use decoders::Decoders;
 use stillhouse_core::registry::{Model, Registry};
 use stillhouse_image::Limits;
 use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
+use ticket::Tickets;
 
 pub use admitted::{Admitted, Caller};
 pub use body::BodyError;
-pub use budget::Reservation;
+pub use budget::{Account, Budget, Charge};
 pub use error::{ErrorKind, GrpcStatus, PredictError};
+pub use growing::Growing;
 pub use input::PredictInput;
 pub use intake::{Intake, Options};
 pub use prediction::{Prediction, Row, Timings};
@@ -49,19 +52,21 @@ pub struct Serving {
     registry: Arc<Registry>,
     settings: RequestSettings,
     limits: Limits,
-    bytes: Arc<ByteBudget>,
+    budget: Arc<Budget>,
     decoders: Decoders,
+    tickets: Tickets,
     decode_duration: Histogram,
     bytes_in_flight: IntGauge,
 }
 
 impl Serving {
-    /// Registers the metrics of this module. `limits` apply to one picture, `settings` to one request and to all
-    /// together.
+    /// Registers the metrics of this module. `limits` apply to one picture, `settings` to one request; `budget` is for
+    /// what all requests together make the server hold.
     pub fn new(
         registry: Arc<Registry>,
         settings: RequestSettings,
         limits: Limits,
+        budget: Arc<Budget>,
         metrics: &Metrics,
     ) -> Self {
         let no_labels: [&str; 0] = [];
@@ -74,15 +79,16 @@ impl Serving {
         );
         let bytes_in_flight = metrics.gauges(
             "request_bytes_in_flight",
-            "Bytes of request bodies held now, as received and decompressed; requests.max_bytes_in_flight bounds them.",
+            "Bytes that requests make the server hold now: heads, bodies as received and decompressed, parsed values, unread answers; requests.max_bytes_in_flight bounds them.",
             &[],
         );
         Self {
             registry,
-            bytes: Arc::new(ByteBudget::new(settings.max_bytes_in_flight)),
+            budget,
+            decoders: Decoders::new(cores, settings.pixels_in_flight(cores, limits.max_pixels)),
             settings,
             limits,
-            decoders: Decoders::new(cores),
+            tickets: Tickets::default(),
             decode_duration: decode_duration.with_label_values(&no_labels),
             bytes_in_flight: bytes_in_flight.with_label_values(&no_labels),
         }
@@ -91,6 +97,11 @@ impl Serving {
     /// The models of this server.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The budget of what requests make this server hold.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     /// The limits of requests.
@@ -103,7 +114,7 @@ impl Serving {
     /// # Errors
     /// [`PredictError::UnknownModel`].
     pub fn model(&self, name: &str) -> Result<&Model, PredictError> {
-        self.registry.get(name).ok_or(PredictError::UnknownModel)
+        Ok(self.registry.find(name)?)
     }
 
     /// The model of requests that don't name one.
@@ -118,6 +129,6 @@ impl Serving {
 
     /// Sets the gauges that are only needed when the metrics are read.
     pub fn refresh_metrics(&self) {
-        self.bytes_in_flight.set(self.bytes.used() as i64);
+        self.bytes_in_flight.set(self.budget.used() as i64);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Caller, PredictError, Serving};
+use super::{Caller, PredictError, Serving, ticket::Ticket};
 use stillhouse_core::{
     registry::Model,
     rollout::{Deployment, Role, Seat},
@@ -23,7 +23,7 @@ impl Route<'_> {
     }
 }
 
-/// Draws a request's seat and counts it; to be called once per request.
+/// Draws a request's seat, by the caller's key or else by the request's ticket, and counts it; to be called once per request.
 ///
 /// # Errors
 /// Like [`wanted`].
@@ -31,13 +31,14 @@ pub(super) fn choose<'a>(
     deployment: &'a Deployment,
     model: &Model,
     caller: &Caller<'_>,
+    ticket: Ticket,
 ) -> Result<Route<'a>, PredictError> {
     if let Some(seat) = wanted(deployment, model, caller)? {
         return Ok(Route { seat, pinned: true });
     }
-    let key = caller.key.unwrap_or(caller.request_id.as_bytes());
+    let ticket = ticket.0.to_le_bytes();
     Ok(Route {
-        seat: deployment.route(key),
+        seat: deployment.route(caller.key.unwrap_or(&ticket)),
         pinned: false,
     })
 }

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::timeout_at;
+use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
     Caller, PredictError, PredictInput, Row, Serving, Timings,
     deadline::{Allowance, Deadline},
+    ticket::Ticket,
 };
 use stillhouse_core::{
     registry::Model,
@@ -26,6 +27,7 @@ pub(super) struct VersionCall<'a> {
     pub(super) deployment: &'a Arc<Deployment>,
     pub(super) seat: &'a Seat,
     pub(super) caller: &'a Caller<'a>,
+    pub(super) ticket: Ticket,
     pub(super) pinned: bool,
     pub(super) deadline: Deadline,
     /// The time that the configuration gives this version, and the largest part of the remaining time that it may use.
@@ -41,15 +43,21 @@ impl VersionCall<'_> {
         if inputs.len() == 1
             && let Some((index, input)) = inputs.next()
         {
-            return vec![self.counted_row(index, input).await];
+            return vec![self.counted_row(index, input, None).await];
         }
-        let rows = inputs.map(|(index, input)| self.counted_row(index, input));
+        let turns = self.serving.decoders.turns();
+        let rows = inputs.map(|(index, input)| self.counted_row(index, input, Some(&turns)));
         futures_util::future::join_all(rows).await
     }
 
-    async fn counted_row(self, index: usize, input: PredictInput) -> Result<Row, PredictError> {
+    async fn counted_row(
+        self,
+        index: usize,
+        input: PredictInput,
+        turns: Option<&Semaphore>,
+    ) -> Result<Row, PredictError> {
         let attempt = self.seat.attempt();
-        let row = self.row(index, input).await;
+        let row = self.row(index, input, turns).await;
         let outcome = row
             .as_ref()
             .map_or_else(PredictError::outcome, |_| Outcome::Ok);
@@ -57,7 +65,12 @@ impl VersionCall<'_> {
         row
     }
 
-    async fn row(self, index: usize, input: PredictInput) -> Result<Row, PredictError> {
+    async fn row(
+        self,
+        index: usize,
+        input: PredictInput,
+        turns: Option<&Semaphore>,
+    ) -> Result<Row, PredictError> {
         let Self { seat, deadline, .. } = self;
         let (version, started) = (&seat.version, Instant::now());
         deadline.check(started)?;
@@ -65,7 +78,8 @@ impl VersionCall<'_> {
         let encoded = is_compared.then(|| input.encoded()).flatten();
         // If the queue is full, decoding would be wasted.
         let place = version.admit()?;
-        let (input, full_size) = self.serving.decode(version, input, deadline).await?;
+        let decoding = self.serving.decode(version, input, deadline, turns);
+        let (input, full_size) = decoding.await?;
         // The queue takes the input: for a comparison, a copy is kept (by default one picture in ten).
         let kept = is_compared.then(|| input.clone());
         let submitted = Instant::now();
@@ -73,15 +87,13 @@ impl VersionCall<'_> {
         self.serving.decode_duration.observe(decode.as_secs_f64());
 
         let allowance = Allowance::new(deadline, self.time.0, self.time.1, submitted);
-        let late = || match allowance.is_full {
-            true => PredictError::Deadline,
-            false => PredictError::ClientDeadline,
-        };
         let reply = place.submit(input, Some(allowance.until))?;
         let answer = match timeout_at(allowance.until.into(), reply).await {
-            Ok(Ok(answer)) => answer.map_err(|error| PredictError::of_batch(error, late()))?,
+            Ok(Ok(answer)) => {
+                answer.map_err(|error| PredictError::of_batch(error, allowance.passed()))?
+            }
             Ok(Err(_)) => return Err(PredictError::WorkerLost),
-            Err(_) => return Err(late()),
+            Err(_) => return Err(allowance.passed()),
         };
         let Some(probabilities) = version.probabilities(&answer.scores) else {
             seat.not_finite(Source::Live);
@@ -102,8 +114,8 @@ impl VersionCall<'_> {
     /// Whether this input is sampled for comparison with the teacher. Requests whose role the caller chose never are:
     /// they don't represent the traffic.
     fn is_compared(&self, index: usize) -> bool {
-        let id = self.caller.request_id.as_bytes();
-        !self.pinned && self.model.shadow.wants(self.deployment, id, index)
+        let shadow = &self.model.shadow;
+        !self.pinned && shadow.wants(self.deployment, self.ticket.0, index)
     }
 
     fn offer(&self, scores: Box<[f32]>, input: Input, encoded: Option<Encoded>) {

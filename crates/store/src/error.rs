@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use stillhouse_excerpt::Excerpt;
 use stillhouse_image::TransformError;
 use stillhouse_strict_toml::StrictError;
 
@@ -127,7 +128,7 @@ pub enum StoreError {
     #[error("the archive is refused: {detail}")]
     Archive {
         /// What is wrong and what would be right.
-        detail: String,
+        detail: Excerpt,
     },
     /// An archive over its limit, packed or unpacked.
     #[error(

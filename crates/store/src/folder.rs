@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, statat};
 use rustix::io::Errno;
 
-use super::StoreError;
+use super::{NameError, StoreError};
 
 /// An open directory.
 pub(super) struct Folder {
@@ -83,6 +83,39 @@ impl Folder {
             }
         }
         Ok(names)
+    }
+
+    /// The directories and links in this one that nothing is read from, each with the reason: those whose names `is_name`
+    /// refuses, and all links. Names that begin with a dot are somebody else's business.
+    pub(super) fn left_out(
+        &self,
+        is_name: impl Fn(&str) -> Result<(), NameError>,
+    ) -> Result<Vec<(PathBuf, String)>, StoreError> {
+        let failure = |errno| failure(&self.path, errno);
+        let mut left_out = Vec::new();
+        for entry in Dir::read_from(&self.handle).map_err(failure)? {
+            let entry = entry.map_err(failure)?;
+            let name = entry.file_name();
+            if name.to_bytes().starts_with(b".") {
+                continue;
+            }
+            let Ok(stat) = statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            let reason = match (FileType::from_raw_mode(stat.st_mode), name.to_str()) {
+                (FileType::Symlink, _) => "it is a symbolic link, and none is followed".to_owned(),
+                (FileType::Directory, Ok(text)) => match is_name(text) {
+                    Ok(()) => continue,
+                    Err(error) => error.to_string(),
+                },
+                (FileType::Directory, Err(_)) => "its name isn't UTF-8".to_owned(),
+                _ => continue,
+            };
+            let name = name.to_string_lossy().into_owned();
+            left_out.push((self.path.join(name), reason));
+        }
+        left_out.sort();
+        Ok(left_out)
     }
 
     /// The length in bytes of the file at `path` below this directory, which must be one that [`Self::read`] would read.

@@ -23,6 +23,7 @@ use super::{
     manifest::Manifest,
     write::{INCOMING, REMOVED, io_at, publish},
 };
+use stillhouse_excerpt::Excerpt;
 use unpacking::Unpacking;
 
 /// What a crashed process left is removed at this age; younger things may be another's work.
@@ -196,9 +197,9 @@ fn refuse_strangers(files: &BTreeSet<String>, manifest: &Manifest) -> Result<(),
     match files.iter().find(|file| !known.contains(file.as_str())) {
         None => Ok(()),
         Some(stranger) => Err(StoreError::Archive {
-            detail: format!(
+            detail: Excerpt::of(format_args!(
                 "it holds `{stranger}`, which its {MANIFEST} doesn't name: pack the version's own files only"
-            ),
+            )),
         }),
     }
 }

@@ -25,7 +25,7 @@ pub use labels::Labels;
 pub use manifest::Manifest;
 pub use name::{ModelName, NameError, VersionName};
 pub use read::{VersionFiles, sha256};
-pub use watch::{Arrival, Seen, Watch};
+pub use watch::{Arrival, Seen, Trigger, Watch};
 pub use write::{NewVersion, Removal};
 
 use folder::Folder;
@@ -135,6 +135,20 @@ impl Repository {
             Directory { version, manifest }
         };
         Ok(versions.into_iter().map(look).collect())
+    }
+
+    /// What lies among the models and versions and is none, each with the reason.
+    ///
+    /// # Errors
+    /// The root can't be read.
+    pub fn left_out(&self) -> Result<Vec<(PathBuf, String)>, StoreError> {
+        let root = self.folder()?;
+        let mut left_out = root.left_out(|name| name.parse::<ModelName>().map(drop))?;
+        for model in self.models()? {
+            let folder = root.folder(model.as_str())?;
+            left_out.extend(folder.left_out(|name| name.parse::<VersionName>().map(drop))?);
+        }
+        Ok(left_out)
     }
 
     /// Whether a version is complete. Nothing is hashed.

@@ -825,3 +825,28 @@ fn a_write_that_fails_leaves_nothing() {
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
     assert_eq!(fs::read(&blocker).unwrap(), b"no directory");
 }
+
+#[test]
+fn d9_names_that_are_left_out_are_known_with_their_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    for path in ["Toy", "toy/V2", "toy/v1", "toy/.incoming-x", ".git"] {
+        fs::create_dir_all(root.join(path)).expect("made");
+    }
+    symlink("v1", root.join("toy/v3")).expect("made");
+    fs::write(root.join("README"), "").expect("written");
+    let repository = Repository::open(root).expect("a repository");
+    let left_out = repository.left_out().expect("read");
+    let found: Vec<(&Path, &str)> = left_out
+        .iter()
+        .map(|(path, reason)| (path.strip_prefix(root).expect("below"), reason.as_str()))
+        .collect();
+    let names: Vec<&Path> = found.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names,
+        [Path::new("Toy"), Path::new("toy/V2"), Path::new("toy/v3")]
+    );
+    assert!(found[0].1.contains("`Toy` is no model name"), "{found:?}");
+    assert!(found[1].1.contains("`V2` is no version name"), "{found:?}");
+    assert!(found[2].1.contains("symbolic link"), "{found:?}");
+}

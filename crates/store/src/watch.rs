@@ -47,7 +47,20 @@ pub struct Watch {
     events: Option<RecommendedWatcher>,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    trigger: Trigger,
     seen: Seen,
+}
+
+/// Has a watch look now, wherever it is.
+#[derive(Clone, Debug)]
+pub struct Trigger(Sender<()>);
+
+impl Trigger {
+    /// The watch looks soon; returns at once.
+    pub fn look(&self) {
+        // Full: it is about to look anyway.
+        let _ = self.0.try_send(());
+    }
 }
 
 /// What a watch has seen, shared with the code that changes the repository in this process.
@@ -127,6 +140,7 @@ impl Watch {
             None => (None, never()),
         };
         let (end, ended) = bounded::<()>(0);
+        let (trigger, triggered) = bounded(1);
         let polls = match poll.is_zero() {
             true => never(),
             false => tick(poll),
@@ -137,6 +151,7 @@ impl Watch {
                 select! {
                     recv(ended) -> _ => return,
                     recv(polls) -> _ => {}
+                    recv(triggered) -> _ => {}
                     recv(changes) -> change => match change {
                         Ok(()) => settle(&changes, &ended, QUIET),
                         Err(_) => return,
@@ -155,8 +170,14 @@ impl Watch {
             events,
             end: Some(end),
             thread,
+            trigger: Trigger(trigger),
             seen,
         }
+    }
+
+    /// With which it is told to look now.
+    pub fn trigger(&self) -> &Trigger {
+        &self.trigger
     }
 
     /// What it has seen so far.

@@ -341,7 +341,13 @@ pub(super) fn publish(folder: &Path, path: &Path) -> Result<(), StoreError> {
     )?;
     sync(folder)?;
     match fs::rename(folder, path) {
-        Ok(()) => path.parent().map_or(Ok(()), sync),
+        Ok(()) => {
+            // It is visible, and an error would say that it isn't.
+            if let Some(Err(error)) = path.parent().map(sync) {
+                tracing::warn!(%error, path = %path.display(), "the version is there, but a loss of power may undo that");
+            }
+            Ok(())
+        }
         Err(error)
             if matches!(
                 error.kind(),

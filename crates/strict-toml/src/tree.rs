@@ -86,6 +86,25 @@ impl Tree {
         Ok(())
     }
 
+    /// Where the value of a dotted key was written; of the nearest table around it, if it was written nowhere. Keys may
+    /// contain dots themselves.
+    pub fn place(&self, key: &str) -> &str {
+        let (mut at, mut rest) = (&self.root, key);
+        while let Node::Table(table) = &at.node {
+            let longest = table
+                .iter()
+                .filter(|(name, _)| {
+                    let tail = rest.strip_prefix(name.as_str());
+                    tail.is_some_and(|tail| tail.is_empty() || tail.starts_with('.'))
+                })
+                .max_by_key(|(name, _)| name.len());
+            let Some((name, entry)) = longest else { break };
+            at = entry;
+            rest = rest[name.len()..].trim_start_matches('.');
+        }
+        &at.place
+    }
+
     /// Reads the tree into `T`.
     ///
     /// # Errors

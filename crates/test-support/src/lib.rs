@@ -1,4 +1,9 @@
-//! The pictures that tests and benchmarks of several crates make. Panics where a caller is wrong: never for the server itself.
+//! What tests and benchmarks of several crates make: pictures, and a disk that can be full. Panics where a caller is wrong:
+//! never for the server itself.
+
+mod small_disk;
+
+pub use small_disk::SmallDisk;
 
 pub use png::ColorType;
 

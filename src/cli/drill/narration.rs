@@ -10,7 +10,10 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Value, json};
 
 use super::traffic::{Count, Tally};
-use crate::cli::operator::{Operator, quoted};
+use crate::cli::{
+    operator::{Operator, quoted},
+    output::Stdout,
+};
 
 /// A line as it is typed.
 #[derive(Parser)]
@@ -47,8 +50,8 @@ impl Narration {
     /// Begins a step when the reader presses Enter.
     pub(super) fn step(&mut self, title: &'static str, words: &str) -> anyhow::Result<()> {
         if self.wait && !self.steps.is_empty() {
-            print!("\n[Enter continues, Ctrl-C ends] ");
-            io::stdout().flush()?;
+            say_text!("\n[Enter continues, Ctrl-C ends] ");
+            Stdout.flush()?;
             if io::stdin().read_line(&mut String::new())? == 0 {
                 anyhow::bail!("the drill was ended from the keyboard");
             }
@@ -66,7 +69,7 @@ impl Narration {
     /// Only for readers.
     pub(super) fn say(&self, text: &str) {
         if !self.json {
-            println!("{text}");
+            say!("{text}");
         }
     }
 
@@ -90,7 +93,7 @@ impl Narration {
             let answer: Value = serde_json::from_slice(&text)?;
             self.note(json!({ "command": command, "answer": answer }));
         } else {
-            io::stdout().write_all(&text)?;
+            Stdout.write_all(&text)?;
         }
         Ok(())
     }
@@ -150,7 +153,7 @@ impl Narration {
                 json!({ "step": index + 1, "title": step.title, "seconds": seconds, "done": step.done })
             });
             let steps: Vec<Value> = steps.collect();
-            println!("{}", serde_json::to_string_pretty(&steps)?);
+            say!("{}", serde_json::to_string_pretty(&steps)?);
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ impl Stage {
 
     /// The version in each role now.
     pub(super) fn assignment(&self) -> anyhow::Result<Assignment> {
-        let client = Client::new(&self.server.admin, PATIENCE)?;
+        let client = Client::new(&self.server.admin, PATIENCE, String::new())?;
         let path = format!("/admin/models/{MODEL}");
         Ok(client.get::<DeploymentView>(&path)?.0.assignment)
     }

@@ -59,11 +59,11 @@ impl Check {
                 rows.push(json!({"model": model, "version": version, "good": is_good(&engine_checks), "checks": checks}));
             } else {
                 let texts: Vec<String> = engine_checks.iter().map(EngineCheck::to_text).collect();
-                println!("{model}/{version}: {}", texts.join("; "));
+                say!("{model}/{version}: {}", texts.join("; "));
             }
         }
         if self.source.json {
-            println!("{}", serde_json::to_string_pretty(&rows)?);
+            say!("{}", serde_json::to_string_pretty(&rows)?);
         }
         Ok(if good {
             ExitCode::SUCCESS
@@ -83,7 +83,7 @@ impl Check {
         let here = engines(&config.engine)?;
         for backend in Backend::compiled_in() {
             if !here.iter().any(|engine| engine.backend == *backend) {
-                eprintln!("skipped: {backend}, whose library wasn't found");
+                note!("skipped: {backend}, whose library wasn't found");
             }
         }
         if here.is_empty() {

@@ -26,7 +26,7 @@ impl List {
                 .iter()
                 .map(|(model, directory)| as_json(model, directory))
                 .collect();
-            println!("{}", serde_json::to_string_pretty(&rows)?);
+            say!("{}", serde_json::to_string_pretty(&rows)?);
             return Ok(ExitCode::SUCCESS);
         }
         let mut table = Table::new();
@@ -41,10 +41,10 @@ impl List {
                 table.add_row(row);
             }
         }
-        println!("{table}");
+        say!("{table}");
         for (model, Directory { version, manifest }) in &found {
             if let Err(error) = manifest {
-                println!("{model}/{version} is not complete: {error}");
+                say!("{model}/{version} is not complete: {error}");
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -38,14 +38,14 @@ impl Show {
         if self.source.json {
             let labels = files.labels.to_vec();
             let all = json!({"model": model, "version": files.version, "path": files.path, "labels": labels, "manifest": files.manifest});
-            println!("{}", serde_json::to_string_pretty(&all)?);
+            say!("{}", serde_json::to_string_pretty(&all)?);
         } else {
-            println!(
+            say!(
                 "# {}: {}, hashed as its manifest says",
                 files.path.display(),
                 Size(files.manifest.file.size_bytes)
             );
-            print!("{}", toml::to_string(&files.manifest)?);
+            say_text!("{}", toml::to_string(&files.manifest)?);
         }
         Ok(ExitCode::SUCCESS)
     }

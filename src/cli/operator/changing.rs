@@ -12,10 +12,11 @@ use super::{
     Client, ClientError,
     client::Ask,
     confirm::{can_ask, confirmed},
-    print, tables,
+    evidence, print, tables,
     target::Target,
 };
 use crate::{
+    control::EvidenceReport,
     http::admin::{ChangedView, DeploymentView, HistoryView, Instruction, KEY},
     rollout::Change,
 };
@@ -48,9 +49,28 @@ pub(in crate::cli) struct Changing {
     force: bool,
 }
 
+/// A change that was carried out, or tried.
+pub(super) struct Placed {
+    pub(super) client: Client,
+    pub(super) model: String,
+    pub(super) changed: ChangedView,
+    /// As it came, with a way back that leads there from here.
+    pub(super) value: Value,
+}
+
 impl Changing {
+    /// Whether JSON is asked for.
+    pub(super) fn json(&self) -> bool {
+        self.target.server.json
+    }
+
     /// Carries a change out and prints what it did.
     pub(super) fn order(&self, change: &Change, out: &mut dyn Write) -> anyhow::Result<()> {
+        self.show(&self.carry_out(change)?, out)
+    }
+
+    /// Shows what would come out and asks, where somebody can answer; then carries the change out, or only tries it.
+    pub(super) fn carry_out(&self, change: &Change) -> anyhow::Result<Placed> {
         let (client, model) = self.target.find()?;
         let generation = match self.generation {
             Some(generation) => generation,
@@ -62,20 +82,27 @@ impl Changing {
         let order = PendingOrder {
             client: &client,
             instruction: Instruction::new(&model, change),
-            model,
+            model: model.clone(),
             generation,
         };
-        if self.dry_run {
-            return self.show(&self.send(&order, true)?, out);
+        // Who promotes without having looked should see what the judge would say.
+        if matches!(change, Change::Promote(_)) && !self.json() {
+            note_verdict(&client, &model);
         }
-        if !self.yes && can_ask() {
+        if !self.dry_run && !self.yes && can_ask() {
             let (trial, _) = self.send(&order, true)?;
-            eprintln!("{}", tables::changed(&trial));
+            note!("{}", tables::changed(&trial));
             if trial.changed && !confirmed("carry it out?")? {
                 bail!("nothing was changed");
             }
         }
-        self.show(&self.send(&order, false)?, out)
+        let (changed, value) = self.send(&order, self.dry_run)?;
+        Ok(Placed {
+            client,
+            model,
+            changed,
+            value,
+        })
     }
 
     fn send(
@@ -107,9 +134,10 @@ impl Changing {
         let answer = order.client.order(&ask, &body, !dry_run);
         let (changed, mut value): (ChangedView, Value) = match answer {
             Ok(value) => order.client.read(&path, value)?,
-            Err(ClientError::Problem(problem)) if problem.code == "stale_generation" => {
+            Err(ClientError::Problem(refused)) if refused.problem.code == "stale_generation" => {
                 // The refusal is what matters; failing to find out which change came first must not hide it.
                 let lines = order.since().unwrap_or_default();
+                let problem = Box::new(refused.problem);
                 return Err(ClientError::Stale { problem, lines });
             }
             Err(error) => return Err(error),
@@ -123,19 +151,30 @@ impl Changing {
         Ok((changed, value))
     }
 
-    fn show(
-        &self,
-        (changed, value): &(ChangedView, Value),
-        out: &mut dyn Write,
-    ) -> anyhow::Result<()> {
-        if self.target.server.json {
-            return Ok(print(out, value)?);
+    /// Prints what a change did.
+    pub(super) fn show(&self, placed: &Placed, out: &mut dyn Write) -> anyhow::Result<()> {
+        if self.json() {
+            return Ok(print(out, &placed.value)?);
         }
-        writeln!(out, "{}", tables::changed(changed))?;
-        if let Some(command) = value["undo"]["command"].as_str() {
+        writeln!(out, "{}", tables::changed(&placed.changed))?;
+        if let Some(command) = placed.value["undo"]["command"].as_str() {
             writeln!(out, "undo: {command}")?;
         }
         Ok(())
+    }
+}
+
+/// Prints the judge's verdict on the canary to standard error. A promotion doesn't depend on it, nor on its being there.
+fn note_verdict(client: &Client, model: &str) {
+    let path = format!("/admin/models/{model}/evidence");
+    if let Ok((report, _)) = client.get::<EvidenceReport>(&path)
+        && let Some(trial) = &report.on_trial
+    {
+        note!(
+            "the judge on {}: {}",
+            trial.canary,
+            evidence::verdict(trial)
+        );
     }
 }
 

@@ -9,7 +9,11 @@ use ureq::{
     http::{HeaderName, HeaderValue, Method, Request, Response, header},
 };
 
-use super::{ClientError, address, token};
+use super::{
+    ClientError, address,
+    error::{Context, Refused},
+    token,
+};
 use crate::http::error::Problem;
 
 /// A listener that is there takes a connection at once.
@@ -31,6 +35,8 @@ pub(in crate::cli) struct Client {
     token: Option<HeaderValue>,
     /// How long a change may take.
     patience: Duration,
+    /// What a command that is proposed needs to go to the same server.
+    flags: String,
 }
 
 /// One request but for its body.
@@ -43,8 +49,12 @@ pub(super) struct Ask<'a> {
 }
 
 impl Client {
-    /// `admin` is an address or a URL.
-    pub(in crate::cli) fn new(admin: &str, patience: Duration) -> Result<Self, ClientError> {
+    /// `admin` is an address or a URL, `flags` what a proposed command needs to go there.
+    pub(in crate::cli) fn new(
+        admin: &str,
+        patience: Duration,
+        flags: String,
+    ) -> Result<Self, ClientError> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // Neither another host nor a proxy may see the token.
@@ -61,12 +71,18 @@ impl Client {
             base: address::base(admin)?,
             token: token::bearer(|name| std::env::var(name).ok())?,
             patience,
+            flags,
         })
     }
 
     /// How long a change may take.
     pub(super) fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// What a proposed command needs to go to this server.
+    pub(super) fn flags(&self) -> &str {
+        &self.flags
     }
 
     /// What is at `path`, read and as it came.
@@ -133,7 +149,18 @@ impl Client {
         let foreign = |_| self.foreign(path, answer.status().as_u16());
         if !answer.status().is_success() {
             let problem: Problem = serde_json::from_slice(bytes).map_err(foreign)?;
-            return Err(ClientError::Problem(Box::new(problem)));
+            let context = Context {
+                model: path.strip_prefix("/admin/models/").map(|rest| {
+                    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+                    &rest[..end]
+                }),
+                flags: &self.flags,
+                has_token: self.token.is_some(),
+            };
+            return Err(ClientError::Problem(Box::new(Refused {
+                next: context.next(&problem.code),
+                problem,
+            })));
         }
         if bytes.is_empty() {
             return Ok(Value::Null);

@@ -1,6 +1,6 @@
 //! A question on a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 /// Whether the input is a terminal, so that a question can be asked. Scripts pass a flag instead.
 pub(super) fn can_ask() -> bool {
@@ -9,8 +9,7 @@ pub(super) fn can_ask() -> bool {
 
 /// Asks on standard error, which leaves standard output to the answer; anything but yes is no.
 pub(super) fn confirmed(question: &str) -> io::Result<bool> {
-    eprint!("{question} [y/N] ");
-    io::stderr().flush()?;
+    note_text!("{question} [y/N] ");
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
     Ok(matches!(

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write};
 
 use clap::Args;
 
-use super::{tables::with_header, target::Target, watching::Watching};
+use super::{tables::with_header, target::ReadTarget, watching::Watching};
 use crate::{
     http::admin::DriftView,
     shadow::report::{Measured, Moved, RoleDrift, Shifted},
@@ -15,7 +15,7 @@ pub(in crate::cli) struct Drift {
     #[command(flatten)]
     watching: Watching,
     #[command(flatten)]
-    target: Target,
+    target: ReadTarget,
 }
 
 impl Drift {

@@ -1,6 +1,6 @@
 //! What keeps a verb from its end, with the next thing to type.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use crate::{control::journal::Line, http::error::Problem, rollout::Assignment};
 
@@ -43,8 +43,8 @@ pub(in crate::cli) enum ClientError {
         path: String,
         status: u16,
     },
-    #[error("{}{}", .0.detail, next(.0))]
-    Problem(Box<Problem>),
+    #[error("{0}")]
+    Problem(Box<Refused>),
     #[error("{}", faster(.problem, .lines))]
     Stale {
         problem: Box<Problem>,
@@ -53,30 +53,92 @@ pub(in crate::cli) enum ClientError {
     },
 }
 
-/// The next command to type, where there is one; it begins a line of its own.
-fn next(problem: &Problem) -> String {
-    let next = match &*problem.code {
-        "unauthorized" => {
-            "put the secret of a viewer or operator into STILLHOUSE_TOKEN, or an operator's into STILLHOUSE_OPERATOR_TOKEN"
+impl ClientError {
+    /// A word for programs.
+    pub(in crate::cli) fn code(&self) -> &str {
+        match self {
+            Self::Https(_) | Self::Address(_) => "address_invalid",
+            Self::Token(_) => "token_invalid",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Silent { .. } => "timed_out",
+            Self::Broken { .. } => "connection_broken",
+            Self::Foreign { .. } => "not_stillhouse",
+            Self::Problem(refused) => &refused.problem.code,
+            Self::Stale { problem, .. } => &problem.code,
         }
-        "viewer_may_not_change" => "put an operator's secret into STILLHOUSE_TOKEN",
-        "foreign_host" => "say --admin with an address, such as 127.0.0.1:8081",
-        "no_route" => {
-            "this may be the data plane's address; the banner of `stillhouse serve` names the admin listener in the line `operators`"
+    }
+
+    /// The server's own words, where it answered.
+    pub(in crate::cli) fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Problem(refused) => Some(&refused.problem),
+            Self::Stale { problem, .. } => Some(problem),
+            _ => None,
         }
-        "unknown_model" => "stillhouse status",
-        "unknown_version" | "version_missing" => "stillhouse versions",
-        "no_canary" => "stillhouse canary start VERSION --share 1%",
-        "canary_exists" => "stillhouse canary abort, or: stillhouse promote",
-        "no_previous" => "stillhouse rollback --to VERSION",
-        "no_teacher" => "stillhouse teacher VERSION",
-        "version_fills_a_role" | "version_in_use" | "shares_exceed_everything" => {
-            "stillhouse status"
+    }
+}
+
+/// A request that the server refused.
+#[derive(Debug)]
+pub(in crate::cli) struct Refused {
+    pub(super) problem: Problem,
+    /// What to type now.
+    pub(super) next: Option<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem.detail)?;
+        match &self.next {
+            Some(next) => write!(f, "\nnext: {next}"),
+            None => Ok(()),
         }
-        "version_exists" => "versions never change: take another name",
-        _ => return String::new(),
-    };
-    format!("\nnext: {next}")
+    }
+}
+
+/// What a request was about, so that the command which is proposed can be typed as it stands.
+pub(super) struct Context<'a> {
+    pub(super) model: Option<&'a str>,
+    pub(super) flags: &'a str,
+    pub(super) has_token: bool,
+}
+
+impl Context<'_> {
+    /// The next thing to do, where there is one.
+    pub(super) fn next(&self, code: &str) -> Option<String> {
+        let model = self
+            .model
+            .map_or_else(String::new, |model| format!(" --model {model}"));
+        let flags = self.flags;
+        let verb = |verb: &str| format!("stillhouse {verb}{model}{flags}");
+        Some(match code {
+            "unauthorized" if self.has_token => {
+                "the secret in STILLHOUSE_TOKEN (or STILLHOUSE_OPERATOR_TOKEN) is none of this server's; compare it with \
+                 the server's admin.tokens_file"
+                    .into()
+            }
+            "unauthorized" => {
+                "put the secret of a viewer or operator into STILLHOUSE_TOKEN, or an operator's into STILLHOUSE_OPERATOR_TOKEN"
+                    .into()
+            }
+            "viewer_may_not_change" => "put an operator's secret into STILLHOUSE_TOKEN".into(),
+            "foreign_host" => "say --admin with an address, such as 127.0.0.1:8081".into(),
+            "no_route" => {
+                "this may be the data plane's address; the banner of `stillhouse serve` names the admin listener in the line `operators`"
+                    .into()
+            }
+            // Without the model: there is none of this name.
+            "unknown_model" => format!("stillhouse status{flags}"),
+            "unknown_version" | "version_missing" => verb("versions"),
+            "no_canary" => verb("canary start VERSION --share 1%"),
+            "canary_exists" => format!("{}, or: {}", verb("canary abort"), verb("promote")),
+            "no_previous" => verb("rollback --to VERSION"),
+            "no_teacher" => verb("teacher VERSION"),
+            "version_fills_a_role" | "version_in_use" | "shares_exceed_everything" => verb("status"),
+            "version_exists" => "versions never change: take another name".into(),
+            _ => return None,
+        })
+    }
 }
 
 /// Who was faster, and what is there now.

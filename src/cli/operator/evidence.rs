@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     tables::{safe, time, with_header},
-    target::Target,
+    target::ReadTarget,
     watching::Watching,
 };
 use crate::control::{EvidenceReport, MetricReport, TrialReport, WealthReport};
@@ -16,7 +16,7 @@ pub(in crate::cli) struct Evidence {
     #[command(flatten)]
     watching: Watching,
     #[command(flatten)]
-    target: Target,
+    target: ReadTarget,
 }
 
 impl Evidence {
@@ -85,12 +85,22 @@ fn render_trial(trial: &TrialReport) -> String {
     for (count, words) in [
         (trial.non_finite, "answers weren't finite"),
         (trial.early_errors, "of the first answers were errors"),
+        (
+            trial.presumed_lost_pairs,
+            "pairs may have been lost when the server was killed: they count as the worst possible against a promotion",
+        ),
     ] {
         if count > 0 {
             let _ = writeln!(text, "{count} {words}");
         }
     }
-    let _ = write!(text, "verdict: {}", trial.decision.replace('_', " "));
+    text += &verdict(trial);
+    text
+}
+
+/// What the judge makes of it, with its reasons.
+pub(super) fn verdict(trial: &TrialReport) -> String {
+    let mut text = format!("verdict: {}", trial.decision.replace('_', " "));
     for reason in &trial.reasons {
         let _ = write!(text, "\n  {}", safe(reason));
     }

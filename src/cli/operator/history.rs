@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     print,
     tables::{safe, time, with_header},
-    target::Target,
+    target::ReadTarget,
 };
 use crate::{control::journal::Entry, http::admin::HistoryView, rollout::Assignment};
 
@@ -17,7 +17,7 @@ pub(in crate::cli) struct History {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
     #[command(flatten)]
-    target: Target,
+    target: ReadTarget,
 }
 
 impl History {
@@ -28,20 +28,21 @@ impl History {
         if self.target.server.json {
             return Ok(print(out, &json)?);
         }
-        let mut table = with_header(["line", "time", "who", "what", "from", "to", "why"]);
+        let mut table = with_header(["line", "when, who", "what, and then", "why"]);
         for line in &history.entries {
             let entry = &line.entry;
             table.add_row([
                 line.seq.to_string(),
-                time(entry.time),
-                safe(&entry.actor),
-                what(entry),
-                entry.from.as_ref().map_or_else(String::new, short),
-                entry.to.as_ref().map_or_else(String::new, short),
+                format!("{}\n{}", time(entry.time), safe(&entry.actor)),
+                match &entry.to {
+                    Some(to) => format!("{}\n{}", what(entry), short(to)),
+                    None => what(entry),
+                },
                 safe(&entry.reason),
             ]);
         }
         writeln!(out, "{table}")?;
+        writeln!(out, "--json has everything, also what was there before")?;
         if history.unreadable > 0 {
             writeln!(
                 out,

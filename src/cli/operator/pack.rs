@@ -45,6 +45,14 @@ impl Read for Parcel {
     }
 }
 
+/// Whether a file begins as a tar, tar.gz or zip does.
+pub(super) fn is_archive(path: &Path) -> io::Result<bool> {
+    let mut head = Vec::new();
+    File::open(path)?.take(512).read_to_end(&mut head)?;
+    let has = |at: usize, magic: &[u8]| head.get(at..at + magic.len()) == Some(magic);
+    Ok(has(0, b"\x1f\x8b") || has(0, b"PK\x03\x04") || has(257, b"ustar"))
+}
+
 /// A directory that a thread packs into a pipe.
 pub(super) struct Packing {
     pipe: PipeReader,

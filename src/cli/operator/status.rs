@@ -5,20 +5,17 @@ use std::io::Write;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Client, ClientError, tables, target::Server, watching::Watching};
-use crate::{
-    http::admin::{DeploymentList, DeploymentView},
-    store::ModelName,
+use super::{
+    Client, ClientError, tables,
+    target::{ModelWord, Server},
+    watching::Watching,
 };
+use crate::http::admin::{DeploymentList, DeploymentView};
 
 #[derive(Args)]
 pub(in crate::cli) struct Status {
-    /// Only this model
-    #[arg(conflicts_with = "named")]
-    model: Option<ModelName>,
-    /// The same, as the other verbs have it
-    #[arg(long = "model", id = "named", value_name = "MODEL")]
-    named: Option<ModelName>,
+    #[command(flatten)]
+    model: ModelWord,
     #[command(flatten)]
     watching: Watching,
     #[command(flatten)]
@@ -34,7 +31,7 @@ impl Status {
     }
 
     fn look(&self, client: &Client) -> Result<(Vec<DeploymentView>, Value), ClientError> {
-        if let Some(model) = self.model.as_ref().or(self.named.as_ref()) {
+        if let Some(model) = self.model.name() {
             let (view, json) = client.get(&format!("/admin/models/{model}"))?;
             return Ok((vec![view], json));
         }

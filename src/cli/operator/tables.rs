@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use jiff::Timestamp;
 
 use crate::{
-    http::admin::{ChangedView, DeploymentView},
+    cli::escape,
+    http::admin::{ChangedView, DeploymentView, StuckThread},
     rollout::{Assignment, Plan, Role},
     store::VersionName,
 };
@@ -14,11 +15,26 @@ use crate::{
 /// ln 1000: honest callers and an honest split come this far in one stream of a thousand.
 const ALARM_LOG_E: f64 = 6.907_755_278_982_137;
 
-/// An empty table with this header.
+/// An empty table with this header, as wide as the terminal at most; longer cells have several lines.
 pub(super) fn with_header<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width())
+        .set_header(header);
+    table
+}
+
+/// Of the terminal; `COLUMNS` overrides it. What is read from a file or a pipe shall fit everywhere.
+fn width() -> u16 {
+    let columns = std::env::var("COLUMNS").ok();
+    let columns = columns.and_then(|columns| columns.parse().ok());
+    let terminal = || {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col)
+    };
+    columns.or_else(terminal).unwrap_or(80).max(40)
 }
 
 /// A moment, to the second.
@@ -26,11 +42,9 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Text that a person wrote, without the characters that would move a terminal's cursor.
+/// Text that a person wrote, in one line: escaped before a table's widths are computed, where `output` would come too late.
 pub(super) fn safe(text: &str) -> String {
-    text.chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .collect()
+    escape::line(text).into_owned()
 }
 
 /// The places of an assignment, with who fills them.
@@ -110,6 +124,19 @@ pub(super) fn deployment(view: &DeploymentView) -> String {
     if let Some(warning) = sample_ratio(view.sample_ratio_log_e) {
         let _ = write!(text, "\nwarning: {warning}");
     }
+    for stuck in &view.stuck_threads {
+        let StuckThread {
+            version,
+            work,
+            seconds,
+        } = stuck;
+        let _ = write!(
+            text,
+            "\nwarning: a thread ({work}) has been stuck in a run of {} for {seconds} s and can't be stopped; it runs on \
+             idle cores only, and ends with the process",
+            safe(version)
+        );
+    }
     text
 }
 
@@ -147,6 +174,6 @@ mod tests {
 
     #[test]
     fn reasons_cannot_move_the_cursor() {
-        assert_eq!(safe("so\u{1b}[2Jwhat\n"), "so [2Jwhat ");
+        assert_eq!(safe("so\u{1b}[2Jwhat\n"), r"so\u001b[2Jwhat\u000a");
     }
 }

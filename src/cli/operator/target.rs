@@ -37,10 +37,8 @@ impl Server {
             Some(admin) => admin.clone(),
             None => reachable(self.source.load(&[])?.server.admin_listen).to_string(),
         };
-        Ok(Client::new(
-            &admin,
-            Duration::from_secs(self.timeout_seconds),
-        )?)
+        let patience = Duration::from_secs(self.timeout_seconds);
+        Ok(Client::new(&admin, patience, self.flags())?)
     }
 
     /// The flags without which a command that is printed here would go to another server when it is pasted.
@@ -66,7 +64,7 @@ impl Server {
     }
 }
 
-/// One model of a server.
+/// One model of a server, for the verbs whose first word is a version.
 #[derive(Args)]
 pub(super) struct Target {
     /// The model [default: the only one, else repository.default_model of the configuration]
@@ -76,11 +74,57 @@ pub(super) struct Target {
     pub(super) server: Server,
 }
 
-impl Target {
+/// A model as the verbs that only read take it: as a word, or by the flag that all other verbs have.
+#[derive(Args)]
+pub(super) struct ModelWord {
+    /// The model [default: the only one, else repository.default_model of the configuration; for status, all]
+    #[arg(conflicts_with = "named")]
+    model: Option<ModelName>,
+    /// The same, as the other verbs have it
+    #[arg(long = "model", id = "named", value_name = "MODEL")]
+    named: Option<ModelName>,
+}
+
+impl ModelWord {
+    /// The model that is named, if one is.
+    pub(super) fn name(&self) -> Option<&ModelName> {
+        self.model.as_ref().or(self.named.as_ref())
+    }
+}
+
+/// One model of a server, for the verbs that only read.
+#[derive(Args)]
+pub(super) struct ReadTarget {
+    #[command(flatten)]
+    model: ModelWord,
+    #[command(flatten)]
+    pub(super) server: Server,
+}
+
+impl ReadTarget {
     /// The client and the model's name.
     pub(super) fn find(&self) -> anyhow::Result<(Client, String)> {
-        let client = self.server.client()?;
-        if let Some(model) = &self.model {
+        self.server.find(self.model.name())
+    }
+}
+
+impl Target {
+    /// The model that is named, if one is.
+    pub(super) fn named(&self) -> Option<&ModelName> {
+        self.model.as_ref()
+    }
+
+    /// The client and the model's name.
+    pub(super) fn find(&self) -> anyhow::Result<(Client, String)> {
+        self.server.find(self.model.as_ref())
+    }
+}
+
+impl Server {
+    /// The client, and the model that is named or meant.
+    fn find(&self, model: Option<&ModelName>) -> anyhow::Result<(Client, String)> {
+        let client = self.client()?;
+        if let Some(model) = model {
             return Ok((client, model.to_string()));
         }
         let (list, _) = client.get::<DeploymentList>("/admin/models")?;
@@ -88,7 +132,7 @@ impl Target {
         if let [only] = &names[..] {
             return Ok((client, only.clone()));
         }
-        let default = self.server.source.load(&[])?.repository.default_model;
+        let default = self.source.load(&[])?.repository.default_model;
         if names.contains(&default) {
             return Ok((client, default));
         }

@@ -13,11 +13,23 @@ use ureq::{
     http::{Method, header},
 };
 
-use super::{client::Ask, pack::Parcel, print, target::Target};
-use crate::{cli::models::Size, http::admin::VersionList, store::VersionName};
+use super::{
+    client::Ask,
+    pack::{self, Parcel},
+    print,
+    target::{Target, quoted},
+};
+use crate::{
+    cli::{models::Size, output},
+    http::admin::VersionList,
+    store::VersionName,
+};
 
 /// Fast enough to be seen moving.
 const REDRAW: Duration = Duration::from_millis(100);
+
+/// How the names of archives end.
+const ARCHIVES: [&str; 4] = ["tar", "tgz", "gz", "zip"];
 
 #[derive(Args)]
 pub(in crate::cli) struct Upload {
@@ -31,6 +43,7 @@ pub(in crate::cli) struct Upload {
 
 impl Upload {
     pub(super) fn run(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        self.refuse_networks()?;
         let parcel = Parcel::of(&self.path).with_context(|| self.path.display().to_string())?;
         let (client, model) = self.target.find()?;
         let path = format!("/admin/models/{model}/versions");
@@ -78,6 +91,33 @@ impl Upload {
     }
 }
 
+impl Upload {
+    /// A bare network is no version: it has neither labels nor a transform nor golden samples.
+    fn refuse_networks(&self) -> anyhow::Result<()> {
+        let path = &self.path;
+        let end = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let named_so = ARCHIVES.iter().any(|archive| end == *archive);
+        // The server judges what calls itself an archive.
+        if !path.is_file() || named_so || pack::is_archive(path)? {
+            return Ok(());
+        }
+        let model = self.target.named().map_or("MODEL", |name| name.as_str());
+        let version = &self.version;
+        bail!(
+            "{0} is no archive of a version, but {1}. `import` makes a version of a network, and `upload` sends it:\n\
+             next: stillhouse import {2} --model {model} --version {version} --models made && stillhouse upload \
+             {version} made/{model}/{version} --model {model}{3}",
+            path.display(),
+            match end == "onnx" {
+                true => "an ONNX network",
+                false => "another kind of file",
+            },
+            quoted(&path.display().to_string()),
+            self.target.server.flags()
+        )
+    }
+}
+
 /// Shows on a terminal how far it is.
 struct Counted {
     parcel: Parcel,
@@ -100,13 +140,13 @@ impl Counted {
             .parcel
             .len()
             .map_or_else(String::new, |all| format!(" of {}", Size(all)));
-        eprint!("\r\x1b[K{}{of} sent", Size(self.sent));
+        output::progress(&format!("{}{of} sent", Size(self.sent)));
     }
 
     fn end(&self) -> Size {
         if self.shown.is_some() {
             self.show();
-            eprintln!();
+            output::progress_ends();
         }
         Size(self.sent)
     }

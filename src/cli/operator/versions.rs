@@ -12,14 +12,14 @@ use super::{
     confirm::{can_ask, confirmed},
     print,
     tables::{safe, with_header},
-    target::Target,
+    target::{ReadTarget, Target},
 };
 use crate::{cli::models::Size, http::admin::VersionList, store::VersionName};
 
 #[derive(Args)]
 pub(in crate::cli) struct Versions {
     #[command(flatten)]
-    target: Target,
+    target: ReadTarget,
 }
 
 impl Versions {

@@ -1,18 +1,12 @@
 //! Looking once, or again and again.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    thread,
-    time::Duration,
-};
+use std::{io::Write, thread, time::Duration};
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::{ClientError, print};
-
-/// Home, and nothing below.
-const CLEAR: &str = "\x1b[H\x1b[J";
+use crate::cli::output;
 
 #[derive(Args)]
 pub(super) struct Watching {
@@ -41,19 +35,17 @@ impl Watching {
             }
             return Ok(());
         }
-        let clear = if io::stdout().is_terminal() {
-            CLEAR
-        } else {
-            ""
-        };
         let mut seen = Ok::<_, ClientError>((view, value));
         loop {
             // A server that restarts is worth waiting for.
+            if !json {
+                output::clear();
+            }
             match (&seen, json) {
                 (Ok((_, value)), true) => writeln!(out, "{value}")?,
-                (Ok((view, _)), false) => writeln!(out, "{clear}{}", text(view))?,
+                (Ok((view, _)), false) => writeln!(out, "{}", text(view))?,
                 (Err(error), true) => writeln!(out, "{}", json!({ "error": error.to_string() }))?,
-                (Err(error), false) => writeln!(out, "{clear}error: {error}")?,
+                (Err(error), false) => writeln!(out, "error: {error}")?,
             }
             out.flush()?;
             thread::sleep(Duration::from_secs(self.interval_seconds));

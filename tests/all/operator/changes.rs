@@ -39,7 +39,7 @@ async fn every_change_prints_its_result_and_a_command_that_undoes_it() {
             json!(["v1", null, "v3", {"canary": 0, "teacher": 0}]),
         ),
         (
-            "split --teacher 50",
+            "split --teacher 0.005",
             json!(["v1", null, "v3", {"canary": 0, "teacher": 50}]),
         ),
         (

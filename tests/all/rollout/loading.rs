@@ -222,7 +222,7 @@ async fn a_version_that_appears_gets_its_configured_role() {
 }
 
 /// An archive of a version's directory, made by the command `tar`.
-pub(super) fn packed(folder: &Path) -> Vec<u8> {
+pub(crate) fn packed(folder: &Path) -> Vec<u8> {
     let tar = Command::new("tar")
         .arg("-C")
         .arg(folder)

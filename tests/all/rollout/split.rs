@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use stillhouse::rollout::{Role, Split, split};
+use stillhouse::rollout::{Split, split};
 
 use super::always;
 use crate::{
     server::TestServer,
     toy::{SIDE, gray_png},
 };
+
+const REQUESTS: u32 = 200;
 
 async fn server() -> TestServer {
     let versions = vec![("v1", always(0)), ("v2", always(1)), ("teacher", always(2))];
@@ -111,25 +113,33 @@ async fn users_stay_with_their_role_while_the_canary_grows() {
     );
 }
 
+/// With ids that clients choose, one of them could fill the canary, or keep out of every comparison with the teacher.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_key_each_request_draws_by_its_id() {
+async fn d5_the_request_id_decides_neither_role_nor_comparison() {
     let server = server().await;
     server
         .order("POST", "canary", json!({"version": "v2", "share": "50%"}))
         .await;
-    let settled = Split {
-        canary: "50%".parse().expect("a share"),
-        teacher: "0%".parse().expect("a share"),
+    let compared = || async {
+        server
+            .metric("stillhouse_shadow_samples_total{model=\"toy\",role=\"stable\"}")
+            .await
     };
-    let mut canaries = 0;
-    for _ in 0..60 {
-        let answer = ask(&server, &[]).await;
-        let id = answer["request_id"].as_str().expect("an id");
-        let role = split::role(settled, split::draw("toy", 1, id.as_bytes()));
-        assert_eq!(answer["role"], role.as_str());
-        canaries += u32::from(role == Role::Canary);
+    let before = compared().await;
+    let mut canaries = 0u32;
+    for _ in 0..REQUESTS {
+        let answer = ask(&server, &[("x-request-id", "always-the-same")]).await;
+        assert_eq!(answer["request_id"], "always-the-same");
+        canaries += u32::from(answer["role"] == "canary");
     }
-    assert!((10..=50).contains(&canaries), "{canaries} of 60 at 50 %");
+    // Five standard deviations and more around a half.
+    assert!((70..=130).contains(&canaries), "{canaries} of {REQUESTS}");
+    let by_stable = REQUESTS - canaries;
+    let compared = (compared().await - before) as u32;
+    assert!(
+        (1..by_stable).contains(&compared),
+        "{compared} of {by_stable} were compared"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

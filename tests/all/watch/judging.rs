@@ -198,9 +198,9 @@ async fn a_canary_that_fails_live_requests_is_removed() {
         false => Err(stillhouse_engine::EngineError::Run("out of luck".into())),
     });
     let versions = vec![("v1", always(0)), ("v2", failing)];
-    let server = TestServer::fleet(versions, |config| {
-        everything(config);
-        config.models.entry("toy".into()).or_default().teacher = String::new();
+    let server = beside_teacher(always(0), versions, |config| {
+        // Only what callers get counts here.
+        config.shadow.rate = 0.0;
     })
     .await;
     begin(&server, "automatic").await;
@@ -255,9 +255,10 @@ async fn advice_is_only_advice() {
     assert_eq!(view["last"]["ending"], "taken out");
 }
 
-/// Evidence lost at a restart may have been unfavourable: a canary doesn't advance, but a bad one is still removed.
+/// Evidence of a form that this release doesn't know is lost, and may have been unfavourable: a canary doesn't advance, but a
+/// bad one is still removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_restart_no_evidence_for_a_canary_counts() {
+async fn d6_after_lost_evidence_nothing_counts_for_a_canary() {
     let folder = tempfile::tempdir().expect("a folder");
     let versions = |bad: usize| {
         let canary = by_number(move |n| usize::from(n % bad == 0));
@@ -271,6 +272,8 @@ async fn after_a_restart_no_evidence_for_a_canary_counts() {
     begin(&server, "automatic").await;
     server.begin_stop();
     server.ended().await;
+    let trials = folder.path().join("state/trials.json");
+    std::fs::write(&trials, r#"{"format":99,"trials":[]}"#).expect("written");
 
     let mut server = TestServer::fleet_in(folder.path(), versions(1_000_000), configure).await;
     assert_eq!(server.deployment().await["plan"], "automatic");

@@ -91,21 +91,32 @@ async fn a_teacher_that_hangs_starves_only_the_shadows() {
     gate.1.notify_all();
 }
 
-/// A dark canary without a teacher is held, and the reason is reported.
+/// A canary that nobody could judge is not left to the judge; led by people, it is held, and the reason is reported.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_teacher_a_canary_is_held() {
+async fn d7_without_a_teacher_no_canary_is_automatic() {
     let server = TestServer::fleet(vec![("v1", always(0)), ("v2", always(0))], |config| {
         everything(config);
         config.models.entry("toy".into()).or_default().teacher = String::new();
     })
     .await;
-    server
-        .order(
-            "POST",
-            "canary",
-            json!({"version": "v2", "plan": "automatic"}),
-        )
-        .await;
+    let refused = async |method: &str, path: &str, order: Value| {
+        let reply = server.order(method, path, order).await;
+        reply.assert_problem(409, "no_teacher");
+        assert!(
+            reply.text.contains("`stillhouse teacher VERSION`"),
+            "{}",
+            reply.text
+        );
+    };
+    refused(
+        "POST",
+        "canary",
+        json!({"version": "v2", "plan": "automatic"}),
+    )
+    .await;
+    let order = json!({"version": "v2", "share": 0});
+    assert_eq!(server.order("POST", "canary", order).await.status, 200);
+    refused("PUT", "plan", json!({"plan": "automatic"})).await;
     let evidence = server
         .admin_view("/evidence", |view| view["on_trial"]["decision"] == "alert")
         .await;

@@ -17,7 +17,7 @@ use stillhouse::{
     metrics::Metrics,
     registry::Registry,
     rollout::RolloutMetrics,
-    serving::Serving,
+    serving::{Budget, Serving},
 };
 
 /// Serve a constant answer.
@@ -43,14 +43,24 @@ impl Floor {
             let metrics = Metrics::new();
             let traffic = RolloutMetrics::new(&metrics).traffic().clone();
             let nothing = Arc::new(Registry::new([], None));
-            let serving = Serving::new(nothing, config.requests, config.image, &metrics);
+            let most = config.connections.max_connections;
+            let budget = Budget::new(config.requests.max_bytes_in_flight, most);
+            let serving = Serving::new(
+                nothing,
+                config.requests,
+                config.image,
+                budget.clone(),
+                &metrics,
+            );
             let plane = Arc::new(DataPlane::new(serving, metrics.clone(), traffic));
             let [connections] = ConnectionMetrics::new(&metrics, ["data"]);
             let listener = Listener {
-                socket: TcpListener::bind(config.server.listen).await?,
+                socket: TcpListener::bind(config.server.listen).await?.into_std()?,
                 settings: config.connections,
                 metrics: connections,
-                router: router(&plane, constant),
+                max_connections: most,
+                budget,
+                routes: router(&plane, constant),
             };
             println!(
                 "  predictions  http://{}/predict\n  curl ",
@@ -59,7 +69,7 @@ impl Floor {
             std::io::stdout().flush()?;
             end_with_the_caller(|| std::process::exit(0));
             let (_keep, never) = watch::channel(false);
-            listener.serve(never, Duration::ZERO).await;
+            listener.serve(never, Duration::ZERO).await?;
             Ok(ExitCode::SUCCESS)
         })
     }

@@ -9,8 +9,9 @@ use std::{
 use super::{
     JournalError,
     chain::{Link, Tip},
-    disk::{at, step, sync},
+    disk::{at, step},
 };
+use crate::files;
 
 const AUDIT: &str = "audit.jsonl";
 
@@ -34,10 +35,13 @@ impl Audit {
     /// Adds a line, durably. If that fails, what was written of it is cut off again, now or before the next one.
     pub(super) fn append(&mut self, link: &Link) -> Result<(), JournalError> {
         let line = format!("{}\n", link.text);
-        if let Err(error) = self.write(line.as_bytes()) {
-            // The first error is the more useful one.
-            let _ = self.cut();
-            return at(&path(&self.folder), Err(error));
+        if let Err(source) = self.write(line.as_bytes()) {
+            let path = path(&self.folder);
+            // Of two errors, the first is the more useful one.
+            return Err(match self.cut() {
+                Ok(()) => JournalError::Io { path, source },
+                Err(_) => JournalError::Unsettled { path, source },
+            });
         }
         self.torn = false;
         self.length_bytes += line.len() as u64;
@@ -47,16 +51,14 @@ impl Audit {
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         step("journal::append")?;
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path(&self.folder))?;
+        let mut options = OpenOptions::new();
+        let mut file = files::open(&path(&self.folder), options.append(true).create(true))?;
         self.torn = true;
         file.write_all(line)?;
         step("journal::append_sync")?;
         file.sync_all()?;
         if self.length_bytes == 0 {
-            sync(&self.folder)?;
+            files::sync(&self.folder)?;
         }
         step("journal::appended")
     }
@@ -76,7 +78,7 @@ impl Audit {
         let path = path(&self.folder);
         let cut = || {
             step("journal::cut")?;
-            let file = OpenOptions::new().write(true).open(&path)?;
+            let file = files::open(&path, OpenOptions::new().write(true))?;
             // Shortened only: a file that another program has cut must not grow by zeros.
             if file.metadata()?.len() > self.length_bytes {
                 file.set_len(self.length_bytes)?;
@@ -91,7 +93,7 @@ impl Audit {
     /// What the file has, in bytes; nothing is there before the first line.
     pub(super) fn size_bytes(&self) -> Result<u64, JournalError> {
         let path = path(&self.folder);
-        match fs::metadata(&path) {
+        match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             found => at(&path, found.map(|file| file.len())),
         }

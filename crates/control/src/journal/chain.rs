@@ -3,20 +3,24 @@
 //! A line is `{"hash":"<64 hexadecimal digits>","entry":<entry>}`, in exactly these bytes; the hash is the SHA-256 of the line
 //! before's hash (its 64 digits; zeros before the first) followed by the bytes of `<entry>`. No byte of a line can change
 //! without its hash, its form or its place showing it.
+//!
+//! Anybody who can write the file can compute such a hash. With a key, a line is `{"mac":"...","entry":<entry>}`, with the
+//! HMAC-SHA-256 of the same bytes. A log may begin without a key; behind the first line with one, each must have one.
 
 use serde::Deserialize;
 
 use super::{
-    Entry, Fault, JournalError,
+    Entry, Fault, JournalError, Seal,
     entry::{Line, Numbered},
 };
 use stillhouse_core::rollout::Assignment;
-use stillhouse_store::{ModelName, sha256};
+use stillhouse_store::ModelName;
 
 /// Longer lines are neither written nor read.
 pub(super) const LINE_BYTES: usize = 1 << 20;
 
-const OPENING: &str = "{\"hash\":\"";
+const HASHED: &str = "{\"hash\":\"";
+const KEYED: &str = "{\"mac\":\"";
 const MIDDLE: &str = "\",\"entry\":";
 const HASH_DIGITS: usize = 64;
 
@@ -25,6 +29,8 @@ const HASH_DIGITS: usize = 64;
 pub(super) struct Tip {
     pub(super) seq: u64,
     pub(super) hash: String,
+    /// Whether it takes a key to make such a line.
+    pub(super) keyed: bool,
 }
 
 impl Tip {
@@ -33,6 +39,7 @@ impl Tip {
         Self {
             seq: 0,
             hash: "0".repeat(HASH_DIGITS),
+            keyed: false,
         }
     }
 
@@ -61,12 +68,13 @@ struct Effect {
 
 impl Link {
     /// The line that says `entry` after `previous`.
-    pub(super) fn after(previous: &Tip, entry: &Entry) -> Result<Self, JournalError> {
+    pub(super) fn after(previous: &Tip, entry: &Entry, seal: &Seal) -> Result<Self, JournalError> {
         let seq = previous.next_seq();
         let json = serde_json::to_string(&Numbered { seq, entry })
             .expect("an entry's keys are text, and nothing in it refuses to be written");
-        let hash = hash(previous, &json);
-        let text = format!("{OPENING}{hash}{MIDDLE}{json}}}");
+        let (hash, keyed) = (hash(previous, &json, seal), seal.is_keyed());
+        let opening = if keyed { KEYED } else { HASHED };
+        let text = format!("{opening}{hash}{MIDDLE}{json}}}");
         if text.len() >= LINE_BYTES {
             return Err(JournalError::TooLong {
                 found_bytes: text.len() + 1,
@@ -74,7 +82,7 @@ impl Link {
             });
         }
         Ok(Self {
-            tip: Tip { seq, hash },
+            tip: Tip { seq, hash, keyed },
             text,
             change: entry.model.clone().zip(entry.to.clone()),
         })
@@ -82,21 +90,27 @@ impl Link {
 
     /// Reads a line as it stands, whatever it follows.
     pub(super) fn read(text: &str) -> Result<Self, Fault> {
-        let (hash, entry) = split(text)
-            .ok_or_else(|| Fault::Form(format!("expected {OPENING}<sha256>{MIDDLE}...}}")))?;
+        let (hash, keyed, entry) = split(text)
+            .ok_or_else(|| Fault::Form(format!("expected {HASHED}<sha256>{MIDDLE}...}}")))?;
         let Effect { seq, model, to } =
             serde_json::from_str(entry).map_err(|error| Fault::Form(error.to_string()))?;
         let hash = hash.into();
         Ok(Self {
-            tip: Tip { seq, hash },
+            tip: Tip { seq, hash, keyed },
             text: text.into(),
             change: model.zip(to),
         })
     }
 
     /// Whether it is the line that follows.
-    pub(super) fn follows(&self, previous: &Tip) -> Result<(), Fault> {
-        let computed = hash(previous, self.entry());
+    pub(super) fn follows(&self, previous: &Tip, seal: &Seal) -> Result<(), Fault> {
+        let seal = match (self.tip.keyed, seal) {
+            (true, Seal::Hash) => return Err(Fault::NeedsKey),
+            (false, _) if previous.keyed => return Err(Fault::Unkeyed),
+            (false, _) => &Seal::Hash,
+            (true, keyed) => keyed,
+        };
+        let computed = hash(previous, self.entry(), seal);
         if computed != self.tip.hash {
             let stated = self.tip.hash.clone();
             return Err(Fault::Hash { stated, computed });
@@ -117,19 +131,24 @@ impl Link {
     }
 
     fn entry(&self) -> &str {
-        split(&self.text).expect("split when it was read").1
+        split(&self.text).expect("split when it was read").2
     }
 }
 
-fn split(text: &str) -> Option<(&str, &str)> {
-    let (hash, rest) = text.strip_prefix(OPENING)?.split_at_checked(HASH_DIGITS)?;
+/// A line's seal, whether that took a key, and the bytes that it is over.
+fn split(text: &str) -> Option<(&str, bool, &str)> {
+    let (keyed, rest) = match text.strip_prefix(KEYED) {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix(HASHED)?),
+    };
+    let (hash, rest) = rest.split_at_checked(HASH_DIGITS)?;
     let digits = hash
         .bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let entry = rest.strip_prefix(MIDDLE)?.strip_suffix('}')?;
-    digits.then_some((hash, entry))
+    digits.then_some((hash, keyed, entry))
 }
 
-fn hash(previous: &Tip, entry: &str) -> String {
-    sha256([previous.hash.as_str(), entry].concat().as_bytes())
+fn hash(previous: &Tip, entry: &str, seal: &Seal) -> String {
+    seal.over(&[previous.hash.as_bytes(), entry.as_bytes()])
 }

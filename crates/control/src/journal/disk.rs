@@ -9,6 +9,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 use super::JournalError;
+use crate::files;
 
 /// The lock is advisory and ends with the process that holds it, however that ends.
 const LOCK: &str = "lock";
@@ -42,12 +43,7 @@ pub(super) fn make(folder: &Path) -> Result<(), JournalError> {
     at(folder, fs::create_dir_all(folder))?;
     // The parent of `state` is "", which can't be opened.
     let parent = folder.join("..");
-    at(&parent, sync(&parent))
-}
-
-/// Makes the names in a folder durable.
-pub(super) fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    at(&parent, files::sync(&parent))
 }
 
 /// This process's claim on the folder.
@@ -64,11 +60,8 @@ impl Drop for Lock {
 /// Takes the folder for this process.
 pub(super) fn lock(folder: &Path) -> Result<Lock, JournalError> {
     let path = folder.join(LOCK);
-    let file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(&path);
+    let mut options = OpenOptions::new();
+    let file = files::open(&path, options.create(true).write(true).truncate(false));
     let file = at(&path, file)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Lock(file)),

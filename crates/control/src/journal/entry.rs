@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use stillhouse_core::rollout::Assignment;
+use stillhouse_core::rollout::{Abort, Assignment, Rollback, Verb};
 use stillhouse_store::ModelName;
 
 /// Who did what, when and why.
@@ -36,6 +37,59 @@ pub struct Entry {
     pub detail: Option<serde_json::Value>,
 }
 
+/// Characters of a name: of an actor, an action, a request.
+const NAME_CHARS: usize = 200;
+
+/// Characters of a text that a person wrote or an error says. HTTP refuses longer reasons.
+const TEXT_CHARS: usize = 2000;
+
+/// Bytes of everything else as JSON; a report of the judge has about five thousand.
+const DETAIL_BYTES: usize = 32 << 10;
+
+impl Entry {
+    /// The entry with every field cut to its limit, so that no line of the log grows by what somebody sends.
+    pub(super) fn bounded(&self) -> Self {
+        Self {
+            actor: cut(&self.actor, NAME_CHARS),
+            action: cut(&self.action, NAME_CHARS),
+            request_id: cut(&self.request_id, NAME_CHARS),
+            reason: cut(&self.reason, TEXT_CHARS),
+            detail: self.detail.clone().map(bounded_detail),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it takes a version out of service: such an entry must be written even on a full disk.
+    pub(super) fn is_emergency(&self) -> bool {
+        [Rollback::ACTION, Abort::ACTION].contains(&self.action.as_str())
+    }
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+fn bounded_detail(mut detail: Value) -> Value {
+    cut_strings(&mut detail);
+    let bytes = detail.to_string().len();
+    match bytes > DETAIL_BYTES {
+        true => json!({ "left_out_bytes": bytes }),
+        false => detail,
+    }
+}
+
+fn cut_strings(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = cut(text, TEXT_CHARS),
+        Value::Array(values) => values.iter_mut().for_each(cut_strings),
+        Value::Object(fields) => fields.values_mut().for_each(cut_strings),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// An entry with its place in the chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
@@ -44,7 +98,7 @@ pub struct Line {
     /// What it says.
     #[serde(flatten)]
     pub entry: Entry,
-    /// The SHA-256 of the line before and of this one's bytes, as the line states it.
+    /// The SHA-256, or with a key the HMAC-SHA-256, of the line before and of this one's bytes, as the line states it.
     pub hash: String,
 }
 

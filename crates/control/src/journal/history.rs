@@ -1,6 +1,11 @@
 //! The last lines of the log, read from its end.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +15,7 @@ use super::{
     chain::{LINE_BYTES, Link},
     disk::at,
 };
+use crate::files;
 use stillhouse_store::ModelName;
 
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -33,7 +39,7 @@ pub fn history(
     limit: usize,
 ) -> Result<History, JournalError> {
     let path = audit::path(folder);
-    let file = match File::open(&path) {
+    let file = match files::open(&path, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
         file => at(&path, file)?,
     };

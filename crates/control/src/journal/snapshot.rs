@@ -1,20 +1,16 @@
 //! `state.json`: who answers, and the change that made it so.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    JournalError,
+    JournalError, Seal,
     chain::Link,
-    disk::{at, step, sync},
+    disk::{at, step},
 };
+use crate::files;
 use stillhouse_core::rollout::Assignment;
 use stillhouse_store::ModelName;
 
@@ -23,10 +19,15 @@ pub(super) const STATE: &str = "state.json";
 const STAGED: &str = "state.json.tmp";
 const FORMAT: u64 = 1;
 
+/// More than a server with ten thousand models writes.
+const LIMIT_BYTES: u64 = 64 << 20;
+
 /// The file as it was read.
 pub(super) struct Snapshot {
     pub(super) models: BTreeMap<ModelName, Assignment>,
     pub(super) last: Link,
+    /// Whether it was written with the key that was given.
+    pub(super) sealed: bool,
 }
 
 #[derive(Serialize)]
@@ -34,6 +35,9 @@ struct Written<'a> {
     format: u64,
     models: &'a BTreeMap<ModelName, Assignment>,
     last: &'a RawValue,
+    /// With a key only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +48,8 @@ struct Found<'a> {
     models: BTreeMap<ModelName, Assignment>,
     #[serde(borrow)]
     last: &'a RawValue,
+    #[serde(default)]
+    mac: Option<String>,
 }
 
 /// Read first: of a later format nothing else can be expected.
@@ -53,11 +59,20 @@ struct Format {
 }
 
 /// None where there is no file.
-pub(super) fn read(folder: &Path) -> Result<Option<Snapshot>, JournalError> {
-    let path = folder.join(STATE);
-    let bytes = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => at(&path, read)?,
+pub(super) fn read(folder: &Path, seal: &Seal) -> Result<Option<Snapshot>, JournalError> {
+    read_file(folder, STATE, seal)
+}
+
+/// The change that a state beside the present one was written for, as a crash leaves it.
+pub(super) fn staged(folder: &Path) -> Option<Link> {
+    let staged = read_file(folder, STAGED, &Seal::Hash).ok()??;
+    Some(staged.last)
+}
+
+fn read_file(folder: &Path, name: &str, seal: &Seal) -> Result<Option<Snapshot>, JournalError> {
+    let path = folder.join(name);
+    let Some(bytes) = at(&path, files::read(&path, LIMIT_BYTES))? else {
+        return Ok(None);
     };
     let corrupt = |detail: String| JournalError::Corrupt {
         path: path.clone(),
@@ -75,10 +90,24 @@ pub(super) fn read(folder: &Path) -> Result<Option<Snapshot>, JournalError> {
     if format < FORMAT {
         return Err(corrupt(format!("its format is {format}, not {FORMAT}")));
     }
-    let Found { models, last, .. } =
-        serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+    let Found {
+        models, last, mac, ..
+    } = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
     let last = Link::read(last.get()).map_err(|fault| corrupt(format!("`last`: {fault}")))?;
-    Ok(Some(Snapshot { models, last }))
+    let sealed = mac.is_some() && mac == own_mac(&models, &last, seal);
+    Ok(Some(Snapshot {
+        models,
+        last,
+        sealed,
+    }))
+}
+
+/// Over everything that the state says; none without a key.
+fn own_mac(models: &BTreeMap<ModelName, Assignment>, last: &Link, seal: &Seal) -> Option<String> {
+    let models = serde_json::to_vec(models)
+        .ok()
+        .filter(|_| seal.is_keyed())?;
+    Some(seal.over(&[b"state.json\n", &models, b"\n", last.text.as_bytes()]))
 }
 
 /// Writes the next state beside the present one.
@@ -86,18 +115,19 @@ pub(super) fn stage(
     folder: &Path,
     models: &BTreeMap<ModelName, Assignment>,
     last: &Link,
+    seal: &Seal,
 ) -> Result<(), JournalError> {
     let path = folder.join(STAGED);
     let write = || {
         step("journal::stage")?;
-        let last: &RawValue = serde_json::from_str(&last.text)?;
         let written = Written {
             format: FORMAT,
             models,
-            last,
+            last: serde_json::from_str(&last.text)?,
+            mac: own_mac(models, last, seal),
         };
         let text = serde_json::to_vec_pretty(&written)?;
-        let mut file = File::create(&path)?;
+        let mut file = files::create(&path)?;
         file.write_all(&text)?;
         step("journal::stage_sync")?;
         file.sync_all()?;
@@ -122,7 +152,7 @@ pub(super) fn commit(folder: &Path) -> Result<(), JournalError> {
         step("journal::rename")?;
         fs::rename(folder.join(STAGED), &path)?;
         step("journal::rename_sync")?;
-        sync(folder)?;
+        files::sync(folder)?;
         step("journal::renamed")
     };
     at(&path, renamed())

@@ -4,7 +4,9 @@ use super::*;
 
 mod crash;
 mod damage;
+mod full;
 mod record;
+mod tampering;
 
 fn name(text: &str) -> ModelName {
     text.parse().expect("a name")

@@ -3,13 +3,14 @@
 use std::io::{self, BufRead, Read};
 
 use super::{
-    Fault,
+    Fault, Seal,
     chain::{LINE_BYTES, Link, Tip},
 };
 
 /// Goes through a log from its first line, with a bounded piece of it in memory.
-pub(super) struct Walk<R> {
+pub(super) struct Walk<'a, R> {
     reader: R,
+    seal: &'a Seal,
     /// Of the last line that could be read: the next is expected to follow on it, whatever was wrong with it.
     pub(super) tip: Tip,
     /// How many lines have ended.
@@ -27,10 +28,11 @@ pub(super) struct Visited {
     pub(super) fault: Option<Fault>,
 }
 
-impl<R: BufRead> Walk<R> {
-    pub(super) fn new(reader: R) -> Self {
+impl<'a, R: BufRead> Walk<'a, R> {
+    pub(super) fn new(reader: R, seal: &'a Seal) -> Self {
         Self {
             reader,
+            seal,
             tip: Tip::origin(),
             lines: 0,
             length_bytes: 0,
@@ -71,7 +73,7 @@ impl<R: BufRead> Walk<R> {
                 fault: Some(fault),
             },
             Ok(link) => {
-                let fault = link.follows(&self.tip).err();
+                let fault = link.follows(&self.tip, self.seal).err();
                 self.tip = link.tip.clone();
                 Visited {
                     number,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
-use stillhouse_core::rollout::{FIRST, Share};
-use stillhouse_drift::sequential::{Paired, Thinning};
+use stillhouse_core::rollout::{FIRST, Share, written};
+use stillhouse_drift::sequential::{EventRates, Paired};
 
 /// A table of the configuration; every value has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,13 +18,17 @@ pub struct Criteria {
     pub divergence_margin_nats: f64,
     /// The most that one answer's divergence counts.
     pub divergence_clip_nats: f64,
-    /// How many times stable's rate of errors, and of late answers, the canary's may be.
-    pub event_margin_ratio: f64,
+    /// How many times stable's rate of errors the canary's may be.
+    pub error_margin_ratio: f64,
+    /// How many times stable's rate of late answers the canary's may be.
+    pub latency_margin_ratio: f64,
+    /// No answer is late that took less, however fast stable is.
+    pub latency_floor_seconds: f64,
     /// The chance that a canary within all margins is ever rolled back by evidence; the metrics share it.
     pub roll_back_alpha: f64,
     /// The chance that a canary beyond a margin is ever promoted.
     pub promotion_alpha: f64,
-    /// Observations after which the roll-back test begins another run.
+    /// Observations, pairs or seconds, after which a roll-back test begins another run.
     pub restart_every: u64,
     /// Answers that aren't finite after which nothing more is waited for.
     pub stop_non_finite: u64,
@@ -35,6 +39,7 @@ pub struct Criteria {
     /// The e-value against the configured split above which the ramp is frozen.
     pub sample_ratio_alarm: f64,
     /// The canary's shares, in order; 0 is dark: judged by shadows alone.
+    #[serde(with = "written::list")]
     pub ramp: Vec<Share>,
     /// How long a share is kept before the next.
     pub soak_seconds: u64,
@@ -55,7 +60,9 @@ impl Default for Criteria {
             disagreement_margin: 0.01,
             divergence_margin_nats: 0.02,
             divergence_clip_nats: 2.0,
-            event_margin_ratio: 1.5,
+            error_margin_ratio: 1.5,
+            latency_margin_ratio: 1.5,
+            latency_floor_seconds: 0.01,
             roll_back_alpha: 0.01,
             promotion_alpha: 0.05,
             restart_every: 1000,
@@ -98,7 +105,8 @@ impl Criteria {
             self.ramp.iter().map(Share::to_string).collect::<Vec<_>>()
         );
         let rises = !self.ramp.is_empty() && self.ramp.is_sorted_by(|a, b| a < b);
-        let rules: [(bool, &'static str, String, &'static str); 9] = [
+        let is_ratio = |ratio: f64| ratio >= 1.0 && ratio.is_finite();
+        let rules: [(bool, &'static str, String, &'static str); 11] = [
             (
                 inside(self.disagreement_margin, 0.0, 1.0),
                 "disagreement_margin",
@@ -118,10 +126,22 @@ impl Criteria {
                 "nats between 0 and `divergence_clip_nats` belong here",
             ),
             (
-                self.event_margin_ratio >= 1.0 && self.event_margin_ratio.is_finite(),
-                "event_margin_ratio",
-                self.event_margin_ratio.to_string(),
+                is_ratio(self.error_margin_ratio),
+                "error_margin_ratio",
+                self.error_margin_ratio.to_string(),
                 "a ratio of 1 or more belongs here",
+            ),
+            (
+                is_ratio(self.latency_margin_ratio),
+                "latency_margin_ratio",
+                self.latency_margin_ratio.to_string(),
+                "a ratio of 1 or more belongs here",
+            ),
+            (
+                self.latency_floor_seconds >= 0.0 && self.latency_floor_seconds.is_finite(),
+                "latency_floor_seconds",
+                self.latency_floor_seconds.to_string(),
+                "seconds of 0 or more belong here",
             ),
             (
                 inside(self.roll_back_alpha, 0.0, 1.0),
@@ -171,9 +191,14 @@ impl Criteria {
         Paired::new(margin, Some(self.restart_every))
     }
 
-    /// The test of errors, and that of late answers.
-    pub fn events(&self) -> Thinning {
-        Thinning::new(self.event_margin_ratio)
+    /// The test of errors.
+    pub fn errors(&self) -> EventRates {
+        EventRates::new(self.error_margin_ratio, Some(self.restart_every))
+    }
+
+    /// The test of late answers.
+    pub fn latency(&self) -> EventRates {
+        EventRates::new(self.latency_margin_ratio, Some(self.restart_every))
     }
 
     /// ln of the e-value that rolls back: whichever metric reaches it, so they share the chance of doing so wrongly.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use stillhouse_core::rollout::Share;
-use stillhouse_drift::sequential::{Compared, Thinning};
+use stillhouse_drift::sequential::{Compared, EventRates, Rate};
 
 /// What gates a canary: only what is relative to the teacher, to stable, or to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,19 +35,30 @@ impl Metric {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Events {
     /// The canary's.
-    pub canary: u64,
+    pub canary: Rate,
     /// Stable's.
-    pub stable: u64,
+    pub stable: Rate,
+    /// Seconds that were compared.
+    pub seconds: u64,
     /// ln of the e-value against "at most so many times stable's rate".
     pub log_e: f64,
 }
 
-impl From<&Thinning> for Events {
-    fn from(test: &Thinning) -> Self {
-        let (canary, stable) = test.events();
+impl Events {
+    /// How many times stable's rate the canary's is; not finite before both have requests and stable an event.
+    pub fn ratio(&self) -> f64 {
+        let share = |rate: Rate| rate.events as f64 / rate.requests as f64;
+        share(self.canary) / share(self.stable)
+    }
+}
+
+impl From<&EventRates> for Events {
+    fn from(test: &EventRates) -> Self {
+        let (canary, stable) = test.totals();
         Self {
             canary,
             stable,
+            seconds: test.observations(),
             log_e: test.log_e(),
         }
     }

@@ -93,11 +93,13 @@ impl fmt::Display for Reason {
             ),
             Self::MoreEvents { metric, events, needed_log_e } => write!(
                 f,
-                "{metric}: more often than the margin allows, {} where {} decide; {} of the canary's and {} of stable's",
+                "{metric}: more often than the margin allows, {} where {} decide; {} of {} of the canary's requests, {} of {} of stable's",
                 Odds(events.log_e),
                 Odds(*needed_log_e),
-                events.canary,
-                events.stable
+                events.canary.events,
+                events.canary.requests,
+                events.stable.events,
+                events.stable.requests
             ),
             Self::EvidenceLost => f.write_str(
                 "a restart lost evidence: what is left is not taken as favourable, an operator must decide or begin again",

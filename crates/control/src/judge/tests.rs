@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use stillhouse_drift::sequential::{Paired, Thinning};
+use stillhouse_drift::sequential::{Paired, Rate};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -18,6 +18,17 @@ fn compared(roll_back_log_e: f64, promotion_log_e: f64) -> Compared {
         interval: [-0.004, 0.006],
         roll_back_log_e,
         promotion_log_e,
+    }
+}
+
+/// Events of a canary that answers a tenth as often as stable.
+fn happened(canary: u64, stable: u64, log_e: f64) -> Events {
+    let rate = |events, requests| Rate { events, requests };
+    Events {
+        canary: rate(canary, 100),
+        stable: rate(stable, 1000),
+        seconds: 60,
+        log_e,
     }
 }
 
@@ -163,11 +174,7 @@ fn everybody_needs_the_proofs_of_promotion() {
 #[test]
 fn each_metric_alone_rolls_back() {
     let (below, above) = (5.991, 5.992);
-    let events = |log_e| Events {
-        canary: 12,
-        stable: 3,
-        log_e,
-    };
+    let events = |log_e| happened(12, 3, log_e);
     let with = |log_e: f64| {
         [
             Evidence {
@@ -209,7 +216,7 @@ fn each_metric_alone_rolls_back() {
         &at(5),
         "roll back",
         &[
-            "errors: more often than the margin allows, over 1 000 000 : 1 where 400 : 1 decide; 12 of the canary's and 3 of stable's",
+            "errors: more often than the margin allows, over 1 000 000 : 1 where 400 : 1 decide; 12 of 100 of the canary's requests, 3 of 1000 of stable's",
         ],
     );
 }
@@ -357,8 +364,16 @@ fn criteria_are_a_table() {
             "`divergence_clip_nats` is inf: nats above 0 belong here",
         ),
         (
-            "event_margin_ratio = 0.5",
-            "`event_margin_ratio` is 0.5: a ratio of 1 or more belongs here",
+            "error_margin_ratio = 0.5",
+            "`error_margin_ratio` is 0.5: a ratio of 1 or more belongs here",
+        ),
+        (
+            "latency_margin_ratio = 0.5",
+            "`latency_margin_ratio` is 0.5: a ratio of 1 or more belongs here",
+        ),
+        (
+            "latency_floor_seconds = -1.0",
+            "`latency_floor_seconds` is -1: seconds of 0 or more belong here",
         ),
         (
             "roll_back_alpha = 0",
@@ -387,7 +402,7 @@ fn criteria_are_a_table() {
 fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
     let criteria = Criteria::default();
     let (mut disagreement, mut divergence) = (criteria.disagreement(), criteria.divergence());
-    let (errors, latency): (Thinning, Thinning) = (criteria.events(), criteria.events());
+    let (errors, latency) = (criteria.errors(), criteria.latency());
     let (mut shares, mut since) = (vec![Share::default()], 0);
     let part = |paired: &Paired, unit| paired.compared(unit);
     for second in 1..=100_000u64 {
@@ -466,7 +481,7 @@ prop_compose! {
         early_errors in 0u64..7,
         guards in (any::<bool>(), any::<bool>()),
     ) -> Evidence {
-        let events = |log_e| Events { canary: 1, stable: 1, log_e };
+        let events = |log_e| happened(1, 1, log_e);
         Evidence {
             disagreement,
             divergence,
@@ -558,11 +573,7 @@ proptest! {
 /// Callers of one kind only, all on the canary: their errors are the canary's by the split, not by its doing.
 #[test]
 fn live_events_say_nothing_while_the_split_is_broken() {
-    let events = Events {
-        canary: 40,
-        stable: 0,
-        log_e: 12.0,
-    };
+    let events = happened(40, 0, 12.0);
     let honest = Evidence {
         errors: events,
         latency: events,

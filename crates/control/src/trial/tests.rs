@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use stillhouse_core::rollout::Split;
-use stillhouse_drift::sequential::Thinning;
+use stillhouse_drift::sequential::Rate;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -70,27 +70,47 @@ fn a_new_share_begins_a_new_step() {
     assert_eq!((progress.step_pairs, progress.step_answers), (1, 3));
 }
 
-/// What others have done before it began is not the canary's, and events count with the share they happened at.
+fn rate(events: u64, requests: u64) -> Rate {
+    Rate { events, requests }
+}
+
+/// What others have done before it began is not the canary's.
 #[test]
 fn events_are_those_since_it_began() {
     let now = Instant::now();
     let before = reading(counts(50, 1, 40), counts(900, 1, 7));
     let mut trial = trial(&assignment(1000, 500), before.clone(), now);
-    let mut expected = Thinning::new(1.5);
-    // A tenth of all is 10/95 of what the teacher leaves.
-    expected.observe_many(3, 2, 0.1 / 0.95);
+    let mut expected = Criteria::default().errors();
+    expected.observe(rate(3, 13), rate(2, 52));
     trial.look(
         &assignment(1000, 500),
         reading(counts(60, 1, 43), counts(950, 1, 9)),
-        now,
+        now + SECOND,
     );
     let evidence = trial.evidence(0.0, false);
-    assert_eq!((evidence.errors.canary, evidence.errors.stable), (3, 2));
-    assert!((evidence.errors.log_e - expected.log_e()).abs() < 1e-12);
+    assert_eq!(evidence.errors, Events::from(&expected));
+    assert_eq!(evidence.errors.canary, rate(3, 13));
     assert_eq!(
         evidence.early_errors, 0,
         "the first requests of the seat were others'"
     );
+}
+
+/// The judge looks twice a second: what it sees in between belongs to a second that isn't over.
+#[test]
+fn a_second_is_observed_once_and_whole() {
+    let now = Instant::now();
+    let share = assignment(5000, 0);
+    let mut trial = trial(&share, SeatReadings::default(), now);
+    for look in 1..=6u64 {
+        let errors = look * 3;
+        let reading = reading(counts(0, 1, errors), counts(look * 10, 1, 0));
+        trial.look(&share, reading, now + SECOND / 2 * look as u32);
+        let seen = trial.evidence(0.0, false).errors;
+        let seconds = look / 2;
+        assert_eq!(seen.seconds, seconds);
+        assert_eq!(seen.canary, rate(seconds * 6, seconds * 6));
+    }
 }
 
 /// Everything was just given to the canary: that every late answer is its own says nothing.
@@ -104,9 +124,10 @@ fn events_around_a_change_of_the_shares_say_nothing() {
     };
     let stable = || counts(300, 1, 0);
     let mut trial = trial(&half, reading(counts(0, 1, 0), stable()), now);
-    trial.look(&all, reading(counts(90, 40, 30), stable()), now);
+    trial.look(&all, reading(counts(90, 40, 30), stable()), now + SECOND);
     let evidence = trial.evidence(0.0, false);
-    assert_eq!((evidence.errors.log_e, evidence.latency.log_e), (0.0, 0.0));
+    assert_eq!((evidence.errors.seconds, evidence.latency.seconds), (0, 0));
+    assert_eq!(evidence.errors.canary, Rate::default());
     assert_eq!(trial.progress(now).step_answers, 0);
 }
 
@@ -114,13 +135,27 @@ fn events_around_a_change_of_the_shares_say_nothing() {
 fn an_answer_is_late_beyond_what_stable_hardly_ever_takes() {
     let now = Instant::now();
     let share = assignment(5000, 0);
-    let mut trial = trial(&share, reading(counts(0, 1, 0), counts(199, 1, 0)), now);
+    let mut trial = trial(&share, reading(counts(0, 1, 0), counts(199, 20, 0)), now);
     assert_eq!(trial.late_above_seconds(), None, "too few to know");
-    trial.look(&share, reading(counts(10, 40, 0), counts(200, 1, 0)), now);
-    assert_eq!(trial.late_above_seconds(), Some(0.001));
+    let first = reading(counts(10, 40, 0), counts(200, 20, 0));
+    trial.look(&share, first, now + SECOND);
+    assert_eq!(trial.late_above_seconds(), Some(0.02));
     assert_eq!(trial.evidence(0.0, false).latency, Events::default());
-    trial.look(&share, reading(counts(15, 40, 0), counts(260, 1, 0)), now);
+    let second = reading(counts(15, 40, 0), counts(260, 20, 0));
+    trial.look(&share, second, now + 2 * SECOND);
     let latency = trial.evidence(0.0, false).latency;
-    assert_eq!((latency.canary, latency.stable), (5, 0));
+    assert_eq!((latency.canary, latency.stable), (rate(5, 5), rate(0, 60)));
     assert!(latency.log_e > 0.0);
+}
+
+/// Identical files: the one that answers seldom finds cold caches, and takes a millisecond where the other takes a tenth.
+#[test]
+fn below_the_floor_nothing_is_late() {
+    let now = Instant::now();
+    let share = assignment(100, 0);
+    let stable = Counts::of(1000, Duration::from_micros(100), 0);
+    let mut trial = trial(&share, reading(Counts::default(), stable.clone()), now);
+    assert_eq!(trial.late_above_seconds(), Some(0.01));
+    trial.look(&share, reading(counts(50, 8, 0), stable), now + SECOND);
+    assert_eq!(trial.evidence(0.0, false).latency.canary, rate(0, 50));
 }

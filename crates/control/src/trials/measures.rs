@@ -57,7 +57,7 @@ impl JudgeMetrics {
             ),
             observations: metrics.gauges(
                 "evidence_observations",
-                "Pairs, or events of live requests, that a metric of the canary rests on.",
+                "Pairs, or seconds of live requests, that a metric of the canary rests on.",
                 OF_METRIC,
             ),
             lost: metrics.gauges(

@@ -81,6 +81,9 @@ pub struct TrialReport {
     pub shadows_starved: bool,
     /// Whether a restart lost evidence.
     pub evidence_lost: bool,
+    /// Pairs that killed processes may have seen and not written down: each counts against a promotion as the worst there is.
+    #[serde(default)]
+    pub presumed_lost_pairs: u64,
     /// `hold`, `alert`, `advance`, `promote` or `roll_back`.
     pub decision: String,
     /// Why, in words; the weightiest first.
@@ -153,24 +156,18 @@ impl TrialReport {
                 }),
             }
         };
-        let live = |metric: Metric, events: &Events| {
-            let part = assignment.split.of(Role::Canary).ratio();
-            let rest = assignment.split.of(Role::Stable).ratio();
-            let ratio = (events.canary as f64 / part) / (events.stable as f64 / rest);
-            MetricReport {
-                metric: metric.to_string(),
-                unit: "ratio".into(),
-                observations: events.canary + events.stable,
-                // Rates of the present share; without events of both there is none.
-                estimate: Some(ratio).filter(|ratio| ratio.is_finite()),
-                interval: None,
-                margin: criteria.event_margin_ratio,
-                roll_back: WealthReport {
-                    log_e: events.log_e,
-                    needed_log_e: criteria.roll_back_log_e(),
-                },
-                promotion: None,
-            }
+        let live = |metric: Metric, events: &Events, margin| MetricReport {
+            metric: metric.to_string(),
+            unit: "ratio".into(),
+            observations: events.seconds,
+            estimate: Some(events.ratio()).filter(|ratio| ratio.is_finite()),
+            interval: None,
+            margin,
+            roll_back: WealthReport {
+                log_e: events.log_e,
+                needed_log_e: criteria.roll_back_log_e(),
+            },
+            promotion: None,
         };
         Self {
             model: deployment.stable.version.model.to_string(),
@@ -194,8 +191,16 @@ impl TrialReport {
                     &evidence.divergence,
                     criteria.divergence_margin_nats,
                 ),
-                live(Metric::Errors, &evidence.errors),
-                live(Metric::Latency, &evidence.latency),
+                live(
+                    Metric::Errors,
+                    &evidence.errors,
+                    criteria.error_margin_ratio,
+                ),
+                live(
+                    Metric::Latency,
+                    &evidence.latency,
+                    criteria.latency_margin_ratio,
+                ),
             ],
             non_finite: evidence.non_finite,
             early_errors: evidence.early_errors,
@@ -204,6 +209,7 @@ impl TrialReport {
             sample_ratio_log_e: Some(evidence.sample_ratio_log_e).filter(|log_e| log_e.is_finite()),
             shadows_starved: evidence.shadows_starved,
             evidence_lost: evidence.evidence_lost,
+            presumed_lost_pairs: trial.presumed_lost_pairs(),
             decision: word(&verdict.decision).into(),
             reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
         }

@@ -92,7 +92,8 @@ mod tests {
 
     use super::*;
 
-    const GOOD: &str = r#"{"good":{"engine":"tract","sha256":"ab"}}"#;
+    const GOOD: &str =
+        r#"{"good":{"engine":"tract","sha256":"ab","warmup":[{"rows":1,"seconds":0.5}]}}"#;
 
     /// What is made of a raw wait status (a signal, or a code times 256) and both streams.
     fn judged(status: i32, stdout: &str, stderr: &str) -> Result<Validated, String> {
@@ -154,6 +155,10 @@ mod tests {
         assert_eq!(
             (validated.engine.as_str(), validated.sha256.as_str()),
             ("tract", "ab")
+        );
+        assert_eq!(
+            (validated.warmup[0].rows, validated.warmup[0].seconds),
+            (1, 0.5)
         );
     }
 }

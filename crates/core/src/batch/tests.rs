@@ -1,9 +1,12 @@
 //! Batches on a scripted engine: order, limits, refusals, deadlines, clients that leave, panics, shutdown.
 
-use std::sync::{PoisonError, mpsc};
+use std::{
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
 
 use proptest::prelude::*;
-use stillhouse_engine::scripted::Scripted;
+use stillhouse_engine::{Priority, scripted::Scripted};
 
 use super::*;
 
@@ -32,6 +35,14 @@ fn start(scripted: Scripted, options: BatchOptions) -> (Batcher<Number>, Metrics
     start_delivering(scripted, options, &Delivery::Direct)
 }
 
+fn surroundings(metrics: &Metrics, delivery: &Delivery) -> Surroundings {
+    Surroundings {
+        metrics: BatchMetrics::new(metrics),
+        delivery: delivery.clone(),
+        watchdog: Watchdog::new(metrics),
+    }
+}
+
 fn start_delivering(
     scripted: Scripted,
     options: BatchOptions,
@@ -42,9 +53,8 @@ fn start_delivering(
     let batcher = Batcher::start(
         &blueprint,
         options,
-        Priority::Foreground,
-        delivery,
-        &BatchMetrics::new(&metrics),
+        Effort::of(Priority::Foreground, Duration::from_secs(60)),
+        &surroundings(&metrics, delivery),
         ["m", "v"],
         // Kept for as long as the test looks at the series.
         Box::leak(Box::new(metrics.scope())),
@@ -224,17 +234,61 @@ fn a_worker_that_cannot_build_is_the_start_s_error() {
     let scripted = Scripted::new(1, 1, |_, _| Err(EngineError::Run("no memory".into())));
     let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
     let all = Metrics::new();
-    let metrics = BatchMetrics::new(&all);
     let started = Batcher::<Number>::start(
         &blueprint,
         options(1, 2, 4),
-        Priority::Foreground,
-        &Delivery::Direct,
-        &metrics,
+        Effort::of(Priority::Foreground, Duration::from_secs(60)),
+        &surroundings(&all, &Delivery::Direct),
         ["m", "v"],
         &mut all.scope(),
     );
     assert!(started.is_err());
+}
+
+#[test]
+fn b6_a_warm_up_that_does_not_end_is_not_waited_for() {
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let scripted = Scripted::new(1, 1, move |input, rows| {
+        let released = released.lock().unwrap_or_else(PoisonError::into_inner);
+        // Ends with the test.
+        let _ = released.recv();
+        echo(input, rows)
+    });
+    let blueprint: Arc<dyn Blueprint> = Arc::new(scripted);
+    let all = Metrics::new();
+    let surroundings = surroundings(&all, &Delivery::Direct);
+    let started = Batcher::<Number>::start(
+        &blueprint,
+        options(4, 1, 4),
+        Effort::of(Priority::Background, Duration::from_millis(10)),
+        &surroundings,
+        ["m", "v"],
+        &mut all.scope(),
+    );
+    assert!(matches!(started, Err(StartError::Overdue)));
+    while surroundings.watchdog.stuck().is_empty() {}
+    drop(release);
+}
+
+#[test]
+fn b7_a_version_without_a_worker_refuses_until_one_is_back() {
+    let (scripted, entries, open) = gated(1);
+    let (batcher, _metrics) = start(scripted, options(1, 1, 4));
+    let deadline = Some(Instant::now() + Duration::from_secs(1));
+    let reply = batcher.submit(Number(1.0), deadline).expect("room");
+    assert_eq!(entries.recv(), Ok(1));
+    while batcher.check_room().is_ok() {}
+    assert_eq!(batcher.check_room(), Err(SubmitError::Stuck));
+    let refused = batcher.submit(Number(2.0), None);
+    assert!(matches!(refused, Err(SubmitError::Stuck)));
+    // The run ends after all; its thread does, too, and another one takes its place. That one's warm-up passes the gate.
+    (0..3).for_each(|_| open.send(()).expect("a worker"));
+    let _ = reply.blocking_recv();
+    while batcher.check_room().is_err() {}
+    let reply = batcher.submit(Number(3.0), None).expect("room");
+    let answer = reply.blocking_recv().expect("a reply").expect("an answer");
+    assert_eq!(&*answer.scores, &[3.0]);
 }
 
 proptest! {
@@ -254,7 +308,7 @@ proptest! {
                 match batcher.submit(Number(row), None) {
                     Ok(reply) => break replies.push((row, reply)),
                     Err(SubmitError::Full { capacity }) => prop_assert_eq!(capacity, queue),
-                    Err(SubmitError::Closed) => prop_assert!(false, "closed"),
+                    Err(other) => prop_assert!(false, "{other}"),
                 }
                 std::thread::yield_now();
             }

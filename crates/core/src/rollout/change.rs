@@ -1,8 +1,9 @@
 //! What an operator, or the judge, may do to an [`Assignment`]; pure.
 
 use super::{
-    assignment::{Assignment, Share},
+    assignment::Assignment,
     plan::Plan,
+    share::Share,
     verb::{Abort, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling, StartCanary, Verb},
 };
 use stillhouse_store::VersionName;
@@ -85,6 +86,11 @@ pub enum ChangeRefused {
     /// A share for a role without a version.
     #[error("there is no teacher to give a share to")]
     NoTeacher,
+    /// Nobody could lead the canary.
+    #[error(
+        "an automatic canary is judged by comparison with a teacher, and there would be none: name one with `stillhouse teacher VERSION`, or lead the canary yourself (`canary plan manual`)"
+    )]
+    NothingToJudgeBy,
     /// A version can't be compared with itself.
     #[error("{version} is already the {role}")]
     RoleTaken {
@@ -169,6 +175,9 @@ impl Assignment {
             }
         }
         next.check_shares()?;
+        if next.plan == Plan::Automatic && next.teacher.is_none() {
+            return Err(ChangeRefused::NothingToJudgeBy);
+        }
         Ok(next)
     }
 

@@ -51,7 +51,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rollout::assignment::Share;
+    use crate::rollout::share::Share;
 
     fn split(canary: u16, teacher: u16) -> Split {
         let share = |points| Share::new(points).expect("at most 10 000");

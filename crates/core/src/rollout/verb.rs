@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{assignment::Share, plan::Plan};
+use super::{plan::Plan, share::Share};
 use stillhouse_store::VersionName;
 
 /// One verb of the admin plane.
@@ -63,7 +63,7 @@ pub struct StartCanary {
     /// The version to be the canary; loaded if it isn't.
     #[schema(value_type = String)]
     pub version: VersionName,
-    /// Its share: basis points, or percent as in "2.5%"; 0 makes it a dark canary, judged by shadows alone. May be left
+    /// Its share: whole basis points, or text with a unit, as in "2.5%" and "0.025"; 0 makes it a dark canary, judged by shadows alone. May be left
     /// out with an automatic plan, which starts dark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u16>)]

@@ -11,8 +11,9 @@ use stillhouse_engine::{Engine, Priority};
 
 use super::{Miss, Sample};
 use crate::{
-    rollout::{Deployment, Seat},
+    rollout::{Deployment, Seat, Slot},
     version::Version,
+    watchdog::{Until, Watched},
 };
 use stillhouse_image::Limits;
 
@@ -80,6 +81,8 @@ struct ShadowEngine {
     seat: Arc<Seat>,
     engine: Option<Box<dyn Engine>>,
     duration: Histogram,
+    /// Its runs are of use while the version has a role.
+    until: Until,
 }
 
 /// Built, run and dropped on this thread.
@@ -88,17 +91,27 @@ pub(super) struct ShadowEngines {
     limits: Limits,
     durations: HistogramVec,
     priority: Priority,
+    slot: Arc<Slot>,
+    watched: Watched,
     /// Indices in the batch of the samples to be run.
     wanted: Vec<usize>,
 }
 
 impl ShadowEngines {
-    pub(super) fn new(limits: Limits, durations: HistogramVec, priority: Priority) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        durations: HistogramVec,
+        priority: Priority,
+        slot: Arc<Slot>,
+        watched: Watched,
+    ) -> Self {
         Self {
             engines: Vec::new(),
             limits,
             durations,
             priority,
+            slot,
+            watched,
             wanted: Vec::with_capacity(ROWS),
         }
     }
@@ -162,14 +175,20 @@ impl ShadowEngines {
     ) {
         let index = self.index_of(seat);
         let shadow = &mut self.engines[index];
-        let limits = &self.limits;
+        let (limits, watched) = (&self.limits, &self.watched);
         let begun = Instant::now();
+        let stopper = shadow.engine.as_ref().map(|engine| engine.stopper());
+        watched.runs_version(&seat.version.name, stopper.unwrap_or_default());
+        // Where it is given up, it goes on when it can: this thread has idle priority anyway.
+        let _running = watched.begin(shadow.until.clone());
         let run = catch_unwind(AssertUnwindSafe(|| {
             let engine = match &mut shadow.engine {
                 Some(engine) => engine,
                 none => {
                     let most = most_rows(&seat.version);
-                    none.insert(seat.version.engine(most).ok()?)
+                    let built = seat.version.engine(most).ok()?;
+                    watched.runs(built.stopper());
+                    none.insert(built)
                 }
             };
             let input = engine.input(rows.len());
@@ -205,7 +224,14 @@ impl ShadowEngines {
         known.unwrap_or_else(|| {
             let version = &seat.version;
             let of = &[version.model.as_str(), version.name.as_str()];
+            let (slot, of_version) = (self.slot.clone(), Arc::downgrade(version));
+            let is_seated = move || {
+                let deployment = slot.load();
+                let mut seats = deployment.seats();
+                seats.any(|seat| std::ptr::eq(Arc::as_ptr(&seat.version), of_version.as_ptr()))
+            };
             self.engines.push(ShadowEngine {
+                until: Until::While(Arc::new(is_seated)),
                 seat: seat.clone(),
                 engine: None,
                 duration: version.series().series(&self.durations, of),

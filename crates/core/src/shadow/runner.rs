@@ -19,6 +19,7 @@ use super::{
 use crate::{
     rollout::{Deployment, Role, Seat, Slot, Source},
     version::Version,
+    watchdog::{Watchdog, Work},
 };
 use stillhouse_drift::{
     comparison::{Comparison, PairMeasure, Scores},
@@ -26,7 +27,7 @@ use stillhouse_drift::{
     sequential::{disagreement, divergence},
 };
 use stillhouse_image::{Limits, Thumbnail};
-use stillhouse_store::manifest::OutputKind;
+use stillhouse_store::{ModelName, manifest::OutputKind};
 
 /// How long it sleeps while nothing waits, at first and at most. It is never woken: the thread that wakes another pays
 /// for it, and that would be every sampled request (57 of 403 microseconds at the median, measured on a virtual
@@ -111,6 +112,8 @@ pub(super) struct RunnerParts {
     pub(super) settings: ShadowSettings,
     pub(super) drift: DriftSettings,
     pub(super) limits: Limits,
+    pub(super) watchdog: Watchdog,
+    pub(super) model: ModelName,
 }
 
 pub(super) struct Runner {
@@ -135,6 +138,17 @@ impl Runner {
             true => Priority::Background,
             false => Priority::Foreground,
         };
+        // Called on the runner's own thread.
+        let watched = parts
+            .watchdog
+            .watch([parts.model.as_str(), ""], Work::Shadow);
+        let engines = ShadowEngines::new(
+            parts.limits,
+            parts.durations,
+            priority,
+            parts.slot.clone(),
+            watched,
+        );
         Self {
             slot: parts.slot,
             samples: parts.samples,
@@ -144,7 +158,7 @@ impl Runner {
             priority,
             admission: Admission::new(&parts.settings),
             begun: Instant::now(),
-            engines: ShadowEngines::new(parts.limits, parts.durations, priority),
+            engines,
             answers: Default::default(),
             comparison: Comparison::default(),
             thumbnail: Thumbnail::new(),

@@ -1,19 +1,21 @@
-//! From a version's files to a running version: contract, golden samples, measurement, workers.
+//! From a version's files to a running version: examination, workers.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use prometheus::{GaugeVec, IntGaugeVec};
-use stillhouse_engine::{Blueprint, EngineError, EngineOptions, Priority};
+use stillhouse_engine::{Engine, EngineError};
 
 use super::{
     Version,
+    examine::{Examination, Examined, Prepare, decide},
     settings::{BatchSettings, EngineSettings, SettingsError},
-    warmup::{self, BatchTiming},
+    warmup::BatchTiming,
 };
-use crate::batch::{BatchMetrics, BatchOptions, Batcher, Delivery, policy::Policy};
-use stillhouse_golden::{self as golden, PreflightError, Proven};
-use stillhouse_image::Normalization;
+use crate::{
+    batch::{BatchMetrics, Batcher, Delivery, StartError, Surroundings},
+    watchdog::{Effort, Lost, Watchdog, Watched},
+};
+use stillhouse_golden::PreflightError;
 use stillhouse_metrics::Metrics;
 use stillhouse_store::VersionFiles;
 
@@ -26,27 +28,37 @@ pub enum LaunchError {
     /// The version can't be served on this engine.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
+    /// Its network was still being checked, or its workers warmed up, at the end of the time for that.
+    #[error("it was not ready in time: its network may run for ever")]
+    Overdue,
 }
 
-/// The result of a version's examination, for its workers.
-struct Examined {
-    blueprint: Arc<dyn Blueprint>,
-    normalization: Arc<Normalization>,
-    limit: usize,
-    warmup: Vec<BatchTiming>,
+impl From<Lost> for LaunchError {
+    fn from(lost: Lost) -> Self {
+        let failed = |detail: &str| Self::Preflight(EngineError::Run(detail.into()).into());
+        match lost {
+            Lost::Overdue => Self::Overdue,
+            Lost::Panicked => failed("the engine panicked while it was measured"),
+            Lost::NoThread => failed("no thread could be started"),
+        }
+    }
 }
 
-/// Makes a blueprint from a network's bytes; replaced in tests by engines that follow a script.
-pub type Prepare =
-    Arc<dyn Fn(&Bytes, &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError> + Send + Sync>;
+impl From<StartError> for LaunchError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Engine(error) => Self::Preflight(error.into()),
+            StartError::Overdue => Self::Overdue,
+        }
+    }
+}
 
 /// Starts versions; holds everything that they share.
 #[derive(Clone)]
 pub struct Launcher {
     prepare: Prepare,
     metrics: Metrics,
-    batch_metrics: BatchMetrics,
-    delivery: Delivery,
+    surroundings: Surroundings,
     timings: GaugeVec,
     versions: IntGaugeVec,
 }
@@ -58,8 +70,11 @@ impl Launcher {
         Self {
             prepare,
             metrics: metrics.clone(),
-            batch_metrics: BatchMetrics::new(metrics),
-            delivery,
+            surroundings: Surroundings {
+                metrics: BatchMetrics::new(metrics),
+                delivery,
+                watchdog: Watchdog::new(metrics),
+            },
             timings: metrics.real_gauges(
                 "warmup_batch_duration_seconds",
                 "Shortest run of a batch with this many rows, measured when the version was loaded.",
@@ -73,40 +88,62 @@ impl Launcher {
         }
     }
 
-    /// Checks, measures and starts one version. Blocks for as long as that takes.
+    /// What looks after the threads of all versions.
+    pub fn watchdog(&self) -> &Watchdog {
+        &self.surroundings.watchdog
+    }
+
+    /// Checks, measures and starts one version. Blocks for as long as that takes, at most until the effort's end. Where the
+    /// version was `measured` already, in a process of its own, it isn't measured here: then nothing runs in this process
+    /// that has not run there.
     ///
     /// # Errors
-    /// The version fails a check; such a version is never returned.
+    /// The version fails a check, or takes too long; such a version is never returned.
     pub fn launch(
         &self,
         files: VersionFiles,
         engine: &EngineSettings,
         batch: &BatchSettings,
-        priority: Priority,
+        measured: Option<Vec<BatchTiming>>,
+        effort: Effort,
     ) -> Result<Arc<Version>, LaunchError> {
         let options = engine.resolve()?;
+        let (model, name) = (files.model.clone(), files.version.clone());
+        let of = [model.as_str(), name.as_str()];
+        // On a thread of its own, since an engine is built, used and dropped on one.
+        let (prepare, examined_with) = (self.prepare.clone(), options.clone());
+        let max_batch = batch.max_batch;
+        let examine = move |watched: &Watched| {
+            let examination = Examination {
+                files: &files,
+                options: &examined_with,
+                max_batch,
+                priority: effort.priority,
+            };
+            let built = |engine: &dyn Engine| watched.runs(engine.stopper());
+            let (_, examined) = examination.run(&*prepare, measured, &built)?;
+            Ok::<_, PreflightError>((examined, files))
+        };
+        let (examined, files) = self.watchdog().run_limited(of, effort, examine)??;
         let Examined {
             blueprint,
             normalization,
             limit,
             warmup,
-        } = self.examine(&files, &options, batch, priority)?;
+        } = examined;
         let batching = decide(batch, &warmup, limit, options.intra_threads);
 
-        let (model, name) = (files.model, files.version);
         let mut series = self.metrics.scope();
         // Workers are started from this thread and not from the one that examined the version: they would keep its low
         // priority for ever.
         let batcher = Batcher::start(
             &blueprint,
             batching,
-            priority,
-            &self.delivery,
-            &self.batch_metrics,
-            [model.as_str(), name.as_str()],
+            effort,
+            &self.surroundings,
+            of,
             &mut series,
-        )
-        .map_err(PreflightError::from)?;
+        )?;
 
         let version = Version {
             engine: blueprint.describe(),
@@ -135,48 +172,6 @@ impl Launcher {
         Ok(Arc::new(version))
     }
 
-    /// Runs on its own thread, since an engine is built, used and dropped on one: the graph, the contract, the golden
-    /// samples, then the measurement.
-    fn examine(
-        &self,
-        files: &VersionFiles,
-        options: &EngineOptions,
-        batch: &BatchSettings,
-        priority: Priority,
-    ) -> Result<Examined, PreflightError> {
-        let examine = || {
-            let most = match batch.max_batch {
-                0 => warmup::LARGEST_MEASURED,
-                fixed => fixed,
-            };
-            let mut proven = golden::prove(files, options, &*self.prepare, most, priority)?;
-            let mut measured = warmup::measure(proven.engine.as_mut(), proven.most_rows, priority);
-            // A batch larger than those compared may be the first that fails.
-            if let Err(error) = &measured
-                && proven.most_rows > 1
-            {
-                let why = format!("a batch fails: {error}");
-                proven = proven.one_row_at_a_time(files, &why, priority)?;
-                measured = warmup::measure(proven.engine.as_mut(), 1, priority);
-            }
-            let warmup = measured?;
-            let Proven {
-                blueprint,
-                normalization,
-                ..
-            } = proven;
-            Ok(Examined {
-                limit: blueprint.batch_limit().unwrap_or(usize::MAX),
-                blueprint,
-                normalization,
-                warmup,
-            })
-        };
-        priority.run_on_own_thread(examine).unwrap_or_else(|_| {
-            Err(EngineError::Run("the engine panicked while it was measured".into()).into())
-        })
-    }
-
     fn publish(&self, version: &Version) {
         let of = [version.model.as_str(), version.name.as_str()];
         let mut series = version.series();
@@ -186,32 +181,5 @@ impl Launcher {
         }
         let of = &[of[0], of[1], version.sha256_prefix(), &version.engine];
         series.series(&self.versions, of).set(1);
-    }
-}
-
-/// Settings that are zero are set from the measurement.
-fn decide(
-    settings: &BatchSettings,
-    warmup: &[BatchTiming],
-    limit: usize,
-    intra_threads: usize,
-) -> BatchOptions {
-    let latency = (settings.slo_p99_ms > 0).then(|| Duration::from_millis(settings.slo_p99_ms));
-    let max_batch = match settings.max_batch {
-        0 => warmup::best_batch(warmup, latency),
-        fixed => fixed.min(limit),
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    BatchOptions {
-        policy: Policy {
-            max_batch,
-            max_wait: Duration::from_micros(settings.max_wait_us),
-        },
-        workers: match settings.workers {
-            0 => warmup::best_workers(warmup, max_batch, cores, intra_threads),
-            fixed => fixed,
-        },
-        queue: settings.queue.max(max_batch),
-        latency,
     }
 }

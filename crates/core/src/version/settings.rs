@@ -14,6 +14,9 @@ pub enum SettingsError {
     /// Not a device.
     #[error("engine.device: {0}")]
     Device(String),
+    /// A library that is named and isn't there: another one, or another engine, would be a surprise.
+    #[error("engine.library is `{}`, which is no shared library of ONNX Runtime, nor a folder with one", .0.display())]
+    Library(PathBuf),
     /// A device that the embedded engine doesn't support.
     #[error(
         "engine.device is `{0}`, but ONNX Runtime's library was not found and the embedded engine supports only the processor: set engine.library or ORT_DYLIB_PATH, or engine.device = \"cpu\""
@@ -58,6 +61,9 @@ impl EngineSettings {
         let device: Device = self.device.parse().map_err(SettingsError::Device)?;
         let explicit = (!self.library.as_os_str().is_empty()).then_some(self.library.as_path());
         let library = stillhouse_engine::find_library(explicit);
+        if let (Some(named), None, true) = (explicit, &library, self.backend != "tract") {
+            return Err(SettingsError::Library(named.to_owned()));
+        }
         let backend = match self.backend.as_str() {
             "auto" if library.is_some() && Backend::compiled_in().contains(&Backend::Ort) => {
                 Backend::Ort

@@ -62,12 +62,7 @@ pub fn measure(
     for rows in ladder(most) {
         let mut best = Duration::MAX;
         for run in 0..6 {
-            let took = priority.run(|| {
-                engine.input(rows).fill(0.5);
-                let started = Instant::now();
-                engine.run(rows)?;
-                Ok(started.elapsed())
-            })?;
+            let took = priority.run(|| run_once(engine, rows))?;
             spent += took;
             // The first run of a size allocates memory; it counts only if there is no shorter one.
             if run > 0 || took > LONGEST_RUN {
@@ -86,6 +81,14 @@ pub fn measure(
         }
     }
     Ok(timings)
+}
+
+/// Runs one batch of this size; returns how long that took.
+pub(super) fn run_once(engine: &mut dyn Engine, rows: usize) -> Result<Duration, EngineError> {
+    engine.input(rows).fill(0.5);
+    let started = Instant::now();
+    engine.run(rows)?;
+    Ok(started.elapsed())
 }
 
 /// Whether the last sizes were no better than those before them.

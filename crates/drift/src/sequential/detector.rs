@@ -2,16 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{STAKE_FRACTIONS, STAKES, bounded, ln_add_exp, ln_mean_exp};
+use super::{STAKE_FRACTIONS, STAKES, ln_add_exp, ln_mean_exp, margin::Margin};
 
 /// The e-SR detector (Shin, Ramdas & Rinaldo 2022): Shiryaev and Roberts's sum over a bettor that begins at every
 /// observation. As long as the mean is at most the margin, it takes A observations or more on average until the statistic
 /// reaches A; unlike a test, it doesn't lose power over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
-    lowest: f64,
-    highest: f64,
-    margin: f64,
+    margin: Margin,
     observations: u64,
     /// By stake, ln(M + 1): finite from the beginning, where M is 0.
     log_statistic: [f64; STAKES],
@@ -23,14 +21,8 @@ impl Detector {
     /// # Panics
     /// If the margin isn't between the two.
     pub fn new(lowest: f64, highest: f64, margin: f64) -> Self {
-        assert!(
-            lowest < margin && margin < highest,
-            "a margin of {margin} must lie within {lowest}..{highest}"
-        );
         Self {
-            lowest,
-            highest,
-            margin,
+            margin: Margin::new(lowest, highest, margin),
             observations: 0,
             log_statistic: [0.0; STAKES],
         }
@@ -39,10 +31,9 @@ impl Detector {
     /// Adds a value; it is clamped to the range, and NaN counts as `highest`.
     pub fn observe(&mut self, value: f64) {
         self.observations += 1;
-        let beyond = bounded(value, self.lowest, self.highest) - self.margin;
-        let scale = self.margin - self.lowest;
+        let excess = self.margin.excess(value);
         for (log, fraction) in self.log_statistic.iter_mut().zip(STAKE_FRACTIONS) {
-            *log = ln_add_exp(*log + (fraction / scale * beyond).ln_1p(), 0.0);
+            *log = ln_add_exp(*log + (fraction * excess).ln_1p(), 0.0);
         }
     }
 

@@ -5,7 +5,7 @@
 //! scatter by about 1/√n. Delays are bounded on both sides, so a stake, a scale or a margin that is off fails here.
 
 use super::{
-    Promotion, RollBack, STAKES, Thinning, divergence,
+    Promotion, RollBack, STAKES, divergence,
     streams::{Endings, assert_near},
 };
 
@@ -206,55 +206,4 @@ fn a_heavy_tailed_divergence() {
         0.04,
     );
     assert_near("KL .05→.30 p90", sixfold.quantile(0.9) as f64, 180.0, 0.05);
-}
-
-/// Requests until a canary with a tenth of the traffic is rolled back for its events: all, and the canary's own.
-fn thinned(runs: u64, canary: f64, stable: f64) -> (Endings, Endings) {
-    const SHARE: f64 = 0.1;
-    let mut own_at_end = Vec::new();
-    let new = || (Thinning::new(1.5), 0u64);
-    let all = Endings::of(runs, 400_000, new, |(test, own), stream, _| {
-        let is_canarys = stream.happens(SHARE);
-        *own += u64::from(is_canarys);
-        if !stream.happens(if is_canarys { canary } else { stable }) {
-            return false;
-        }
-        test.observe(is_canarys, SHARE);
-        let ends = test.log_e() >= 100f64.ln();
-        if ends {
-            own_at_end.push(*own);
-        }
-        ends
-    });
-    (all, Endings::from(own_at_end, runs))
-}
-
-#[test]
-fn errors_of_the_canary_are_found() {
-    let (_, two_percent) = thinned(1500, 0.02, 0.001);
-    assert_near(
-        "errors .1→2 %",
-        two_percent.quantile(0.5) as f64,
-        241.0,
-        0.06,
-    );
-    let (_, five_percent) = thinned(1500, 0.05, 0.001);
-    assert_near(
-        "errors .1→5 %",
-        five_percent.quantile(0.5) as f64,
-        83.0,
-        0.06,
-    );
-}
-
-/// Lognormal latencies with σ = 0.5, and the bound at stable's p99: twice as long exceeds it in 17 of 100 answers.
-#[test]
-fn doubled_latency_is_found() {
-    let (all, _) = thinned(1500, 0.173_6, 0.01);
-    assert_near(
-        "latency ×2, requests",
-        all.quantile(0.5) as f64,
-        286.0,
-        0.08,
-    );
 }

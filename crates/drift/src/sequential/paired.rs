@@ -50,6 +50,15 @@ impl Paired {
         self.interval.observe(difference);
     }
 
+    /// Counts differences that were made and lost, by a process that was killed, say, as the worst there are: against a
+    /// promotion, which must not come of what is left when the bad part is gone. A roll-back isn't begun by what nobody
+    /// has seen: its wealth stays the same, which is fair as long as a loss doesn't favour bad differences.
+    pub fn presume_lost(&mut self, differences: u64) {
+        for _ in 0..differences {
+            self.promotion.observe(1.0);
+        }
+    }
+
     /// What is known, in a unit of which a difference of 1 is `unit`.
     pub fn compared(&self, unit: f64) -> Compared {
         Compared {

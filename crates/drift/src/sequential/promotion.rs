@@ -2,16 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{STAKE_FRACTIONS, STAKES, bounded, ln_mean_exp};
+use super::{STAKE_FRACTIONS, STAKES, ln_mean_exp, margin::Margin};
 
 /// Wealth against "the mean difference, whatever was seen before, is at least the margin".
 ///
 /// One run, without restarts: what a canary did badly in the beginning counts for as long as its trial runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Promotion {
-    lowest: f64,
-    highest: f64,
-    margin: f64,
+    margin: Margin,
     observations: u64,
     log_wealth: [f64; STAKES],
 }
@@ -22,14 +20,8 @@ impl Promotion {
     /// # Panics
     /// If the margin isn't between the two.
     pub fn new(lowest: f64, highest: f64, margin: f64) -> Self {
-        assert!(
-            lowest < margin && margin < highest,
-            "a margin of {margin} must lie within {lowest}..{highest}"
-        );
         Self {
-            lowest,
-            highest,
-            margin,
+            margin: Margin::new(lowest, highest, margin),
             observations: 0,
             log_wealth: [0.0; STAKES],
         }
@@ -38,10 +30,9 @@ impl Promotion {
     /// Adds a difference; it is clamped to the range, and NaN counts as `highest`.
     pub fn observe(&mut self, difference: f64) {
         self.observations += 1;
-        let below = self.margin - bounded(difference, self.lowest, self.highest);
-        let scale = self.highest - self.margin;
+        let shortfall = self.margin.shortfall(difference);
         for (wealth, fraction) in self.log_wealth.iter_mut().zip(STAKE_FRACTIONS) {
-            *wealth += (fraction / scale * below).ln_1p();
+            *wealth += (fraction * shortfall).ln_1p();
         }
     }
 

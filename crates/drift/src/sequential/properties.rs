@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    Detector, Promotion, RollBack, Thinning, fleet_log_e,
+    Detector, EventRates, Promotion, Rate, RollBack, fleet_log_e,
     streams::{Endings, Stream},
 };
 
@@ -61,22 +61,6 @@ fn promotion_is_worth_one_at_the_margin_and_less_beyond() {
     };
     assert!((mean(0.01) - 1.0).abs() < 1e-12);
     assert!(mean(0.05) < 1.0 && mean(-0.05) > 1.0);
-}
-
-/// An event is the canary's with chance q₀ if its rate is just the margin's: 1.5 times stable's.
-#[test]
-fn thinning_is_worth_one_at_the_margin() {
-    let share = 0.25;
-    let mean = |ratio: f64| {
-        let canary = share * ratio / (share * ratio + 1.0 - share);
-        let observe = |test: &mut Thinning, whose: f64| test.observe(whose > 0.0, 0.25);
-        let chances = [1.0 - canary, 0.0, canary];
-        mean_over_streams(10, chances, &Thinning::new(1.5), observe, |test| {
-            test.log_e().exp()
-        })
-    };
-    assert!((mean(1.5) - 1.0).abs() < 1e-12, "{}", mean(1.5));
-    assert!(mean(1.0) < 1.0 && mean(3.0) > 1.0);
 }
 
 /// The e-SR statistic less its number of observations is a fair game: its mean is what it has seen.
@@ -144,27 +128,10 @@ fn known_streams() {
     near(again.log_e(), -0.017_585_602_001_795_6);
     near(promotion.log_e(), -0.572_619_257_599_253_6);
 
-    let mut thinning = Thinning::new(1.5);
-    let whose = [true, false, false, true];
-    whose
-        .iter()
-        .for_each(|is_canarys| thinning.observe(*is_canarys, 0.1));
-    near(thinning.log_e(), 0.880_432_880_799_320_1);
-
     let mut detector = Detector::new(0.0, 1.0, 0.03);
     let values = [0.0, 1.0, 0.0, 0.0, 1.0];
     values.iter().for_each(|value| detector.observe(*value));
     near(detector.log_statistic(), 4.243_235_759_112_56);
-}
-
-#[test]
-fn what_only_one_of_two_answers_tells_nothing() {
-    let mut test = Thinning::new(1.5);
-    for _ in 0..100 {
-        test.observe(true, 1.0);
-        test.observe(false, 0.0);
-    }
-    assert_eq!((test.log_e(), test.events()), (0.0, (100, 100)));
 }
 
 #[test]
@@ -196,18 +163,21 @@ proptest! {
         let (mut one, mut fleet) = (single(), vec![single(); 4]);
         let promotion = Promotion::new(-1.0, 1.0, 0.01);
         let (mut one_up, mut fleet_up) = (promotion.clone(), vec![promotion; 4]);
-        let (mut one_thin, mut fleet_thin) = (Thinning::new(1.5), vec![Thinning::new(1.5); 4]);
+        let events = EventRates::new(1.5, None);
+        let (mut one_live, mut fleet_live) = (events.clone(), vec![events; 4]);
         for (difference, replica) in seen {
             one.observe(difference);
             fleet[replica].observe(difference);
             one_up.observe(difference);
             fleet_up[replica].observe(difference);
-            one_thin.observe(difference > 0.8, 0.1);
-            fleet_thin[replica].observe(difference > 0.8, 0.1);
+            let canary = Rate { events: u64::from(difference > 0.0), requests: 6 };
+            let stable = Rate { events: u64::from(difference < 0.0), requests: 7 };
+            one_live.observe(canary, stable);
+            fleet_live[replica].observe(canary, stable);
         }
         prop_assert!(near(fleet_log_e(fleet.iter().map(RollBack::log_wealth)), one.log_e()));
         prop_assert!(near(fleet_log_e(fleet_up.iter().map(Promotion::log_wealth)), one_up.log_e()));
-        prop_assert!(near(fleet_log_e(fleet_thin.iter().map(Thinning::log_wealth)), one_thin.log_e()));
+        prop_assert!(near(fleet_log_e(fleet_live.iter().map(EventRates::log_wealth)), one_live.log_e()));
     }
 
     /// The one number a stake that all runs share is the sum that statistics books write: Σ E⁽ᵏ⁾/(k(k+1)).

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{STAKE_FRACTIONS, STAKES, bounded, ln_add_exp, ln_mean_exp};
+use super::{STAKE_FRACTIONS, STAKES, ln_add_exp, ln_mean_exp, margin::Margin};
 
 /// Wealth against "the mean difference, whatever was seen before, is at most the margin".
 ///
@@ -11,9 +11,7 @@ use super::{STAKE_FRACTIONS, STAKES, bounded, ln_add_exp, ln_mean_exp};
 /// wealth of the K runs that have begun is one number per stake, and 1/(K+1) is reserved for later runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollBack {
-    lowest: f64,
-    highest: f64,
-    margin: f64,
+    margin: Margin,
     /// Observations between two runs; none: a single run.
     restart_every: Option<u64>,
     observations: u64,
@@ -28,19 +26,13 @@ impl RollBack {
     /// # Panics
     /// If the margin isn't between the two, or a run shall end before it has begun.
     pub fn new(lowest: f64, highest: f64, margin: f64, restart_every: Option<u64>) -> Self {
-        assert!(
-            lowest < margin && margin < highest,
-            "a margin of {margin} must lie within {lowest}..{highest}"
-        );
         assert_ne!(restart_every, Some(0), "a run has at least one observation");
         let first = match restart_every {
             Some(_) => 0.5_f64.ln(),
             None => 0.0,
         };
         Self {
-            lowest,
-            highest,
-            margin,
+            margin: Margin::new(lowest, highest, margin),
             restart_every,
             observations: 0,
             runs: 1,
@@ -60,10 +52,9 @@ impl RollBack {
             }
         }
         self.observations += 1;
-        let beyond = bounded(difference, self.lowest, self.highest) - self.margin;
-        let scale = self.margin - self.lowest;
+        let excess = self.margin.excess(difference);
         for (begun, fraction) in self.begun.iter_mut().zip(STAKE_FRACTIONS) {
-            *begun += (fraction / scale * beyond).ln_1p();
+            *begun += (fraction * excess).ln_1p();
         }
     }
 

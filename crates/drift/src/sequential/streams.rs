@@ -21,6 +21,16 @@ impl Stream {
         self.uniform() < probability
     }
 
+    /// Knuth's product of uniforms (The Art of Computer Programming 2, 3.4.1).
+    pub(super) fn poisson(&mut self, mean: f64) -> u64 {
+        let (limit, mut product, mut count) = ((-mean).exp(), self.uniform(), 0);
+        while product > limit {
+            product *= self.uniform();
+            count += 1;
+        }
+        count
+    }
+
     pub(super) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()

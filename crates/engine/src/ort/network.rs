@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use half::{f16, slice::HalfFloatSliceExt};
 use ort::{
-    session::{HasSelectedOutputs, OutputSelector, RunOptions, Session},
+    session::{OutputSelector, RunOptions, Session},
     value::TensorRef,
 };
 
-use super::{arena::Arena, host::Host};
-use crate::signature::write_bytes;
-use crate::{Device, ElementType, Engine, EngineError, Signature};
+use super::{arena::Arena, host::Host, stoppable::Options};
+use crate::{Device, ElementType, Engine, EngineError, Signature, Stopper, signature::write_bytes};
 
 /// A session and the buffers it reads from and answers into.
 pub(super) struct Network {
@@ -18,9 +17,9 @@ pub(super) struct Network {
     input: Host,
     session: Session,
     /// Asks for the scores alone, should the graph have other outputs.
-    usual: RunOptions<HasSelectedOutputs>,
+    usual: Options,
     /// The same, and to give memory back afterwards.
-    shrinking: RunOptions<HasSelectedOutputs>,
+    shrinking: Options,
     arena: Arena,
     signature: Arc<Signature>,
     max_batch: usize,
@@ -59,8 +58,8 @@ impl Network {
         Ok(Self {
             input: Host::new(&session, device, rows * signature.row_len),
             session,
-            usual: RunOptions::new().map_err(failed)?.with_outputs(scores()),
-            shrinking: shrinking.with_outputs(scores()),
+            usual: Options::new(RunOptions::new().map_err(failed)?, scores()),
+            shrinking: Options::new(shrinking, scores()),
             arena: Arena::default(),
             max_batch,
             converted,
@@ -76,8 +75,8 @@ impl Network {
         let scores = &mut self.scores[first * width..(first + rows) * width];
         let shape = self.signature.input_shape(rows);
         let options = match self.arena.shrinks_after(rows) {
-            true => &self.shrinking,
-            false => &self.usual,
+            true => self.shrinking.get(),
+            false => self.usual.get(),
         };
         let outputs = match &mut self.converted {
             Converted::Not => {
@@ -138,6 +137,14 @@ impl Engine for Network {
             }
         }
         Ok(&self.scores[..rows * self.signature.width()])
+    }
+
+    fn stopper(&self) -> Stopper {
+        let (usual, shrinking) = (self.usual.clone(), self.shrinking.clone());
+        Stopper::new(move |stop| {
+            usual.set_stopped(stop);
+            shrinking.set_stopped(stop);
+        })
     }
 }
 

@@ -1,6 +1,10 @@
 //! Who is let in: same site, right token, enough access.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{Request, State},
@@ -10,41 +14,47 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
-use super::{AdminPlane, tokens::Access};
-use crate::{admin_error::AdminError, error::ApiError, request_id::RequestId};
+use super::{AdminPlane, throttle::Throttle, tokens::Access};
+use crate::{admin_error::AdminError, error::ApiError, peer::Peer, request_id::RequestId};
 use stillhouse_control::journal::Entry;
 
-/// A wrong token is answered after this long, one caller at a time: ten guesses a second from all callers together.
-const WRONG_TOKEN_DELAY: Duration = Duration::from_millis(100);
+/// Characters of a path that the audit log keeps.
+const PATH_CHARS: usize = 200;
 
-/// So many wrong tokens may wait for their answer; more are refused immediately. Right ones never wait.
-const WRONG_TOKENS_WAITING: usize = 16;
-
-/// The requests with a wrong token that wait for their answer.
-pub(super) struct Guesses {
-    answering: Semaphore,
-    waiting: Semaphore,
+/// What was refused, as it is written down: seldom, whatever is sent.
+pub(super) struct Refusals {
+    /// To the log, one line a second.
+    wrong_tokens: Arc<Throttle>,
+    /// To the audit log, by the name of the token: ten lines a minute and one for the rest.
+    denied: Mutex<HashMap<String, Arc<Throttle>>>,
 }
 
-impl Default for Guesses {
+impl Default for Refusals {
     fn default() -> Self {
         Self {
-            answering: Semaphore::new(1),
-            waiting: Semaphore::new(WRONG_TOKENS_WAITING),
+            wrong_tokens: Arc::new(Throttle::new(1, Duration::from_secs(1))),
+            denied: Mutex::default(),
         }
     }
 }
 
-impl Guesses {
-    async fn refuse(&self) -> AdminError {
-        let Ok(_waiting) = self.waiting.try_acquire() else {
-            return AdminError::TooManyGuesses;
-        };
-        let _answering = self.answering.acquire().await;
-        tokio::time::sleep(WRONG_TOKEN_DELAY).await;
-        AdminError::Unauthorized
+impl Refusals {
+    /// Other tokens count from now on.
+    pub(super) fn forget(&self) {
+        self.denied().clear();
+    }
+
+    /// One for each name of a token: no viewer hides another's.
+    fn of(&self, name: &str) -> Arc<Throttle> {
+        let new = || Arc::new(Throttle::new(10, Duration::from_secs(60)));
+        let mut denied = self.denied();
+        denied.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    fn denied(&self) -> MutexGuard<'_, HashMap<String, Arc<Throttle>>> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,20 +70,35 @@ pub(super) async fn admit(
 ) -> Result<Response, ApiError> {
     let headers = request.headers();
     same_site(headers, request.uri())?;
-    let caller = if plane.tokens.is_empty() {
+    let tokens = plane.tokens();
+    let caller = if tokens.is_empty() {
         named_as_local(headers, request.uri())?;
         "anonymous".to_owned()
     } else {
-        let Some((name, access)) = bearer(headers).and_then(|secret| plane.tokens.find(secret))
-        else {
-            let path = request.uri().path().to_owned();
-            tracing::warn!(method = %request.method(), path, "a wrong token, or none");
-            return Err(plane.guesses.refuse().await.into());
-        };
+        let address = Peer::of(request.extensions());
+        // Without a token nothing was guessed, so there is nothing to limit.
+        let secret = bearer(headers).ok_or(AdminError::NoToken);
+        let found = secret.and_then(|secret| {
+            let now = Instant::now();
+            plane.guesses.compare(address, now, || tokens.find(secret))
+        });
+        let (name, access) = found.inspect_err(|error| {
+            let (text, path) = (error.to_string(), cut(request.uri().path()));
+            let line = move |requests: u64| {
+                tracing::warn!(%address, path, requests, error = text, "no right token; address and path are those of the first of these requests");
+            };
+            let later = line.clone();
+            if plane.refusals.wrong_tokens.admits(later) {
+                line(1);
+            }
+        })?;
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads && access < Access::Operator {
-            let entry = denial(name, &request);
-            write_down(&plane, entry).await;
+            let written = deny(&plane, name, &request);
+            if let Some(written) = written {
+                // A panic there was logged when it happened.
+                let _ = written.await;
+            }
             return Err(AdminError::ReadOnly.into());
         }
         name.to_owned()
@@ -82,13 +107,13 @@ pub(super) async fn admit(
     Ok(next.run(request).await)
 }
 
-/// Records that a known caller wanted more than it may. Wrong tokens only go to the log: a client that guesses
-/// must not be able to fill the disk.
-fn denial(actor: &str, request: &Request) -> Entry {
-    let (method, path) = (request.method().as_str(), request.uri().path());
+/// Records that a known caller wanted more than it may. Wrong tokens only go to the log: a client that guesses must not be
+/// able to fill the disk, and neither must a viewer.
+fn deny(plane: &Arc<AdminPlane>, actor: &str, request: &Request) -> Option<JoinHandle<()>> {
+    let throttle = plane.refusals.of(actor);
+    let (method, path) = (request.method().to_string(), cut(request.uri().path()));
     let id = request.extensions().get::<RequestId>();
-    tracing::warn!(actor, method, path, "a viewer wants to change something");
-    Entry {
+    let entry = Entry {
         time: Timestamp::now(),
         actor: actor.to_owned(),
         action: "denied".into(),
@@ -97,16 +122,35 @@ fn denial(actor: &str, request: &Request) -> Entry {
         request_id: id.map_or_else(String::new, |id| id.as_str().to_owned()),
         from: None,
         to: None,
-        detail: Some(json!({ "method": method, "path": path })),
-    }
+        detail: None,
+    };
+    let plane = plane.clone();
+    let report = move |requests: u64| {
+        tracing::warn!(
+            actor = entry.actor,
+            method,
+            path,
+            requests,
+            "a viewer wants to change something"
+        );
+        let entry = Entry {
+            detail: Some(json!({ "method": method, "path": path, "requests": requests })),
+            ..entry
+        };
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = plane.control.note(&entry) {
+                tracing::error!(%error, "a denied change could not be written down");
+            }
+        })
+    };
+    let later = report.clone();
+    throttle
+        .admits(move |requests| _ = later(requests))
+        .then(|| report(1))
 }
 
-async fn write_down(plane: &AdminPlane, entry: Entry) {
-    let control = plane.control.clone();
-    let noted = tokio::task::spawn_blocking(move || control.note(&entry)).await;
-    if let Ok(Err(error)) = noted {
-        tracing::error!(%error, "a denied change could not be written down");
-    }
+fn cut(path: &str) -> String {
+    path.chars().take(PATH_CHARS).collect()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -124,7 +168,7 @@ fn same_site(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
             .get(name)
             .map(|value| String::from_utf8_lossy(value.as_bytes()))
     };
-    let cross = |origin: &str| AdminError::CrossSite(origin.chars().take(100).collect());
+    let cross = |origin: &str| AdminError::CrossSite(origin.into());
     if let Some(site) = text("sec-fetch-site")
         && !matches!(&*site, "same-origin" | "none")
     {
@@ -152,7 +196,7 @@ fn named_as_local(headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
     let local = host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok();
     local
         .then_some(())
-        .ok_or_else(|| AdminError::ForeignHost(host.chars().take(100).collect()))
+        .ok_or_else(|| AdminError::ForeignHost(host.into()))
 }
 
 /// HTTP/1.1 says it in a header, HTTP/2 in the request's target.

@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    AdminError, AdminPlane, Caller, idempotency::StoredResponse, model, order, view::answer,
+    AdminError, AdminPlane, Caller, idempotency::StoredResponse, model, order,
+    reason as bounded_reason, view::answer,
 };
 use crate::{error::ApiError, request_id::RequestId};
 use stillhouse_control::{Changed, Order};
@@ -25,6 +26,7 @@ use stillhouse_core::rollout::{
     Abort, Assignment, Change, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling,
     StartCanary, Verb,
 };
+use stillhouse_excerpt::Excerpt;
 
 /// How an order is to be taken.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -54,11 +56,11 @@ impl<V: Verb> WithReason<V> {
         let mut fields: Map<String, Value> = order(body).await?;
         let reason = match fields.remove("reason") {
             None => String::new(),
-            Some(Value::String(reason)) => reason,
+            Some(Value::String(reason)) => bounded_reason(reason)?,
             Some(_) => return Err(AdminError::Order("reason: it must be text".into()).into()),
         };
         let order: V = serde_path_to_error::deserialize(Value::Object(fields))
-            .map_err(|error| AdminError::Order(error.to_string()))?;
+            .map_err(|error| AdminError::Order(Excerpt::of(error)))?;
         let checked = order.check();
         checked.map_err(|missing| AdminError::Order(missing.into()))?;
         Ok(Self { order, reason })
@@ -194,10 +196,10 @@ async fn carry_out(
     change: Change,
     reason: String,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text()))?;
+    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text().into()))?;
     let expected = expected(&sender.headers, query)?;
     let order = Order {
-        model: model(name)?,
+        model: model(&plane, name)?,
         change,
         expected,
         dry_run: query.dry_run,

@@ -1,6 +1,6 @@
 //! The versions of a model: list, upload, load, delete.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Extension,
@@ -9,22 +9,13 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-use super::{AdminPlane, Caller, model, order, version, view::answer};
+use super::{AdminPlane, Caller, model, order, upload::Archive, version, view::answer};
 use crate::{error::ApiError, request_id::RequestId};
-use stillhouse_control::Listed;
-use stillhouse_serving::BodyError;
-
-/// Chunks of an upload that wait for the disk.
-const CHUNKS_WAITING: usize = 16;
-
-/// A client that sends nothing for so long has gone.
-const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
+use stillhouse_control::{ControlError, Listed};
 
 /// The versions of a model.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -43,7 +34,7 @@ pub(crate) async fn list(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    let versions = plane.control.versions(&model(&name)?).await?;
+    let versions = plane.control.versions(&model(&plane, &name)?).await?;
     let list = VersionList {
         model: name,
         versions,
@@ -63,7 +54,7 @@ pub(crate) async fn load(
     State(plane): State<Arc<AdminPlane>>,
     Path((name, wanted)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     // On a task of its own: a load that has begun is finished even if the client leaves.
     let load = tokio::spawn(async move { control.load(&model, &version).await });
@@ -89,7 +80,7 @@ pub(crate) async fn load(
         (status = 409, description = "It exists", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = crate::error::Problem, content_type = "application/problem+json"),
         (status = 422, description = "The archive holds no version that can be trusted", body = crate::error::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "It could not be written down; nothing was changed", body = crate::error::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It could not be written down, nothing was changed; or too many uploads are running", body = crate::error::Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn upload(
     State(plane): State<Arc<AdminPlane>>,
@@ -98,50 +89,17 @@ pub(crate) async fn upload(
     Extension(id): Extension<RequestId>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (model, version) = (model(&name)?, version(&wanted)?);
-    let (chunks, mut waiting) = mpsc::channel::<bytes::Bytes>(CHUNKS_WAITING);
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
-    // The disk's work is done off the async threads; a broken body drops the sender and, with it, what has come so far.
-    let (complete, completed) = tokio::sync::oneshot::channel::<()>();
-    let receiving = tokio::task::spawn_blocking(move || -> Result<_, ApiError> {
+    let take_in = move |mut archive: Archive| -> Result<_, ApiError> {
         let mut incoming = control.receive(&model, &version)?;
-        while let Some(chunk) = waiting.blocking_recv() {
-            incoming
-                .write(&chunk)
-                .map_err(stillhouse_control::ControlError::from)?;
+        while let Some(chunk) = archive.next_chunk()? {
+            incoming.write(&chunk).map_err(ControlError::from)?;
         }
-        completed.blocking_recv().map_err(|_| BodyError::Broken)?;
-        let unpacked = incoming
-            .unpack()
-            .map_err(stillhouse_control::ControlError::from)?;
+        let unpacked = incoming.unpack().map_err(ControlError::from)?;
         Ok(control.accept(unpacked, &caller.0, id.as_str())?)
-    });
-    let mut stream = body.into_data_stream();
-    let mut whole = true;
-    loop {
-        let chunk = match tokio::time::timeout(CHUNK_TIMEOUT, stream.next()).await {
-            Ok(None) => break,
-            Ok(Some(Ok(chunk))) => chunk,
-            Ok(Some(Err(_))) | Err(_) => {
-                whole = false;
-                break;
-            }
-        };
-        // Closed: the disk side has ended with an error, which is returned below.
-        if chunks.send(chunk).await.is_err() {
-            // A client that is cut off while it sends never reads why.
-            let rest = async { while let Some(Ok(_)) = stream.next().await {} };
-            let _ = tokio::time::timeout(CHUNK_TIMEOUT, rest).await;
-            break;
-        }
-    }
-    match whole {
-        true => drop(complete.send(())),
-        // Otherwise the thread that writes would wait for ever for the end of the body.
-        false => drop(complete),
-    }
-    drop(chunks);
-    let files = receiving.await.map_err(|_| ApiError::PANICKED)??;
+    };
+    let files = plane.uploads.receive(body, take_in).await?;
     let view = json!({
         "model": name,
         "version": wanted,
@@ -178,7 +136,8 @@ pub(crate) async fn remove(
     body: Body,
 ) -> Result<Response, ApiError> {
     let Remove { reason } = order(body).await?;
-    let (model, version) = (model(&name)?, version(&wanted)?);
+    let reason = super::reason(reason)?;
+    let (model, version) = (model(&plane, &name)?, version(&wanted)?);
     let control = plane.control.clone();
     let removing = tokio::task::spawn_blocking(move || {
         control.delete(&model, &version, &caller.0, &reason, id.as_str())

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{AdminError, AdminPlane, idempotency::StoredResponse, model};
 use crate::{describe, error::ApiError};
-use stillhouse_control::journal::Line;
+use stillhouse_control::{ControlPlane, journal::Line};
 use stillhouse_core::{
     registry::Model,
     rollout::{Assignment, Role, Share},
@@ -46,10 +46,24 @@ pub struct DeploymentView {
     pub seats: Vec<SeatView>,
     /// ln of the evidence that the roles don't get their shares; alarm above 6.9.
     pub sample_ratio_log_e: Option<f64>,
+    /// Threads in a run that doesn't end and can't be stopped, also of versions that are gone; a restart ends them.
+    #[serde(default)]
+    pub stuck_threads: Vec<StuckThread>,
+}
+
+/// A thread that is in a run of a network that doesn't end.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StuckThread {
+    /// The version.
+    pub version: String,
+    /// What for: `load`, `worker` or `shadow`.
+    pub work: String,
+    /// For how long it has been stuck.
+    pub seconds: u64,
 }
 
 impl DeploymentView {
-    pub(super) fn of(model: &Model) -> Self {
+    pub(super) fn of(control: &ControlPlane, model: &Model) -> Self {
         let deployment = model.slot.load();
         let seat = |role: Role| {
             Some(SeatView {
@@ -65,6 +79,17 @@ impl DeploymentView {
             // Infinite where a role without a share got requests: JSON has no word for that.
             sample_ratio_log_e: Some(deployment.sample_ratio_log_e())
                 .filter(|log_e| log_e.is_finite()),
+            stuck_threads: control
+                .watchdog()
+                .stuck()
+                .into_iter()
+                .filter(|stuck| stuck.model == model.task.name.as_str())
+                .map(|stuck| StuckThread {
+                    version: stuck.version,
+                    work: stuck.work.as_str().into(),
+                    seconds: stuck.seconds,
+                })
+                .collect(),
         }
     }
 }
@@ -92,7 +117,7 @@ pub(crate) async fn list(State(plane): State<Arc<AdminPlane>>) -> Response {
         .control
         .registry()
         .iter()
-        .map(DeploymentView::of)
+        .map(|model| DeploymentView::of(&plane.control, model))
         .collect();
     answer(None, &DeploymentList { models }).into_response()
 }
@@ -111,9 +136,9 @@ pub(crate) async fn one(
     let model = plane
         .control
         .registry()
-        .get(&name)
-        .ok_or(PredictError::UnknownModel)?;
-    let view = DeploymentView::of(model);
+        .find(&name)
+        .map_err(PredictError::from)?;
+    let view = DeploymentView::of(&plane.control, model);
     Ok(answer(Some(view.assignment.generation), &view).into_response())
 }
 
@@ -147,8 +172,8 @@ pub(crate) async fn history(
     Path(name): Path<String>,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text()))?;
-    let model = model(&name)?;
+    let Query(query) = query.map_err(|error| AdminError::Query(error.body_text().into()))?;
+    let model = model(&plane, &name)?;
     plane.control.assignment(&model)?;
     let limit = query.limit.unwrap_or(HISTORY).min(1000);
     let control = plane.control.clone();

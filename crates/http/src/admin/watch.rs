@@ -39,7 +39,7 @@ pub(crate) async fn evidence(
     State(plane): State<Arc<AdminPlane>>,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    let report = plane.control.evidence(&model(&name)?)?;
+    let report = plane.control.evidence(&model(&plane, &name)?)?;
     Ok(answer(Some(report.generation), &report).into_response())
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn drift(
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
     let registry = plane.control.registry();
-    let model = registry.get(&name).ok_or(PredictError::UnknownModel)?;
+    let model = registry.find(&name).map_err(PredictError::from)?;
     let deployment = model.slot.load_full();
     let teacher = deployment.assignment.filling(Role::Teacher);
     let view = DriftView {

@@ -1,78 +1,249 @@
 //! `{"instances": [...]}`: base64 pictures or nested numbers, read in one pass without an intermediate tree.
+//!
+//! What a body may become is limited while it is read: instances are counted as they come, and memory is charged before it
+//! is allocated. No error contains what the caller wrote, except as an [`Excerpt`].
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+    Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Unexpected, Visitor},
 };
+
+use super::{ApiError, Inputs, encoded, json_text};
+use crate::request_error::RequestError;
+use stillhouse_excerpt::Excerpt;
+use stillhouse_serving::{Charge, PredictError, PredictInput};
 
 /// A picture's tensor has at most channels, rows and columns.
 const DEEPEST: usize = 3;
 
-/// The body of a JSON prediction request.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Instances<'a> {
-    /// In the order of the answers.
-    #[serde(borrow)]
-    pub instances: Vec<Instance<'a>>,
+/// Reads `{"instances": [...]}`; memory that is needed beside the body's is charged.
+///
+/// # Errors
+/// The body is not JSON, has another form, is empty, has too many instances, or doesn't fit into the budget.
+pub fn json(body: &[u8], limit: usize, charge: &mut Charge) -> Result<Inputs, ApiError> {
+    let text = json_text(body);
+    // The message would otherwise be about a map.
+    if text.starts_with(b"[") {
+        return Err(RequestError::Json("the top level is a list".into()).into());
+    }
+    // The parser copies a string that contains escapes.
+    let copied = match memchr::memchr(b'\\', text) {
+        Some(_) => 2 * text.len(),
+        None => 0,
+    };
+    charge.grow(copied)?;
+    let mut reading = Reading {
+        limit,
+        charge,
+        inputs: Vec::new(),
+        stopped: None,
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let read = Top(&mut reading).deserialize(&mut deserializer);
+    let read = read.and_then(|()| deserializer.end());
+    let Reading {
+        inputs, stopped, ..
+    } = reading;
+    charge.shrink(copied);
+    if let Some(error) = stopped {
+        return Err(error.into());
+    }
+    read.map_err(|error| RequestError::Json(Excerpt::of(error)))?;
+    if inputs.is_empty() {
+        return Err(PredictError::NoInput.into());
+    }
+    Ok(Inputs::Many(inputs))
 }
 
-/// One instance.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Instance<'a> {
-    /// `{"b64": "..."}`: an encoded picture.
-    Picture {
-        /// Borrowed if the JSON string contains no escapes.
-        b64: Cow<'a, str>,
-    },
-    /// `[...]`, `[[...]]` or `[[[...]]]`: a tensor.
-    Numbers {
-        /// Outermost dimension first.
-        shape: Vec<usize>,
-        /// Row-major, all finite.
-        values: Vec<f32>,
-    },
+/// What has been read so far, and what may still come.
+struct Reading<'c> {
+    limit: usize,
+    charge: &'c mut Charge,
+    inputs: Vec<Result<PredictInput, RequestError>>,
+    /// Why reading was stopped, where that isn't the text's fault.
+    stopped: Option<PredictError>,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Instance<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(InstanceVisitor)
+impl Reading<'_> {
+    fn stop<E: Error>(&mut self, error: PredictError) -> E {
+        self.stopped = Some(error);
+        E::custom("stopped")
     }
 }
 
-struct InstanceVisitor;
+/// The object at the top.
+struct Top<'r, 'c>(&'r mut Reading<'c>);
 
-impl<'de> Visitor<'de> for InstanceVisitor {
-    type Value = Instance<'de>;
+impl<'de> DeserializeSeed<'de> for Top<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Top<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `instances`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        only(&mut map, "instances", List(self.0))
+    }
+}
+
+/// The list of instances.
+struct List<'r, 'c>(&'r mut Reading<'c>);
+
+impl<'de> DeserializeSeed<'de> for List<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of instances")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("string"), &self))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(One(&mut *self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+/// One instance: `{"b64": "..."}`, an encoded picture, or `[...]`, `[[...]]` or `[[[...]]]`, a tensor.
+struct One<'r, 'c>(&'r mut Reading<'c>);
+
+impl<'de> DeserializeSeed<'de> for One<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let limit = self.0.limit;
+        if self.0.inputs.len() == limit {
+            return Err(self.0.stop(PredictError::TooManyInputs { limit }));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for One<'_, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with `b64` or nested lists of numbers")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Instance<'de>, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Picture<'a> {
-            #[serde(borrow)]
-            b64: Cow<'a, str>,
-        }
-        let picture = Picture::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-        Ok(Instance::Picture { b64: picture.b64 })
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("string"), &self))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Instance<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        only(&mut map, "b64", Base64(self.0))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
         let mut tensor = Tensor::default();
         Level {
+            reading: &mut *self.0,
             tensor: &mut tensor,
             depth: 0,
         }
         .visit_seq(list)?;
-        Ok(Instance::Numbers {
-            shape: tensor.shape,
-            values: tensor.values,
-        })
+        let Tensor { shape, values, .. } = tensor;
+        self.0
+            .inputs
+            .push(Ok(PredictInput::Tensor { shape, values }));
+        Ok(())
+    }
+}
+
+/// The text of a picture, decoded where it is read: a copy of it is never kept.
+struct Base64<'r, 'c>(&'r mut Reading<'c>);
+
+impl<'de> DeserializeSeed<'de> for Base64<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Base64<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a picture in base64")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        let reading = self.0;
+        let index = reading.inputs.len();
+        match encoded::decode(text, index, reading.charge) {
+            Ok(decoded) => {
+                reading.inputs.push(decoded.map(PredictInput::Picture));
+                Ok(())
+            }
+            Err(error) => Err(reading.stop(error)),
+        }
+    }
+}
+
+/// Reads an object with one field.
+fn only<'de, A: MapAccess<'de>>(
+    map: &mut A,
+    field: &'static str,
+    value: impl DeserializeSeed<'de, Value = ()>,
+) -> Result<(), A::Error> {
+    if map.next_key_seed(Key(field))?.is_none() {
+        return Err(A::Error::missing_field(field));
+    }
+    map.next_value_seed(value)?;
+    match map.next_key_seed(Key(field))? {
+        None => Ok(()),
+        Some(()) => Err(A::Error::duplicate_field(field)),
+    }
+}
+
+/// The only key that an object may have.
+struct Key(&'static str);
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<(), E> {
+        match key == self.0 {
+            true => Ok(()),
+            false => Err(E::custom(format_args!(
+                "unknown field `{}`, expected `{}`",
+                Excerpt::of(key),
+                self.0
+            ))),
+        }
     }
 }
 
@@ -85,13 +256,29 @@ struct Tensor {
     values: Vec<f32>,
 }
 
+impl Tensor {
+    fn push(&mut self, value: f32, charge: &mut Charge) -> Result<(), PredictError> {
+        let capacity = self.values.capacity();
+        if self.values.len() == capacity {
+            let doubled = (2 * capacity).max(64);
+            // While the values move, both places exist.
+            charge.grow(size_of::<f32>() * doubled)?;
+            self.values.reserve_exact(doubled - self.values.len());
+            charge.shrink(size_of::<f32>() * capacity);
+        }
+        self.values.push(value);
+        Ok(())
+    }
+}
+
 /// Either a number or a list one level deeper.
-struct Level<'t> {
+struct Level<'t, 'c> {
+    reading: &'t mut Reading<'c>,
     tensor: &'t mut Tensor,
     depth: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Level<'_> {
+impl<'de> DeserializeSeed<'de> for Level<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -99,7 +286,7 @@ impl<'de> DeserializeSeed<'de> for Level<'_> {
     }
 }
 
-impl Level<'_> {
+impl Level<'_, '_> {
     fn number<E: Error>(self, value: f64) -> Result<(), E> {
         // The first number determines the depth of the tensor: all lists around it have begun, and none has ended.
         let innermost = self.tensor.shape.len();
@@ -110,16 +297,20 @@ impl Level<'_> {
         if !value.is_finite() {
             return Err(E::custom("a number is beyond the range of f32"));
         }
-        self.tensor.values.push(value);
-        Ok(())
+        let pushed = self.tensor.push(value, self.reading.charge);
+        pushed.map_err(|error| self.reading.stop(error))
     }
 }
 
-impl<'de> Visitor<'de> for Level<'_> {
+impl<'de> Visitor<'de> for Level<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a number or a list, nested at most {DEEPEST} deep")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("string"), &self))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
@@ -135,7 +326,11 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Self { tensor, depth } = self;
+        let Self {
+            reading,
+            tensor,
+            depth,
+        } = self;
         if depth == DEEPEST {
             return Err(A::Error::custom(format!(
                 "lists are nested more than {DEEPEST} deep"
@@ -150,7 +345,8 @@ impl<'de> Visitor<'de> for Level<'_> {
         let mut length = 0;
         while list
             .next_element_seed(Level {
-                tensor,
+                reading: &mut *reading,
+                tensor: &mut *tensor,
                 depth: depth + 1,
             })?
             .is_some()
@@ -172,15 +368,25 @@ impl<'de> Visitor<'de> for Level<'_> {
 
 #[cfg(test)]
 mod tests {
+    use stillhouse_serving::Budget;
+
     use super::*;
+
+    fn read(json: &str, limit: usize, budget: usize) -> Result<Inputs, ApiError> {
+        let budget = Budget::new(budget, 1);
+        let mut charge = budget.account().open(0).expect("nothing");
+        super::json(json.as_bytes(), limit, &mut charge)
+    }
 
     fn shape(json: &str) -> Result<(Vec<usize>, usize), String> {
         let text = format!("{{\"instances\":[{json}]}}");
-        let Instances { mut instances } =
-            serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        match instances.remove(0) {
-            Instance::Numbers { shape, values } => Ok((shape, values.len())),
-            Instance::Picture { b64 } => Ok((vec![], b64.len())),
+        let read = read(&text, 64, 1 << 20).map_err(|error| error.to_string())?;
+        let Inputs::Many(mut inputs) = read else {
+            panic!("a list has a list of answers");
+        };
+        match inputs.remove(0).map_err(|error| error.to_string())? {
+            PredictInput::Tensor { shape, values } => Ok((shape, values.len())),
+            PredictInput::Picture(bytes) => Ok((vec![], bytes.len())),
         }
     }
 
@@ -189,7 +395,7 @@ mod tests {
         assert_eq!(shape("[1,2,3]"), Ok((vec![3], 3)));
         assert_eq!(shape("[[1,2,3],[4,5,6.5]]"), Ok((vec![2, 3], 6)));
         assert_eq!(shape("[[[1],[2]],[[3],[4]]]"), Ok((vec![2, 2, 1], 4)));
-        assert_eq!(shape("{\"b64\":\"abcd\"}"), Ok((vec![], 4)));
+        assert_eq!(shape("{\"b64\":\"abcd\"}"), Ok((vec![], 3)));
         assert_eq!(shape("[]"), Ok((vec![0], 0)));
     }
 
@@ -213,5 +419,57 @@ mod tests {
             let error = shape(json).expect_err(json);
             assert!(error.contains(reason), "{json}: {error}");
         }
+    }
+
+    /// Kilobytes, compressed, that would become gigabytes of lists.
+    #[test]
+    fn c5_instances_are_counted_while_they_are_read() {
+        let bomb = format!("{{\"instances\":[{}", "[],".repeat(1_000_000));
+        let error = read(&bomb, 64, 1 << 20).expect_err("too many");
+        assert!(matches!(
+            error,
+            ApiError::Predict(PredictError::TooManyInputs { limit: 64 })
+        ));
+    }
+
+    #[test]
+    fn c5_numbers_are_charged_before_they_are_kept() {
+        let text = format!("{{\"instances\":[[{}0]]}}", "0,".repeat(1_000_000));
+        let error = read(&text, 64, 1 << 20).expect_err("4 MB");
+        assert!(matches!(
+            error,
+            ApiError::Predict(PredictError::BytesInFlight { .. })
+        ));
+        read(&text, 64, 64 << 20).expect("it fits");
+    }
+
+    #[test]
+    fn c1_no_error_repeats_more_than_an_excerpt() {
+        let long = "x".repeat(1_000_000);
+        for text in [
+            format!("{{\"{long}\":1}}"),
+            format!("{{\"instances\":\"{long}\"}}"),
+            format!("{{\"instances\":[\"{long}\"]}}"),
+            format!("{{\"instances\":[[\"{long}\"]]}}"),
+            format!("{{\"instances\":[{{\"{long}\":1}}]}}"),
+            format!(
+                "{{\"instances\":[{{\"b64\":\"{}\"}}]}}",
+                "\u{e9}".repeat(1000)
+            ),
+        ] {
+            let error = match read(&text, 64, 1 << 20) {
+                Err(error) => error.to_string(),
+                Ok(Inputs::Many(mut inputs)) => {
+                    inputs.remove(0).expect_err("no base64").to_string()
+                }
+                Ok(one) => panic!("{one:?}"),
+            };
+            assert!(error.len() < 400, "{} bytes: {error:.200}", error.len());
+        }
+    }
+
+    #[test]
+    fn c10_a_byte_order_mark_is_passed_over() {
+        assert!(read("\u{feff} {\"instances\":[[1]]}", 64, 1 << 20).is_ok());
     }
 }

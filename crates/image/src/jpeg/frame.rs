@@ -1,13 +1,20 @@
-//! What a whole JPEG is, known before any of it is decoded.
+//! What a whole JPEG is, known before a back end sees any of it.
 //!
-//! Both back ends go on with gray where data ends early, and neither bounds the number of scans (or only of one kind);
-//! this walk does both, once, and reads no coded data but for its marker bytes.
+//! The two back ends forgive and refuse different things, so neither is asked: this reads all segments and all coded
+//! data once, by libjpeg's rules, and refuses what isn't whole. A back end gets [a clean copy](super::clean).
 
 use super::{
-    segments::{APP0, APP1, APP14, SOS, Segments, corrupt},
+    huffman::{Code, Huffman},
+    scan::Scan,
+    segments::{APP0, APP1, APP14, DHT, DQT, DRI, SOS, Segments, corrupt},
     start_of_frame::StartOfFrame,
+    tables::{Steps, Tables},
+    whole::Sent,
 };
 use crate::{ImageError, Limits, exif::Orientation};
+
+/// libjpeg reads no longer side; the other back end could, but what is refused must not depend on how this was built.
+const MAX_SIDE: u32 = 65_500;
 
 /// How the channels are to be understood, by the same rules as libjpeg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,93 +25,195 @@ pub(super) enum Model {
     YCbCr,
     /// Red, green and blue, as an Adobe marker or the channels' names say.
     Rgb,
-    /// CMYK or YCCK, with inverted values as Adobe writes them.
+    /// With inverted values, as Adobe writes them.
     Cmyk,
+    /// As YCbCr, of the inks, and black.
+    Ycck,
 }
 
 /// A whole JPEG.
-#[derive(Debug)]
-pub(super) struct Frame {
-    /// Width in pixels, as stored.
-    pub(super) width: u32,
-    /// Height in pixels, as stored.
-    pub(super) height: u32,
-    /// Meaning of the channels.
+pub(super) struct Frame<'a> {
     pub(super) model: Model,
-    /// Whether scans and sampling are as nearly every encoder makes them.
-    ///
-    /// The first scan has all channels, and the sampling is 4:4:4, 4:2:2 or 4:2:0.
-    #[cfg_attr(
-        all(feature = "turbojpeg", not(test)),
-        expect(dead_code, reason = "libjpeg does them all")
-    )]
-    pub(super) usual: bool,
-    /// From EXIF.
+    /// From the first EXIF block.
     pub(super) orientation: Orientation,
-    /// Length in bytes up to and with the end marker. What follows (a second picture, padding) is not looked at.
-    pub(super) end: usize,
+    /// Size, as stored, and channels.
+    pub(super) header: StartOfFrame,
+    /// Steps of quantisation, by channel.
+    pub(super) steps: Vec<Steps>,
+    pub(super) scans: Vec<CodedScan<'a>>,
 }
 
-impl Frame {
+/// A scan with all that decoding it takes.
+pub(super) struct CodedScan<'a> {
+    pub(super) scan: Scan,
+    /// Tables for DC and AC coefficients, by the channel's place in the frame; none where the scan needs none.
+    pub(super) codes: Vec<(Option<Code<'a>>, Option<Code<'a>>)>,
+    /// Units between two restarts; 0 for no restarts.
+    pub(super) restart_interval: u16,
+    /// Coded data between the restarts.
+    pub(super) stretches: Vec<&'a [u8]>,
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading<'a> {
+    tables: Tables<'a>,
+    restart_interval: u16,
+    orientation: Option<Orientation>,
+    jfif: bool,
+    /// Adobe's number for the channels' meaning.
+    adobe: Option<u8>,
+    steps: Vec<Option<Steps>>,
+    scans: Vec<CodedScan<'a>>,
+}
+
+impl<'a> Frame<'a> {
     /// Walks over all segments and scans.
     ///
     /// # Errors
-    /// What isn't decoded here is unsupported, a missing end marker or a scan too short for the picture's size is
-    /// damage, and scans beyond the limit are refused.
-    pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, ImageError> {
+    /// What isn't decoded here is unsupported; a missing end marker, or coefficients that were not sent, is damage;
+    /// segments and scans beyond the limits are refused, and so is coded data too short for the picture's size.
+    pub(super) fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
         let mut segments = Segments::new(bytes);
-        let mut orientation = Orientation::Upright;
-        let (mut jfif, mut adobe) = (false, None);
-        let mut sof = None;
-        let (mut scans, mut coded_bytes, mut first_scan_channels) = (0, 0, 0);
+        let mut reading = Reading::default();
+        let mut frame: Option<(StartOfFrame, Sent)> = None;
         while let Some((marker, content)) = segments.next()? {
-            match marker {
-                APP0 if content.starts_with(b"JFIF\0") => jfif = true,
-                APP1 if content.starts_with(b"Exif\0") => {
-                    orientation = Orientation::from_exif(content);
+            if marker == SOS {
+                let (header, sent) = frame
+                    .as_mut()
+                    .ok_or_else(|| corrupt("it has no frame header"))?;
+                if reading.scans.len() >= limits.max_scans {
+                    return Err(ImageError::TooManyScans {
+                        limit: limits.max_scans,
+                    });
                 }
-                APP14 if content.starts_with(b"Adobe") => adobe = content.get(11).copied(),
-                SOS => {
-                    if scans == 0 {
-                        first_scan_channels = content.first().copied().unwrap_or_default();
-                    }
-                    scans += 1;
-                    if scans > limits.max_scans {
-                        return Err(ImageError::TooManyScans {
-                            limit: limits.max_scans,
-                        });
-                    }
-                    coded_bytes += segments.skip_scan();
+                if reading.scans.is_empty() && segments.left() < header.least_coded_bytes() {
+                    return Err(corrupt("it has too little data for its size"));
                 }
-                _ => match StartOfFrame::read(marker, content)? {
-                    Some(_) if sof.is_some() => return Err(corrupt("it has two frame headers")),
-                    Some(found) => sof = Some(found),
-                    None => {}
-                },
+                reading.scan(header, sent, &mut segments, content)?;
+            } else if let Some(header) = StartOfFrame::read(marker, content)? {
+                if frame.is_some() {
+                    return Err(corrupt("it has two frame headers"));
+                }
+                if header.width.max(header.height) > MAX_SIDE {
+                    return Err(ImageError::TooLarge {
+                        width: header.width,
+                        height: header.height,
+                        limit_pixels: limits.max_pixels,
+                        limit_side: MAX_SIDE,
+                    });
+                }
+                reading.steps = vec![None; header.channels.len()];
+                let sent = Sent::new(&header);
+                frame = Some((header, sent));
+            } else {
+                reading.segment(&mut segments, marker, content)?;
             }
         }
-        let sof: StartOfFrame = sof.ok_or_else(|| corrupt("it has no frame header"))?;
-        if coded_bytes < sof.least_coded_bytes() {
-            return Err(corrupt("it has too little data for its size"));
+        let (header, sent) = frame.ok_or_else(|| corrupt("it has no frame header"))?;
+        if !sent.is_whole() {
+            return Err(corrupt("it ends before its last scan"));
         }
         Ok(Self {
-            width: sof.width,
-            height: sof.height,
-            model: Model::of(&sof, jfif, adobe),
-            usual: usize::from(first_scan_channels) == sof.channels.len() && sof.usually_sampled(),
-            orientation,
-            end: segments.at,
+            model: Model::of(&header, reading.jfif, reading.adobe),
+            orientation: reading.orientation.unwrap_or_default(),
+            header,
+            steps: reading.steps.into_iter().flatten().collect(),
+            scans: reading.scans,
         })
+    }
+
+    /// Width and height in pixels, as stored.
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.header.width, self.header.height)
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// A segment that is neither a frame's header nor a scan's.
+    fn segment(
+        &mut self,
+        segments: &mut Segments<'_>,
+        marker: u8,
+        content: &'a [u8],
+    ) -> Result<(), ImageError> {
+        match marker {
+            APP0 if content.starts_with(b"JFIF\0") && content.len() >= 14 => self.jfif = true,
+            APP1 if content.starts_with(b"Exif\0") && self.orientation.is_none() => {
+                self.orientation = Some(Orientation::from_exif(content));
+            }
+            APP14 if content.starts_with(b"Adobe") && content.len() >= 12 => {
+                self.adobe = content.get(11).copied();
+            }
+            DQT => self.tables.define_quantization(segments, content)?,
+            DHT => self.tables.define_huffman(segments, content)?,
+            DRI => {
+                let interval = content.first_chunk().copied();
+                let interval = interval.ok_or_else(|| corrupt("its restart interval is too short"));
+                self.restart_interval = u16::from_be_bytes(interval?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn scan(
+        &mut self,
+        header: &StartOfFrame,
+        sent: &mut Sent,
+        segments: &mut Segments<'a>,
+        content: &[u8],
+    ) -> Result<(), ImageError> {
+        let scan = Scan::read(content, header)?;
+        sent.note(&scan).map_err(corrupt)?;
+        let mut codes = vec![(None, None); header.channels.len()];
+        for channel in &scan.channels {
+            // The steps that are in force at a channel's first scan are those of all its scans.
+            let steps = &mut self.steps[channel.index];
+            if steps.is_none() {
+                let number = header.channels[channel.index].quantization;
+                *steps = Some(self.tables.quantization(number)?);
+            }
+            let codes = &mut codes[channel.index];
+            if scan.first == 0 && scan.high == 0 {
+                codes.0 = Some(self.tables.dc(channel.dc, header.progressive)?);
+            }
+            if scan.last > 0 {
+                codes.1 = Some(self.tables.ac(channel.ac, header.progressive)?);
+            }
+        }
+        let built = |code: &Option<Code<'a>>| code.map(Huffman::new).transpose();
+        let mut tables = Vec::with_capacity(codes.len());
+        for (dc, ac) in &codes {
+            tables.push((built(dc).map_err(corrupt)?, built(ac).map_err(corrupt)?));
+        }
+        let mut reader = sent.reader(&scan, &tables, &self.steps);
+        let stretches = scan
+            .walk(
+                header,
+                self.restart_interval,
+                || segments.stretch(),
+                &mut reader,
+            )
+            .map_err(corrupt)?;
+        self.scans.push(CodedScan {
+            scan,
+            codes,
+            restart_interval: self.restart_interval,
+            stretches,
+        });
+        Ok(())
     }
 }
 
 impl Model {
     /// By the number of channels, JFIF's and Adobe's markers, and the channels' names, in this order.
-    fn of(sof: &StartOfFrame, jfif: bool, adobe: Option<u8>) -> Self {
-        let names: Vec<u8> = sof.channels.iter().map(|channel| channel.0).collect();
+    fn of(header: &StartOfFrame, jfif: bool, adobe: Option<u8>) -> Self {
+        let names: Vec<u8> = header.channels.iter().map(|channel| channel.name).collect();
         match (&names[..], adobe) {
             ([_], _) => Self::Luma,
-            ([_, _, _, _], _) => Self::Cmyk,
+            ([_, _, _, _], None | Some(0)) => Self::Cmyk,
+            ([_, _, _, _], _) => Self::Ycck,
             _ if jfif => Self::YCbCr,
             (_, Some(0)) => Self::Rgb,
             (b"RGB", None) => Self::Rgb,

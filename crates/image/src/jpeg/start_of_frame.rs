@@ -14,15 +14,27 @@ pub(crate) fn size(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
     }
 }
 
+/// A channel as the frame header states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Channel {
+    /// By which scans name it.
+    pub(super) name: u8,
+    /// Blocks side by side, and one above the other, in a unit of interleaved channels.
+    pub(super) h: u32,
+    pub(super) v: u32,
+    /// Number of its quantisation table.
+    pub(super) quantization: u8,
+}
+
 /// A frame header that can be decoded here.
+#[derive(Debug)]
 pub(super) struct StartOfFrame {
     /// In pixels.
     pub(super) width: u32,
     /// In pixels.
     pub(super) height: u32,
-    progressive: bool,
-    /// Name and sampling factors (horizontal, vertical) of each channel.
-    pub(super) channels: Vec<(u8, u32, u32)>,
+    pub(super) progressive: bool,
+    pub(super) channels: Vec<Channel>,
 }
 
 impl StartOfFrame {
@@ -34,6 +46,7 @@ impl StartOfFrame {
             0xc3 => return Err(unsupported("a lossless JPEG")),
             0xc5..=0xc7 | 0xde => return Err(unsupported("a hierarchical JPEG")),
             0xc9..=0xcb | 0xcd..=0xcf => return Err(unsupported("an arithmetic-coded JPEG")),
+            0xf7 => return Err(unsupported("a JPEG-LS")),
             _ => return Ok(None),
         };
         let &[precision, h0, h1, w0, w1, count, ref channels @ ..] = content else {
@@ -53,23 +66,74 @@ impl StartOfFrame {
         if channels.len() != usize::from(count) {
             return Err(corrupt("its frame header is too short"));
         }
-        let channels: Vec<_> = channels
+        let mut channels: Vec<_> = channels
             .iter()
-            .map(|[name, sampling, _]| (*name, u32::from(sampling >> 4), u32::from(sampling & 15)))
+            .map(|[name, sampling, quantization]| Channel {
+                name: *name,
+                h: u32::from(sampling >> 4),
+                v: u32::from(sampling & 15),
+                quantization: *quantization,
+            })
             .collect();
         let factors = 1..=4;
         if !channels
             .iter()
-            .all(|(_, h, v)| factors.contains(h) && factors.contains(v))
+            .all(|channel| factors.contains(&channel.h) && factors.contains(&channel.v))
         {
             return Err(corrupt("its sampling factors are out of range"));
         }
-        Ok(Some(Self {
+        // Of a single channel the factors mean nothing.
+        if let [only] = &mut channels[..] {
+            (only.h, only.v) = (1, 1);
+        }
+        let frame = Self {
             width: width.into(),
             height: height.into(),
             progressive,
             channels,
-        }))
+        };
+        let (h_most, v_most) = frame.most();
+        if frame
+            .channels
+            .iter()
+            .any(|channel| h_most % channel.h != 0 || v_most % channel.v != 0)
+        {
+            return Err(unsupported("a JPEG with unusual sampling"));
+        }
+        Ok(Some(frame))
+    }
+
+    /// The greatest sampling factors of all channels.
+    pub(super) fn most(&self) -> (u32, u32) {
+        let most = |factor: fn(&Channel) -> u32| self.channels.iter().map(factor).max();
+        (
+            most(|channel| channel.h).unwrap_or(1),
+            most(|channel| channel.v).unwrap_or(1),
+        )
+    }
+
+    /// Units of interleaved channels, across and down.
+    pub(super) fn units(&self) -> (u32, u32) {
+        let (h_most, v_most) = self.most();
+        (
+            self.width.div_ceil(8 * h_most),
+            self.height.div_ceil(8 * v_most),
+        )
+    }
+
+    /// Blocks that a channel needs for its part of the picture, across and down.
+    pub(super) fn blocks(&self, channel: &Channel) -> (u32, u32) {
+        let (h_most, v_most) = self.most();
+        (
+            (self.width * channel.h).div_ceil(8 * h_most),
+            (self.height * channel.v).div_ceil(8 * v_most),
+        )
+    }
+
+    /// Blocks of a channel, across and down, those included that only fill up the last units.
+    pub(super) fn padded_blocks(&self, channel: &Channel) -> (u32, u32) {
+        let (across, down) = self.units();
+        (across * channel.h, down * channel.v)
     }
 
     /// A bound below which the coded data can't describe so many blocks: each block takes at least one code of at
@@ -77,28 +141,21 @@ impl StartOfFrame {
     ///
     /// Keeps a file of 1 KB from costing the decoding of 50 megapixels.
     pub(super) fn least_coded_bytes(&self) -> usize {
-        let most = |factor: fn(&(u8, u32, u32)) -> u32| self.channels.iter().map(factor).max();
-        let h_most = most(|channel| channel.1).unwrap_or(1);
-        let v_most = most(|channel| channel.2).unwrap_or(1);
         let blocks: usize = self
             .channels
             .iter()
-            .map(|(_, h, v)| {
-                let across = (self.width * h).div_ceil(h_most * 8);
-                let down = (self.height * v).div_ceil(v_most * 8);
-                across as usize * down as usize
-            })
+            .map(|channel| self.blocks(channel))
+            .map(|(across, down)| across as usize * down as usize)
             .sum();
         blocks * if self.progressive { 1 } else { 2 } / 8
     }
 
     /// 4:4:4, 4:2:2, 4:2:0, or a single channel.
+    #[cfg(any(test, not(feature = "turbojpeg")))]
     pub(super) fn usually_sampled(&self) -> bool {
-        let factors: Vec<_> = self.channels.iter().map(|(_, h, v)| (*h, *v)).collect();
+        let factors: Vec<_> = self.channels.iter().map(|c| (c.h, c.v)).collect();
         match factors[..] {
-            // Of a single channel the factors mean nothing.
             [_] => true,
-            [(1, 1), (1, 1), (1, 1), (1, 1)] => true,
             [luma, (1, 1), (1, 1)] => [(1, 1), (2, 1), (2, 2)].contains(&luma),
             _ => false,
         }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{difference, target};
 use crate::{Color, Limits, Picture, decode};
 
-const FACTORS: [SamplingFactor; 8] = [
+pub(super) const FACTORS: [SamplingFactor; 8] = [
     SamplingFactor::F_1_1,
     SamplingFactor::F_2_1,
     SamplingFactor::F_1_2,
@@ -19,13 +19,13 @@ const FACTORS: [SamplingFactor; 8] = [
 ];
 
 #[derive(Clone, Copy, Debug)]
-struct Kind {
-    factor: SamplingFactor,
-    progressive: bool,
+pub(super) struct Kind {
+    pub(super) factor: SamplingFactor,
+    pub(super) progressive: bool,
     /// As this encoder does it: a scan for each channel.
-    optimized: bool,
+    pub(super) optimized: bool,
     /// In units of coded blocks; 0 for none.
-    restart: u16,
+    pub(super) restart: u16,
 }
 
 /// Rises by 2 a pixel at most.
@@ -37,7 +37,7 @@ fn ramp(width: u32, height: u32) -> Vec<u8> {
         .collect()
 }
 
-fn encode(kind: Kind, pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
+pub(super) fn encode(kind: Kind, pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let mut encoder = Encoder::new(&mut jpeg, 95);
     encoder.set_sampling_factor(kind.factor);
@@ -55,7 +55,7 @@ fn check(kind: Kind, (width, height): (u32, u32), reduced_to: Option<(u32, u32)>
     let jpeg = encode(kind, &pixels, width, height);
     for color in [Color::Rgb, Color::Gray] {
         let name = format!("{width} x {height} {kind:?} as {color:?}");
-        let source = Picture::new(width, height, Color::Rgb, pixels.clone());
+        let source = Picture::of(width, height, Color::Rgb, pixels.clone());
         let (to_width, to_height) = reduced_to.unwrap_or((width, height));
         let network = target(color, to_width, to_height);
         let picture = decode(&jpeg, &Limits::default(), &network);

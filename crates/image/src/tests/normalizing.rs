@@ -75,7 +75,7 @@ fn pixels_and_numbers_fill_the_row() {
         scale: 2.0,
         ..target(Color::Gray, 2, 2)
     };
-    let picture = crate::Picture::new(2, 2, Color::Gray, vec![0, 1, 2, 255]);
+    let picture = crate::Picture::of(2, 2, Color::Gray, vec![0, 1, 2, 255]);
     let input = Input::Pixels {
         pixels: transform.apply(picture),
         normalization: Arc::new(Normalization::new(&transform).unwrap()),

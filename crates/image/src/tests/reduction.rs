@@ -104,9 +104,9 @@ fn a_reduced_picture_keeps_its_edges_in_every_orientation() {
     };
     let network = target(Color::Gray, 2, 2);
     for orientation in orientations {
-        let reduced = Picture::new(5, 3, Color::Gray, ramp(5, 3)).reduced_from((37, 23), 8);
+        let reduced = Picture::of(5, 3, Color::Gray, ramp(5, 3)).reduced_from((37, 23), 8);
         let seen = network.apply(reduced.clone());
-        let square = Picture::new(2, 2, Color::Gray, seen.bytes().to_vec()).upright(orientation);
+        let square = Picture::of(2, 2, Color::Gray, seen.bytes().to_vec()).upright(orientation);
         let turned = network.apply(reduced.upright(orientation));
         let (_, most) = difference(turned.bytes(), square.bytes());
         assert!(

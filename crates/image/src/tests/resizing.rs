@@ -14,7 +14,7 @@ fn map(width: u32, height: u32) -> Picture {
     let bytes = (0..height)
         .flat_map(|y| (0..width).map(move |x| (x * 7 + y * 13) as u8))
         .collect();
-    Picture::new(width, height, Color::Gray, bytes)
+    Picture::of(width, height, Color::Gray, bytes)
 }
 
 #[test]
@@ -58,14 +58,14 @@ fn a_picture_of_the_right_size_is_moved_not_copied() {
 
 #[test]
 fn gray_fills_three_channels_and_colour_makes_luma() {
-    let gray = Picture::new(2, 1, Color::Gray, vec![5, 9]);
+    let gray = Picture::of(2, 1, Color::Gray, vec![5, 9]);
     for color in [Color::Rgb, Color::Bgr] {
         assert_eq!(
             target(color, 2, 1).apply(gray.clone()).bytes(),
             [5, 5, 5, 9, 9, 9]
         );
     }
-    let rgb = Picture::new(2, 1, Color::Rgb, vec![255, 0, 0, 0, 0, 255]);
+    let rgb = Picture::of(2, 1, Color::Rgb, vec![255, 0, 0, 0, 0, 255]);
     assert_eq!(
         target(Color::Rgb, 2, 1).apply(rgb.clone()).bytes(),
         [255, 0, 0, 0, 0, 255]
@@ -121,7 +121,7 @@ fn extreme_strips_are_resized_within_bounded_memory() {
                     ..target(Color::Gray, 32, 28)
                 };
                 let bytes = vec![200; 65_535];
-                let pixels = transform.apply(Picture::new(width, height, Color::Gray, bytes));
+                let pixels = transform.apply(Picture::of(width, height, Color::Gray, bytes));
                 assert_eq!(pixels.bytes().len(), 32 * 28);
                 // A constant picture stays constant; only padding may differ.
                 assert!(
@@ -146,7 +146,7 @@ fn the_middle_of_a_strip_is_cut() {
                 filter,
                 ..target(Color::Gray, 28, 28)
             };
-            let picture = Picture::new(width, height, Color::Gray, ramp.clone());
+            let picture = Picture::of(width, height, Color::Gray, ramp.clone());
             let pixels = transform.apply(picture);
             assert!(
                 pixels.bytes().iter().all(|v| (127..=128).contains(v)),
@@ -224,7 +224,7 @@ proptest! {
         };
         let channels = color.channels();
         let bytes = vec![250; (width * height) as usize * channels];
-        let pixels = transform.apply(Picture::new(width, height, color, bytes));
+        let pixels = transform.apply(Picture::of(width, height, color, bytes));
         let (inner_width, inner_height) = transform.resized(width, height);
         prop_assert!(inner_width == to_width || inner_height == to_height);
         prop_assert!(inner_width <= to_width && inner_height <= to_height);

@@ -91,6 +91,7 @@ table! {
     TopK:                     "top_k_out_of_range",       400, InvalidArgument,   Invalid, Caller;
     NoInput:                  "no_picture",               400, InvalidArgument,   Invalid, Caller;
     TooManyInputs:            "too_many_pictures",        400, InvalidArgument,   Invalid, Caller;
+    TooManyPixels:            "too_many_pixels",          413, ResourceExhausted, Invalid, Caller;
     Shape:                    "shape_mismatch",           400, InvalidArgument,   Invalid, Caller;
     NumberNotFinite:          "number_not_finite",        400, InvalidArgument,   Invalid, Caller;
     NumberNotAByte:           "number_not_a_byte",        400, InvalidArgument,   Invalid, Caller;
@@ -99,9 +100,11 @@ table! {
     ImageTooManyBytes:        "image_too_many_bytes",     413, ResourceExhausted, Invalid, Caller;
     ImageTooManyPixels:       "image_too_many_pixels",    413, ResourceExhausted, Invalid, Caller;
     ImageTooManyScans:        "image_too_many_scans",     422, InvalidArgument,   Invalid, Caller;
+    ImageTooManySegments:     "image_too_many_segments",  422, InvalidArgument,   Invalid, Caller;
     ImageCorrupt:             "image_corrupt",            422, InvalidArgument,   Invalid, Caller;
     QueueFull:                "queue_full",               503, Unavailable,       Refused, Version;
     VersionEnded:             "version_ended",            503, Unavailable,       Refused, Server;
+    VersionStuck:             "version_stuck",            503, Unavailable,       Refused, Version;
     DeadlineBeforeInference:  "deadline_exceeded",        504, DeadlineExceeded,  Expired, Server;
     Deadline:                 "deadline_exceeded",        504, DeadlineExceeded,  Expired, Version;
     ClientDeadline:           "client_deadline_exceeded", 504, DeadlineExceeded,  ClientExpired, Caller;

@@ -3,11 +3,12 @@
 use std::io;
 
 use crate::StoreError;
+use stillhouse_excerpt::Excerpt;
 
 /// It has something that an archive must not have, or lacks what it must.
-pub(super) fn refused(detail: impl Into<String>) -> StoreError {
+pub(super) fn refused(detail: impl std::fmt::Display) -> StoreError {
     StoreError::Archive {
-        detail: detail.into(),
+        detail: Excerpt::of(detail),
     }
 }
 

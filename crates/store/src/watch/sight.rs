@@ -1,6 +1,6 @@
 //! What was last seen in the repository, and what is different now.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::Arrival;
 use crate::{
@@ -14,6 +14,8 @@ type Fingerprint = Vec<[u64; 4]>;
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     seen: BTreeMap<ModelName, BTreeMap<VersionName, Fingerprint>>,
+    /// What lies there and is no version, as it was reported.
+    left_out: Vec<(PathBuf, String)>,
 }
 
 impl Sight {
@@ -23,6 +25,7 @@ impl Sight {
         let Ok(models) = repository.models() else {
             return vec![];
         };
+        self.report_left_out(repository);
         let mut arrivals = Vec::new();
         let gone: Vec<ModelName> = self
             .seen
@@ -64,6 +67,19 @@ impl Sight {
             let seen = self.seen.entry(model.clone()).or_default();
             seen.insert(version.clone(), noted);
         }
+    }
+
+    /// Logs each name once that is left out, since who copied it there waits for it.
+    fn report_left_out(&mut self, repository: &Repository) {
+        let Ok(left_out) = repository.left_out() else {
+            return;
+        };
+        for (path, reason) in &left_out {
+            if !self.left_out.iter().any(|(known, _)| known == path) {
+                tracing::warn!(path = %path.display(), reason, "left out of the repository");
+            }
+        }
+        self.left_out = left_out;
     }
 
     fn compare(

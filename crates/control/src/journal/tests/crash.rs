@@ -149,15 +149,20 @@ fn half_a_line_on_a_full_disk_is_cut_off() {
     let folder = written(&[change("fashion", 1)]);
     let (mut journal, _) = open(folder.path());
     let before = log(folder.path());
-    let error = journal
-        .record(&note(&"x".repeat(8192)))
-        .expect_err("too large");
+    let pieces = vec!["x".repeat(1024); 8];
+    let long = Entry {
+        detail: Some(pieces.into()),
+        ..note("")
+    };
+    let error = journal.record(&long).expect_err("too large");
     assert!(error.to_string().contains("File too large"), "{error}");
     assert_eq!(log(folder.path()), before);
     journal.record(&note("short")).expect("recorded");
     drop(journal);
     assert_eq!(verify(folder.path()).expect("holds").lines, 2);
-    assert_eq!(reopened(folder.path()), (Some(nth(1)), vec![]));
+    let (assignment, notes) = reopened(folder.path());
+    assert_eq!(assignment, Some(nth(1)));
+    assert!(notes[0].contains("no space is kept"), "{notes:?}");
 }
 
 #[test]

@@ -20,6 +20,15 @@ fn start(version: &str, points: u16) -> Change {
     .into()
 }
 
+fn automatic(version: &str) -> Change {
+    StartCanary {
+        version: name(version),
+        share: Some(share(0)),
+        plan: Plan::Automatic,
+    }
+    .into()
+}
+
 fn promote() -> Change {
     Promote {}.into()
 }
@@ -106,6 +115,21 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
             start("b", 501),
             "canary 5.01% and teacher 95% are more than 100%",
         ),
+        // D7: without a teacher it could never be decided.
+        (vec![], automatic("b"), "`stillhouse teacher VERSION`"),
+        (
+            vec![start("b", 5)],
+            SetPlan {
+                plan: Plan::Automatic,
+            }
+            .into(),
+            "`stillhouse teacher VERSION`",
+        ),
+        (
+            vec![teacher.clone(), automatic("b")],
+            SetTeacher { version: None }.into(),
+            "canary plan manual",
+        ),
     ] {
         let assignment = after(&before);
         let refusal = assignment.apply(&change).expect_err(words).to_string();
@@ -171,6 +195,7 @@ proptest! {
             }
             // A plan is a canary's, and goes with it.
             prop_assert!(next.canary.is_some() || next.plan == Plan::Manual);
+            prop_assert!(next.teacher.is_some() || next.plan == Plan::Manual);
             // No version fills two roles, since it can't be compared with itself.
             let mut filling: Vec<_> = Role::ALL.iter().filter_map(|role| next.filling(*role)).collect();
             let filled = filling.len();

@@ -1,0 +1,209 @@
+//! The test on errors and late answers of live requests, which pairs don't cover: are they more frequent on the canary?
+
+use serde::{Deserialize, Serialize};
+
+use super::{RollBack, STAKES};
+
+/// Beyond this share of a second's requests, more events are no more evidence.
+const SHARE_CAP: f64 = 0.2;
+
+/// Stable must have at least this part of the canary's requests: the cap cuts off the peaks of the smaller sample, which
+/// would make stable look better than it is.
+const LEAST_STABLE_RATIO: f64 = 0.5;
+
+/// Events among the requests of one version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Errors, or late answers.
+    pub events: u64,
+    /// All requests, events included.
+    pub requests: u64,
+}
+
+impl Rate {
+    /// The share of the requests that were events, capped and scaled to 0..=1.
+    fn scaled(self) -> f64 {
+        let share = self.events as f64 / self.requests as f64;
+        share.min(SHARE_CAP) / SHARE_CAP
+    }
+
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.requests += other.requests;
+    }
+}
+
+/// Wealth against "in no second is the canary's share of events expected to be above `margin_ratio` times stable's".
+///
+/// The observation is a second, not an event: late answers and errors come in clusters (a batch, a stall, a form with many
+/// pictures), and a test that counts them one by one takes three of one cluster for three independent witnesses. Each
+/// second gives `c − margin_ratio · s` with both shares capped at a fifth, so that no second weighs more than another. An
+/// outage of both is no evidence, and neither are rates that change over the day.
+///
+/// The bets are those of [`RollBack`], with margin 0 on the range `-margin_ratio..=1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRates {
+    margin_ratio: f64,
+    canary: Rate,
+    stable: Rate,
+    test: RollBack,
+}
+
+impl EventRates {
+    /// A canary's rate of up to `margin_ratio` times stable's is allowed; `restart_every` in seconds observed.
+    ///
+    /// # Panics
+    /// If the ratio isn't above 0, or a run shall end before it has begun.
+    pub fn new(margin_ratio: f64, restart_every: Option<u64>) -> Self {
+        assert!(
+            margin_ratio > 0.0 && margin_ratio.is_finite(),
+            "a margin ratio of {margin_ratio} must be above 0"
+        );
+        Self {
+            margin_ratio,
+            canary: Rate::default(),
+            stable: Rate::default(),
+            test: RollBack::new(-margin_ratio, 1.0, 0.0, restart_every),
+        }
+    }
+
+    /// One second's requests. Where one of the two has none, or stable has much fewer than the canary, the second is counted
+    /// but no evidence.
+    pub fn observe(&mut self, canary: Rate, stable: Rate) {
+        self.canary.add(canary);
+        self.stable.add(stable);
+        let least = LEAST_STABLE_RATIO * canary.requests as f64;
+        if canary.requests > 0 && stable.requests > 0 && stable.requests as f64 >= least {
+            let excess = canary.scaled() - self.margin_ratio * stable.scaled();
+            self.test.observe(excess);
+        }
+    }
+
+    /// By stake, ln wealth: what each replica shows and a fleet adds up.
+    pub fn log_wealth(&self) -> [f64; STAKES] {
+        self.test.log_wealth()
+    }
+
+    /// ln of the e-value; the null is refuted at α when it is at least ln(1/α).
+    pub fn log_e(&self) -> f64 {
+        self.test.log_e()
+    }
+
+    /// All requests and events of the canary and of stable.
+    pub fn totals(&self) -> (Rate, Rate) {
+        (self.canary, self.stable)
+    }
+
+    /// Number of seconds that were evidence.
+    pub fn observations(&self) -> u64 {
+        self.test.observations()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::streams::Endings, *};
+
+    /// Requests a second, of canary and stable together.
+    const REQUESTS: f64 = 50.0;
+    const HALF_AN_HOUR: u64 = 1800;
+
+    /// What a canary with `share` of the traffic does: the chance that a request belongs to an event, and how many requests
+    /// share the same event.
+    struct Case {
+        share: f64,
+        canary: f64,
+        stable: f64,
+        cluster: u64,
+    }
+
+    fn endings(case: &Case) -> Endings {
+        let needed = 400f64.ln();
+        let new = || EventRates::new(1.5, Some(1000));
+        Endings::of(60, HALF_AN_HOUR, new, |test, stream, _| {
+            let mut rate = |share: f64, chance: f64| {
+                let requests = stream.poisson(REQUESTS * share);
+                let clusters = stream.poisson(requests as f64 * chance / case.cluster as f64);
+                let events = (clusters * case.cluster).min(requests);
+                Rate { events, requests }
+            };
+            let canary = rate(case.share, case.canary);
+            let stable = rate(1.0 - case.share, case.stable);
+            test.observe(canary, stable);
+            test.log_e() >= needed
+        })
+    }
+
+    /// One in a hundred of identical versions may be taken out in all; with clusters of ten, event by event, it was a quarter.
+    #[test]
+    fn identical_versions_stay_however_events_cluster() {
+        for share in [0.01, 0.25, 0.5, 0.9] {
+            for cluster in [1, 4, 10, 30] {
+                let case = Case {
+                    share,
+                    canary: 0.01,
+                    stable: 0.01,
+                    cluster,
+                };
+                let ended = endings(&case).percent();
+                assert_eq!(ended, 0.0, "share {share}, clusters of {cluster}");
+            }
+        }
+    }
+
+    /// Within seconds of evidence: a canary five times as often late, one that is twice as slow (17 of 100 late), one that
+    /// fails once in a hundred requests where stable never does.
+    #[test]
+    fn worse_versions_are_found() {
+        for (canary, stable, slowest_median) in
+            [(0.05, 0.01, 177), (0.17, 0.01, 60), (0.01, 0.0, 400)]
+        {
+            let case = Case {
+                share: 0.25,
+                canary,
+                stable,
+                cluster: 1,
+            };
+            let ended = endings(&case);
+            assert_eq!(ended.percent(), 100.0, "{canary} beside {stable}");
+            let median = ended.quantile(0.5);
+            println!("{canary} beside {stable}: {median} s");
+            assert!(median <= slowest_median, "{median} s");
+        }
+    }
+
+    #[test]
+    fn a_second_without_requests_of_both_says_nothing() {
+        let mut test = EventRates::new(1.5, None);
+        let rate = |events, requests| Rate { events, requests };
+        test.observe(rate(9, 9), rate(0, 0));
+        test.observe(rate(0, 0), rate(9, 9));
+        test.observe(rate(100, 100), rate(0, 49));
+        assert_eq!((test.log_e(), test.observations()), (0.0, 0));
+        assert_eq!(test.totals(), (rate(109, 109), rate(9, 58)));
+        test.observe(rate(1, 100), rate(0, 50));
+        assert_eq!(test.observations(), 1);
+        assert!(test.log_e() > 0.0);
+    }
+
+    /// A second in which everything is late is one observation, and beyond a fifth more is not worse.
+    #[test]
+    fn no_second_weighs_more_than_another() {
+        let after = |events| {
+            let mut test = EventRates::new(1.5, None);
+            test.observe(
+                Rate {
+                    events,
+                    requests: 100,
+                },
+                Rate {
+                    events: 0,
+                    requests: 100,
+                },
+            );
+            test.log_e()
+        };
+        assert_eq!(after(20), after(100));
+        assert!(after(10) < after(20));
+    }
+}

@@ -1,0 +1,13 @@
+//! Attacks, by real sockets: what strangers can make the server hold, and for how long. One file for each kind; the tests bear
+//! the numbers under which the faults were found.
+
+mod bombs;
+mod child;
+mod descriptors;
+mod forms;
+mod framing;
+mod idle;
+mod mixture;
+mod unread;
+mod uploads;
+mod wire;
