@@ -26,15 +26,8 @@ pub(crate) fn labels() -> Vec<String> {
 
 /// A network as the version `mlp/v1`, with these names of input and output.
 pub(crate) fn files(network: &Bytes, [input, output]: [&str; 2]) -> anyhow::Result<VersionFiles> {
-    let input = Input {
-        name: input.into(),
-        element: Element::F32,
-    };
-    let output = Output {
-        name: output.into(),
-        kind: OutputKind::Logits,
-        classes: CLASSES,
-    };
+    let input = Input::new(input, Element::F32);
+    let output = Output::new(output, OutputKind::Logits, CLASSES);
     let version = NewVersion {
         manifest: Manifest::new(input, transform(), output),
         labels: Labels::new(labels()).map_err(anyhow::Error::msg)?,

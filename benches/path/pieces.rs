@@ -8,7 +8,7 @@ use std::{
 
 use stillhouse::{
     batch::policy::{Policy, Step},
-    http::answer::{Origin, Single, Timings, respond, top},
+    http::answer::{Classified, Origin, Single, Timings, respond, top},
     image::{self, Input, Limits, Normalization, Transform},
     rollout::Role,
     store::manifest::OutputKind,
@@ -96,7 +96,7 @@ fn answer() -> Call {
                 generation: 7,
                 instead_of: None,
             },
-            predictions: top(&probabilities, &labels, 5),
+            classified: Classified::new(&probabilities, &labels, None, 5),
             timings,
         };
         // The default status is 200.

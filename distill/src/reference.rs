@@ -52,6 +52,7 @@ impl Validation<'_> {
         let mut reference = Reference {
             samples: answered,
             class_ratios: counts.into_iter().map(smoothed).collect(),
+            label_ratios: Vec::new(),
             accuracy: score.map(|score| 1.0 - score.errors as f64 / pictures.len() as f64),
             agreement: likeness.as_ref().map(|likeness| likeness.agreement),
             kl_mean_nats: likeness

@@ -59,15 +59,8 @@ impl VersionDraft<'_> {
             teacher: self.teacher.as_deref(),
             classes: self.labels.len(),
         };
-        let input = Input {
-            name: onnx::INPUT.to_owned(),
-            element: Element::F32,
-        };
-        let output = Output {
-            name: onnx::OUTPUT.to_owned(),
-            kind: OutputKind::Logits,
-            classes: self.labels.len(),
-        };
+        let input = Input::new(onnx::INPUT, Element::F32);
+        let output = Output::new(onnx::OUTPUT, OutputKind::Logits, self.labels.len());
         let manifest = Manifest {
             description: self.description.clone(),
             training: Some(self.training.clone()),

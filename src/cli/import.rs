@@ -105,7 +105,7 @@ impl Import {
             .join(self.version.as_str());
         let files = new.files(&self.model, &self.version, &path)?;
         let description = preflight(&files, &engine, &prepare, Priority::Foreground)?;
-        say!("  golden samples reproduced, alone and in a batch: {description}");
+        say!("  golden samples reproduced: {description}");
         let others = engines(&config.engine)?;
         for other in others
             .iter()
@@ -113,7 +113,7 @@ impl Import {
         {
             match preflight(&files, other, &prepare, Priority::Foreground) {
                 Ok(description) => {
-                    say!("  golden samples reproduced, alone and in a batch: {description}")
+                    say!("  golden samples reproduced: {description}")
                 }
                 Err(error) => say!("  not to be served on {}: {error}", other.backend),
             }
@@ -159,7 +159,8 @@ impl Import {
         self.prove(new, engine, &outputs)?;
         let teacher = self.reference_teacher.as_deref();
         let teacher = teacher.map(Outputs::read).transpose()?;
-        let mut found = reference::measure(&outputs, teacher.as_ref())?;
+        let thresholds = new.manifest.output.thresholds();
+        let mut found = reference::measure(&outputs, teacher.as_ref(), thresholds.as_deref())?;
         found.ventiles.extend(reference::input_ventiles(&pictures));
         say!("  reference = {} pictures ({origin})", found.samples);
         Ok(Some(found))

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use clap::Args;
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
-use stillhouse_engine::{EngineOptions, walk};
+use stillhouse_engine::EngineOptions;
 
 use crate::{
     image::{Color, Filter, Layout, Resize},
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "From picture to tensor: x = (byte * scale - mean) / std")]
 pub struct Network {
-    /// The network's picture size in pixels, if the graph's input is a flat row
+    /// The network's picture size in pixels, if the graph leaves it open or its input is a flat row
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
     size: Option<(u32, u32)>,
     /// Channel order: gray, rgb or bgr [default: gray or rgb, by the number of channels]
@@ -53,9 +53,16 @@ pub struct Network {
     /// Divided by this last; one number or one per channel [default: 1]. torchvision's networks need 0.229,0.224,0.225
     #[arg(long, value_name = "NUMBERS", value_parser = list)]
     std: Option<List>,
-    /// What the scores are: logits or probabilities [default: as the network's outputs show]
+    /// What the scores are: logits or probabilities (exactly one label applies), independent or independent-logits (any
+    /// number of labels applies, each with a probability of its own) [default: as the graph and its outputs show]
     #[arg(long, value_name = "KIND", value_parser = word::<OutputKind>, help_heading = "Output")]
     output: Option<OutputKind>,
+    /// With independent scores: the probability from which a label applies; one number or one per class [default: 0.5]
+    #[arg(long, value_name = "NUMBERS", value_parser = list, help_heading = "Output")]
+    threshold: Option<List>,
+    /// Run the network one picture at a time [default: where pictures that share a run change each other's answers]
+    #[arg(long, help_heading = "Output")]
+    one_row_at_a_time: bool,
     /// The graph's output that holds the scores [default: the first suitable one]
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     output_name: Option<String>,
@@ -102,21 +109,7 @@ impl Network {
         engine: &EngineOptions,
     ) -> anyhow::Result<Described> {
         let bytes = Bytes::from(fs::read(onnx).with_context(|| onnx.display().to_string())?);
-        let overrides = Overrides {
-            size: self.size,
-            color: self.color,
-            layout: self.layout,
-            resize: self.resize,
-            resize_to: self.resize_to,
-            pad: self.pad,
-            filter: self.filter,
-            scale: self.scale,
-            mean: self.mean.clone().map(|list| list.0),
-            std: self.std.clone().map(|list| list.0),
-            output_name: self.output_name.clone(),
-            output_kind: self.output,
-            description: description.into(),
-        };
+        let overrides = self.overrides(description);
         let read = |path: &PathBuf| {
             let name = path
                 .file_name()
@@ -146,15 +139,34 @@ impl Network {
 }
 
 impl Network {
+    fn overrides(&self, description: &str) -> Overrides {
+        Overrides {
+            size: self.size,
+            color: self.color,
+            layout: self.layout,
+            resize: self.resize,
+            resize_to: self.resize_to,
+            pad: self.pad,
+            filter: self.filter,
+            scale: self.scale,
+            mean: self.mean.clone().map(|list| list.0),
+            std: self.std.clone().map(|list| list.0),
+            output_name: self.output_name.clone(),
+            output_kind: self.output,
+            thresholds: self.threshold.clone().map(|list| list.0),
+            one_row_at_a_time: self.one_row_at_a_time,
+            description: description.into(),
+        }
+    }
+
     /// The classes' numbers as labels, for who has no names for them.
     ///
     /// # Errors
     /// The file can't be read, or its graph isn't one that is served.
     pub(super) fn numbered_labels(&self, onnx: &Path) -> anyhow::Result<Labels> {
         let bytes = Bytes::from(fs::read(onnx).with_context(|| onnx.display().to_string())?);
-        let graph = walk::read(&bytes, self.output_name.as_deref())
+        let classes = import::classes(&bytes, &self.overrides(""))
             .with_context(|| format!("{} can't be served", onnx.display()))?;
-        let classes = graph.signature.classes;
         let numbers = (0..classes).map(|class| class.to_string()).collect();
         let labels =
             Labels::new(numbers).map_err(|detail| anyhow!("{}: {detail}", onnx.display()))?;

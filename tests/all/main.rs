@@ -9,6 +9,7 @@ mod faults;
 mod foreign;
 mod full_disk;
 mod hanging;
+mod independent;
 mod instructions;
 mod operator;
 mod person;

@@ -38,15 +38,8 @@ pub(crate) fn brightness(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineE
 
 /// The manifest of the scripted model; the file's hash is filled in when it is written.
 pub(crate) fn toy_manifest() -> Manifest {
-    let input = Input {
-        name: "input".into(),
-        element: Element::F32,
-    };
-    let output = Output {
-        name: "output".into(),
-        kind: OutputKind::Logits,
-        classes: LABELS.len(),
-    };
+    let input = Input::new("input", Element::F32);
+    let output = Output::new("output", OutputKind::Logits, LABELS.len());
     Manifest::new(input, Transform::plain(Color::Gray, SIDE, SIDE), output)
 }
 
@@ -109,10 +102,21 @@ pub(crate) fn write_version(
     model_bytes: Bytes,
     golden: Vec<Golden>,
 ) {
+    write_manifest(root, version, toy_manifest(), model_bytes, golden);
+}
+
+/// Writes a version with a manifest of its own.
+pub(crate) fn write_manifest(
+    root: &std::path::Path,
+    version: &str,
+    manifest: Manifest,
+    model_bytes: Bytes,
+    golden: Vec<Golden>,
+) {
     let name = version;
     let repository = Repository::create(root).expect("a repository");
     let version = NewVersion {
-        manifest: toy_manifest(),
+        manifest,
         labels: Labels::new(LABELS.map(str::to_owned).to_vec()).expect("labels"),
         model_bytes,
         golden,

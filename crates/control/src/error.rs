@@ -3,7 +3,7 @@
 use crate::{journal::JournalError, load::LoadError};
 use stillhouse_core::{
     registry::UnknownModel,
-    rollout::{Assignment, ChangeRefused, NotLoaded},
+    rollout::{Assignment, ChangeRefused, NotSeated},
 };
 use stillhouse_store::{StoreError, VersionName};
 
@@ -43,8 +43,11 @@ pub enum ControlError {
     #[error(transparent)]
     Refused(#[from] ChangeRefused),
     /// It was unloaded between the order and its execution.
-    #[error("{0}; load it first")]
-    NotLoaded(NotLoaded),
+    #[error("{0} is not loaded; load it first")]
+    NotLoaded(VersionName),
+    /// It doesn't belong to the versions that are there.
+    #[error("{0}")]
+    KindsDiffer(NotSeated),
     /// The version can't be trusted.
     #[error("{version} was not loaded: {source}")]
     Load {
@@ -81,4 +84,13 @@ pub enum ControlError {
     /// A bug of ours.
     #[error("a task of the control plane panicked")]
     Panicked,
+}
+
+impl From<NotSeated> for ControlError {
+    fn from(why: NotSeated) -> Self {
+        match why {
+            NotSeated::NotLoaded(version) => Self::NotLoaded(version),
+            NotSeated::KindsDiffer { .. } => Self::KindsDiffer(why),
+        }
+    }
 }

@@ -191,6 +191,6 @@ impl ControlPlane {
             loaded,
             &self.rollout,
         )
-        .map_err(ControlError::NotLoaded)
+        .map_err(ControlError::from)
     }
 }

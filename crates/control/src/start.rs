@@ -33,7 +33,7 @@ use sick::{advice, report};
 use stillhouse_core::{
     registry::{Model, Registry},
     rollout::{
-        Assignment, Deployment, NotLoaded, RolloutMetrics, RoutingSettings, Share, Slot, Task,
+        Assignment, Deployment, NotSeated, RolloutMetrics, RoutingSettings, Share, Slot, Task,
     },
     shadow::{DriftSettings, Shadow, ShadowMetrics, ShadowSettings},
     version::{BatchSettings, EngineSettings, Launcher, Version},
@@ -119,9 +119,14 @@ pub enum StartError {
     /// Not a single model can be served.
     #[error("no model can be served:{0}")]
     Nothing(String),
-    /// A bug of ours.
-    #[error(transparent)]
-    NotLoaded(#[from] NotLoaded),
+    /// Its versions don't belong together.
+    #[error("{model} can't be served: {source}")]
+    NotSeated {
+        /// The model.
+        model: ModelName,
+        /// Why.
+        source: NotSeated,
+    },
 }
 
 type Launched = Result<(Labels, Arc<Version>), LoadError>;
@@ -284,7 +289,8 @@ impl StartingModel {
         });
         let configuration = configuration(&spec.criteria, &spec.shadow, &pool.engine);
         let loaded = |version: &VersionName| pool.get(version);
-        let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout)?;
+        let deployment = Deployment::new(&task, assignment, None, loaded, &parts.rollout);
+        let deployment = deployment.map_err(|source| StartError::NotSeated { model, source })?;
         let traffic = parts.rollout.traffic();
         traffic.published(&task.name, &deployment, None);
         let slot = Arc::new(Slot::new(deployment));

@@ -55,10 +55,10 @@ impl PairSeries {
         for (class, nats) in comparison.contributions_nats() {
             self.class_nats[self.classes.place(class)].inc_by(nats);
         }
-        let probability = measure.confidence.top1_probability;
-        let (answers, agreements, probabilities) = &self.bins[Calibration::place(probability)];
+        let certainty = measure.certainty;
+        let (answers, agreements, probabilities) = &self.bins[Calibration::place(certainty)];
         answers.inc();
-        probabilities.inc_by(probability);
+        probabilities.inc_by(certainty);
         if measure.agrees {
             agreements.inc();
         }
@@ -113,8 +113,12 @@ impl PairSeries {
             .inc_by(at_temperature_nats * at_temperature_nats);
     }
 
-    /// Reads every counter; `predictions` are kept with the version's other answers.
-    pub fn read(&self, predictions: impl IntoIterator<Item = u64>) -> Tally {
+    /// Reads every counter; `predictions` and `labels` are kept with the version's other answers.
+    pub fn read(
+        &self,
+        predictions: impl IntoIterator<Item = u64>,
+        labels: impl IntoIterator<Item = u64>,
+    ) -> Tally {
         let bin = |(answers, agreements, probabilities): &(IntCounter, IntCounter, Counter)| Bin {
             answers: answers.get(),
             agreements: agreements.get(),
@@ -122,6 +126,7 @@ impl PairSeries {
         };
         Tally {
             predictions: predictions.into_iter().collect(),
+            labels: labels.into_iter().collect(),
             pairs: self.divergence.get_sample_count(),
             kl_nats: self.divergence.get_sample_sum(),
             kl_squares: self.squares.get(),

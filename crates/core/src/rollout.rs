@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 
 pub use assignment::{Assignment, Split};
 pub use change::{Change, ChangeRefused};
-pub use deployment::{Deployment, NotLoaded, RolloutMetrics};
+pub use deployment::{Deployment, NotSeated, RolloutMetrics};
 pub use live::{Counts, FIRST};
 pub use plan::{Plan, PlanError};
 pub use routing::RoutingSettings;

@@ -14,11 +14,12 @@ use std::{
 use stillhouse_engine::{Blueprint, Engine, EngineError};
 
 use crate::batch::{Batcher, Place, SubmitError};
+use stillhouse_drift::independent::sigmoid;
 use stillhouse_image::{Input, Normalization};
 use stillhouse_metrics::Scope;
 use stillhouse_store::{
     ModelName, VersionName,
-    manifest::{Manifest, OutputKind},
+    manifest::{Element, Manifest, OutputKind},
 };
 
 pub use examine::{Prepare, TriedOut, try_out};
@@ -40,6 +41,8 @@ pub struct Version {
     pub engine: String,
     /// How its batches are formed, after measurement.
     pub batching: crate::batch::BatchOptions,
+    /// Of independent scores: from which probability on each class applies; none where exactly one class does.
+    pub thresholds: Option<Box<[f32]>>,
     /// What was measured at warm-up.
     pub warmup: Vec<warmup::BatchTiming>,
     normalization: Arc<Normalization>,
@@ -81,6 +84,11 @@ impl Version {
         self.batcher.check_room()
     }
 
+    /// Whether the network reads whole numbers from 0 to 255.
+    pub fn reads_bytes(&self) -> bool {
+        self.manifest.input.element == Element::U8
+    }
+
     /// The temperature at which T²·KL is measured: the one that the version was trained at.
     pub fn temperature(&self) -> f64 {
         let training = self.manifest.training.as_ref();
@@ -114,14 +122,15 @@ impl Version {
     }
 }
 
-/// Softmax for logits (the maximum is subtracted first); probabilities are returned unchanged. `None` for non-finite
-/// scores.
+/// Softmax for exclusive logits (the maximum is subtracted first), a sigmoid for each independent one; probabilities are
+/// returned unchanged. `None` for non-finite scores.
 pub fn probabilities(scores: &[f32], kind: OutputKind) -> Option<Vec<f32>> {
     if !scores.iter().all(|score| score.is_finite()) {
         return None;
     }
     Some(match kind {
-        OutputKind::Probabilities => scores.to_vec(),
+        OutputKind::Probabilities | OutputKind::Independent => scores.to_vec(),
+        OutputKind::IndependentLogits => scores.iter().map(|score| sigmoid(*score)).collect(),
         OutputKind::Logits => {
             let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let mut shares: Vec<f32> = scores.iter().map(|score| (score - top).exp()).collect();
@@ -142,6 +151,10 @@ mod tests {
         assert_eq!(huge, [0.5, 0.5, 0.0]);
         let given = probabilities(&[0.25, 0.75], OutputKind::Probabilities).expect("finite");
         assert_eq!(given, [0.25, 0.75]);
+        let given = probabilities(&[0.9, 0.75], OutputKind::Independent).expect("finite");
+        assert_eq!(given, [0.9, 0.75], "b1: no softmax over independent scores");
+        let logits = probabilities(&[0.0, 200.0, -200.0], OutputKind::IndependentLogits);
+        assert_eq!(logits.expect("finite"), [0.5, 1.0, 0.0]);
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             assert_eq!(probabilities(&[0.0, bad], OutputKind::Logits), None);
         }

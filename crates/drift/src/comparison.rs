@@ -4,6 +4,7 @@ use super::{
     confidence::Confidence,
     distribution::Distribution,
     divergence::{clip, is_within_top},
+    independent::{Bernoullis, Independent},
 };
 
 /// How many of the student's classes may hold the teacher's.
@@ -23,6 +24,8 @@ pub enum Scores<'a> {
     Logits(&'a [f32]),
     /// Behind it.
     Probabilities(&'a [f32]),
+    /// Of classes that don't exclude each other.
+    Independent(Independent<'a>),
 }
 
 impl<'a> Scores<'a> {
@@ -30,6 +33,7 @@ impl<'a> Scores<'a> {
     pub fn values(self) -> &'a [f32] {
         match self {
             Self::Logits(values) | Self::Probabilities(values) => values,
+            Self::Independent(scores) => scores.outputs,
         }
     }
 
@@ -50,11 +54,26 @@ impl<'a> Scores<'a> {
     }
 }
 
-impl Distribution {
+/// One answer, exclusive classes or independent ones; both buffers are kept.
+#[derive(Debug, Default)]
+struct Answer {
+    exclusive: Distribution,
+    independent: Bernoullis,
+}
+
+impl Answer {
     fn set(&mut self, scores: Scores, temperature: f64) {
         match scores {
-            Scores::Logits(values) => self.set_logits(values, temperature),
-            Scores::Probabilities(values) => self.set_probabilities(values, temperature),
+            Scores::Logits(values) => self.exclusive.set_logits(values, temperature),
+            Scores::Probabilities(values) => self.exclusive.set_probabilities(values, temperature),
+            Scores::Independent(scores) => self.independent.set(&scores, temperature),
+        }
+    }
+
+    fn kl_nats(&self, other: &Self, are_independent: bool) -> f64 {
+        match are_independent {
+            true => self.independent.kl_nats(&other.independent),
+            false => self.exclusive.kl_nats(&other.exclusive),
         }
     }
 }
@@ -62,14 +81,16 @@ impl Distribution {
 /// What one pair says of one student.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairMeasure {
-    /// KL(teacher‖student) at T = 1, at most 100 nats.
+    /// KL(teacher‖student) at T = 1, at most 100 nats; of independent scores the sum over the classes.
     pub kl_nats: f64,
     /// T²·KL at the student's training temperature, at most 100 nats.
     pub at_temperature_nats: f64,
     /// The student's top class.
     pub top1: usize,
-    /// Whether it is the teacher's, too.
+    /// Whether it is the teacher's, too; of independent scores, whether the same labels apply.
     pub agrees: bool,
+    /// How probable the student's own answer is to it: of its top class, or of exactly the labels that apply.
+    pub certainty: f64,
     /// Whether the teacher's is among the student's first five.
     pub within_top5: bool,
     /// How sure the student is.
@@ -79,12 +100,14 @@ pub struct PairMeasure {
 /// Room for one pair; kept from pair to pair, so that nothing is allocated.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    teacher: Distribution,
-    teacher_softened: Distribution,
+    teacher: Answer,
+    teacher_softened: Answer,
     /// At which the above was made for the present picture; 0: not yet.
     softened_at: f64,
-    student: Distribution,
-    student_softened: Distribution,
+    student: Answer,
+    student_softened: Answer,
+    are_independent: bool,
+    classes: usize,
     top1: usize,
 }
 
@@ -92,6 +115,8 @@ impl Comparison {
     /// Begins a pair. Scores must be finite.
     pub fn begin(&mut self, teacher: Scores) {
         self.teacher.set(teacher, 1.0);
+        self.are_independent = matches!(teacher, Scores::Independent(_));
+        self.classes = teacher.values().len();
         self.top1 = teacher.top1();
         self.softened_at = 0.0;
     }
@@ -102,10 +127,10 @@ impl Comparison {
     }
 
     /// Measures a student beside the teacher that the pair was begun with, whose scores are given once more. Both must be
-    /// finite and of as many classes.
+    /// finite, of as many classes, and both exclusive or both independent.
     pub fn student(&mut self, teacher: Scores, student: Scores, temperature: f64) -> PairMeasure {
         self.student.set(student, 1.0);
-        let kl_nats = self.teacher.kl_nats(&self.student);
+        let kl_nats = self.teacher.kl_nats(&self.student, self.are_independent);
         let at_temperature_nats = if temperature == 1.0 {
             kl_nats
         } else {
@@ -114,15 +139,26 @@ impl Comparison {
                 self.softened_at = temperature;
             }
             self.student_softened.set(student, temperature);
-            let kl = self.teacher_softened.kl_nats(&self.student_softened);
+            let softened = &self.student_softened;
+            let kl = self
+                .teacher_softened
+                .kl_nats(softened, self.are_independent);
             temperature * temperature * kl
         };
         let confidence = self.confidence(student);
+        let (agrees, certainty) = match (teacher, student) {
+            (Scores::Independent(teacher), Scores::Independent(student)) => (
+                teacher.labels().eq(student.labels()),
+                self.student.independent.certainty(student.labels()),
+            ),
+            _ => (confidence.top1 == self.top1, confidence.top1_probability),
+        };
         PairMeasure {
             kl_nats: clip(kl_nats, RECORDED_NATS).nats,
             at_temperature_nats: clip(at_temperature_nats, RECORDED_NATS).nats,
             top1: confidence.top1,
-            agrees: confidence.top1 == self.top1,
+            agrees,
+            certainty,
             within_top5: is_within_top(student.values(), self.top1, TOP),
             confidence,
         }
@@ -130,20 +166,36 @@ impl Comparison {
 
     /// By class, what the last student's divergence comes from: with the sum of all as `kl_nats`.
     pub fn contributions_nats(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let all = self.teacher.contributions_nats(&self.student);
-        let classes = self.teacher.p().len();
-        let spread = (classes <= SPREAD_CLASSES).then_some(all.enumerate());
-        let whole = (classes > SPREAD_CLASSES).then(|| {
-            let kl_nats = self.teacher.kl_nats(&self.student);
+        let (teacher, student) = (&self.teacher, &self.student);
+        let spread = self.classes <= SPREAD_CLASSES;
+        let exclusive = (spread && !self.are_independent)
+            .then(|| teacher.exclusive.contributions_nats(&student.exclusive));
+        let independent = (spread && self.are_independent)
+            .then(|| teacher.independent.contributions_nats(&student.independent));
+        let whole = (!spread).then(|| {
+            let kl_nats = teacher.kl_nats(student, self.are_independent);
             (self.top1, kl_nats.min(RECORDED_NATS))
         });
-        spread.into_iter().flatten().chain(whole)
+        let each = exclusive
+            .into_iter()
+            .flatten()
+            .chain(independent.into_iter().flatten());
+        each.enumerate().chain(whole)
     }
 
     /// From the distribution at T = 1 that is there already; only log-sum-exp needs the logits themselves.
     fn confidence(&self, student: Scores) -> Confidence {
-        let p = self.student.p();
         let top1 = student.top1();
+        if let Scores::Independent(scores) = student {
+            let p = self.student.independent.p().nth(top1);
+            return Confidence {
+                top1,
+                top1_probability: p.unwrap_or_default(),
+                margin: scores.margin(),
+                log_sum_exp: 0.0,
+            };
+        }
+        let p = self.student.exclusive.p();
         let values = student.values();
         let second = values
             .iter()
@@ -155,7 +207,7 @@ impl Comparison {
         let largest = f64::from(values[top1]);
         let (margin, log_sum_exp) = match student {
             Scores::Logits(_) => (largest - f64::from(second), largest - p[top1].ln()),
-            Scores::Probabilities(_) => {
+            Scores::Probabilities(_) | Scores::Independent(_) => {
                 let log = |p: f32| f64::from(p.max(f32::MIN_POSITIVE)).ln();
                 (log(values[top1]) - log(second), 0.0)
             }
@@ -231,6 +283,37 @@ mod tests {
         assert!((measure.confidence.margin - same.confidence.margin).abs() < 1e-6);
         assert!(!measure.agrees && measure.within_top5);
         assert_eq!(logits_of(&q).len(), 3);
+    }
+
+    #[test]
+    fn b1_independent_scores_agree_by_their_labels() {
+        let thresholds = [0.5, 0.5, 0.5];
+        let scores = |outputs| {
+            Scores::Independent(Independent {
+                outputs,
+                are_logits: false,
+                thresholds: &thresholds,
+            })
+        };
+        let mut comparison = Comparison::default();
+        let teacher = scores(&[0.9, 0.8, 0.1]);
+        comparison.begin(teacher);
+        // The likeliest class is another, but the same two labels apply.
+        let same = comparison.student(teacher, scores(&[0.7, 0.9, 0.2]), 1.0);
+        assert!(same.agrees && same.top1 == 1 && comparison.teacher_top1() == 0);
+        near(
+            same.certainty,
+            f64::from(0.7_f32) * f64::from(0.9_f32) * (1.0 - f64::from(0.2_f32)),
+        );
+        let parts: Vec<(usize, f64)> = comparison.contributions_nats().collect();
+        assert_eq!(
+            parts.iter().map(|(class, _)| *class).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        near(parts.iter().map(|(_, nats)| nats).sum(), same.kl_nats);
+        // A third label more.
+        let more = comparison.student(teacher, scores(&[0.9, 0.8, 0.6]), 2.0);
+        assert!(!more.agrees && more.top1 == 0 && more.at_temperature_nats > 0.0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod confidence;
 pub mod cooldown;
 pub mod distribution;
 pub mod divergence;
+pub mod independent;
 pub mod marginal;
 pub mod quantile_buckets;
 pub mod ring;

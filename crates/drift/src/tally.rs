@@ -8,6 +8,8 @@ use super::calibration::Calibration;
 pub struct Tally {
     /// All answers by class, shadowed or not.
     pub predictions: Vec<u64>,
+    /// Of independent scores: answers in which each class reached its threshold.
+    pub labels: Vec<u64>,
     /// Pairs.
     pub pairs: u64,
     /// Σ KL(teacher‖version) at T = 1.
@@ -52,6 +54,7 @@ impl Tally {
         let then_nats = then_nats.chain(std::iter::repeat(0.0));
         Self {
             predictions: counts(&self.predictions, &earlier.predictions),
+            labels: counts(&self.labels, &earlier.labels),
             pairs: less(self.pairs, earlier.pairs),
             kl_nats: self.kl_nats - earlier.kl_nats,
             kl_squares: self.kl_squares - earlier.kl_squares,

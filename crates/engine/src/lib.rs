@@ -6,6 +6,8 @@
 //! | [`options`]   | which back end, device and thread count                                      |
 //! | [`signature`] | what a graph takes and gives: [`Signature`]                                   |
 //! | [`onnx`]      | the part of the ONNX protobuf that is read and written here                  |
+//! | `binary`      | two classes where a graph gives one score                                    |
+//! | `one_row`     | one row at a time, where rows that share a run would change each other       |
 //! | [`foreign`]   | files that are given in place of an ONNX network                              |
 //! | [`walk`]      | the only reading of a graph: refuses external data, yields its [`Signature`]  |
 //! | [`error`]     | [`EngineError`]                                                               |
@@ -21,6 +23,7 @@
 //! The way through: bytes → [`prepare`] → [`Blueprint`] (shared) → [`Blueprint::build`] on the thread that will own the
 //! [`Engine`] → [`Engine::input`], [`Engine::run`].
 
+mod binary;
 pub mod engine;
 pub mod error;
 mod exit;
@@ -28,6 +31,7 @@ pub mod foreign;
 mod idle;
 mod library;
 mod memory;
+mod one_row;
 pub mod onnx;
 pub mod options;
 #[cfg(feature = "ort")]
@@ -49,10 +53,11 @@ pub use exit::end_process;
 pub use idle::{KernelThread, give_way, giving_way};
 pub use library::find_library;
 pub use memory::limit_heaps;
+pub use one_row::one_row_at_a_time;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;
 pub use priority::Priority;
-pub use signature::{Batch, Dim, ElementType, Port, Signature};
+pub use signature::{Activation, Batch, Dim, ElementType, Port, Signature, SingleScore};
 pub use stop::Stopper;
 pub use telemetry::forbid_telemetry;
-pub use walk::Graph;
+pub use walk::{Graph, Hints};

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use crate::Hints;
+
 /// A back end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
@@ -99,8 +101,8 @@ pub struct EngineOptions {
     pub intra_threads: usize,
     /// ONNX Runtime's shared library, for [`Backend::Ort`]; `None` leaves the search to [`crate::find_library`].
     pub library: Option<PathBuf>,
-    /// The output that holds the scores; `None` takes the first suitable one.
-    pub output: Option<String>,
+    /// What is known of the network beside its graph.
+    pub hints: Hints,
 }
 
 impl EngineOptions {
@@ -112,7 +114,7 @@ impl EngineOptions {
             fallback: false,
             intra_threads: 1,
             library: None,
-            output: None,
+            hints: Hints::default(),
         }
     }
 }

@@ -20,9 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::{
-    Backend, Batch, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature,
-};
+use crate::{Backend, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature};
 use network::Network;
 use runtime::Runtime;
 use session::{Failure, Recipe};
@@ -79,11 +77,7 @@ impl Blueprint for Plan {
     }
 
     fn describe(&self) -> String {
-        let batch = match self.signature.batch {
-            Batch::Dynamic => String::new(),
-            Batch::Fixed(1) => ", one row at a time (the graph's batch is 1)".to_owned(),
-            Batch::Fixed(n) => format!(", {n} rows at a time, padded (the graph's batch is {n})"),
-        };
+        let batch = self.signature.rows_in_words();
         let fallback = match &self.fallen_back {
             Some((device, why)) => format!(" because {device} can't be had ({why})"),
             None => String::new(),
@@ -97,10 +91,7 @@ impl Blueprint for Plan {
     }
 
     fn batch_limit(&self) -> Option<usize> {
-        match self.signature.batch {
-            Batch::Dynamic => None,
-            Batch::Fixed(n) => Some(n),
-        }
+        self.signature.chunk()
     }
 
     fn build(&self, max_batch: usize) -> Result<Box<dyn Engine>, EngineError> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Backend, Blueprint, EngineError, EngineOptions, Graph, walk};
+use crate::{
+    Backend, Blueprint, EngineError, EngineOptions, Graph, binary::Binary, one_row_at_a_time, walk,
+};
 
 /// Checks the graph in `bytes`, hands it to the back end that `options` name and returns what workers build from.
 ///
@@ -14,11 +16,20 @@ use crate::{Backend, Blueprint, EngineError, EngineOptions, Graph, walk};
 /// Those of [`walk::read`], then whatever the back end says: [`EngineError::Backend`] where it isn't there,
 /// [`EngineError::Device`] where the device isn't, [`EngineError::Operator`] and [`EngineError::Load`] against the graph.
 pub fn prepare(bytes: &Bytes, options: &EngineOptions) -> Result<Arc<dyn Blueprint>, EngineError> {
-    let graph = walk::read(bytes, options.output.as_deref())?;
-    match options.backend {
+    let graph = walk::read(bytes, &options.hints)?;
+    let (single_score, one_row) = (graph.signature.single_score, graph.one_row.clone());
+    let blueprint = match options.backend {
         Backend::Ort => onnxruntime(bytes, graph, options),
         Backend::Tract => tract(bytes, graph, options),
-    }
+    }?;
+    let blueprint: Arc<dyn Blueprint> = match single_score {
+        Some(score) => Arc::new(Binary::new(blueprint, score)),
+        None => blueprint,
+    };
+    Ok(match one_row {
+        Some(why) => one_row_at_a_time(blueprint, why),
+        None => blueprint,
+    })
 }
 
 #[cfg(feature = "ort")]

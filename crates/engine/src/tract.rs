@@ -16,9 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{
-    Backend, Batch, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature,
-};
+use crate::{Backend, Blueprint, Device, Engine, EngineError, EngineOptions, Graph, Signature};
 use network::Network;
 use plan::Planned;
 
@@ -66,13 +64,9 @@ impl Blueprint for Plan {
             Some(device) => format!(" because tract doesn't know {device}"),
             None => String::new(),
         };
-        let batch = match (self.signature.batch, self.planned.rows) {
-            (_, None) => String::new(),
-            (Batch::Fixed(1), _) => ", one row at a time (the graph's batch is 1)".to_owned(),
-            (Batch::Fixed(n), _) => {
-                format!(", {n} rows at a time, padded (the graph's batch is {n})")
-            }
-            (Batch::Dynamic, Some(_)) => ", one row at a time".to_owned(),
+        let batch = match (self.signature.chunk(), self.planned.rows) {
+            (None, Some(_)) => ", one row at a time".to_owned(),
+            _ => self.signature.rows_in_words(),
         };
         format!(
             "{} {VERSION} on {}{fallback}{batch}",

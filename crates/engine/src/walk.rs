@@ -3,22 +3,30 @@
 //! | module    | holds                                                          |
 //! |-----------|----------------------------------------------------------------|
 //! | `parts`   | one traversal of every node and tensor, wherever they hide       |
-//! | `ports`   | the choice of input and output, and what makes them suitable     |
-//! | `softmax` | whether the scores are probabilities already                    |
+//! | `ports`   | the input, the batch, and what makes them suitable               |
+//! | `scores`  | the choice of the output, and what is said about the others      |
+//! | `ending`  | what the scores come out of                                     |
+//! | `folded`  | a batch of 1 that an exporter has folded into a shape             |
+//! | `hints`   | what is known beside the graph                                  |
 
+pub(crate) mod ending;
+mod folded;
+mod hints;
 mod parts;
 mod ports;
-pub(crate) mod softmax;
+mod scores;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use prost::Message;
 
 use crate::{
-    EngineError, Signature, foreign,
+    EngineError, Port, Signature, foreign,
     onnx::{ModelProto, NodeProto, TensorProto},
 };
+pub use folded::folded_batch;
+pub use hints::Hints;
 use parts::Part;
 
 /// What the walk found.
@@ -26,6 +34,8 @@ use parts::Part;
 pub struct Graph {
     /// What the graph takes and gives.
     pub signature: Signature,
+    /// Why a run must get a single row, whatever the graph takes: rows that share one would be answered otherwise.
+    pub one_row: Option<Arc<str>>,
     /// Every operator named in the graph, its subgraphs and functions: `Operator` or `domain.Operator`, sorted.
     pub operators: Vec<String>,
 }
@@ -37,14 +47,14 @@ impl Graph {
     }
 }
 
-/// Reads the graph in `bytes`; `output` names the scores where the graph has several outputs, otherwise the first
-/// suitable one is taken.
+/// Reads the graph in `bytes`; `hints` choose among several outputs, otherwise the first suitable one is taken, and fill
+/// in what the graph leaves open.
 ///
 /// Depth is bounded by the protobuf decoder (100 nested messages), weights are not copied.
 ///
 /// # Errors
 /// [`EngineError::Decode`], [`EngineError::ExternalData`] or [`EngineError::Unsuitable`].
-pub fn read(bytes: &Bytes, output: Option<&str>) -> Result<Graph, EngineError> {
+pub fn read(bytes: &Bytes, hints: &Hints) -> Result<Graph, EngineError> {
     let model = decode(bytes)?;
     let mut operators = BTreeSet::new();
     parts::each(&model, &mut |part| match part {
@@ -54,10 +64,33 @@ pub fn read(bytes: &Bytes, output: Option<&str>) -> Result<Graph, EngineError> {
             refuse_foreign_context(node)
         }
     })?;
+    let (signature, without_batch) = ports::signature(&model, hints)?;
+    let one_row = hints.one_row.clone().or_else(|| coupled(&operators));
     Ok(Graph {
-        signature: ports::signature(&model, output)?,
+        signature,
+        one_row: one_row.or(without_batch),
         operators: operators.into_iter().collect(),
     })
+}
+
+/// The input of the graph in `bytes` as it is declared, symbols included: what a picture's size is chosen by.
+///
+/// # Errors
+/// [`EngineError::Decode`] or [`EngineError::Unsuitable`].
+pub fn input(bytes: &Bytes) -> Result<Port, EngineError> {
+    ports::open_input(&decode(bytes)?)
+}
+
+/// Why rows that share a run would change each other's answers, where an operator says so.
+fn coupled(operators: &BTreeSet<String>) -> Option<Arc<str>> {
+    // They take one scale from the smallest and the largest number of the whole batch.
+    let dynamic = |name: &&String| {
+        name.rsplit('.')
+            .next()
+            .is_some_and(|name| name.starts_with("DynamicQuantize"))
+    };
+    let name = operators.iter().find(dynamic)?;
+    Some(format!("dynamic quantisation: {name} scales a batch as a whole").into())
 }
 
 fn decode(bytes: &Bytes) -> Result<ModelProto, EngineError> {

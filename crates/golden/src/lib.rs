@@ -1,7 +1,16 @@
-//! Golden samples at work: an engine is trusted once it has reproduced them, alone and in a batch.
+//! Golden samples at work: an engine is trusted once it has reproduced them.
+//!
+//! | module      | holds                                                          |
+//! |-------------|----------------------------------------------------------------|
+//! | [`contract`]| manifest against graph                                          |
+//! | [`kind`]    | what rows of outputs can be: logits, probabilities, independent   |
+//! | `rows`      | whether pictures that share a run are answered as they are alone   |
+//! | `preflight` | all checks of a version on one engine                           |
 
 pub mod contract;
+pub mod kind;
 mod preflight;
+mod rows;
 
 use std::sync::Arc;
 
@@ -12,10 +21,9 @@ use stillhouse_image::{
 };
 use stillhouse_store::{Golden, Mismatch, VersionFiles, manifest::OutputKind};
 
-pub use preflight::{PreflightError, Prepare, preflight};
-
-/// How far a sum of probabilities may be from 1: half precision and approximate exponentials are this far off.
-const SUM_TOLERANCE: f64 = 1e-3;
+use kind::Contradiction;
+pub use preflight::{PreflightError, Prepare, Proof, Proven, preflight};
+use rows::Alone;
 
 /// Why an engine isn't trusted with a version.
 #[derive(Debug, thiserror::Error)]
@@ -35,72 +43,51 @@ pub enum GoldenError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The engine answers something else.
-    #[error("golden sample `{sample}` is not reproduced{}: {source}", batch(*.rows))]
+    #[error("golden sample `{sample}` is not reproduced: {source}")]
     Mismatch {
         /// Its name.
         sample: String,
-        /// How many pictures were in the batch.
-        rows: usize,
         /// Both values.
         source: Mismatch,
     },
-    /// Logits declared as probabilities or the other way round.
-    #[error(
-        "the manifest's `output.kind` is `{}`, but the network answers {}: {found}",
-        word(*.declared), word(other(*.declared))
-    )]
+    /// Logits declared as probabilities, or the like.
+    #[error("the manifest's `output.kind` is `{declared}`, but the network answers {found}: {why}")]
     Kind {
         /// By the manifest.
-        declared: OutputKind,
+        declared: &'static str,
         /// What was seen.
-        found: String,
+        found: &'static str,
+        /// By which it was recognised.
+        why: String,
     },
 }
 
-fn batch(rows: usize) -> String {
-    if rows == 1 {
-        String::new()
-    } else {
-        format!(" in a batch of {rows}")
-    }
-}
-
-/// A kind as the manifest writes it.
-pub fn word(kind: OutputKind) -> &'static str {
-    match kind {
-        OutputKind::Logits => "logits",
-        OutputKind::Probabilities => "probabilities",
-    }
-}
-
-fn other(kind: OutputKind) -> OutputKind {
-    match kind {
-        OutputKind::Logits => OutputKind::Probabilities,
-        OutputKind::Probabilities => OutputKind::Logits,
-    }
-}
-
-/// Runs every sample of a version, each alone and then together, and compares raw outputs, not labels: one flipped bit
-/// in a network often leaves the label as it was. `most_rows` is what the engine was built for. A version without
-/// samples is run once on a gray picture: finite numbers of the declared kind is the least it has to give.
+/// Runs every sample of a version alone and compares raw outputs, not labels: one flipped bit in a network often leaves
+/// the label as it was. A version without samples is run once on a gray picture: finite numbers of the declared kind is
+/// the least it has to give. Returns what is to be compared with runs that pictures share.
 ///
 /// # Errors
 /// The first sample that is not reproduced, and every other reason not to trust the engine with this version.
-pub fn verify(
+fn verify(
     engine: &mut dyn Engine,
-    most_rows: usize,
     files: &VersionFiles,
     normalization: &Arc<Normalization>,
     priority: Priority,
-) -> Result<(), GoldenError> {
+) -> Result<Alone, GoldenError> {
     let transform = &files.manifest.transform;
     let kind = files.manifest.output.kind;
     if files.golden.is_empty() {
         let outputs = run(engine, &[gray(transform)])?.remove(0);
         finite("a gray picture", &outputs)?;
-        return agree(kind, &[outputs]);
+        agree(kind, &[outputs])?;
+        return Ok(Alone::new(
+            engine,
+            files,
+            Vec::new(),
+            normalization,
+            priority,
+        ));
     }
-
     let inputs = files
         .golden
         .iter()
@@ -111,25 +98,11 @@ pub fn verify(
         let outputs = priority
             .run(|| run(engine, std::slice::from_ref(input)))?
             .remove(0);
-        compare(golden, 1, &outputs)?;
+        compare(golden, &outputs)?;
         alone.push(outputs);
     }
     agree(kind, &alone)?;
-
-    // Two rows at least: some exporters fold a batch of 1 into the graph, and rows then leak into each other.
-    let rows = inputs.len().max(2).min(most_rows);
-    if rows > 1 {
-        let batch: Vec<Input> = inputs.iter().cycle().take(rows).cloned().collect();
-        for (golden, outputs) in files
-            .golden
-            .iter()
-            .cycle()
-            .zip(priority.run(|| run(engine, &batch))?)
-        {
-            compare(golden, rows, &outputs)?;
-        }
-    }
-    Ok(())
+    Ok(Alone::new(engine, files, inputs, normalization, priority))
 }
 
 /// The raw outputs for each picture, run alone: what is recorded as golden.
@@ -150,32 +123,16 @@ pub fn record(
     Ok(())
 }
 
-/// What the outputs for several pictures are: probabilities where each is non-negative and sums to 1 ± 1e-3.
-pub fn kind_of(outputs: &[&[f32]]) -> OutputKind {
-    match outputs.iter().all(|row| refute(row).is_none()) {
-        true => OutputKind::Probabilities,
-        false => OutputKind::Logits,
-    }
-}
-
-/// Why a row of outputs is no distribution, in words.
-pub fn refute(row: &[f32]) -> Option<String> {
-    if let Some(class) = row.iter().position(|value| *value < 0.0) {
-        return Some(format!("output {class} is {:?}", row[class]));
-    }
-    let sum: f64 = row.iter().map(|value| f64::from(*value)).sum();
-    let near = (sum - 1.0).abs() <= SUM_TOLERANCE;
-    (!near).then(|| format!("a row sums to {sum:.4}"))
-}
-
 fn agree(declared: OutputKind, outputs: &[Vec<f32>]) -> Result<(), GoldenError> {
-    let refuted = outputs.iter().find_map(|row| refute(row));
-    let found = match (declared, refuted) {
-        (OutputKind::Logits, None) => "every row is non-negative and sums to 1".to_owned(),
-        (OutputKind::Probabilities, Some(found)) => found,
-        _ => return Ok(()),
-    };
-    Err(GoldenError::Kind { declared, found })
+    let rows: Vec<&[f32]> = outputs.iter().map(Vec::as_slice).collect();
+    kind::contradiction(declared, &rows).map_or(Ok(()), |Contradiction { found, why }| {
+        let (declared, found) = (declared.as_str(), found.as_str());
+        Err(GoldenError::Kind {
+            declared,
+            found,
+            why,
+        })
+    })
 }
 
 fn input(
@@ -215,13 +172,12 @@ fn run(engine: &mut dyn Engine, inputs: &[Input]) -> Result<Vec<Vec<f32>>, Engin
         .collect())
 }
 
-fn compare(golden: &Golden, rows: usize, outputs: &[f32]) -> Result<(), GoldenError> {
+fn compare(golden: &Golden, outputs: &[f32]) -> Result<(), GoldenError> {
     let sample = || golden.name.clone();
     golden
         .matches(outputs)
         .map_err(|source| GoldenError::Mismatch {
             sample: sample(),
-            rows,
             source,
         })
 }
@@ -231,7 +187,6 @@ fn finite(sample: &str, outputs: &[f32]) -> Result<(), GoldenError> {
         None => Ok(()),
         Some(class) => Err(GoldenError::Mismatch {
             sample: sample.into(),
-            rows: 1,
             source: Mismatch::NonFinite {
                 class,
                 got: outputs[class],

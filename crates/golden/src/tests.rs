@@ -1,7 +1,7 @@
 use bytes::Bytes;
-use stillhouse_engine::{Blueprint, scripted::Scripted};
+use stillhouse_engine::{Backend, Blueprint, EngineOptions, scripted::Scripted};
 
-use super::*;
+use super::{kind::kind_of, *};
 use stillhouse_store::{
     Labels, Manifest,
     manifest::{self, Element},
@@ -52,15 +52,8 @@ fn recorded(network: Scripted, kind: OutputKind) -> VersionFiles {
     })
     .into();
     record(network.build(1).unwrap().as_mut(), &transform, &mut golden).unwrap();
-    let input = manifest::Input {
-        name: "x".into(),
-        element: Element::F32,
-    };
-    let output = manifest::Output {
-        name: "y".into(),
-        kind,
-        classes: 3,
-    };
+    let input = manifest::Input::new("input", Element::F32);
+    let output = manifest::Output::new("output", kind, 3);
     VersionFiles {
         model: "pets".parse().unwrap(),
         version: "v1".parse().unwrap(),
@@ -73,15 +66,24 @@ fn recorded(network: Scripted, kind: OutputKind) -> VersionFiles {
 }
 
 fn verdict(files: &VersionFiles, network: Scripted, most_rows: usize) -> String {
-    let normalization = Arc::new(Normalization::new(&files.manifest.transform).unwrap());
-    match verify(
-        network.build(most_rows).unwrap().as_mut(),
-        most_rows,
+    let network: Arc<dyn Blueprint> = Arc::new(network);
+    let options = EngineOptions::new(Backend::Tract);
+    let prepare = |_: &Bytes, _: &EngineOptions| Ok(network.clone());
+    let proof = Proof {
         files,
-        &normalization,
-        Priority::Foreground,
-    ) {
-        Ok(()) => "trusted".into(),
+        engine: &options,
+        priority: Priority::Foreground,
+        built: &|_| (),
+    };
+    match proof.of(&prepare, most_rows) {
+        Ok(proven) if proven.blueprint.batch_limit() == Some(1) => {
+            assert_eq!(proven.most_rows, 1);
+            proven.blueprint.describe()
+        }
+        Ok(proven) => {
+            assert_eq!(proven.most_rows, most_rows);
+            "trusted".into()
+        }
         Err(error) => error.to_string(),
     }
 }
@@ -135,17 +137,50 @@ fn rows_that_leak_into_each_other_are_found() {
         "trusted",
         "it never sees a batch"
     );
-    let message = verdict(&files, leaky(), 2);
+    let words = verdict(&files, leaky(), 2);
     assert!(
-        message.starts_with("golden sample `bright` is not reproduced in a batch of 2: output "),
-        "{message}"
+        words.starts_with(
+            "scripted, one row at a time (in a batch of 2 `dark` is answered otherwise than alone: output "
+        ),
+        "{words}"
     );
     let mut one = files.clone();
     one.golden.truncate(1);
-    let message = verdict(&one, leaky(), 8);
+    let words = verdict(&one, leaky(), 8);
     assert!(
-        message.starts_with("golden sample `dark` is not reproduced in a batch of 2: output "),
-        "{message}"
+        words.starts_with("scripted, one row at a time (in a batch of 3 `dark` is "),
+        "{words}"
+    );
+    one.golden.clear();
+    let words = verdict(&one, leaky(), 8);
+    assert!(
+        words.starts_with("scripted, one row at a time (in a batch of 2 `a dark picture` is "),
+        "{words}"
+    );
+}
+
+/// B2: rows that only fail together are served one at a time, whatever a failure looks like.
+#[test]
+fn b2_a_batch_that_fails_is_served_row_by_row() {
+    let files = recorded(mean(same), OutputKind::Logits);
+    let failing = Scripted::new(4, 3, |pixels, rows| match rows {
+        1 => {
+            let mean = pixels.iter().sum::<f32>() / 4.0;
+            Ok(vec![mean, 2.0 * mean, -mean])
+        }
+        _ => Err(EngineError::Run("it can't be reshaped\nat length".into())),
+    });
+    assert_eq!(
+        verdict(&files, failing, 64),
+        "scripted, one row at a time (a batch of 5 fails: inference failed: it can't be reshaped)"
+    );
+    let panicking = mean(|_, rows, scores| {
+        assert!(rows < 2, "more than one row");
+        scores
+    });
+    assert_eq!(
+        verdict(&files, panicking, 64),
+        "scripted, one row at a time (a batch of 5 panics)"
     );
 }
 

@@ -22,8 +22,54 @@ pub struct Prediction<'a> {
     pub label: &'a str,
     /// The class's number, counted from 0 in the order of the labels.
     pub class: usize,
-    /// Between 0 and 1.
+    /// Between 0 and 1. Of exclusive classes all of them sum to 1; of independent ones each is that of its own label.
     pub probability: f32,
+    /// Of independent classes: the probability from which the label applies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
+}
+
+/// The classes in the answer to one picture.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Classified<'a> {
+    /// Most probable class first.
+    pub predictions: Vec<Prediction<'a>>,
+    /// Of independent classes: every label that applies, most probable first, whatever `top_k` is. Missing where exactly
+    /// one class applies, the first of `predictions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<&'a str>>,
+}
+
+impl<'a> Classified<'a> {
+    /// The `top_k` most probable classes; with `thresholds`, also the labels that reach theirs.
+    pub fn new(
+        probabilities: &[f32],
+        labels: &'a [String],
+        thresholds: Option<&[f32]>,
+        top_k: usize,
+    ) -> Self {
+        let mut predictions = top(probabilities, labels, top_k);
+        let applying = thresholds.map(|thresholds| {
+            for prediction in &mut predictions {
+                prediction.threshold = thresholds.get(prediction.class).copied();
+            }
+            let reached = |class: &usize| probabilities[*class] >= thresholds[*class];
+            let classes = (0..probabilities.len().min(thresholds.len())).filter(reached);
+            let mut classes: Vec<usize> = classes.collect();
+            classes.sort_unstable_by(|a, b| {
+                let by_probability = probabilities[*b].total_cmp(&probabilities[*a]);
+                by_probability.then(a.cmp(b))
+            });
+            classes
+                .iter()
+                .map(|class| labels[*class].as_str())
+                .collect()
+        });
+        Self {
+            predictions,
+            labels: applying,
+        }
+    }
 }
 
 /// How long each step took for one picture.
@@ -107,8 +153,9 @@ pub struct Single<'a> {
     /// The model, version and role that answered.
     #[serde(flatten)]
     pub origin: Origin<'a>,
-    /// Most probable class first.
-    pub predictions: Vec<Prediction<'a>>,
+    /// The classes.
+    #[serde(flatten)]
+    pub classified: Classified<'a>,
     /// How long each step took.
     pub timings: Timings,
 }
@@ -119,8 +166,9 @@ pub struct Single<'a> {
 pub enum Item<'a> {
     /// A prediction.
     Answered {
-        /// Most probable class first.
-        predictions: Vec<Prediction<'a>>,
+        /// The classes.
+        #[serde(flatten)]
+        classified: Classified<'a>,
         /// How long each step took.
         timings: Timings,
     },
@@ -159,6 +207,7 @@ pub fn top<'a>(probabilities: &[f32], labels: &'a [String], top_k: usize) -> Vec
         label: labels[class].as_str(),
         class,
         probability: probabilities[class],
+        threshold: None,
     };
     classes.into_iter().map(prediction).collect()
 }
@@ -199,5 +248,24 @@ mod tests {
                 .collect();
             prop_assert_eq!(&named[..], &sorted[..top_k.min(sorted.len())]);
         }
+    }
+
+    #[test]
+    fn b1_labels_are_those_that_reach_their_thresholds() {
+        let labels = ["cat", "dog", "fox"].map(String::from);
+        let scores = [0.4, 0.9, 0.6];
+        let classified = Classified::new(&scores, &labels, Some(&[0.4, 0.5, 0.7]), 2);
+        assert_eq!(
+            serde_json::to_string(&classified).unwrap(),
+            "{\"predictions\":[{\"label\":\"dog\",\"class\":1,\"probability\":0.9,\"threshold\":0.5},\
+             {\"label\":\"fox\",\"class\":2,\"probability\":0.6,\"threshold\":0.7}],\"labels\":[\"dog\",\"cat\"]}"
+        );
+        let none = Classified::new(&scores, &labels, Some(&[1.0; 3]), 1);
+        assert_eq!(none.labels, Some(vec![]));
+        let exclusive = Classified::new(&scores, &labels, None, 1);
+        assert_eq!(
+            serde_json::to_string(&exclusive).unwrap(),
+            "{\"predictions\":[{\"label\":\"dog\",\"class\":1,\"probability\":0.9}]}"
+        );
     }
 }

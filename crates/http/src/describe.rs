@@ -16,6 +16,7 @@ use stillhouse_core::{
     version::warmup::BatchTiming,
 };
 use stillhouse_image::Transform;
+use stillhouse_store::manifest::{Element, OutputKind};
 
 /// One role of a model.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -58,6 +59,8 @@ pub(crate) struct InputView {
     pub formats: [&'static str; 3],
     /// How a picture becomes the network's input.
     pub transform: Transform,
+    /// Element type of that input; with `u8`, nested numbers are whole numbers from 0 to 255.
+    pub element: Element,
     /// The shape of nested numbers, which are passed to the network unchanged; `[height, width]` or a flat list also
     /// works.
     pub tensor_shape: Vec<usize>,
@@ -65,6 +68,17 @@ pub(crate) struct InputView {
     pub max_body_bytes: usize,
     /// Pictures per request at most.
     pub max_images: usize,
+}
+
+/// The output of the stable version.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OutputView {
+    /// What the network's scores are: of `independent` and `independent-logits` any number of labels applies, of the
+    /// others exactly one.
+    pub kind: OutputKind,
+    /// Of independent scores: from which probability on each label applies, in the order of the labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Vec<f32>>,
 }
 
 /// All details of one model.
@@ -77,6 +91,8 @@ pub(crate) struct ModelDetail {
     pub labels: Vec<String>,
     /// The input contract.
     pub input: InputView,
+    /// What comes out.
+    pub output: OutputView,
 }
 
 /// The list.
@@ -117,8 +133,18 @@ pub(crate) async fn one(
             formats: ["image/png", "image/jpeg", "image/webp"],
             tensor_shape: transform.tensor_shape(),
             transform,
+            element: deployment.stable.version.manifest.input.element,
             max_body_bytes: settings.max_body_bytes,
             max_images: settings.max_images,
+        },
+        output: OutputView {
+            kind: deployment.stable.version.manifest.output.kind,
+            thresholds: deployment
+                .stable
+                .version
+                .thresholds
+                .as_deref()
+                .map(<[f32]>::to_vec),
         },
     }))
 }

@@ -181,6 +181,7 @@ fn control(error: &ControlError) -> (StatusCode, &'static str) {
         ControlError::Stale { .. } => (S::PRECONDITION_FAILED, "stale_generation"),
         ControlError::Refused(refusal) => (S::CONFLICT, refused(refusal)),
         ControlError::NotLoaded(_) => (S::CONFLICT, "version_not_loaded"),
+        ControlError::KindsDiffer(_) => (S::CONFLICT, "output_kinds_differ"),
         ControlError::Load { source, .. } => match source {
             LoadError::Store(error) => store(error),
             LoadError::TimedOut { .. } => (S::UNPROCESSABLE_ENTITY, "version_timed_out"),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{
     DataPlane,
-    answer::{Item, Multiple, Origin, Single, respond, top},
+    answer::{Classified, Item, Multiple, Origin, Single, respond},
     body, caller,
     error::ApiError,
     listener::connection::Connection,
@@ -22,8 +22,8 @@ use super::{
 };
 use stillhouse_core::registry::Model;
 use stillhouse_serving::{
-    Account, Admitted, BodyError, Caller, Charge, Intake, Options, PredictError, PredictInput, Row,
-    body::Encoding,
+    Account, Admitted, BodyError, Caller, Charge, Intake, Options, PredictError, PredictInput,
+    Prediction, Row, body::Encoding,
 };
 
 /// JSON beyond this size is parsed off the async threads.
@@ -101,7 +101,7 @@ async fn predict(plane: &DataPlane, model: &Model, request: Request) -> Result<R
             let timings = row.timings.into();
             let answer = Single {
                 origin: Origin::new(id.as_str(), &predicted),
-                predictions: top(&row.probabilities, &model.labels, top_k),
+                classified: classified(&predicted, &row.probabilities, model, top_k),
                 timings,
             };
             Ok(respond(&answer, StatusCode::OK, Some(&timings)))
@@ -166,6 +166,17 @@ async fn inputs(
     request::inputs(headers, bytes, limit, intake.charge())
 }
 
+/// The classes of one answer, by the thresholds of the version that gave it.
+fn classified<'a>(
+    predicted: &Prediction,
+    probabilities: &[f32],
+    model: &'a Model,
+    top_k: usize,
+) -> Classified<'a> {
+    let thresholds = predicted.version().thresholds.as_deref();
+    Classified::new(probabilities, &model.labels, thresholds, top_k)
+}
+
 /// Several inputs: each has its own answer or error, in the order of the request.
 async fn many(
     plane: &DataPlane,
@@ -204,7 +215,7 @@ async fn many(
                 probabilities,
                 timings,
             }) => Item::Answered {
-                predictions: top(&probabilities, &model.labels, top_k),
+                classified: classified(&predicted, &probabilities, model, top_k),
                 timings: timings.into(),
             },
             Err(error) => {

@@ -8,7 +8,7 @@ use stillhouse_store::manifest::OutputKind;
 /// Properties given by the caller, which take precedence over the graph; all others are decided by [`describe`](super::describe).
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// Width and height in pixels; needed if the graph's input is a flat row that isn't a square.
+    /// Width and height in pixels; needed if the graph leaves them open, or its input is a flat row that isn't a square.
     pub size: Option<(u32, u32)>,
     /// The network's channel order.
     pub color: Option<Color>,
@@ -32,6 +32,10 @@ pub struct Overrides {
     pub output_name: Option<String>,
     /// Kind of the scores; checked against the network's outputs.
     pub output_kind: Option<OutputKind>,
+    /// Of independent scores: the probability from which a label applies, one for all classes or one a class.
+    pub thresholds: Option<Vec<f32>>,
+    /// Whether the network is to be run one row at a time, whatever its graph takes.
+    pub one_row_at_a_time: bool,
     /// One-line description.
     pub description: String,
 }

@@ -1,6 +1,6 @@
 //! The transform that fits a graph's input: size, colours and layout from its shape, the rest by default.
 
-use stillhouse_engine::{Dim, Port};
+use stillhouse_engine::{Dim, ElementType, Port};
 
 use super::{Choice, ImportError, Origin, Overrides};
 use stillhouse_image::{Color, Layout, Resize, Transform};
@@ -19,13 +19,13 @@ pub(super) fn transform(
     input: &Port,
     overrides: &Overrides,
 ) -> Result<(Transform, Vec<Choice>), ImportError> {
-    let row: Vec<usize> = input
+    let row: Vec<Option<usize>> = input
         .dims
         .iter()
         .skip(1)
         .map(|dim| match dim {
-            Dim::Fixed(n) => *n,
-            Dim::Symbol(_) => 0,
+            Dim::Fixed(n) => Some(*n),
+            Dim::Symbol(_) => None,
         })
         .collect();
     let frame = candidates(&row, overrides)
@@ -34,17 +34,17 @@ pub(super) fn transform(
         .ok_or_else(|| refusal(input, overrides))?;
 
     // A flat row has neither the position of the channels nor the width.
-    let shape = if row.len() == 1 {
-        Origin::Default
-    } else {
-        Origin::Graph
+    let shape = match row[..] {
+        [_] => Origin::Default,
+        _ if row.iter().filter(|size| size.is_none()).count() > 2 => Origin::Default,
+        _ => Origin::Graph,
     };
     let color = overrides.color.unwrap_or(if frame.channels == 1 {
         Color::Gray
     } else {
         Color::Rgb
     });
-    let plain = Transform::plain(color, frame.width as u32, frame.height as u32);
+    let plain = plain(input, overrides, color, frame)?;
     let transform = Transform {
         layout: frame.layout,
         resize: overrides.resize.unwrap_or(plain.resize),
@@ -63,38 +63,70 @@ pub(super) fn transform(
     Ok((transform, choices))
 }
 
-/// All interpretations of a row of this shape, the likeliest first.
-fn candidates(row: &[usize], overrides: &Overrides) -> Vec<Frame> {
-    let nchw = |channels, height, width| Frame {
-        layout: Layout::Nchw,
-        channels,
-        width,
-        height,
+/// Bytes brought to 0..=1, unless the network reads bytes: it normalises them itself.
+fn plain(
+    input: &Port,
+    overrides: &Overrides,
+    color: Color,
+    frame: Frame,
+) -> Result<Transform, ImportError> {
+    let plain = Transform::plain(color, frame.width as u32, frame.height as u32);
+    if input.element != ElementType::U8 {
+        return Ok(plain);
+    }
+    let other = |given: &Option<Vec<f32>>, right: f32| {
+        let mut numbers = given.iter().flatten();
+        numbers.any(|number| *number != right)
     };
-    let nhwc = |height, width, channels| Frame {
-        layout: Layout::Nhwc,
-        channels,
-        width,
-        height,
+    let scaled = overrides.scale.is_some_and(|scale| scale != 1.0);
+    match scaled || other(&overrides.mean, 0.0) || other(&overrides.std, 1.0) {
+        true => Err(ImportError::Frame(format!(
+            "input `{}` takes bytes (uint8), which the network normalises itself: leave --scale, --mean and --std out",
+            input.name
+        ))),
+        false => Ok(Transform {
+            scale: 1.0,
+            ..plain
+        }),
+    }
+}
+
+/// All interpretations of a row of this shape, the likeliest first; `None` is a size that the graph leaves open.
+fn candidates(row: &[Option<usize>], overrides: &Overrides) -> Vec<Frame> {
+    let given = overrides
+        .size
+        .map(|(width, height)| (width as usize, height as usize));
+    let (given_width, given_height) = given.unzip();
+    // RGB where neither graph nor caller says it.
+    let channels = |size: Option<usize>| size.unwrap_or(overrides.color.map_or(3, Color::channels));
+    let frame = |layout, channels, height: Option<usize>, width: Option<usize>| {
+        Some(Frame {
+            layout,
+            channels,
+            width: width.or(given_width)?,
+            height: height.or(given_height)?,
+        })
     };
     match *row {
-        [a, b, c] => vec![nchw(a, b, c), nhwc(a, b, c)],
-        [height, width] => vec![nchw(1, height, width)],
+        [a, b, c] => {
+            let nchw = frame(Layout::Nchw, channels(a), b, c);
+            let nhwc = frame(Layout::Nhwc, channels(c), a, b);
+            [nchw, nhwc].into_iter().flatten().collect()
+        }
+        [height, width] => Vec::from_iter(frame(Layout::Nchw, 1, height, width)),
         [pixels] => {
-            let square = |channels: usize| {
-                let side = (pixels / channels).isqrt();
-                (side, side)
-            };
-            let given = overrides
-                .size
-                .map(|(width, height)| (width as usize, height as usize));
-            let frames = [1, 3].map(|channels| {
-                let (width, height) = given.unwrap_or_else(|| square(channels));
-                nchw(channels, height, width)
+            let side = |channels: usize| pixels.map(|pixels| (pixels / channels).isqrt());
+            let frames = [1, 3].into_iter().filter_map(|channels| {
+                let side = side(channels);
+                frame(
+                    Layout::Nchw,
+                    channels,
+                    given_height.or(side),
+                    given_width.or(side),
+                )
             });
-            let whole = frames
-                .into_iter()
-                .filter(|f| f.channels * f.width * f.height == pixels);
+            let whole =
+                frames.filter(|f| pixels.is_none_or(|n| f.channels * f.width * f.height == n));
             whole
                 .flat_map(|frame| {
                     [
@@ -148,7 +180,7 @@ fn refusal(input: &Port, overrides: &Overrides) -> ImportError {
     };
     ImportError::Frame(format!(
         "no picture{with} has the shape of input `{}`, {}: [N,C,H,W] or [N,H,W,C] with 1 or 3 channels, [N,H,W], or \
-         [N,pixels] with --size where it is no square, is right",
+         [N,pixels], is right, with --size WIDTHxHEIGHT where the graph leaves the size open or [N,pixels] is no square",
         input.name,
         input.shape()
     ))
@@ -257,8 +289,6 @@ fn word(value: impl serde::Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use stillhouse_engine::ElementType;
-
     use super::*;
     use stillhouse_image::Filter;
 

@@ -4,6 +4,7 @@
 //! | module      | holds                                                                   |
 //! |-------------|-------------------------------------------------------------------------|
 //! | `choice`    | overrides, and the record of every decision                             |
+//! | `kind`      | what the scores are, and their thresholds                               |
 //! | `frame`     | the transform that fits a graph's input                                 |
 //! | `labels`    | label files                                                             |
 //! | `pictures`  | golden pictures: the caller's, or generated ones                        |
@@ -17,6 +18,7 @@
 mod choice;
 mod frame;
 pub mod idx;
+mod kind;
 mod labels;
 pub mod outputs;
 mod pictures;
@@ -28,18 +30,20 @@ pub mod validation;
 use std::{cmp::Ordering, path::Path};
 
 use bytes::Bytes;
-use stillhouse_engine::{ElementType, EngineError, EngineOptions, Signature, walk};
+use stillhouse_engine::{ElementType, EngineError, EngineOptions, Hints, Signature, walk};
 use tempfile::TempDir;
 
-use stillhouse_golden::{self as golden, GoldenError, Prepare, word};
+use stillhouse_golden::{self as golden, GoldenError, Prepare, contract};
+use stillhouse_image::Transform;
 use stillhouse_store::{
     Golden, Labels, Manifest, ModelName, NewVersion, StoreError, VersionFiles,
-    manifest::{Element, Input, Output, OutputKind, Training},
+    manifest::{Input, Output, Training},
 };
 
 pub use choice::{Choice, Origin, Overrides, number, numbers, size};
 pub use labels::read_labels;
 pub use pictures::{drawn, named};
+pub use stillhouse_golden::contract::options as engine_options;
 
 /// Why a network can't be imported.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +69,42 @@ pub enum ImportError {
     #[error(transparent)]
     Golden(#[from] GoldenError),
     /// The caller's setting contradicts the network's outputs.
-    #[error("--output says {given}, but the network answers {found}: leave it out or correct it")]
+    #[error(
+        "--output says {given}, but the network answers {found} ({why}): leave it out or correct it"
+    )]
     Kind {
         /// The caller's value.
         given: &'static str,
         /// The observed value.
         found: &'static str,
+        /// By which it was recognised.
+        why: String,
+    },
+    /// The caller's setting contradicts the graph's last activation.
+    #[error("--output says {given}, but the graph has {graph}")]
+    Activation {
+        /// The caller's value.
+        given: &'static str,
+        /// What the graph has, and what would be right.
+        graph: String,
+    },
+    /// Neither graph nor outputs say what the scores are.
+    #[error("{found}: say which with {fitting}")]
+    OpenKind {
+        /// The observed values.
+        found: String,
+        /// What may be given.
+        fitting: &'static str,
+    },
+    /// A number of classes that only a run reveals.
+    #[error(
+        "the graph leaves the number of classes open, and it isn't the {labels} of the labels: {source}"
+    )]
+    OpenClasses {
+        /// Lines in the label file.
+        labels: usize,
+        /// The run's error.
+        source: EngineError,
     },
     /// A softmax that was quantised with the rest: neither probabilities nor logits.
     #[error(
@@ -118,13 +152,12 @@ pub fn describe(
     engine: &EngineOptions,
     prepare: Prepare<'_>,
 ) -> Result<Described, ImportError> {
-    let graph = walk::read(onnx, overrides.output_name.as_deref())?;
-    let signature = graph.signature;
+    let (transform, mut choices) = frame::transform(&walk::input(onnx)?, overrides)?;
+    let hints = hints(overrides, &transform, Some(labels.len()));
+    let signature = walk::read(onnx, &hints)?.signature;
     count(&signature, labels)?;
-    let (transform, mut choices) = frame::transform(&signature.input, overrides)?;
-
     let options = EngineOptions {
-        output: Some(signature.output.name.clone()),
+        hints,
         ..engine.clone()
     };
     let mut network = prepare(onnx, &options)?.build(1)?;
@@ -146,32 +179,38 @@ pub fn describe(
             tolerance: tolerance(&signature),
         })
         .collect();
-    golden::record(network.as_mut(), &transform, &mut golden)?;
+    golden::record(network.as_mut(), &transform, &mut golden)
+        .map_err(|error| open_classes(onnx, &options.hints, error))?;
     golden.iter_mut().for_each(tighten);
     if blind(&golden) {
         let warning = "every picture gives the same outputs: they can't reveal a wrong transform";
         choices.push(Choice::new("golden", warning, Origin::Observed));
     }
-    let element = match signature.input.element {
-        ElementType::F32 => Element::F32,
-        ElementType::F16 => Element::F16,
-    };
-    let (kind, kind_choice) = kind(&signature, &golden, overrides.output_kind)?;
+    let rows: Vec<&[f32]> = golden.iter().map(|golden| &golden.outputs[..]).collect();
+    let (kind, kind_choice) = kind::decide(&signature, &rows, overrides.output_kind)?;
     choices.push(Choice::new(
         "output.name",
         &signature.output.name,
         Origin::given_or(&overrides.output_name, Origin::Graph),
     ));
     choices.push(kind_choice);
+    let thresholds = kind::thresholds(kind, overrides, &mut choices)?;
+    let one_row_at_a_time = overrides.one_row_at_a_time;
+    if one_row_at_a_time {
+        let rows = Choice::new("input.one_row_at_a_time", "true", Origin::Given);
+        choices.push(rows);
+    }
 
     let input = Input {
-        name: signature.input.name,
-        element,
+        one_row_at_a_time,
+        ..Input::new(
+            signature.input.name,
+            contract::element(signature.input.element),
+        )
     };
     let output = Output {
-        name: signature.output.name,
-        kind,
-        classes: signature.classes,
+        thresholds,
+        ..Output::new(signature.output.name, kind, signature.classes)
     };
     let manifest = Manifest {
         description: overrides.description.clone(),
@@ -193,6 +232,26 @@ pub fn describe(
         golden,
     };
     Ok(Described { version, choices })
+}
+
+/// How many classes the graph has.
+///
+/// # Errors
+/// A graph that is not served, or that leaves the number open.
+pub fn classes(onnx: &Bytes, overrides: &Overrides) -> Result<usize, ImportError> {
+    let (transform, _) = frame::transform(&walk::input(onnx)?, overrides)?;
+    let graph = walk::read(onnx, &hints(overrides, &transform, None))?;
+    Ok(graph.signature.classes)
+}
+
+fn hints(overrides: &Overrides, transform: &Transform, classes: Option<usize>) -> Hints {
+    Hints {
+        output: overrides.output_name.clone(),
+        row_shape: Some(transform.tensor_shape()),
+        classes,
+        single_score: overrides.output_kind.map(contract::single_score),
+        one_row: overrides.one_row_at_a_time.then(|| "given".into()),
+    }
 }
 
 /// A version outside of any repository.
@@ -251,10 +310,32 @@ fn model_name(file: &Path) -> ModelName {
         .unwrap_or_else(|_| unreachable!("`model` is a name"))
 }
 
+/// Where the graph leaves the number of classes open, a run is the first to tell that the labels don't fit.
+fn open_classes(onnx: &Bytes, hints: &Hints, error: GoldenError) -> ImportError {
+    let unknown = Hints {
+        classes: None,
+        ..hints.clone()
+    };
+    match error {
+        GoldenError::Engine(source @ EngineError::Run(_))
+            if walk::read(onnx, &unknown).is_err() =>
+        {
+            ImportError::OpenClasses {
+                labels: hints.classes.unwrap_or_default(),
+                source,
+            }
+        }
+        error => error.into(),
+    }
+}
+
 fn count(signature: &Signature, labels: &Labels) -> Result<(), ImportError> {
     let (classes, labels) = (signature.classes, labels.len());
     let hint = match classes.cmp(&labels) {
         Ordering::Equal => return Ok(()),
+        _ if signature.single_score.is_some() => {
+            ": its one score is that of the positive class, so two labels belong to it, the negative class first"
+        }
         Ordering::Greater if classes == labels + 1 => {
             ": many networks have a class 0 for the background; give it the first line of the label file"
         }
@@ -270,7 +351,7 @@ fn count(signature: &Signature, labels: &Labels) -> Result<(), ImportError> {
 /// Half precision is 11 bits, and engines differ in where they round.
 fn tolerance(signature: &Signature) -> f32 {
     match signature.input.element {
-        ElementType::F32 => 1e-3,
+        ElementType::F32 | ElementType::U8 => 1e-3,
         ElementType::F16 => 1e-2,
     }
 }
@@ -290,34 +371,6 @@ fn blind(golden: &[Golden]) -> bool {
         && golden[1..]
             .iter()
             .all(|other| golden[0].matches(&other.outputs).is_ok())
-}
-
-fn kind(
-    signature: &Signature,
-    golden: &[Golden],
-    given: Option<OutputKind>,
-) -> Result<(OutputKind, Choice), ImportError> {
-    let rows: Vec<&[f32]> = golden.iter().map(|golden| &golden.outputs[..]).collect();
-    let refuted = rows.iter().find_map(|row| golden::refute(row));
-    let found = if refuted.is_none() {
-        OutputKind::Probabilities
-    } else {
-        OutputKind::Logits
-    };
-    if let Some(given) = given.filter(|given| *given != found) {
-        return Err(ImportError::Kind {
-            given: word(given),
-            found: word(found),
-        });
-    }
-    let origin = match (given, signature.softmax, refuted) {
-        (Some(_), ..) => Origin::Given,
-        // A second softmax over it would flatten every answer.
-        (None, true, Some(found)) => return Err(ImportError::RoundedSoftmax { found }),
-        (None, true, None) => Origin::Graph,
-        (None, false, _) => Origin::Observed,
-    };
-    Ok((found, Choice::new("output.kind", word(found), origin)))
 }
 
 #[cfg(test)]

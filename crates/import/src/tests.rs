@@ -1,3 +1,5 @@
+mod exporters;
+
 use stillhouse_engine::{
     Backend, Device,
     ElementType::{F16, F32},
@@ -13,7 +15,10 @@ use tempfile::TempDir;
 use super::*;
 use stillhouse_golden::preflight;
 use stillhouse_image::{Color, Layout};
-use stillhouse_store::Repository;
+use stillhouse_store::{
+    Repository,
+    manifest::{Element, OutputKind},
+};
 
 const PIXELS: usize = 48;
 
@@ -23,6 +28,7 @@ fn network(input: &str, output: &str, element: ElementType, end: NodeProto) -> M
     let w = match element {
         F32 => weights("w", &[PIXELS, 3], &values),
         F16 => half_weights("w", &[PIXELS, 3], &values),
+        ElementType::U8 => unreachable!("weights aren't bytes"),
     };
     model(
         17,
@@ -67,7 +73,7 @@ fn every_engine() -> Vec<EngineOptions> {
         fallback: false,
         intra_threads: 1,
         library: library.clone(),
-        output: None,
+        hints: Default::default(),
     };
     let engines: Vec<EngineOptions> = Backend::compiled_in()
         .iter()
@@ -241,21 +247,10 @@ fn of_several_outputs_one_is_named_and_found_again() {
         }
         described.version.manifest.output
     };
-    assert_eq!(
-        kind(None),
-        Output {
-            name: "y".into(),
-            kind: OutputKind::Logits,
-            classes: 3
-        }
-    );
+    assert_eq!(kind(None), Output::new("y", OutputKind::Logits, 3));
     assert_eq!(
         kind(Some("p")),
-        Output {
-            name: "p".into(),
-            kind: OutputKind::Probabilities,
-            classes: 3
-        }
+        Output::new("p", OutputKind::Probabilities, 3)
     );
     let overrides = Overrides {
         output_name: Some("q".into()),
@@ -313,13 +308,13 @@ fn what_does_not_fit_is_refused_with_both_values() {
         logits("N,48"),
         "a\nb\nc",
         kind(OutputKind::Probabilities),
-        "--output says probabilities, but the network answers logits",
+        "--output says probabilities, but the network answers logits (output ",
     );
     check(
         softmax("N,48"),
         "a\nb\nc",
         kind(OutputKind::Logits),
-        "--output says logits, but the network answers probabilities",
+        "--output says logits, but the network answers probabilities (every row is non-negative and sums to 1)",
     );
     let mut outside = logits("N,48");
     let weights = &mut outside.graph.as_mut().unwrap().initializer[0];
@@ -434,7 +429,7 @@ fn what_is_imported_is_read_and_served_again() {
     .unwrap()
     .version;
     let outputs = outputs::Outputs::new(vec![vec![0.1, 0.2, 0.7], vec![0.9, 0.1, 0.0]]).unwrap();
-    new.manifest.reference = Some(reference::measure(&outputs, Some(&outputs)).unwrap());
+    new.manifest.reference = Some(reference::measure(&outputs, Some(&outputs), None).unwrap());
     let written = repository.write_version(&model, &version, &new).unwrap();
     let read = repository.read(&model, &version).unwrap();
     assert_eq!(read.manifest, written.manifest);

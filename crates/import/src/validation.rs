@@ -9,6 +9,7 @@ use stillhouse_engine::{EngineOptions, Sample};
 use super::{ImportError, Prepare, outputs::Outputs};
 pub(crate) use source::Pictures;
 use source::content;
+use stillhouse_golden::contract;
 use stillhouse_image::{Input, Normalization, Pixels, Statistics, Thumbnail, Transform};
 use stillhouse_store::NewVersion;
 
@@ -36,10 +37,7 @@ pub fn answer(
     prepare: Prepare<'_>,
 ) -> Result<(Vec<Statistics>, Outputs), ImportError> {
     let manifest = &version.manifest;
-    let options = EngineOptions {
-        output: Some(manifest.output.name.clone()),
-        ..engine.clone()
-    };
+    let options = contract::options(manifest, engine);
     let mut network = prepare(&version.model_bytes, &options)?.build(1)?;
     let normalization = Normalization::new(&manifest.transform)
         .map_err(|error| ImportError::Frame(error.to_string()))?;

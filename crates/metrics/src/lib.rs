@@ -63,6 +63,11 @@ impl Classes {
         class.min(self.own)
     }
 
+    /// Whether a class has a name of its own.
+    pub fn has_name(&self, class: usize) -> bool {
+        class < self.own
+    }
+
     /// What is known by class, by name: the rest added up.
     pub fn gather(&self, by_class: &[f64]) -> Vec<f64> {
         let mut gathered = vec![0.0; self.names().count()];

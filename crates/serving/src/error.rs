@@ -84,6 +84,14 @@ pub enum PredictError {
         /// The shape that the network reads.
         expected: String,
     },
+    /// The network reads bytes, and a number is none.
+    #[error("number {index} is {value}, the network reads whole numbers from 0 to 255")]
+    NotAByte {
+        /// Its place.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
     /// The picture can't be used.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -133,6 +141,7 @@ impl PredictError {
             Self::TooManyInputs { .. } => K::TooManyInputs,
             Self::TooManyPixels { .. } => K::TooManyPixels,
             Self::Shape { .. } => K::Shape,
+            Self::NotAByte { .. } => K::NumberNotAByte,
             Self::Image(error) => image(error),
             Self::Submit(SubmitError::Full { .. }) => K::QueueFull,
             Self::Submit(SubmitError::Closed) => K::VersionEnded,

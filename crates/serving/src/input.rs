@@ -155,5 +155,14 @@ fn tensor(version: &Version, shape: &[usize], values: Vec<f32>) -> Result<Input,
             expected: format!("{expected:?} or {flat:?}"),
         });
     }
+    let is_byte = |value: f32| value.fract() == 0.0 && (0.0..=255.0).contains(&value);
+    if version.reads_bytes()
+        && let Some(index) = values
+            .iter()
+            .position(|value| value.is_finite() && !is_byte(*value))
+    {
+        let value = values[index];
+        return Err(PredictError::NotAByte { index, value });
+    }
     Ok(Input::numbers(values, flat[0])?)
 }

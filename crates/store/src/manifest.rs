@@ -79,6 +79,21 @@ pub struct Input {
     /// Element type in the graph.
     #[serde(default)]
     pub element: Element,
+    /// Whether a run gets one picture at a time: where pictures that share a run would be answered otherwise than alone.
+    /// Loading finds this out by itself; here it is demanded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_row_at_a_time: bool,
+}
+
+impl Input {
+    /// An input that may be given batches.
+    pub fn new(name: impl Into<String>, element: Element) -> Self {
+        Self {
+            name: name.into(),
+            element,
+            one_row_at_a_time: false,
+        }
+    }
 }
 
 /// Element type of the input in the graph.
@@ -91,6 +106,8 @@ pub enum Element {
     F32,
     /// Half precision.
     F16,
+    /// Bytes: the network normalises them itself, so the transform's scale is 1, its mean 0 and its std 1.
+    U8,
 }
 
 /// The graph's output.
@@ -99,21 +116,73 @@ pub enum Element {
 pub struct Output {
     /// The graph's own name for it.
     pub name: String,
-    /// Whether a softmax has still to be applied.
+    /// What the scores are, and so what makes probabilities of them.
     pub kind: OutputKind,
     /// Scores per picture; must equal the number of labels.
     pub classes: usize,
+    /// Of independent scores: from which probability on a label applies; one number a class, or one for all. 0.5 where
+    /// there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<f32>,
 }
 
-/// What the scores are.
+impl Output {
+    /// An output with the usual thresholds.
+    pub fn new(name: impl Into<String>, kind: OutputKind, classes: usize) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            classes,
+            thresholds: Vec::new(),
+        }
+    }
+
+    /// Of independent scores: the threshold of each class; `None` where exactly one class applies.
+    pub fn thresholds(&self) -> Option<Vec<f32>> {
+        let of = |class: usize| match &self.thresholds[..] {
+            [] => DEFAULT_THRESHOLD,
+            [all] => *all,
+            each => each.get(class).copied().unwrap_or(DEFAULT_THRESHOLD),
+        };
+        let is_independent = self.kind.is_independent();
+        is_independent.then(|| (0..self.classes).map(of).collect())
+    }
+}
+
+/// From this probability on a label applies, unless the manifest says otherwise: where it becomes likelier than not.
+pub const DEFAULT_THRESHOLD: f32 = 0.5;
+
+/// What the scores are. Of exclusive classes exactly one applies, and their probabilities sum to 1; independent classes
+/// (multi-label classification) apply or not, each with a probability of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum OutputKind {
-    /// Unnormalised; softmax gives the probabilities.
+    /// Exclusive, unnormalised: a softmax gives the probabilities.
     Logits,
-    /// Non-negative, summing to 1.
+    /// Exclusive: non-negative, summing to 1.
     Probabilities,
+    /// Independent probabilities, from 0 to 1 each: out of a sigmoid, say.
+    Independent,
+    /// Independent, unnormalised: a sigmoid of each gives its probability.
+    IndependentLogits,
+}
+
+impl OutputKind {
+    /// As the manifest writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Logits => "logits",
+            Self::Probabilities => "probabilities",
+            Self::Independent => "independent",
+            Self::IndependentLogits => "independent-logits",
+        }
+    }
+
+    /// Whether any number of classes may apply, not exactly one.
+    pub fn is_independent(self) -> bool {
+        matches!(self, Self::Independent | Self::IndependentLogits)
+    }
 }
 
 /// Where a network comes from; nothing here changes how it is served, except `temperature`, at which T²·KL is measured.
@@ -151,13 +220,18 @@ pub struct Reference {
     pub samples: u64,
     /// Share of top-1 predictions per class, Jeffreys-smoothed: `(count + 1/2) / (m + K/2)`; K numbers that sum to 1.
     pub class_ratios: Vec<f64>,
+    /// Of independent scores: the share of pictures on which each class reached its threshold, Jeffreys-smoothed:
+    /// `(count + 1/2) / (m + 1)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_ratios: Vec<f64>,
     /// Share of right answers, where labels were known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
-    /// Share of pictures on which student and teacher have the same top class.
+    /// Share of pictures on which student and teacher have the same top class; of independent scores, the same labels at or
+    /// above their thresholds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<f64>,
-    /// Mean KL(teacher‖student) at T = 1.
+    /// Mean KL(teacher‖student) at T = 1; of independent scores the sum over the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kl_mean_nats: Option<f64>,
     /// The same with every value clipped to 2 nats first.
@@ -166,7 +240,8 @@ pub struct Reference {
     /// 5 %, 10 % ... 95 % quantiles (19 numbers) of what is watched, by its name. Of the pictures, as defined in
     /// [`image::statistics`](stillhouse_image::statistics): `luma_mean`, `luma_std`, `laplacian_variance`,
     /// `channel_mean_0..2` (of colour only), `width`, `height`. Of the answers: `top1_probability`, `margin`
-    /// (ln p1 - ln p2 of the two likeliest classes), `log_sum_exp` (of logits only).
+    /// (ln p1 - ln p2 of the two likeliest classes; of independent scores the least distance of a logit from its
+    /// threshold's), `log_sum_exp` (of logits only).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ventiles: BTreeMap<String, Vec<f64>>,
 }

@@ -19,20 +19,13 @@ use stillhouse_image::{Color, Resize, Transform};
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
 
 pub(super) fn new_version() -> NewVersion {
-    let input = Input {
-        name: "pixels".into(),
-        element: Element::F32,
-    };
+    let input = Input::new("pixels", Element::F32);
     let transform = Transform {
         mean: vec![0.5],
         std: vec![0.25],
         ..Transform::plain(Color::Gray, 2, 3)
     };
-    let output = Output {
-        name: "scores".into(),
-        kind: OutputKind::Logits,
-        classes: 3,
-    };
+    let output = Output::new("scores", OutputKind::Logits, 3);
     NewVersion {
         manifest: Manifest {
             description: "for tests".into(),
@@ -573,6 +566,59 @@ fn wrong_manifests_are_refused_with_both_values() {
         "margin = [",
         "margin = [-1.0, ",
         ": `reference.ventiles.margin` is 20 numbers: the 19 quantiles 5 %, 10 % ... 95 % belong here",
+    );
+}
+
+#[test]
+fn b1_thresholds_belong_to_independent_scores() {
+    let refusal = |from: &str, to: &str| {
+        let refused = |stage: &Stage| stage.edit_manifest(from, to);
+        Stage::refusal(refused)
+    };
+    let kind = "kind = \"logits\"";
+    for (to, part) in [
+        (
+            "kind = \"logits\"\nthresholds = [0.5]",
+            "they belong to `kind = \"independent\"` alone",
+        ),
+        (
+            "kind = \"independent\"\nthresholds = [0.5, 0.5]",
+            "one number for all classes belongs here, or 3, one a class",
+        ),
+        (
+            "kind = \"independent\"\nthresholds = [1.5]",
+            "a threshold is a probability, from 0 to 1",
+        ),
+        ("kind = \"independents\"", "independent"),
+    ] {
+        let message = refusal(kind, to);
+        assert!(message.contains(part), "{message}");
+    }
+    let output = |thresholds: &[f32], kind| Output {
+        thresholds: thresholds.to_vec(),
+        ..Output::new("scores", kind, 3)
+    };
+    let each = |thresholds: &[f32], kind| output(thresholds, kind).thresholds();
+    assert_eq!(each(&[], OutputKind::Independent), Some(vec![0.5; 3]));
+    assert_eq!(
+        each(&[0.25], OutputKind::IndependentLogits),
+        Some(vec![0.25; 3])
+    );
+    assert_eq!(
+        each(&[0.1, 0.2, 0.3], OutputKind::Independent),
+        Some(vec![0.1, 0.2, 0.3])
+    );
+    assert_eq!(each(&[], OutputKind::Probabilities), None);
+}
+
+#[test]
+fn b3_bytes_are_not_normalised_twice() {
+    let message = Stage::refusal(|stage| {
+        stage.edit_manifest("element = \"f32\"", "element = \"u8\"");
+    });
+    assert!(
+        message.contains("the network normalises bytes itself: transform.scale is 1"),
+        "{message}"
     );
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     Labels, Manifest, StoreError,
     folder::is_safe_path,
-    manifest::{self, SCHEMA},
+    manifest::{self, Element, Output, SCHEMA},
 };
 use stillhouse_strict_toml::suggest;
 
@@ -105,6 +105,7 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
             path: path.into(),
             source,
         })?;
+    bytes_stay(manifest, path)?;
     let classes = manifest.output.classes;
     check(
         classes >= 2,
@@ -113,6 +114,7 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
         classes,
         "a classifier has at least 2",
     )?;
+    thresholds(&manifest.output, path)?;
 
     if let Some(training) = &manifest.training {
         let temperature = training.temperature.unwrap_or(1.0);
@@ -136,7 +138,7 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
         )?;
     }
     if let Some(reference) = &manifest.reference {
-        self::reference(reference, classes, path)?;
+        self::reference(reference, &manifest.output, path)?;
     }
 
     check(
@@ -170,6 +172,51 @@ pub(super) fn manifest(manifest: &Manifest, path: &Path) -> Result<(), StoreErro
     Ok(())
 }
 
+/// A network that reads bytes normalises them itself.
+fn bytes_stay(manifest: &Manifest, path: &Path) -> Result<(), StoreError> {
+    let transform = &manifest.transform;
+    let all = |numbers: &[f32], right: f32| numbers.iter().all(|number| *number == right);
+    let unchanged = transform.scale == 1.0 && all(&transform.mean, 0.0) && all(&transform.std, 1.0);
+    check(
+        manifest.input.element != Element::U8 || unchanged,
+        path,
+        "input.element",
+        "`u8`",
+        "the network normalises bytes itself: transform.scale is 1, transform.mean [0] and transform.std [1] then",
+    )
+}
+
+fn thresholds(output: &Output, path: &Path) -> Result<(), StoreError> {
+    let (key, thresholds) = ("output.thresholds", &output.thresholds);
+    check(
+        thresholds.is_empty() || output.kind.is_independent(),
+        path,
+        key,
+        format!("{thresholds:?}"),
+        "they belong to `kind = \"independent\"` alone: of exclusive classes the likeliest applies",
+    )?;
+    check(
+        [0, 1, output.classes].contains(&thresholds.len()),
+        path,
+        key,
+        format!("{} numbers", thresholds.len()),
+        format!(
+            "one number for all classes belongs here, or {}, one a class",
+            output.classes
+        ),
+    )?;
+    let bad = thresholds
+        .iter()
+        .find(|threshold| !(0.0..=1.0).contains(*threshold));
+    check(
+        bad.is_none(),
+        path,
+        key,
+        format!("{bad:?}"),
+        "a threshold is a probability, from 0 to 1",
+    )
+}
+
 /// Checks a manifest against its model's labels.
 pub(super) fn labels(manifest: &Manifest, labels: &Labels, path: &Path) -> Result<(), StoreError> {
     let classes = manifest.output.classes;
@@ -184,9 +231,10 @@ pub(super) fn labels(manifest: &Manifest, labels: &Labels, path: &Path) -> Resul
 
 fn reference(
     reference: &manifest::Reference,
-    classes: usize,
+    output: &Output,
     path: &Path,
 ) -> Result<(), StoreError> {
+    let classes = output.classes;
     check(
         reference.samples > 0,
         path,
@@ -213,6 +261,26 @@ fn reference(
         format!("{bad:?} for a class"),
         "every share lies between 0 and 1 when Jeffreys-smoothed",
     )?;
+    let key = "reference.label_ratios";
+    let labels = &reference.label_ratios;
+    check(
+        labels.is_empty() || (output.kind.is_independent() && labels.len() == classes),
+        path,
+        key,
+        format!("{} numbers", labels.len()),
+        format!("{classes} belong here with independent scores, one a class, and none otherwise"),
+    )?;
+    let bad = labels
+        .iter()
+        .find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
+    check(
+        bad.is_none(),
+        path,
+        key,
+        format!("{bad:?} for a class"),
+        "every share lies between 0 and 1 when Jeffreys-smoothed",
+    )?;
+    let key = "reference.class_ratios";
     let sum: f64 = ratios.iter().sum();
     check(
         (sum - 1.0).abs() <= 1e-6,

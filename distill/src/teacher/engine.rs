@@ -4,9 +4,10 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path};
-use stillhouse_engine::{Backend, Engine, EngineOptions, find_library, prepare};
+use stillhouse_engine::{Activation, Backend, Engine, EngineOptions, Hints, find_library, prepare};
 use stillhouse_image::{Layout, Transform};
-use stillhouse_store::manifest::Manifest;
+use stillhouse_import::engine_options;
+use stillhouse_store::manifest::{Manifest, OutputKind};
 
 use super::interface::Teacher;
 use crate::batches::Pixels;
@@ -31,7 +32,7 @@ impl EngineTeacher {
     /// A file that can't be read or that the engine refuses, or an input of another size than the transform's.
     pub fn file(path: &Path, transform: &Transform) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        Self::load(bytes.into(), transform.clone(), None)
+        Self::load(bytes.into(), transform.clone(), None, Hints::default())
             .with_context(|| format!("loading {}", path.display()))
     }
 
@@ -51,11 +52,19 @@ impl EngineTeacher {
             "{}: sha256 {found} isn't the manifest's",
             path.display()
         );
-        Self::load(bytes.into(), manifest.transform, Some(manifest.output.name))
+        let kind = manifest.output.kind;
+        let hints = engine_options(&manifest, &EngineOptions::new(Backend::Tract)).hints;
+        Self::load(bytes.into(), manifest.transform, Some(kind), hints)
             .with_context(|| format!("loading {}", path.display()))
     }
 
-    fn load(bytes: Bytes, transform: Transform, output: Option<String>) -> Result<Self> {
+    /// `kind` is the manifest's; a plain file's is what its last activation shows.
+    fn load(
+        bytes: Bytes,
+        transform: Transform,
+        kind: Option<OutputKind>,
+        hints: Hints,
+    ) -> Result<Self> {
         let backend = if find_library(None).is_some() {
             Backend::Ort
         } else {
@@ -64,7 +73,10 @@ impl EngineTeacher {
         let threads = rayon::current_num_threads();
         let options = EngineOptions {
             intra_threads: threads,
-            output,
+            hints: Hints {
+                row_shape: Some(transform.tensor_shape()),
+                ..hints
+            },
             ..EngineOptions::new(backend)
         };
         let blueprint = prepare(&bytes, &options)?;
@@ -75,13 +87,22 @@ impl EngineTeacher {
             signature.row_len,
             transform.row_len()
         );
+        let kind = kind.unwrap_or(match (signature.activation, signature.single_score) {
+            (Some(Activation::Sigmoid), None) => OutputKind::Independent,
+            (Some(_), _) => OutputKind::Probabilities,
+            (None, _) => OutputKind::Logits,
+        });
+        ensure!(
+            !kind.is_independent(),
+            "its scores are independent (any number of labels applies): students are trained for classes of which exactly one applies"
+        );
         let rows = blueprint.batch_limit().unwrap_or(CHUNK).min(CHUNK);
         Ok(Self {
             engine: blueprint.build(rows)?,
             transform,
             row_len: signature.row_len,
             classes: signature.classes,
-            probabilities: signature.softmax,
+            probabilities: kind == OutputKind::Probabilities,
             rows,
         })
     }

@@ -7,10 +7,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::json;
 
 use super::{Size, Source, Target, directories};
-use crate::{
-    golden::word,
-    store::{Directory, Manifest, ModelName},
-};
+use crate::store::{Directory, Manifest, ModelName};
 
 #[derive(Args)]
 pub(in crate::cli) struct List {
@@ -62,7 +59,7 @@ fn cells(manifest: &Manifest) -> [String; 7] {
         Size(manifest.file.size_bytes).to_string(),
         format!("{}x{} {color}", transform.width, transform.height),
         manifest.output.classes.to_string(),
-        word(manifest.output.kind).to_owned(),
+        manifest.output.kind.as_str().to_owned(),
         manifest.golden.len().to_string(),
         manifest
             .training

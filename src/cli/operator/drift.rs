@@ -37,7 +37,8 @@ fn text(view: &DriftView) -> String {
     );
     for role in &view.roles {
         let _ = write!(text, "\n\n{} {}\n{}", role.role, role.version, values(role));
-        let shifted: Vec<&Shifted> = role.predictions.iter().chain(&role.inputs).collect();
+        let answers = role.predictions.iter().chain(&role.labels);
+        let shifted: Vec<&Shifted> = answers.chain(&role.inputs).collect();
         if shifted.is_empty() {
             text += "\nits manifest has no reference: `stillhouse import --reference …` or `stillhouse-distill reference` makes one";
             continue;

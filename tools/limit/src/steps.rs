@@ -11,7 +11,8 @@ use crate::{
     subject::Subject,
 };
 use stillhouse::{
-    http::answer::{Origin, Single, Timings, respond, top},
+    golden::contract,
+    http::answer::{Classified, Origin, Single, Timings, respond},
     image::{self, Input, Limits, Normalization, Picture},
     rollout::Role,
     version,
@@ -70,10 +71,7 @@ impl<'a> Steps<'a> {
         answer: ObservedAnswer,
     ) -> anyhow::Result<Self> {
         let manifest = &subject.files.manifest;
-        let options = EngineOptions {
-            output: Some(manifest.output.name.clone()),
-            ..options.clone()
-        };
+        let options = contract::options(manifest, options);
         let blueprint: Arc<dyn Blueprint> =
             stillhouse_engine::prepare(&subject.files.model_bytes, &options)?;
         let transform = &manifest.transform;
@@ -168,9 +166,20 @@ impl<'a> Steps<'a> {
             let probabilities =
                 version::probabilities(black_box(&self.scores), files.manifest.output.kind)
                     .context("the network's scores for this picture aren't finite")?;
-            black_box(top(&probabilities, &files.labels, self.answer.top_k));
+            black_box(self.classified(&probabilities));
             Ok(())
         })
+    }
+
+    fn classified(&self, probabilities: &[f32]) -> Classified<'_> {
+        let files = &self.subject.files;
+        let thresholds = files.manifest.output.thresholds();
+        Classified::new(
+            probabilities,
+            &files.labels,
+            thresholds.as_deref(),
+            self.answer.top_k,
+        )
     }
 
     fn json(&self, time: Duration) -> anyhow::Result<f64> {
@@ -186,7 +195,7 @@ impl<'a> Steps<'a> {
                 generation: 1,
                 instead_of: None,
             },
-            predictions: top(&probabilities, &files.labels, self.answer.top_k),
+            classified: self.classified(&probabilities),
             timings: self.answer.timings,
         };
         cpu_us(time, || {

@@ -18,6 +18,8 @@ pub struct Watched {
 pub struct Expected {
     /// Shares of the classes, one for each class name in the metrics.
     pub classes: Option<Reference>,
+    /// Of independent scores: of each class with a name of its own in the metrics, how often it applies and how often not.
+    pub labels: Vec<Reference>,
     /// Number of validation pictures.
     pub samples: u64,
     /// Agreement with the teacher.

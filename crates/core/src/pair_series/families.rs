@@ -43,7 +43,7 @@ impl PairMetrics {
         Self {
             divergence: metrics.histograms(
                 "divergence_nats",
-                "KL(teacher||version) of an answer at temperature 1, at most 100; an answer that isn't finite counts as the clip.",
+                "KL(teacher||version) of an answer at temperature 1, of independent scores summed over the classes, at most 100; an answer that isn't finite counts as the clip.",
                 OF,
                 DIVERGENCE_NATS,
             ),
@@ -75,7 +75,7 @@ impl PairMetrics {
             ),
             agreements: metrics.counters(
                 "agreements_total",
-                "Pairs in which version and teacher answer the same class.",
+                "Pairs in which version and teacher answer the same class; of independent scores, the same labels.",
                 OF,
             ),
             within_top5: metrics.counters(
@@ -90,17 +90,17 @@ impl PairMetrics {
             ),
             bin_answers: metrics.counters(
                 "calibration_answers_total",
-                "Pairs by the version's top probability, in tenths.",
+                "Pairs by the version's top probability, in tenths; of independent scores, by the probability of exactly its labels.",
                 OF_BIN,
             ),
             bin_agreements: metrics.counters(
                 "calibration_agreements_total",
-                "Agreements by the version's top probability, in tenths.",
+                "Agreements by the probability of calibration_answers_total, in tenths.",
                 OF_BIN,
             ),
             bin_probabilities: metrics.real_counters(
                 "calibration_probability_total",
-                "Sum of the version's top probabilities, in tenths of them.",
+                "Sum of the probabilities of calibration_answers_total, in tenths of them.",
                 OF_BIN,
             ),
             cells: metrics.counters(

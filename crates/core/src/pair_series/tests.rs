@@ -32,7 +32,7 @@ fn readings_are_the_counters() {
     let measure = comparison.student(Scores::Logits(&teacher), Scores::Logits(&student), 2.0);
     series.observe(&measure, &comparison);
     series.observe_worst(1);
-    let tally = series.read([1, 0, 1]);
+    let tally = series.read([1, 0, 1], []);
     assert_eq!(
         (tally.pairs, tally.agreements, tally.within_top5),
         (2, 0, 1)

@@ -36,10 +36,28 @@ pub struct Deployment {
     lately: Box<[AtomicU64]>,
 }
 
-/// An assignment names a version that isn't loaded.
+/// Why an assignment's versions can't be put into their seats.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not loaded")]
-pub struct NotLoaded(pub VersionName);
+pub enum NotSeated {
+    /// An assignment names a version that isn't loaded.
+    #[error("{0} is not loaded")]
+    NotLoaded(VersionName),
+    /// Of one version exactly one label applies, of another any number: nothing can be compared, and no answer of the one
+    /// can stand for the other's.
+    #[error(
+        "{version} answers {kind}, {other} {other_kind}: all versions of a model have exclusive classes (logits, probabilities) or all have independent ones (independent, independent-logits); serve it as another model"
+    )]
+    KindsDiffer {
+        /// One version.
+        version: VersionName,
+        /// Its `output.kind`.
+        kind: &'static str,
+        /// The other.
+        other: VersionName,
+        /// Its `output.kind`.
+        other_kind: &'static str,
+    },
+}
 
 /// The metrics that a deployment writes to.
 #[derive(Clone)]
@@ -68,16 +86,18 @@ impl Deployment {
     /// is kept, with the state of its breaker.
     ///
     /// # Errors
-    /// A version is missing in `loaded`.
+    /// A version is missing in `loaded`, or its classes exclude each other and another's don't.
     pub fn new(
         task: &Task,
         assignment: Assignment,
         before: Option<&Self>,
         loaded: impl Fn(&VersionName) -> Option<Arc<Version>>,
         metrics: &RolloutMetrics,
-    ) -> Result<Self, NotLoaded> {
-        let find = |name: &VersionName| loaded(name).ok_or_else(|| NotLoaded(name.clone()));
-        let seat = |role: Role| -> Result<Option<Arc<Seat>>, NotLoaded> {
+    ) -> Result<Self, NotSeated> {
+        let find =
+            |name: &VersionName| loaded(name).ok_or_else(|| NotSeated::NotLoaded(name.clone()));
+        agree_in_kind(&assignment, find)?;
+        let seat = |role: Role| -> Result<Option<Arc<Seat>>, NotSeated> {
             let Some(name) = assignment.filling(role) else {
                 return Ok(None);
             };
@@ -91,7 +111,8 @@ impl Deployment {
             }))
         };
         Ok(Self {
-            stable: seat(Role::Stable)?.ok_or_else(|| NotLoaded(assignment.stable.clone()))?,
+            stable: seat(Role::Stable)?
+                .ok_or_else(|| NotSeated::NotLoaded(assignment.stable.clone()))?,
             canary: seat(Role::Canary)?,
             teacher: seat(Role::Teacher)?,
             previous: assignment.previous.as_ref().map(find).transpose()?,
@@ -152,4 +173,25 @@ impl Deployment {
     pub fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
         Role::ALL.into_iter().filter_map(|role| self.seat(role))
     }
+}
+
+/// Checks that the classes of all versions exclude each other, or of none.
+fn agree_in_kind(
+    assignment: &Assignment,
+    find: impl Fn(&VersionName) -> Result<Arc<Version>, NotSeated>,
+) -> Result<(), NotSeated> {
+    let stable = find(&assignment.stable)?;
+    let kind = |version: &Version| version.manifest.output.kind;
+    for name in assignment.versions() {
+        let version = find(name)?;
+        if kind(&version).is_independent() != kind(&stable).is_independent() {
+            return Err(NotSeated::KindsDiffer {
+                version: name.clone(),
+                kind: kind(&version).as_str(),
+                other: assignment.stable.clone(),
+                other_kind: kind(&stable).as_str(),
+            });
+        }
+    }
+    Ok(())
 }

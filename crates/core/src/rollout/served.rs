@@ -105,6 +105,7 @@ pub struct RequestMetrics {
     duration: HistogramVec,
     fallbacks: IntCounterVec,
     predictions: IntCounterVec,
+    labels: IntCounterVec,
     top1_probability: HistogramVec,
     entropy: HistogramVec,
     non_finite: IntCounterVec,
@@ -137,6 +138,11 @@ impl RequestMetrics {
                 "Answers by their top class; classes beyond shadow.max_classes are counted as `other`.",
                 &["model", "version", "role", "class"],
             ),
+            labels: metrics.counters(
+                "labels_total",
+                "Of independent scores, answers in which a class reached its threshold; classes as in predictions_total.",
+                &["model", "version", "role", "class"],
+            ),
             top1_probability: metrics.histograms(
                 "top1_probability",
                 "Probability of an answer's top class.",
@@ -145,7 +151,7 @@ impl RequestMetrics {
             ),
             entropy: metrics.histograms(
                 "entropy_nats",
-                "Entropy of an answer: 0 is certain, ln K a guess among K classes.",
+                "Entropy of an answer: 0 is certain, ln K a guess among K classes; of independent scores summed over the classes, K ln 2 at most.",
                 &["model", "version", "role"],
                 ENTROPY_NATS,
             ),
@@ -171,6 +177,13 @@ impl RequestMetrics {
             (role != Role::Stable).then(|| FALLBACKS.map(|reason| by(&self.fallbacks, reason)));
         let predictions = classes.names().map(|class| by(&self.predictions, class));
         let predictions = predictions.collect();
+        let labels = version.thresholds.as_ref().map(|thresholds| Labels {
+            thresholds: thresholds.clone(),
+            counters: classes
+                .names()
+                .map(|class| by(&self.labels, class))
+                .collect(),
+        });
         let non_finite = Source::ALL.map(|source| by(&self.non_finite, source.as_str()));
         let duration = series.series(&self.duration, &of);
         let top1_probability = series.series(&self.top1_probability, &of);
@@ -197,6 +210,7 @@ impl RequestMetrics {
             duration,
             classes: classes.clone(),
             predictions,
+            labels,
             top1_probability,
             entropy,
             non_finite,
@@ -205,6 +219,13 @@ impl RequestMetrics {
             breaker: Breaker::new(Instant::now()),
         }
     }
+}
+
+/// Which labels apply, of independent scores.
+struct Labels {
+    thresholds: Box<[f32]>,
+    /// By class name.
+    counters: Vec<IntCounter>,
 }
 
 /// A seat: a version in its role, with its metrics.
@@ -218,6 +239,7 @@ pub struct Seat {
     duration: Histogram,
     classes: Classes,
     predictions: Vec<IntCounter>,
+    labels: Option<Labels>,
     top1_probability: Histogram,
     entropy: Histogram,
     non_finite: [IntCounter; Source::ALL.len()],
@@ -255,8 +277,23 @@ impl Seat {
         }
         self.predictions[self.classes.place(class)].inc();
         self.top1_probability.observe(top1.into());
-        let terms = probabilities.iter().filter(|p| **p > 0.0);
-        let entropy: f32 = terms.map(|p| -p * p.ln()).sum();
+        let term = |p: f32| if p > 0.0 { -p * p.ln() } else { 0.0 };
+        let entropy: f32 = match &self.labels {
+            None => probabilities.iter().map(|p| term(*p)).sum(),
+            Some(Labels {
+                thresholds,
+                counters,
+            }) => {
+                let applying = probabilities.iter().zip(thresholds).enumerate();
+                for (class, _) in applying.filter(|(_, (p, threshold))| p >= threshold) {
+                    counters[self.classes.place(class)].inc();
+                }
+                probabilities
+                    .iter()
+                    .map(|p| term(*p) + term(1.0 - *p))
+                    .sum()
+            }
+        };
         self.entropy.observe(entropy.max(0.0).into());
     }
 
@@ -285,6 +322,12 @@ impl Seat {
     /// Answers so far, by class name.
     pub fn predictions(&self) -> impl Iterator<Item = u64> {
         self.predictions.iter().map(IntCounter::get)
+    }
+
+    /// Of independent scores: answers so far in which a class reached its threshold, by class name.
+    pub fn labels(&self) -> impl Iterator<Item = u64> {
+        let counters = self.labels.iter().flat_map(|labels| &labels.counters);
+        counters.map(IntCounter::get)
     }
 
     /// The counters of its pairs; none for the teacher itself.

@@ -99,6 +99,9 @@ pub struct RoleDrift {
     pub by_class: Vec<Moved>,
     /// The distribution of the predictions; none without a reference.
     pub predictions: Option<Shifted>,
+    /// Of independent scores: how often labels apply; those that moved most come first. None without a reference.
+    #[serde(default)]
+    pub labels: Vec<Shifted>,
     /// Statistics of pictures and answers; those that moved most come first.
     pub inputs: Vec<Shifted>,
     /// Detectors of a change; only for stable.
@@ -139,6 +142,7 @@ impl RoleDrift {
                     |class: usize| names.get(class).map_or(String::new(), |n| (*n).to_owned());
                 shifted("predictions", reference, &tally.predictions, name, settings)
             }),
+            labels: labels(tally, expected, &names, settings),
             inputs: inputs(tally, expected, settings),
             detectors: detectors
                 .into_iter()
@@ -163,6 +167,32 @@ fn by_class(tally: &Tally, names: &[&str]) -> Vec<Moved> {
     most(moved.filter(|moved| moved.nats > 0.0).collect())
 }
 
+/// Each label as a distribution over two cells: labels depend on each other, so only alone has each a known noise.
+fn labels(
+    tally: &Tally,
+    expected: &Expected,
+    names: &[&str],
+    settings: &DriftSettings,
+) -> Vec<Shifted> {
+    let answers = tally.predictions.iter().sum::<u64>();
+    let all = expected.labels.iter().zip(&tally.labels).zip(names);
+    let mut labels: Vec<Shifted> = all
+        .map(|((reference, count), name)| {
+            // Counters are read one after the other, so a label may be ahead of the answers.
+            let counts = [*count, answers.saturating_sub(*count)];
+            let cell = |cell: usize| ["applies", "doesn't apply"][cell].to_owned();
+            shifted(&format!("label {name}"), reference, &counts, cell, settings)
+        })
+        .collect();
+    labels.sort_by(|one, other| beyond_noise(other).total_cmp(&beyond_noise(one)));
+    labels.truncate(NAMED);
+    labels
+}
+
+fn beyond_noise(shifted: &Shifted) -> f64 {
+    shifted.kl_nats - shifted.noise_nats.unwrap_or(f64::INFINITY)
+}
+
 fn inputs(tally: &Tally, expected: &Expected, settings: &DriftSettings) -> Vec<Shifted> {
     let all = expected.watched.iter().zip(&tally.cells);
     let mut inputs: Vec<Shifted> = all
@@ -175,8 +205,7 @@ fn inputs(tally: &Tally, expected: &Expected, settings: &DriftSettings) -> Vec<S
             shifted(&watched.name, &reference, counts, name, settings)
         })
         .collect();
-    let beyond = |shifted: &Shifted| shifted.kl_nats - shifted.noise_nats.unwrap_or(f64::INFINITY);
-    inputs.sort_by(|one, other| beyond(other).total_cmp(&beyond(one)));
+    inputs.sort_by(|one, other| beyond_noise(other).total_cmp(&beyond_noise(one)));
     inputs
 }
 

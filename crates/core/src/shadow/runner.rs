@@ -23,6 +23,7 @@ use crate::{
 };
 use stillhouse_drift::{
     comparison::{Comparison, PairMeasure, Scores},
+    independent::Independent,
     sequential::{disagreement, divergence},
 };
 use stillhouse_image::{Limits, Thumbnail};
@@ -77,7 +78,7 @@ impl Pairing {
 pub struct Difference {
     /// The compared versions.
     pub pairing: Pairing,
-    /// Difference in top classes.
+    /// Difference in agreement with the teacher.
     pub disagreement: f64,
     /// Difference in clipped divergences, as a fraction of the clip.
     pub divergence: f64,
@@ -311,14 +312,13 @@ impl Runner {
         };
         let stable = outcome(&current.stable, of_stable);
         let canary = canary.map(|seat| outcome(seat, of_canary));
-        let top1 = self.comparison.teacher_top1();
         self.detectors(current).observe(stable.measure());
         if let Some(canary) = canary {
-            let class = |of: &StudentOutcome| of.measure().map(|measure| measure.top1);
+            let agrees = |of: &StudentOutcome| of.measure().map(|measure| measure.agrees);
             let nats = |of: &StudentOutcome| of.measure().map(|measure| measure.kl_nats);
             let difference = Difference {
                 pairing: Pairing::of(current),
-                disagreement: disagreement(top1, class(&stable), class(&canary)),
+                disagreement: disagreement(agrees(&stable), agrees(&canary)),
                 divergence: divergence(nats(&stable), nats(&canary), current.clip_nats()),
                 non_finite: matches!(canary, StudentOutcome::NotFinite),
             };
@@ -373,9 +373,16 @@ fn student_outcome(
     StudentOutcome::NotFinite
 }
 
-fn scores<'a>(version: &Version, values: &'a [f32]) -> Scores<'a> {
+fn scores<'a>(version: &'a Version, values: &'a [f32]) -> Scores<'a> {
     match version.manifest.output.kind {
         OutputKind::Logits => Scores::Logits(values),
         OutputKind::Probabilities => Scores::Probabilities(values),
+        kind @ (OutputKind::Independent | OutputKind::IndependentLogits) => {
+            Scores::Independent(Independent {
+                outputs: values,
+                are_logits: kind == OutputKind::IndependentLogits,
+                thresholds: version.thresholds.as_deref().unwrap_or_default(),
+            })
+        }
     }
 }

@@ -56,8 +56,10 @@ impl Sample {
     ) -> Result<(), Miss> {
         let own = &self.answered_by().version.manifest.transform;
         let other = &version.manifest.transform;
+        let element = |version: &Version| version.manifest.input.element;
+        let same = own == other && element(&self.answered_by().version) == element(version);
         match &self.input {
-            Input::Numbers(numbers) if own == other => row.copy_from_slice(numbers),
+            Input::Numbers(numbers) if same => row.copy_from_slice(numbers),
             Input::Numbers(_) => return Err(Miss::Incomparable),
             Input::Pixels { pixels, .. } if own.makes_the_same_pixels(other) => {
                 version.normalization().write(pixels.bytes(), row);

@@ -51,5 +51,8 @@ impl Windows {
 }
 
 fn read(seat: &Seat) -> Option<Tally> {
-    Some(seat.beside_teacher()?.read(seat.predictions()))
+    Some(
+        seat.beside_teacher()?
+            .read(seat.predictions(), seat.labels()),
+    )
 }

@@ -14,7 +14,7 @@ use crate::batch::{
     BatchOptions,
     policy::{Policy, ladder},
 };
-use stillhouse_golden::{self as golden, PreflightError, contract};
+use stillhouse_golden::{self as golden, PreflightError, Proof};
 use stillhouse_image::Normalization;
 use stillhouse_store::VersionFiles;
 
@@ -42,38 +42,44 @@ pub(super) struct Examination<'a> {
 
 impl Examination<'_> {
     /// The graph, the contract, the golden samples, then the measurement, unless the version was `measured` already. `built`
-    /// sees the engine before its first run. The engine stays on the calling thread.
+    /// sees each engine before its first run. The engine stays on the calling thread.
     pub(super) fn run(
         &self,
         prepare: golden::Prepare<'_>,
         measured: Option<Vec<BatchTiming>>,
-        built: impl FnOnce(&dyn Engine),
+        built: &dyn Fn(&dyn Engine),
     ) -> Result<(Box<dyn Engine>, Examined), PreflightError> {
         let (files, priority) = (self.files, self.priority);
-        let blueprint = priority.run(|| prepare(&files.model_bytes, self.options))?;
-        contract::check(&files.manifest, blueprint.signature())?;
-        let normalization = Arc::new(Normalization::new(&files.manifest.transform)?);
-
-        let limit = blueprint.batch_limit().unwrap_or(usize::MAX);
         let most = match self.max_batch {
             0 => warmup::LARGEST_MEASURED,
             fixed => fixed,
-        }
-        .min(limit);
-        let mut engine = priority.run(|| blueprint.build(most))?;
-        built(engine.as_ref());
-        golden::verify(engine.as_mut(), most, files, &normalization, priority)?;
+        };
+        let proof = Proof {
+            files,
+            engine: self.options,
+            priority,
+            built,
+        };
+        let mut proven = proof.of(prepare, most)?;
         let warmup = match measured {
             Some(timings) => timings,
-            None => warmup::measure(engine.as_mut(), most, priority)?,
+            None => match warmup::measure(proven.engine.as_mut(), proven.most_rows, priority) {
+                // A batch larger than those compared may be the first that fails.
+                Err(error) if proven.most_rows > 1 => {
+                    let why = format!("a batch fails: {error}");
+                    proven = proof.one_row_at_a_time(proven, &why)?;
+                    warmup::measure(proven.engine.as_mut(), 1, priority)?
+                }
+                timings => timings?,
+            },
         };
         let examined = Examined {
-            blueprint,
-            normalization,
-            limit,
+            limit: proven.blueprint.batch_limit().unwrap_or(usize::MAX),
+            blueprint: proven.blueprint,
+            normalization: proven.normalization,
             warmup,
         };
-        Ok((engine, examined))
+        Ok((proven.engine, examined))
     }
 }
 
@@ -99,17 +105,14 @@ pub fn try_out(
     prepare: golden::Prepare<'_>,
     priority: Priority,
 ) -> Result<TriedOut, LaunchError> {
-    let options = EngineOptions {
-        output: Some(files.manifest.output.name.clone()),
-        ..engine.resolve()?
-    };
+    let options = engine.resolve()?;
     let examination = Examination {
         files,
         options: &options,
         max_batch: batch.max_batch,
         priority,
     };
-    let (mut engine, examined) = examination.run(prepare, None, |_| ())?;
+    let (mut engine, examined) = examination.run(prepare, None, &|_| ())?;
     let (warmup, limit) = (examined.warmup, examined.limit);
     let policy = decide(batch, &warmup, limit, options.intra_threads).policy;
     for rows in ladder(policy.max_batch) {

@@ -16,11 +16,17 @@ impl Version {
             && reference.class_ratios.len() == self.manifest.output.classes
             && reference.class_ratios.len() >= 2;
         let mut watched = Expected::watch(&reference.ventiles);
-        // For probabilities it is always 0.
-        if self.manifest.output.kind == OutputKind::Probabilities {
+        // Of anything but exclusive logits it is always 0.
+        if self.manifest.output.kind != OutputKind::Logits {
             watched.retain(|Watched { name, .. }| name != "log_sum_exp");
         }
+        // Classes that share a name have no rate in common.
+        let own = reference.label_ratios.iter().enumerate();
+        let own = own.take_while(|(class, _)| classes.has_name(*class));
+        let rate =
+            |(_, ratio): (usize, &f64)| Reference::new(&[*ratio, 1.0 - ratio], reference.samples);
         Expected {
+            labels: own.map(rate).collect(),
             classes: counted.then(|| {
                 let shares = classes.gather(&reference.class_ratios);
                 Reference::new(&shares, reference.samples)

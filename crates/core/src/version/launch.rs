@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prometheus::{GaugeVec, IntGaugeVec};
-use stillhouse_engine::{Engine, EngineError, EngineOptions};
+use stillhouse_engine::{Engine, EngineError};
 
 use super::{
     Version,
@@ -107,10 +107,7 @@ impl Launcher {
         measured: Option<Vec<BatchTiming>>,
         effort: Effort,
     ) -> Result<Arc<Version>, LaunchError> {
-        let options = EngineOptions {
-            output: Some(files.manifest.output.name.clone()),
-            ..engine.resolve()?
-        };
+        let options = engine.resolve()?;
         let (model, name) = (files.model.clone(), files.version.clone());
         let of = [model.as_str(), name.as_str()];
         // On a thread of its own, since an engine is built, used and dropped on one.
@@ -124,7 +121,7 @@ impl Launcher {
                 priority: effort.priority,
             };
             let built = |engine: &dyn Engine| watched.runs(engine.stopper());
-            let (_, examined) = examination.run(&*prepare, measured, built)?;
+            let (_, examined) = examination.run(&*prepare, measured, &built)?;
             Ok::<_, PreflightError>((examined, files))
         };
         let (examined, files) = self.watchdog().run_limited(of, effort, examine)??;
@@ -153,6 +150,7 @@ impl Launcher {
             model,
             name,
             path: files.path,
+            thresholds: files.manifest.output.thresholds().map(Into::into),
             manifest: files.manifest,
             batching,
             warmup,

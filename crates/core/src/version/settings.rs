@@ -82,7 +82,7 @@ impl EngineSettings {
             fallback: self.fallback,
             intra_threads: self.intra_threads.max(1),
             library,
-            output: None,
+            hints: Default::default(),
         })
     }
 }

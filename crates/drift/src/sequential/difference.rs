@@ -1,9 +1,9 @@
 //! One pair's difference between canary and stable: from −1, the canary is much better, to 1, much worse.
 
-/// The difference in disagreement with the teacher's top class: −1, 0 or 1. An answer that failed or isn't finite (`None`)
-/// disagrees; if it is the canary's, the difference is 1 whatever stable answered.
-pub fn disagreement(teacher: usize, stable: Option<usize>, canary: Option<usize>) -> f64 {
-    let disagrees = |top1: Option<usize>| f64::from(top1 != Some(teacher));
+/// The difference in disagreement with the teacher, from whether each agrees: −1, 0 or 1. An answer that failed or isn't
+/// finite (`None`) disagrees; if it is the canary's, the difference is 1 whatever stable answered.
+pub fn disagreement(stable: Option<bool>, canary: Option<bool>) -> f64 {
+    let disagrees = |agrees: Option<bool>| f64::from(agrees != Some(true));
     match canary {
         None => 1.0,
         _ => disagrees(canary) - disagrees(stable),
@@ -30,17 +30,17 @@ mod tests {
     #[test]
     fn pairs() {
         for (stable, canary, expected) in [
-            (Some(3), Some(3), 0.0),
-            (Some(1), Some(3), -1.0),
-            (Some(3), Some(1), 1.0),
-            (Some(1), Some(2), 0.0),
-            (Some(3), None, 1.0),
-            (None, Some(3), -1.0),
-            (None, Some(1), 0.0),
+            (Some(true), Some(true), 0.0),
+            (Some(false), Some(true), -1.0),
+            (Some(true), Some(false), 1.0),
+            (Some(false), Some(false), 0.0),
+            (Some(true), None, 1.0),
+            (None, Some(true), -1.0),
+            (None, Some(false), 0.0),
             (None, None, 1.0),
         ] {
             assert_eq!(
-                disagreement(3, stable, canary),
+                disagreement(stable, canary),
                 expected,
                 "{stable:?} {canary:?}"
             );

@@ -15,6 +15,7 @@ impl ElementType {
         match self {
             Self::F32 => 1,
             Self::F16 => 10,
+            Self::U8 => 2,
         }
     }
 }

@@ -9,7 +9,7 @@ use ort::{
 };
 
 use super::{arena::Arena, host::Host, stoppable::Options};
-use crate::{Batch, Device, ElementType, Engine, EngineError, Signature, Stopper};
+use crate::{Device, ElementType, Engine, EngineError, Signature, Stopper, signature::write_bytes};
 
 /// A session and the buffers it reads from and answers into.
 pub(super) struct Network {
@@ -23,10 +23,17 @@ pub(super) struct Network {
     arena: Arena,
     signature: Arc<Signature>,
     max_batch: usize,
-    /// The same as f16, of one chunk; empty for a graph that takes f32.
-    halves: Vec<f16>,
-    /// `[rows, classes]`.
+    /// The input of one chunk in the graph's own type.
+    converted: Converted,
+    /// `[rows, width]`.
     scores: Vec<f32>,
+}
+
+/// Room for an input that isn't f32.
+enum Converted {
+    Not,
+    Halves(Vec<f16>),
+    Bytes(Vec<u8>),
 }
 
 impl Network {
@@ -41,13 +48,12 @@ impl Network {
         shrinking
             .set("memory.enable_memory_arena_shrinkage", "cpu:0")
             .map_err(failed)?;
-        let (rows, chunk) = match signature.batch {
-            Batch::Dynamic => (max_batch, max_batch),
-            Batch::Fixed(n) => (max_batch.next_multiple_of(n), n),
-        };
-        let halves = match signature.input.element {
-            ElementType::F32 => 0,
-            ElementType::F16 => chunk * signature.row_len,
+        let chunk = signature.chunk().unwrap_or(max_batch);
+        let rows = max_batch.next_multiple_of(chunk);
+        let converted = match signature.input.element {
+            ElementType::F32 => Converted::Not,
+            ElementType::F16 => Converted::Halves(vec![f16::ZERO; chunk * signature.row_len]),
+            ElementType::U8 => Converted::Bytes(vec![0; chunk * signature.row_len]),
         };
         Ok(Self {
             input: Host::new(&session, device, rows * signature.row_len),
@@ -56,39 +62,44 @@ impl Network {
             shrinking: Options::new(shrinking, scores()),
             arena: Arena::default(),
             max_batch,
-            halves: vec![f16::ZERO; halves],
-            scores: vec![0.0; rows * signature.classes],
+            converted,
+            scores: vec![0.0; rows * signature.width()],
             signature,
         })
     }
 
     /// Runs `rows` rows from `first` on, in one call.
     fn run_chunk(&mut self, first: usize, rows: usize) -> Result<(), EngineError> {
-        let Signature {
-            row_len, classes, ..
-        } = *self.signature;
+        let (row_len, width) = (self.signature.row_len, self.signature.width());
         let input = &self.input.numbers()[first * row_len..(first + rows) * row_len];
-        let scores = &mut self.scores[first * classes..(first + rows) * classes];
+        let scores = &mut self.scores[first * width..(first + rows) * width];
         let shape = self.signature.input_shape(rows);
         let options = match self.arena.shrinks_after(rows) {
             true => self.shrinking.get(),
             false => self.usual.get(),
         };
-        let outputs = match self.signature.input.element {
-            ElementType::F32 => {
+        let outputs = match &mut self.converted {
+            Converted::Not => {
                 let tensor = TensorRef::from_array_view((&shape[..], input)).map_err(failed)?;
                 self.session.run_with_options(ort::inputs![tensor], options)
             }
-            ElementType::F16 => {
-                let halves = &mut self.halves[..input.len()];
+            Converted::Halves(halves) => {
+                let halves = &mut halves[..input.len()];
                 halves.convert_from_f32_slice(input);
                 let tensor = TensorRef::from_array_view((&shape[..], &*halves)).map_err(failed)?;
+                self.session.run_with_options(ort::inputs![tensor], options)
+            }
+            Converted::Bytes(bytes) => {
+                let bytes = &mut bytes[..input.len()];
+                write_bytes(input, bytes);
+                let tensor = TensorRef::from_array_view((&shape[..], &*bytes)).map_err(failed)?;
                 self.session.run_with_options(ort::inputs![tensor], options)
             }
         };
         let outputs = outputs.map_err(failed)?;
         match self.signature.output.element {
-            ElementType::F32 => {
+            // The walk lets no other type through.
+            ElementType::F32 | ElementType::U8 => {
                 let (shape, found) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
                 expect(scores.len(), found.len(), shape)?;
                 scores.copy_from_slice(found);
@@ -114,9 +125,9 @@ impl Engine for Network {
     }
 
     fn run(&mut self, rows: usize) -> Result<&[f32], EngineError> {
-        match self.signature.batch {
-            Batch::Dynamic => self.run_chunk(0, rows)?,
-            Batch::Fixed(n) => {
+        match self.signature.chunk() {
+            None => self.run_chunk(0, rows)?,
+            Some(n) => {
                 let row_len = self.signature.row_len;
                 let padding = rows * row_len..rows.next_multiple_of(n) * row_len;
                 self.input.numbers_mut()[padding].fill(0.0);
@@ -125,7 +136,7 @@ impl Engine for Network {
                 }
             }
         }
-        Ok(&self.scores[..rows * self.signature.classes])
+        Ok(&self.scores[..rows * self.signature.width()])
     }
 
     fn stopper(&self) -> Stopper {
@@ -169,7 +180,7 @@ mod tests {
         }
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/fashion");
         let bytes = fs::read(models.join("s1/model.onnx")).unwrap().into();
-        let graph = walk::read(&bytes, None).unwrap();
+        let graph = walk::read(&bytes, &Default::default()).unwrap();
         Some(prepare(&bytes, graph, &EngineOptions::new(Backend::Ort)).unwrap())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tract_onnx::{prelude::*, tract_core::internal::bail};
 
 use super::plan::Planned;
-use crate::{Engine, EngineError, Signature};
+use crate::{ElementType, Engine, EngineError, Signature, signature::write_bytes};
 
 /// A state of the shared plan and the buffers it reads from and answers into.
 pub(super) struct Network {
@@ -18,7 +18,7 @@ pub(super) struct Network {
     max_batch: usize,
     /// `[rows, ...]` of the batch last asked for, padded to whole chunks; read from here where that is one run.
     input: Arc<Tensor>,
-    /// `[rows, classes]`.
+    /// `[rows, width]`.
     scores: Vec<f32>,
 }
 
@@ -35,7 +35,7 @@ impl Network {
             state: Some(planned.plan.spawn().map_err(failed)?),
             chunk,
             input: Arc::new(zeros(&signature, rows).map_err(failed)?),
-            scores: Vec::with_capacity(rows * signature.classes),
+            scores: Vec::with_capacity(rows * signature.width()),
             signature,
             max_batch,
         })
@@ -43,11 +43,15 @@ impl Network {
 
     fn run_chunk(&mut self, chunk: Arc<Tensor>, rows: usize) -> TractResult<()> {
         let mut state = self.state.take().map_or_else(|| self.plan.spawn(), Ok)?;
+        let chunk = match self.signature.input.element {
+            ElementType::F32 | ElementType::F16 => chunk,
+            ElementType::U8 => Arc::new(as_bytes(&chunk)?),
+        };
         let outputs = state.run(tvec!(chunk.into_tvalue()))?;
         self.state = Some(state);
         let output = outputs[0].cast_to::<f32>()?;
         let found = output.try_as_plain_ram()?;
-        let right = rows * self.signature.classes;
+        let right = rows * self.signature.width();
         if found.len() != right {
             bail!(
                 "the output is {:?}, {} numbers; {right} would be right",
@@ -94,8 +98,17 @@ impl Engine for Network {
                 self.run_chunk(Arc::new(part), chunk).map_err(failed)?;
             }
         }
-        Ok(&self.scores[..rows * self.signature.classes])
+        Ok(&self.scores[..rows * self.signature.width()])
     }
+}
+
+/// The same numbers as bytes.
+fn as_bytes(numbers: &Tensor) -> TractResult<Tensor> {
+    let numbers_view = numbers.try_as_plain_ram()?;
+    let numbers_view = numbers_view.as_slice::<f32>()?;
+    let mut bytes = vec![0; numbers_view.len()];
+    write_bytes(numbers_view, &mut bytes);
+    Tensor::from_shape(numbers.shape(), &bytes)
 }
 
 /// An input of `rows` rows.

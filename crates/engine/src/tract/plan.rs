@@ -10,7 +10,7 @@ use prost::Message;
 use tract_onnx::{pb::ModelProto, prelude::*};
 
 use super::{unquantise, widen};
-use crate::{Backend, Batch, EngineError, Graph, Signature};
+use crate::{Backend, ElementType, EngineError, Graph, Signature};
 
 /// A plan, and how many rows it takes at once: any number where that is `None`.
 pub(super) struct Planned {
@@ -27,10 +27,10 @@ pub(super) fn plan(bytes: &Bytes, graph: &Graph) -> Result<Planned, EngineError>
     let at = |rows| {
         caught(|| optimised(bytes, &graph.signature, rows)).map(|plan| Planned { plan, rows })
     };
-    match graph.signature.batch {
-        Batch::Fixed(n) => at(Some(n)),
-        Batch::Dynamic if graph.convolves() => at(Some(1)),
-        Batch::Dynamic => at(None).or_else(|_| at(Some(1))),
+    match graph.signature.chunk() {
+        Some(n) => at(Some(n)),
+        None if graph.convolves() => at(Some(1)),
+        None => at(None).or_else(|_| at(Some(1))),
     }
 }
 
@@ -70,7 +70,11 @@ fn optimised(
     let shape: TVec<TDim> = std::iter::once(batch)
         .chain(rest[1..].iter().map(|n| n.to_dim()))
         .collect();
-    model.set_input_fact(0, InferenceFact::dt_shape(DatumType::F32, shape))?;
+    let element = match signature.input.element {
+        ElementType::F32 | ElementType::F16 => DatumType::F32,
+        ElementType::U8 => DatumType::U8,
+    };
+    model.set_input_fact(0, InferenceFact::dt_shape(element, shape))?;
     model.select_outputs_by_name([&signature.output.name])?;
     model.into_optimized()?.into_runnable()
 }

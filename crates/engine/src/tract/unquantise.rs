@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use crate::walk::softmax::keeps_values;
+use crate::walk::ending::keeps_values;
 
 /// Turns every QuantizeLinear behind a Softmax, and every DequantizeLinear behind that, into Identity; reshapes and
 /// the like between them don't matter (tract moves the quantisation past them).

@@ -1,32 +1,64 @@
-//! The choice of input and output, and what makes them an image classifier's.
+//! The input, the batch, and what makes a port an image classifier's.
 
+use std::sync::Arc;
+
+use super::{
+    Hints,
+    scores::{self, Scores},
+};
 use crate::{
     Batch, Dim, ElementType, EngineError, Port, Signature,
     onnx::{GraphProto, ModelProto, TensorShapeProto, ValueInfoProto, dimension},
-    walk::softmax,
 };
 
 /// More numbers per row than this is no picture (a 16384×16384 RGB picture has three times as many).
-const MAX_ROW: usize = 1 << 28;
+pub(super) const MAX_ROW: usize = 1 << 28;
 
-/// What the graph in `model` takes and gives; `named` chooses an output.
-pub(super) fn signature(model: &ModelProto, named: Option<&str>) -> Result<Signature, EngineError> {
-    let default = GraphProto::default();
-    let graph = model.graph.as_ref().unwrap_or(&default);
-    let (input, row_len) = input(graph).map_err(EngineError::Unsuitable)?;
-    let (output, classes) = output(graph, named).map_err(EngineError::Unsuitable)?;
-    Ok(Signature {
-        batch: batch(&input, &output).map_err(EngineError::Unsuitable)?,
-        row_len,
-        classes,
-        opset: opset(model).map_err(EngineError::Unsuitable)?,
-        softmax: softmax::ends_in(graph, &output.name),
-        input,
-        output,
-    })
+/// What the graph in `model` takes and gives, and why its rows can't share a run, where its shapes say so.
+pub(super) fn signature(
+    model: &ModelProto,
+    hints: &Hints,
+) -> Result<(Signature, Option<Arc<str>>), EngineError> {
+    read(model, hints).map_err(EngineError::Unsuitable)
 }
 
-fn input(graph: &GraphProto) -> Result<(Port, usize), String> {
+/// The graph's input, with its symbols.
+pub(super) fn open_input(model: &ModelProto) -> Result<Port, EngineError> {
+    let graph = model.graph.as_ref();
+    input(graph.unwrap_or(&GraphProto::default())).map_err(EngineError::Unsuitable)
+}
+
+fn read(model: &ModelProto, hints: &Hints) -> Result<(Signature, Option<Arc<str>>), String> {
+    let default = GraphProto::default();
+    let graph = model.graph.as_ref().unwrap_or(&default);
+    let mut input = input(graph)?;
+    let row_len = fill(&mut input, hints)?;
+    let Scores {
+        port: output,
+        classes,
+        single,
+        activation,
+        has_batch,
+    } = scores::scores(graph, &input, hints)?;
+    let batch = match has_batch {
+        true => batch(&input, &output)?,
+        false => batch(&input, &input)?,
+    };
+    let one_row = format!("its output is {}, without a batch", output.shape());
+    let signature = Signature {
+        batch,
+        row_len,
+        classes,
+        single_score: single,
+        opset: opset(model)?,
+        activation,
+        input,
+        output,
+    };
+    Ok((signature, (!has_batch).then(|| one_row.into())))
+}
+
+fn input(graph: &GraphProto) -> Result<Port, String> {
     let sparse = graph
         .sparse_initializer
         .iter()
@@ -52,7 +84,7 @@ fn input(graph: &GraphProto) -> Result<(Port, usize), String> {
             "inputs found: {found}; exactly one is right, the image tensor"
         ));
     };
-    let port = port(value).map_err(|why| format!("input {why}"))?;
+    let port = port(value, true).map_err(|why| format!("input {why}"))?;
     if !(2..=4).contains(&port.dims.len()) {
         return Err(format!(
             "input `{}` is {}; [N,pixels], [N,height,width], [N,C,H,W] or [N,H,W,C] is right",
@@ -60,72 +92,56 @@ fn input(graph: &GraphProto) -> Result<(Port, usize), String> {
             port.shape()
         ));
     }
-    let row = row_len(&port).ok_or_else(|| {
+    Ok(port)
+}
+
+/// Fills in the input's symbols behind the batch and returns the numbers per row.
+fn fill(input: &mut Port, hints: &Hints) -> Result<usize, String> {
+    let product = |row: &[usize]| {
+        row.iter().try_fold(1_usize, |product, size| {
+            let product = product.checked_mul(*size)?;
+            (*size > 0 && product <= MAX_ROW).then_some(product)
+        })
+    };
+    let row = hints.row(&input.dims[1..]);
+    let known = row.and_then(|row| Some((product(&row)?, row)));
+    let (row_len, row) = known.ok_or_else(|| {
         format!(
-            "input `{}` is {}; every dimension but the first must be a number from 1 on \
-             (python -m onnxruntime.tools.make_dynamic_shape_fixed sets them)",
-            port.name,
-            port.shape()
+            "input `{}` is {}; every dimension but the first must be a number from 1 on: give the picture's size where \
+             the graph leaves it open (--size WIDTHxHEIGHT)",
+            input.name,
+            input.shape()
         )
     })?;
-    Ok((port, row))
-}
-
-fn output(graph: &GraphProto, named: Option<&str>) -> Result<(Port, usize), String> {
-    let all: Vec<&ValueInfoProto> = graph.output.iter().collect();
-    match named {
-        Some(name) => {
-            let value = all.iter().find(|value| value.name == name);
-            scores(value.ok_or_else(|| format!("it has no output `{name}`, but {}", list(&all)))?)
-        }
-        None => match &all[..] {
-            [] => Err("it has no output; one of [N,classes] is right".to_owned()),
-            [value] => scores(value),
-            _ => all
-                .iter()
-                .find_map(|value| scores(value).ok())
-                .ok_or_else(|| {
-                    format!(
-                        "outputs found: {}; one of [N,classes] or [N,classes,1,1] is right",
-                        list(&all)
-                    )
-                }),
-        },
+    for (dim, size) in input.dims[1..].iter_mut().zip(row) {
+        *dim = Dim::Fixed(size);
     }
+    Ok(row_len)
 }
 
-/// `[N,K]` with any number of ones behind it.
-fn scores(value: &ValueInfoProto) -> Result<(Port, usize), String> {
-    let port = port(value).map_err(|why| format!("output {why}"))?;
-    let rest_is_one = || port.dims[2..].iter().all(|dim| *dim == Dim::Fixed(1));
-    match port.dims.get(1) {
-        Some(&Dim::Fixed(classes)) if (2..=MAX_ROW).contains(&classes) && rest_is_one() => {
-            Ok((port, classes))
-        }
-        _ => Err(format!(
-            "output `{}` is {}; [N,classes] or [N,classes,1,1] with two classes or more is right",
-            port.name,
-            port.shape()
-        )),
-    }
-}
-
-fn port(value: &ValueInfoProto) -> Result<Port, String> {
+/// A port as it is declared; bytes are taken where they may be a picture's.
+pub(super) fn port(value: &ValueInfoProto, is_picture: bool) -> Result<Port, String> {
     let name = &value.name;
+    let right = match is_picture {
+        true => "float32, float16 or uint8 is right",
+        false => "float32 or float16 is right",
+    };
     let tensor = value
         .r#type
         .as_ref()
         .and_then(|kind| kind.tensor_type.as_ref());
-    let tensor = tensor
-        .ok_or_else(|| format!("`{name}` is no tensor, or has no type; a float tensor is right"))?;
+    let tensor = tensor.ok_or_else(|| {
+        format!(
+            "`{name}` is no tensor (a sequence or a map), or has no type; a float tensor is right"
+        )
+    })?;
     let element = match tensor.elem_type {
         1 => ElementType::F32,
         10 => ElementType::F16,
+        2 if is_picture => ElementType::U8,
         other => {
             let found = element_name(other);
-            return Err(format!(
-                "`{name}` holds {found}; float32 or float16 is right"
-            ));
+            return Err(format!("`{name}` holds {found}; {right}"));
         }
     };
     let shape = tensor.shape.as_ref();
@@ -153,17 +169,6 @@ fn dims(shape: &TensorShapeProto) -> Vec<Dim> {
         .iter()
         .map(|d| dim(&d.value).unwrap_or_else(|| Dim::Symbol("?".to_owned())))
         .collect()
-}
-
-fn row_len(port: &Port) -> Option<usize> {
-    port.dims[1..]
-        .iter()
-        .try_fold(1_usize, |product, dim| match dim {
-            Dim::Fixed(n) if *n > 0 => product
-                .checked_mul(*n)
-                .filter(|product| *product <= MAX_ROW),
-            _ => None,
-        })
 }
 
 /// The input decides; a number on the output alone binds too, since it indicates a reshape to that many rows.
@@ -196,7 +201,7 @@ fn opset(model: &ModelProto) -> Result<i64, String> {
 }
 
 fn list(values: &[&ValueInfoProto]) -> String {
-    let one = |value: &&ValueInfoProto| match port(value) {
+    let one = |value: &&ValueInfoProto| match port(value, true) {
         Ok(port) => format!("`{}` {}", port.name, port.shape()),
         Err(_) => format!("`{}`", value.name),
     };

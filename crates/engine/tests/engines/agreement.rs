@@ -2,7 +2,7 @@
 
 use stillhouse_engine::{
     ElementType::{F16, F32},
-    EngineOptions, prepare,
+    EngineOptions, Hints, prepare,
 };
 
 use crate::{both, graphs};
@@ -172,8 +172,12 @@ fn the_named_output_is_answered() {
     for backend in both::backends() {
         let of = |output: Option<&str>| {
             let output = output.map(str::to_owned);
-            let options = EngineOptions {
+            let hints = Hints {
                 output,
+                ..Hints::default()
+            };
+            let options = EngineOptions {
+                hints,
                 ..both::options(backend)
             };
             let mut engine = prepare(&bytes, &options).unwrap().build(1).unwrap();

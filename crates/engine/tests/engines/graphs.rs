@@ -50,6 +50,7 @@ fn layer(name: &str, dims: &[usize], element: ElementType) -> TensorProto {
         .collect();
     match element {
         F32 => weights(name, dims, &values),
+        ElementType::U8 => unreachable!("weights aren't bytes"),
         F16 => half_weights(name, dims, &values),
     }
 }

@@ -9,7 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use prost::Message;
-use stillhouse_engine::onnx::{ModelProto, TensorProto, build::weights};
+use stillhouse_engine::{
+    Activation, Hints,
+    onnx::{ModelProto, TensorProto, build::weights},
+};
 
 use crate::both;
 
@@ -39,7 +42,8 @@ fn squeezenet() {
         for backend in both::backends() {
             let blueprint =
                 both::blueprint(backend, &bytes).unwrap_or_else(|e| panic!("{file}: {e}"));
-            assert!(blueprint.signature().softmax, "{file}");
+            let activation = blueprint.signature().activation;
+            assert_eq!(activation, Some(Activation::Softmax), "{file}");
             let found = both::answers(backend, &bytes, &input, 1).unwrap();
             assert!(
                 (found.iter().sum::<f32>() - 1.0).abs() < 1e-2,
@@ -209,8 +213,9 @@ fn floats(tensor: &TensorProto) -> Vec<f32> {
 fn the_operators_of_an_architecture_are_listed() {
     let Some(folder) = light_models() else { return };
     let bytes = Bytes::from(fs::read(folder.join("light_shufflenet.onnx")).unwrap());
-    let graph = stillhouse_engine::walk::read(&bytes, None).unwrap();
+    let graph = stillhouse_engine::walk::read(&bytes, &Hints::default()).unwrap();
     assert!(graph.operators.is_sorted() && graph.operators.contains(&"Transpose".to_owned()));
-    assert!(graph.convolves() && graph.signature.softmax);
+    assert!(graph.convolves());
+    assert_eq!(graph.signature.activation, Some(Activation::Softmax));
     assert_eq!((graph.signature.classes, graph.signature.opset), (1000, 9));
 }

@@ -1,6 +1,6 @@
 //! How far outputs are from those that were given.
 
-use stillhouse_golden::{kind_of, refute};
+use stillhouse_golden::kind::{kind_of, refute};
 use stillhouse_store::manifest::OutputKind;
 
 /// Smaller probabilities are noise.

@@ -36,15 +36,8 @@ fn network(input: &[f32], rows: usize) -> Result<Vec<f32>, EngineError> {
 }
 
 fn version(transform: &Transform) -> NewVersion {
-    let input = Input {
-        name: "x".into(),
-        element: Element::F32,
-    };
-    let output = Output {
-        name: "y".into(),
-        kind: OutputKind::Logits,
-        classes: CLASSES,
-    };
+    let input = Input::new("x", Element::F32);
+    let output = Output::new("y", OutputKind::Logits, CLASSES);
     NewVersion {
         manifest: Manifest::new(input, transform.clone(), output),
         labels: Labels::parse("a\nb\nc\nd").unwrap(),

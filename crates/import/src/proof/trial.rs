@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stillhouse_engine::{Engine, EngineOptions, Sample};
+use stillhouse_golden::contract;
 use stillhouse_image::{Input, Normalization, Transform};
 use stillhouse_store::NewVersion;
 
@@ -20,10 +21,7 @@ impl<'a> Trial<'a> {
         engine: &EngineOptions,
         prepare: Prepare<'_>,
     ) -> Result<Self, ImportError> {
-        let options = EngineOptions {
-            output: Some(version.manifest.output.name.clone()),
-            ..engine.clone()
-        };
+        let options = contract::options(&version.manifest, engine);
         Ok(Self {
             pictures,
             network: prepare(&version.model_bytes, &options)?.build(1)?,

@@ -94,6 +94,7 @@ table! {
     TooManyPixels:            "too_many_pixels",          413, ResourceExhausted, Invalid, Caller;
     Shape:                    "shape_mismatch",           400, InvalidArgument,   Invalid, Caller;
     NumberNotFinite:          "number_not_finite",        400, InvalidArgument,   Invalid, Caller;
+    NumberNotAByte:           "number_not_a_byte",        400, InvalidArgument,   Invalid, Caller;
     ImageEmpty:               "body_empty",               400, InvalidArgument,   Invalid, Caller;
     ImageUnsupported:         "image_format_unsupported", 415, InvalidArgument,   Invalid, Caller;
     ImageTooManyBytes:        "image_too_many_bytes",     413, ResourceExhausted, Invalid, Caller;

@@ -131,7 +131,10 @@ fn external_data_is_refused_at_every_place() {
         for depth in 0..4 {
             let mut model = classifier("N,4", "N,3");
             hide(&mut model, TensorProto::default());
-            let found = read(&bury(model.clone(), depth).to_bytes(), Some("nothing"));
+            let found = read(
+                &bury(model.clone(), depth).to_bytes(),
+                &named(Some("nothing")),
+            );
             assert!(
                 matches!(found, Err(EngineError::Unsuitable(_))),
                 "{place}: inline data is no reason: {found:?}"
@@ -139,7 +142,7 @@ fn external_data_is_refused_at_every_place() {
             for data_location in [0, 1, 2] {
                 let mut model = classifier("N,4", "N,3");
                 hide(&mut model, external("../../etc/passwd", data_location));
-                match read(&bury(model, depth).to_bytes(), None) {
+                match read(&bury(model, depth).to_bytes(), &Hints::default()) {
                     Err(EngineError::ExternalData { tensor, location }) => {
                         assert_eq!(
                             (tensor.as_str(), location.as_str()),
@@ -167,7 +170,9 @@ fn external_data_without_a_name_names_its_owner() {
         t,
         ..Default::default()
     });
-    let error = read(&model.to_bytes(), None).unwrap_err().to_string();
+    let error = read(&model.to_bytes(), &Hints::default())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("`Flatten_flat`") && error.contains("`not named`"),
         "{error}"
@@ -182,7 +187,7 @@ proptest! {
             hide(&mut model, TensorProto::default());
         }
         PLACES[place].1(&mut model, external("weights.bin", 1));
-        let found = read(&bury(model, depth).to_bytes(), None);
+        let found = read(&bury(model, depth).to_bytes(), &Hints::default());
         let is_refused = matches!(found, Err(EngineError::ExternalData { .. }));
         prop_assert!(is_refused, "{found:?}");
     }
