@@ -48,7 +48,7 @@ fn a3_restart_markers_lost_doubled_or_out_of_place() {
             assert_damaged(&[&bytes[..at + 2], &bytes[at..]].concat(), &name);
             for other in 1..8 {
                 let mut changed = bytes.clone();
-                changed[at + 1] = 0xd0 | (bytes[at + 1] + other) % 8;
+                changed[at + 1] = 0xd0 | ((bytes[at + 1] + other) % 8);
                 assert_damaged(&changed, &name);
             }
             // One byte before it is a part of a code.
