@@ -113,7 +113,10 @@ async fn c4_half_a_head_is_refused_in_time() {
         .expect("sent");
     let answers = until_closed(&mut stream).await;
     assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
-    assert!(answers.contains("HTTP/1.1 408") && answers.contains("\"head_too_slow\""));
+    assert!(
+        answers.contains("HTTP/1.1 408") && answers.contains("\"head_too_slow\""),
+        "{answers}"
+    );
     let counted = "stillhouse_refusals_total{reason=\"head_too_slow\"}";
     assert_eq!(server.metric(counted).await, 1.0);
 }
