@@ -42,7 +42,7 @@ pub(super) struct Drill {
     #[arg(long, value_name = "FOLDER")]
     samples: Option<PathBuf>,
     /// Requests in each burst of traffic
-    #[arg(long, default_value_t = 1200, value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(long, default_value_t = 1200, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     requests: u64,
     /// Don't wait for Enter
     #[arg(long, short)]

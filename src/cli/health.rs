@@ -28,7 +28,7 @@ pub(super) struct Health {
     #[arg(long)]
     admin_listen: Option<SocketAddr>,
     /// Milliseconds within which it must answer.
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     timeout_ms: u64,
 }
 

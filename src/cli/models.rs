@@ -14,6 +14,7 @@ use crate::{
     app,
     config::Config,
     store::{Directory, ModelName, NameError, Repository, VersionName},
+    strict::suggest,
 };
 
 /// Inspect the model repository.
@@ -88,28 +89,41 @@ fn directories(
     repository: &Repository,
     target: Option<&Target>,
 ) -> anyhow::Result<Vec<(ModelName, Directory)>> {
+    let known = repository.models()?;
     let models = match target {
+        Some(target) if !known.contains(&target.model) => {
+            let names: Vec<&str> = known.iter().map(ModelName::as_str).collect();
+            bail!(
+                "there is no model `{}` in {}: {}",
+                target.model,
+                repository.root().display(),
+                suggest(target.model.as_str(), &names)
+            )
+        }
         Some(target) => vec![target.model.clone()],
-        None => repository.models()?,
+        None => known,
     };
     let mut found = Vec::new();
     for model in models {
         let wanted = target.and_then(|target| target.version.as_ref());
         let directories = repository.directories(&model)?;
+        if let Some(wanted) = wanted
+            && !directories.iter().any(|one| one.version == *wanted)
+        {
+            let names: Vec<&str> = directories.iter().map(|one| one.version.as_str()).collect();
+            let there = match names.is_empty() {
+                true => "none".to_owned(),
+                false => names.join(", "),
+            };
+            bail!("{model} has no version {wanted}; it has {there}");
+        }
         let directories = directories
             .into_iter()
             .filter(|one| wanted.is_none_or(|name| *name == one.version));
         found.extend(directories.map(|directory| (model.clone(), directory)));
     }
-    match (found.is_empty(), target) {
-        (
-            true,
-            Some(Target {
-                model,
-                version: Some(version),
-            }),
-        ) => bail!("{model} has no version {version}"),
-        (true, Some(Target { model, .. })) => bail!("{model} has no versions"),
+    match target {
+        Some(Target { model, .. }) if found.is_empty() => bail!("{model} has no versions"),
         _ => Ok(found),
     }
 }

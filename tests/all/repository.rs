@@ -242,8 +242,16 @@ fn refusals_change_nothing() {
             1,
             ".npy, .json or .csv",
         ),
-        ("models show pets/v9", 1, "pets has no version v9"),
-        ("models show nobody", 1, "nobody is missing"),
+        (
+            "models show pets/v9",
+            1,
+            "pets has no version v9; it has v1",
+        ),
+        (
+            "models show nobody",
+            1,
+            "no model `nobody` in models: known here: `pets`",
+        ),
         ("models list --models nowhere", 1, "nowhere is missing"),
         (
             "models check --models empty",

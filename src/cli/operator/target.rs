@@ -25,7 +25,7 @@ pub(super) struct Server {
     #[arg(long)]
     pub(super) json: bool,
     /// Seconds that a change may take: it may load a version first
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     timeout_seconds: u64,
     #[command(flatten)]
     source: ConfigSource,

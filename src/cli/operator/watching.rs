@@ -14,7 +14,7 @@ pub(super) struct Watching {
     #[arg(long)]
     watch: bool,
     /// Seconds between two looks
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     interval_seconds: u64,
 }
 

@@ -128,6 +128,22 @@ fn d10_every_value_out_of_range_is_reported_with_its_place() {
     }
 }
 
+/// A flag's time has an end as well: a clock can't be added to without one.
+#[test]
+fn d10_times_of_flags_have_ranges() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let longest = u64::MAX;
+    for line in [
+        format!("status --admin 127.0.0.1:1 --timeout-seconds {longest}"),
+        format!("status --admin 127.0.0.1:1 --watch --interval-seconds {longest}"),
+        format!("health --timeout-ms {longest}"),
+        format!("canary start v2 --share 1% --wait --wait-timeout-seconds {longest}"),
+    ] {
+        let output = run(folder.path(), &line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {}", stderr(&output));
+    }
+}
+
 #[test]
 fn d10_variables_with_one_underscore_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
