@@ -61,7 +61,7 @@ pub struct Proof<'a> {
 }
 
 impl Proof<'_> {
-    /// Loads the version, compares graph and manifest, and reproduces its golden samples alone. Then up to `most_rows`
+    /// Loads the version, compares graph and manifest, and reproduces its golden samples alone. Then a few
     /// pictures share a run: if that fails, or answers them otherwise than alone, the network is run one row at a time.
     ///
     /// Call it on the thread that will own the engine.
@@ -83,9 +83,9 @@ impl Proof<'_> {
         };
         let engine = proven.engine.as_mut();
         let alone = verify(engine, files, &proven.normalization, priority)?;
-        match alone.together(engine, most_rows, priority) {
-            Ok(()) => Ok(proven),
-            Err(why) => self.one_row_at_a_time(proven, &why),
+        match alone.together(engine, most_rows, priority)? {
+            None => Ok(proven),
+            Some(why) => self.one_row_at_a_time(proven, &why),
         }
     }
 
@@ -93,7 +93,7 @@ impl Proof<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub fn one_row_at_a_time(&self, proven: Proven, why: &str) -> Result<Proven, PreflightError> {
+    fn one_row_at_a_time(&self, proven: Proven, why: &str) -> Result<Proven, PreflightError> {
         // After a run that failed, or even panicked, it isn't to be trusted.
         drop(proven.engine);
         let folded = walk::folded_batch(&self.files.model_bytes);

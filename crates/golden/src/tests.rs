@@ -172,7 +172,7 @@ fn b2_a_batch_that_fails_is_served_row_by_row() {
     });
     assert_eq!(
         verdict(&files, failing, 64),
-        "scripted, one row at a time (a batch of 5 fails: inference failed: it can't be reshaped)"
+        "scripted, one row at a time (a batch of 3 fails: inference failed: it can't be reshaped)"
     );
     let panicking = mean(|_, rows, scores| {
         assert!(rows < 2, "more than one row");
@@ -180,7 +180,7 @@ fn b2_a_batch_that_fails_is_served_row_by_row() {
     });
     assert_eq!(
         verdict(&files, panicking, 64),
-        "scripted, one row at a time (a batch of 5 panics)"
+        "scripted, one row at a time (a batch of 3 panics)"
     );
 }
 

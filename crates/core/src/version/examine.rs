@@ -63,15 +63,7 @@ impl Examination<'_> {
         let mut proven = proof.of(prepare, most)?;
         let warmup = match measured {
             Some(timings) => timings,
-            None => match warmup::measure(proven.engine.as_mut(), proven.most_rows, priority) {
-                // A batch larger than those compared may be the first that fails.
-                Err(error) if proven.most_rows > 1 => {
-                    let why = format!("a batch fails: {error}");
-                    proven = proof.one_row_at_a_time(proven, &why)?;
-                    warmup::measure(proven.engine.as_mut(), 1, priority)?
-                }
-                timings => timings?,
-            },
+            None => warmup::measure(proven.engine.as_mut(), proven.most_rows, priority)?,
         };
         let examined = Examined {
             limit: proven.blueprint.batch_limit().unwrap_or(usize::MAX),
