@@ -134,7 +134,7 @@ impl std::fmt::Display for Grouped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let digits = self.0.to_string();
         for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place) % 3 == 0 && digits.len() > 4 {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) && digits.len() > 4 {
                 f.write_str("_")?;
             }
             write!(f, "{digit}")?;

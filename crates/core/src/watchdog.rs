@@ -157,12 +157,17 @@ impl Watchdog {
             .name(format!("load/{version}"))
             .spawn(limited)
             .map_err(|_: io::Error| Lost::NoThread)?;
-        results
+        let result = results
             .recv_deadline(effort.until)
             .map_err(|error| match error {
                 RecvTimeoutError::Timeout => Lost::Overdue,
                 RecvTimeoutError::Disconnected => Lost::Panicked,
-            })
+            });
+        // At the limit the run is stopped: what comes of it then may be the engine's error about that.
+        match Instant::now() < effort.until {
+            true => result,
+            false => Err(Lost::Overdue),
+        }
     }
 
     /// Has `job` run soon by a thread of normal priority: threads inherit their priority from the one that starts them.

@@ -9,11 +9,11 @@ use std::{
 pub(super) struct Throttle {
     burst: u64,
     window: Duration,
-    state: Mutex<State>,
+    state: Mutex<Window>,
 }
 
 #[derive(Default)]
-struct State {
+struct Window {
     ends: Option<Instant>,
     reported: u64,
     counted: u64,
@@ -58,9 +58,9 @@ impl Throttle {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // A window with something counted ends by being reported.
         if state.counted == 0 && state.ends.is_none_or(|ends| now >= ends) {
-            *state = State {
+            *state = Window {
                 ends: Some(now + self.window),
-                ..State::default()
+                ..Window::default()
             };
         }
         if state.reported < self.burst && state.counted == 0 {
@@ -81,7 +81,7 @@ impl Throttle {
     /// Ends the window; returns what was counted in it. While events keep coming, the next has one report, too: at its end.
     fn close(&self, now: Instant) -> u64 {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = State {
+        let next = Window {
             ends: Some(now + self.window),
             reported: self.burst,
             counted: 0,

@@ -14,7 +14,6 @@ use super::Share;
 ///
 /// # Errors
 /// The serializer's.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 pub fn serialize<S: Serializer>(share: &Share, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(share)
 }
@@ -86,7 +85,6 @@ pub mod optional {
     ///
     /// # Errors
     /// The serializer's.
-    #[expect(clippy::ref_option, reason = "serde's signature")]
     pub fn serialize<S: Serializer>(
         share: &Option<Share>,
         serializer: S,
