@@ -17,7 +17,7 @@ pub struct RequestSettings {
     pub max_images: usize,
     /// Pixels of one request's pictures together.
     pub max_pixels: u64,
-    /// Pixels of all pictures that are decoded at the same time; 0 for [`PIXELS_A_CORE`] a core.
+    /// Pixels of all pictures that are decoded at the same time; 0: 12.5 million for each core.
     pub max_pixels_in_flight: u64,
     /// Seconds within which a body must be complete.
     pub body_timeout_seconds: u64,
