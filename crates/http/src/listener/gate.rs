@@ -205,7 +205,13 @@ impl<S> Gate<S> {
                 self.inbox.truncate(passed);
                 self.checked = passed;
             }
-            _ => self.checked = passed,
+            _ => {
+                self.checked = passed;
+                // Behind a whole head, the next has begun.
+                if passed < self.inbox.len() {
+                    self.expect_more();
+                }
+            }
         }
     }
 
