@@ -184,7 +184,8 @@ async fn the_printed_curl_works_and_sigterm_ends_with_0() {
         process.stdout.read_to_string(&mut rest).expect("text");
         let log = stderr(&mut process.child);
         for line in log.lines() {
-            let event: serde_json::Value = serde_json::from_str(line).expect("JSON off a terminal");
+            let event: serde_json::Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             assert!(
                 event["level"].is_string() && event["timestamp"].is_string(),
                 "{line}"
