@@ -80,7 +80,7 @@ def take(server):
 def names_one_that_is_gone(series, models):
     """Whether a series belongs to a version that was removed from the repository."""
     of = dict(LABEL.findall(series))
-    return "version" in of and not (models / of["model"] / of["version"]).is_dir()
+    return "model" in of and "version" in of and not (models / of["model"] / of["version"]).is_dir()
 
 
 def threads_by_name(server):

@@ -121,7 +121,7 @@ def main():
         code = server.child.process.returncode
         found = [
             *verdicts.of_rounds(seen),
-            *(verdicts.of_attacks(seen) if asked.attacks else []),
+            *(verdicts.of_attacks(seen, asked.minutes >= LONG_MINUTES) if asked.attacks else []),
             verdicts.of_metrics(metrics),
             verdicts.of_log(server.child.log.read_text(errors="replace").splitlines()),
             verdicts.of_journal(program, server.folder / "state"),

@@ -43,8 +43,12 @@ ATTACKED_TIMES = 3
 SILENT_MS = 500
 
 
-def of_attacks(rounds):
-    """Compares rounds with attacks to those without. The first round is the warm-up."""
+def of_attacks(rounds, judges_latency):
+    """Compares rounds with attacks to those without. The first round is the warm-up.
+
+    Latency is judged only in a long soak of a release build. In a short one the server is built for tests, and the attackers
+    take most of the cores that it shares with them: what honest clients then wait for is the scheduler.
+    """
     calm = [one for one in rounds[1:] if not one.attacked]
     attacked = [one for one in rounds[1:] if one.attacked]
     if not calm or not attacked:
@@ -52,7 +56,8 @@ def of_attacks(rounds):
         return
     before, under = (statistics.median(one.p99_ms for one in some) for some in (calm, attacked))
     found = f"p99 {before:.1f} ms, attacked {under:.1f} ms: {under / before:.1f} times of at most {ATTACKED_TIMES}"
-    yield flat.Verdict("honest clients are answered in time", under <= ATTACKED_TIMES * before, found)
+    if judges_latency:
+        yield flat.Verdict("honest clients are answered in time", under <= ATTACKED_TIMES * before, found)
     silent = statistics.median(one.silent_ms for one in attacked)
     found = f"silent for {silent:.0f} ms at most in the median round, of {SILENT_MS} ms"
     yield flat.Verdict("the admin plane answers under attack", silent <= SILENT_MS, found)

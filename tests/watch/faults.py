@@ -246,13 +246,14 @@ def overload(play):
 
 
 def killed(play):
-    """The server is killed during a canary's trial and restarts without its evidence."""
+    """The server is killed during a canary's trial, and the file with the evidence is damaged before it starts again."""
     until("connections are free again", lambda: play.value('stillhouse_connections{listener="data"}') < 20, 15)
     play.start_canary("s2", "50%", "manual")
     play.traffic(60)
     until("evidence", lambda: play.value('stillhouse_evidence_observations{metric="disagreement"}') > 10, 20)
     play.server.stop(signal.SIGKILL)
     play.expect("StillhouseDown")
+    (play.server.folder / "state/trials.json").write_text("{}")
     play.server.start()
     play.traffic(60)
     play.expect("StillhouseEvidenceLost")
