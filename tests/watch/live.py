@@ -57,6 +57,7 @@ NOT_PROVOKED = {
     "StillhouseNotScraped": "there is always a target",
     "StillhouseShadowsFailing": "takes a teacher that fails but was accepted",
     "StillhouseShadowsDropped": "takes most of five minutes under overload",
+    "StillhouseThreadsStuck": "takes a network that can't be stopped; tests/all/hanging.rs has one, promtool the rule",
     "StillhouseSlow": "a small network on a small queue is refused before it is slow",
 }
 
