@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 /// The version's number.
 pub const SHORT: &str = env!("CARGO_PKG_VERSION");
 
-/// The source's revision, where the build was told: `STILLHOUSE_REVISION=$(git rev-parse --short HEAD) cargo build`.
+/// The source's revision, where the build knows it: `STILLHOUSE_REVISION=$(git rev-parse --short HEAD) cargo build`.
 pub const REVISION: Option<&str> = match option_env!("STILLHOUSE_REVISION") {
     // As a build argument that nobody gave.
     Some(revision) if !revision.is_empty() => Some(revision),

@@ -209,7 +209,7 @@ impl Shared {
             ),
             stopped: metrics.counters(
                 "runs_stopped_total",
-                "Runs of networks that were told to end because nobody waited for them any more.",
+                "Runs of networks that were stopped because nobody waited for them any more.",
                 of,
             ),
         }

@@ -1,4 +1,4 @@
-//! What a network's scores are: given, or told by the graph's last activation, or by the numbers; never guessed.
+//! What a network's scores are: given, or known from the graph's last activation, or from the numbers; never guessed.
 
 use stillhouse_engine::{Activation, Signature};
 use stillhouse_golden::{

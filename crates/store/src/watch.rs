@@ -175,7 +175,7 @@ impl Watch {
         }
     }
 
-    /// With which it is told to look now.
+    /// With which it is asked to look now.
     pub fn trigger(&self) -> &Trigger {
         &self.trigger
     }

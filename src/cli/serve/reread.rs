@@ -11,15 +11,15 @@ use crate::{app::Rereadable, cli::log::LogFilter, config::Config};
 /// What a reread changes; everything else takes a restart.
 const TAKES_EFFECT: [&str; 2] = ["admin.tokens_file", "log.filter"];
 
-/// Rereads each time it is told to, for as long as the server runs.
+/// Rereads at each signal, for as long as the server runs.
 pub(super) async fn run(
-    mut told: mpsc::Receiver<()>,
+    mut signals: mpsc::Receiver<()>,
     serve: Arc<Serve>,
     running: Config,
     rereadable: Rereadable,
     filter: LogFilter,
 ) {
-    while told.recv().await.is_some() {
+    while signals.recv().await.is_some() {
         // Nothing is changed unless all of it can be.
         match serve
             .config()

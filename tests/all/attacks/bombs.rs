@@ -28,14 +28,14 @@ async fn c5_json_bombs_are_stopped_while_they_are_read() {
         assert!(bomb.len() < 40_000, "{} bytes", bomb.len());
         let ask = || server.post("/predict", bomb.clone(), &[("content-encoding", "gzip")]);
         for reply in futures_util::future::join_all((0..4).map(|_| ask())).await {
-            let told = match reply.json()["results"][0]["error"]["code"].as_str() {
+            let given = match reply.json()["results"][0]["error"]["code"].as_str() {
                 Some(code) => code.to_owned(),
                 None => reply.json()["code"].as_str().unwrap_or_default().to_owned(),
             };
             // On a busy machine the deadline may pass while others are read.
-            let refused = ["too_many_bytes_in_flight", "deadline_exceeded"].contains(&&*told);
+            let refused = ["too_many_bytes_in_flight", "deadline_exceeded"].contains(&&*given);
             assert!(
-                refused || (reply.status, &*told) == (status, code),
+                refused || (reply.status, &*given) == (status, code),
                 "{}",
                 reply.text
             );

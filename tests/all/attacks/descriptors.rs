@@ -11,7 +11,7 @@ async fn c6_a_flood_leaves_descriptors_to_operators_and_the_state() {
         let limit = format!("ulimit -n {files}");
         let server = Limited::start(&limit, &["server.threads=2"]);
         let mut flood = Vec::new();
-        // Requests that wait for their bodies can't be told from honest ones.
+        // Requests that wait for their bodies can't be distinguished from honest ones.
         let request = super::wire::head("/predict", "", 1000);
         for _ in 0..files + 200 {
             let mut stream = connect(server.data).await;

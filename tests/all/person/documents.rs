@@ -46,7 +46,7 @@ fn e_the_runbook_quotes_log_lines_that_are_written() {
         }
     }
     assert!(quoted >= 5, "{quoted}");
-    // Whoever is sent to the log must be told what to look for.
+    // People who are sent to the log must know what to look for.
     for line in read("docs/runbook.md").lines() {
         let says_log = ["the log has", "in the log", "the log before"];
         let vague = says_log.iter().any(|words| line.contains(words));

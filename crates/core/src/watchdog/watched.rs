@@ -60,7 +60,7 @@ impl Until {
 pub enum Ended {
     /// By itself.
     ByItself,
-    /// After it was told to.
+    /// After it was stopped.
     Stopped,
     /// Too late: the thread has been given up, runs at idle priority for good, and should end.
     GivenUp,

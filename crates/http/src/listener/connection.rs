@@ -12,7 +12,7 @@ use stillhouse_serving::{Account, Charge};
 use super::head::HeadError;
 use crate::peer::Peer;
 
-/// Ages of unread answers are told apart in so many steps.
+/// Ages of unread answers are distinguished in so many steps.
 pub(super) const AGES: usize = 8;
 
 /// No head was refused.
