@@ -84,7 +84,9 @@ impl App {
             Some(_) => None,
             None => Some(check::repository(&config)?),
         };
-        let Chosen { specs, left_out } = match (standalone, &repository) {
+        let Chosen {
+            specs, left_out, ..
+        } = match (standalone, &repository) {
             (Some(files), _) => Chosen {
                 specs: vec![model_spec(
                     &config,

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 use super::{admission, choice::choose, joined_causes};
 use crate::{
     config::{Config, ModelSettings},
-    control::journal,
     store::{ModelName, Repository, VersionName},
     strict::suggest,
 };
@@ -82,10 +81,10 @@ pub struct Role {
 /// # Errors
 /// Those of [`examine`].
 pub fn roles(config: &Config, repository: &Repository) -> Result<Vec<Role>> {
-    let remembered = journal::remembered(&config.control)?;
+    let chosen = choose(config, repository)?;
     let mut roles = Vec::new();
-    for spec in choose(config, repository)?.specs {
-        let last = remembered.get(&spec.model);
+    for spec in chosen.specs {
+        let last = chosen.remembered.get(&spec.model);
         let stable = last.map_or(&spec.stable, |last| &last.stable);
         let teacher = last.map_or(spec.teacher.as_ref(), |last| last.teacher.as_ref());
         let canary = last.and_then(|last| last.canary.as_ref());

@@ -8,6 +8,7 @@ use super::{check, first_version};
 use crate::{
     config::Config,
     control::{ModelSpec, journal},
+    rollout::Assignment,
     store::{ModelName, Repository, VersionFiles, VersionName},
 };
 
@@ -17,6 +18,8 @@ pub(super) struct Chosen {
     pub(super) specs: Vec<ModelSpec>,
     /// Those without a version that could be served, each with the reason.
     pub(super) left_out: BTreeMap<ModelName, String>,
+    /// Who answered last, by the journal.
+    pub(super) remembered: BTreeMap<ModelName, Assignment>,
 }
 
 /// The configuration of every model in the repository. One that nobody has named and that has no complete version, because
@@ -31,12 +34,14 @@ pub(super) fn choose(config: &Config, repository: &Repository) -> Result<Chosen>
         );
     }
     // What the journal remembers counts; the configuration's versions may have gone since.
-    let remembered = journal::remembered(&config.control)?;
-    let mut chosen = Chosen::default();
+    let mut chosen = Chosen {
+        remembered: journal::remembered(&config.control)?,
+        ..Chosen::default()
+    };
     for model in models {
         let own = config.models.get(model.as_str());
         let named = own.is_some() || config.repository.default_model == model.as_str();
-        let (version, required) = match remembered.get(&model) {
+        let (version, required) = match chosen.remembered.get(&model) {
             Some(last) => {
                 let wanted = own.and_then(|own| own.stable.parse().ok());
                 (wanted.unwrap_or_else(|| last.stable.clone()), true)

@@ -11,14 +11,14 @@ use std::{
     io::{self, Write},
 };
 
+use stillhouse_excerpt::changes_the_line;
+
 /// Whether a terminal acts on a character, or a reader can't see what it does to the text around it.
 fn is_unsafe(char: char) -> bool {
-    char.is_control()
+    changes_the_line(char)
         || matches!(char,
-            // Reading direction: marks, embeddings, overrides, isolates.
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
-            // Line and paragraph separators; invisible letters.
-            | '\u{2028}' | '\u{2029}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+            // Deprecated marks of the reading direction; invisible letters.
+            '\u{206a}'..='\u{206f}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
             // Annotations and tags, which show nothing.
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

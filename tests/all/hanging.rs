@@ -22,7 +22,7 @@ use stillhouse_engine::{
 
 use crate::{
     engines::backends,
-    process::Process,
+    process::{Process, serve},
     rollout::{always, favour, scripted},
     server::TestServer,
     toy::{SIDE, golden, graph, gray_png, write_version},
@@ -286,27 +286,9 @@ fn b6_a_server_does_not_wait_for_a_stable_version_that_hangs() {
     write_version(folder.path(), "v1", hangs_from_four_rows(), golden());
     for child in ["true", "false"] {
         let begun = Instant::now();
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stillhouse"))
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--admin-listen",
-                "127.0.0.1:0",
-            ])
-            .args([
-                "--engine",
-                "onnxruntime",
-                "--set",
-                "loading.timeout_seconds=2",
-            ])
-            .args([
-                "--set",
-                &format!("loading.child_process={child}"),
-                "--models",
-            ])
-            .arg(folder.path())
-            .current_dir(folder.path())
+        let output = serve(Backend::Ort, folder.path(), folder.path())
+            .args(["--set", "loading.timeout_seconds=2"])
+            .args(["--set", &format!("loading.child_process={child}")])
             .output()
             .expect("runs");
         let text = String::from_utf8_lossy(&output.stderr);
@@ -324,27 +306,9 @@ fn b6_sigterm_ends_a_start_that_hangs_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     write_version(folder.path(), "v1", hangs_from_four_rows(), golden());
     for child in ["true", "false"] {
-        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_stillhouse"))
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--admin-listen",
-                "127.0.0.1:0",
-            ])
-            .args([
-                "--engine",
-                "onnxruntime",
-                "--set",
-                "loading.timeout_seconds=3600",
-            ])
-            .args([
-                "--set",
-                &format!("loading.child_process={child}"),
-                "--models",
-            ])
-            .arg(folder.path())
-            .current_dir(folder.path())
+        let mut process = serve(Backend::Ort, folder.path(), folder.path())
+            .args(["--set", "loading.timeout_seconds=3600"])
+            .args(["--set", &format!("loading.child_process={child}")])
             .stderr(std::process::Stdio::null())
             .spawn()
             .expect("starts");

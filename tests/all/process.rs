@@ -54,19 +54,9 @@ impl Process {
         more: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--admin-listen",
-                "127.0.0.1:0",
-            ])
-            .args(["--engine", &backend.to_string(), "--models"])
-            .arg(models)
+        let mut child = serve(backend, models, folder)
             .args(more)
             .envs(variables.iter().copied())
-            .current_dir(folder) // no config/stillhouse.toml here
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -130,6 +120,23 @@ impl Process {
             .status();
         assert!(status.expect("kill").success());
     }
+}
+
+/// `stillhouse serve` of these models, on free ports.
+pub(crate) fn serve(backend: Backend, models: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stillhouse"));
+    command
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ])
+        .args(["--engine", &backend.to_string(), "--models"])
+        .arg(models)
+        .current_dir(folder); // no config/stillhouse.toml here
+    command
 }
 
 /// A folder with these versions of the toy network.

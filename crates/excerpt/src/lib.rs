@@ -100,7 +100,7 @@ impl Write for Cutter {
 }
 
 /// Control characters, line ends, and the marks of bidirectional text.
-fn changes_the_line(character: char) -> bool {
+pub fn changes_the_line(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -11,27 +11,25 @@ mod frames;
 mod gate;
 pub(crate) mod head;
 mod look;
+mod one;
 
-use std::{collections::HashMap, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::service::service_fn;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioTimer},
     server::conn::auto,
 };
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::watch,
     task::{AbortHandle, Id, JoinSet},
-    time::Instant,
 };
 
 use super::{layers::Routes, peer::Peer};
 use connection::Connection;
-use gate::Gate;
-use look::{Looks, Sight};
+use one::One;
 use stillhouse_metrics::Metrics;
 use stillhouse_serving::Budget;
 
@@ -321,90 +319,5 @@ impl Listener {
         self.metrics.accept_errors.inc();
         tracing::warn!(%error, "accept failed; pausing for 100 ms");
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// One accepted connection.
-struct One {
-    connection: Arc<Connection>,
-    routes: Arc<Routes>,
-    builder: Arc<auto::Builder<TokioExecutor>>,
-    settings: ConnectionSettings,
-    metrics: ConnectionMetrics,
-    stop: watch::Receiver<bool>,
-}
-
-impl One {
-    async fn serve(self, stream: TcpStream) {
-        let Self {
-            connection,
-            routes,
-            builder,
-            settings,
-            metrics,
-            mut stop,
-        } = self;
-        let _open = Counted::new(&metrics.open);
-        // An answer is one small write: waiting for more data would only add the peer's delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let gate = Gate::new(
-            stream,
-            connection.clone(),
-            settings.header_timeout(),
-            // `Looks` ends what leaves an answer unread; this is for what isn't an answer.
-            2 * settings.write_timeout(),
-        );
-        let mut looks = Looks::new(connection.clone(), &settings);
-        let service = service_fn(move |request| {
-            let (routes, connection) = (routes.clone(), connection.clone());
-            async move { routes.answer(&connection, request).await }
-        });
-        let mut served = pin!(builder.serve_connection(TokioIo::new(gate), service));
-        let mut next = pin!(looks.next());
-        let (mut stopping, mut ending) = (false, false);
-        loop {
-            tokio::select! {
-                biased;
-                ended = served.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection ended");
-                    }
-                    return;
-                }
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
-                    served.as_mut().graceful_shutdown();
-                }
-                () = next.as_mut() => {
-                    match looks.look(Instant::now()) {
-                        Sight::Well => ending = false,
-                        Sight::Unread => return metrics.cut(Cut::Unread),
-                        // It is asked to close first; a peer that doesn't close is cut at the next look.
-                        Sight::Idle if ending => return metrics.cut(Cut::Idle),
-                        Sight::Idle => {
-                            ending = true;
-                            served.as_mut().graceful_shutdown();
-                        }
-                    }
-                    next.set(looks.next());
-                }
-            }
-        }
-    }
-}
-
-/// Counts a connection as open until it ends, however it ends.
-struct Counted(IntGauge);
-
-impl Counted {
-    fn new(open: &IntGauge) -> Self {
-        open.inc();
-        Self(open.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }

@@ -26,6 +26,20 @@ pub(super) const WATCHED: [&str; 11] = [
 
 const MAX_GOLDEN: usize = 100;
 
+/// Shares that were Jeffreys-smoothed.
+fn smoothed(ratios: &[f64], path: &Path, key: &'static str) -> Result<(), StoreError> {
+    let bad = ratios
+        .iter()
+        .find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
+    check(
+        bad.is_none(),
+        path,
+        key,
+        format!("{bad:?} for a class"),
+        "every share lies between 0 and 1 when Jeffreys-smoothed",
+    )
+}
+
 /// An error about `key` that states what is `expected`, unless `good`.
 fn check(
     good: bool,
@@ -251,16 +265,7 @@ fn reference(
         format!("{} numbers", ratios.len()),
         format!("{classes} belong here, one a class"),
     )?;
-    let bad = ratios
-        .iter()
-        .find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
-    check(
-        bad.is_none(),
-        path,
-        key,
-        format!("{bad:?} for a class"),
-        "every share lies between 0 and 1 when Jeffreys-smoothed",
-    )?;
+    smoothed(ratios, path, key)?;
     let key = "reference.label_ratios";
     let labels = &reference.label_ratios;
     check(
@@ -270,16 +275,7 @@ fn reference(
         format!("{} numbers", labels.len()),
         format!("{classes} belong here with independent scores, one a class, and none otherwise"),
     )?;
-    let bad = labels
-        .iter()
-        .find(|ratio| !(**ratio > 0.0 && **ratio < 1.0));
-    check(
-        bad.is_none(),
-        path,
-        key,
-        format!("{bad:?} for a class"),
-        "every share lies between 0 and 1 when Jeffreys-smoothed",
-    )?;
+    smoothed(labels, path, key)?;
     let key = "reference.class_ratios";
     let sum: f64 = ratios.iter().sum();
     check(
