@@ -1,5 +1,6 @@
 //! Answers compared with the teacher's: pairs, drift, and canaries that are judged by them.
 
+mod callers;
 mod judging;
 mod pairs;
 mod restarting;

@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 pub use assignment::{Assignment, Split};
 pub use change::{Change, ChangeRefused};
 pub use deployment::{Deployment, NotSeated, RolloutMetrics};
-pub use live::{Counts, FIRST};
+pub use live::{Counts, FIRST, Failure};
 pub use plan::{Plan, PlanError};
 pub use routing::RoutingSettings;
 pub use served::{Attempt, Outcome, RequestMetrics, Seat, Source};

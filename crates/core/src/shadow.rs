@@ -42,7 +42,7 @@ use stillhouse_store::ModelName;
 use report::RoleDrift;
 pub use runner::{Difference, Pairing};
 use runner::{Runner, RunnerParts};
-pub use sample::{Encoded, Sample};
+pub use sample::{Encoded, Sample, hash, hash_numbers};
 pub use settings::{DriftSettings, ShadowSettings};
 use starvation::Starvation;
 use window::{Window, Windows};

@@ -1,10 +1,8 @@
 //! Which sampled answers are compared: one per caller or picture and cool-down, within the teacher's budget.
 
-use std::{hash::Hasher, time::Duration};
+use std::time::Duration;
 
-use siphasher::sip::SipHasher13;
-
-use super::{Miss, Sample, ShadowSettings};
+use super::{Miss, Sample, ShadowSettings, sample};
 use crate::rollout::Role;
 use stillhouse_drift::cooldown::Cooldown;
 use stillhouse_image::Input;
@@ -62,15 +60,9 @@ impl Admission {
 
 /// The caller if it is known; otherwise the picture itself, so that a replayed picture still counts once.
 fn key(sample: &Sample) -> u64 {
-    let mut hasher = SipHasher13::new();
     match (&sample.caller, &sample.input) {
-        (Some(caller), _) => return *caller,
-        (None, Input::Pixels { pixels, .. }) => hasher.write(pixels.bytes()),
-        (None, Input::Numbers(numbers)) => {
-            for number in numbers {
-                hasher.write(&number.to_le_bytes());
-            }
-        }
+        (Some(caller), _) => *caller,
+        (None, Input::Pixels { pixels, .. }) => sample::hash(pixels.bytes()),
+        (None, Input::Numbers(numbers)) => sample::hash_numbers(numbers),
     }
-    hasher.finish()
 }

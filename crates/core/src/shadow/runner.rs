@@ -320,7 +320,14 @@ impl Runner {
                 pairing: Pairing::of(current),
                 disagreement: disagreement(agrees(&stable), agrees(&canary)),
                 divergence: divergence(nats(&stable), nats(&canary), current.clip_nats()),
-                non_finite: matches!(canary, StudentOutcome::NotFinite),
+                // What stable can't answer either is its sender's fault, and one caller counts once.
+                non_finite: matches!(
+                    (&stable, &canary),
+                    (StudentOutcome::Finite(_), StudentOutcome::NotFinite)
+                ) && current
+                    .canary
+                    .as_ref()
+                    .is_some_and(|seat| seat.is_first_failure(sample.counted_as())),
             };
             // The judge takes them twice a second; a full channel would delay only this thread.
             let _ = self.differences.send(difference);

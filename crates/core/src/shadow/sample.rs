@@ -1,8 +1,9 @@
 //! An answer to be compared, with everything that the other versions need to answer the same picture.
 
-use std::sync::Arc;
+use std::{hash::Hasher, sync::Arc};
 
 use bytes::Bytes;
+use siphasher::sip::SipHasher13;
 
 use super::Miss;
 use crate::{
@@ -41,6 +42,17 @@ impl Sample {
     pub(super) fn answered_by(&self) -> &Arc<Seat> {
         let seat = self.deployment.seat(self.role);
         seat.unwrap_or(&self.deployment.stable)
+    }
+
+    /// What counts once among failures: the caller, or without a key the input as it was received. A live request that fails
+    /// is counted by the same number.
+    pub(super) fn counted_as(&self) -> u64 {
+        match (self.caller, &self.encoded, &self.input) {
+            (Some(caller), ..) => caller,
+            (None, Some(encoded), _) => hash(&encoded.bytes),
+            (None, None, Input::Pixels { pixels, .. }) => hash(pixels.bytes()),
+            (None, None, Input::Numbers(numbers)) => hash_numbers(numbers),
+        }
     }
 
     /// Writes the picture as `version` reads it: from the same decoded pixels if both versions read pictures the same
@@ -83,4 +95,20 @@ impl Sample {
         let full_size = self.encoded.as_ref()?.full_size;
         Some(Statistics::of(pixels, transform, full_size, thumbnail))
     }
+}
+
+/// Of an input's bytes: distinguishes callers without a key.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// The same of numbers.
+pub fn hash_numbers(numbers: &[f32]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for number in numbers {
+        hasher.write(&number.to_le_bytes());
+    }
+    hasher.finish()
 }
