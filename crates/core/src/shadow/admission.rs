@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Miss, Sample, ShadowSettings, sample};
+use super::{Miss, Sample, ShadowSettings};
 use crate::rollout::Role;
 use stillhouse_drift::cooldown::Cooldown;
-use stillhouse_image::Input;
 
 /// How many seconds of the budget can be saved up during a pause, for runs that come at once.
 const BURST_SECONDS: f64 = 1.0;
@@ -60,9 +59,5 @@ impl Admission {
 
 /// The caller if it is known; otherwise the picture itself, so that a replayed picture still counts once.
 fn key(sample: &Sample) -> u64 {
-    match (&sample.caller, &sample.input) {
-        (Some(caller), _) => *caller,
-        (None, Input::Pixels { pixels, .. }) => sample::hash(pixels.bytes()),
-        (None, Input::Numbers(numbers)) => sample::hash_numbers(numbers),
-    }
+    sample.caller.unwrap_or_else(|| sample.picture())
 }

@@ -47,11 +47,10 @@ impl Sample {
     /// What counts once among failures: the caller, or without a key the input as it was received. A live request that fails
     /// is counted by the same number.
     pub(super) fn counted_as(&self) -> u64 {
-        match (self.caller, &self.encoded, &self.input) {
-            (Some(caller), ..) => caller,
-            (None, Some(encoded), _) => hash(&encoded.bytes),
-            (None, None, Input::Pixels { pixels, .. }) => hash(pixels.bytes()),
-            (None, None, Input::Numbers(numbers)) => hash_numbers(numbers),
+        match (self.caller, &self.encoded) {
+            (Some(caller), _) => caller,
+            (None, Some(encoded)) => hash(&encoded.bytes),
+            (None, None) => self.picture(),
         }
     }
 
@@ -84,6 +83,14 @@ impl Sample {
             }
         }
         Ok(())
+    }
+
+    /// A hash of the picture as the version that answered read it.
+    pub(super) fn picture(&self) -> u64 {
+        match &self.input {
+            Input::Pixels { pixels, .. } => hash(pixels.bytes()),
+            Input::Numbers(numbers) => hash_numbers(numbers),
+        }
     }
 
     /// The watched statistics of the picture; none for numbers.
