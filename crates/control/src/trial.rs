@@ -2,17 +2,19 @@
 //!
 //! Pure: readings and times are arguments.
 
+mod anchor;
 mod live_second;
 mod saved;
 
 use std::time::{Duration, Instant};
 
 use super::judge::{Criteria, Events, Evidence, Progress};
+pub(super) use anchor::AnchorTrial;
 use live_second::{LiveSecond, late_above};
 use saved::SavedAnswers;
 pub(super) use saved::SavedTrial;
 use stillhouse_core::{
-    rollout::{Assignment, Counts, Share},
+    rollout::{Assignment, Counts, Plan, Share},
     shadow::{Difference, Pairing},
 };
 use stillhouse_drift::sequential::{EventRates, Paired};
@@ -41,12 +43,16 @@ pub(super) struct Trial {
     pub(super) pairing: Pairing,
     /// The deployment's when it was last looked at.
     generation: u64,
+    plan: Plan,
+    /// Which automatic try it is.
+    try_number: u32,
     begun: Instant,
     /// In earlier processes.
     age_before: Duration,
     step: RampStep,
     disagreement: Paired,
     divergence: Paired,
+    anchor: Option<AnchorTrial>,
     errors: EventRates,
     latency: EventRates,
     clip_nats: f64,
@@ -87,11 +93,16 @@ impl Trial {
         Self {
             pairing,
             generation: assignment.generation,
+            plan: assignment.plan,
+            try_number: assignment.tries.number(assignment.rollout),
             begun: now,
             age_before: Duration::ZERO,
             step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
+            anchor: assignment
+                .compared_anchor()
+                .map(|anchor| AnchorTrial::new(anchor.clone(), criteria)),
             errors: criteria.errors(),
             latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
@@ -126,6 +137,9 @@ impl Trial {
         self.look_pairs += 1;
         self.disagreement.observe(difference.disagreement);
         self.divergence.observe(difference.divergence);
+        if let (Some(anchor), Some(difference)) = (&mut self.anchor, &difference.anchor) {
+            anchor.observe(difference);
+        }
         self.shadow_non_finite += u64::from(difference.non_finite);
     }
 
@@ -145,6 +159,8 @@ impl Trial {
             }
         }
         self.generation = assignment.generation;
+        self.plan = assignment.plan;
+        self.try_number = assignment.tries.number(assignment.rollout);
         self.late_above = self
             .late_above
             .or_else(|| late_above(&reading.stable, self.latency_floor_seconds));
@@ -154,8 +170,13 @@ impl Trial {
         }
     }
 
-    /// All there is.
-    pub(super) fn evidence(&self, sample_ratio_log_e: f64, shadows_starved: bool) -> Evidence {
+    /// All there is; `anchor_is_loaded` says whether the comparison with the anchor can go on.
+    pub(super) fn evidence(
+        &self,
+        sample_ratio_log_e: f64,
+        shadows_starved: bool,
+        anchor_is_loaded: bool,
+    ) -> Evidence {
         let live = self.last.canary.since(&self.first.canary);
         let before = &self.answers_before;
         // E-values of one hypothesis multiply.
@@ -167,6 +188,12 @@ impl Trial {
         Evidence {
             disagreement: self.disagreement.compared(1.0),
             divergence: self.divergence.compared(self.clip_nats),
+            // A person who promotes needs no leave of what a person approved before.
+            anchor: self
+                .anchor
+                .as_ref()
+                .filter(|_| self.plan == Plan::Automatic)
+                .map(|anchor| anchor.evidence(self.clip_nats, anchor_is_loaded)),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
             non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
@@ -185,6 +212,7 @@ impl Trial {
             step_pairs: self.pairs - self.step.pairs,
             step_answers: self.answers() - self.step.answers,
             age: self.age_before + now.saturating_duration_since(self.begun),
+            try_number: self.try_number,
         }
     }
 
@@ -201,6 +229,11 @@ impl Trial {
     /// The tests of pairs, for their wealth by stake: of disagreement, of divergence.
     pub(super) fn paired(&self) -> [&Paired; 2] {
         [&self.disagreement, &self.divergence]
+    }
+
+    /// The comparison with the anchor, where there is one.
+    pub(super) fn anchor(&self) -> Option<&AnchorTrial> {
+        self.anchor.as_ref()
     }
 
     /// The tests of live requests: of errors, of late answers.

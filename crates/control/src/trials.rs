@@ -21,7 +21,7 @@ use super::{
 };
 use stillhouse_core::{
     registry::Model,
-    rollout::{Abort, Change, Deployment, Plan, Promote, SetSplit},
+    rollout::{Abort, Authority, Change, Deployment, Plan, Promote, SetSplit},
     shadow::Pairing,
 };
 use stillhouse_metrics::Scope;
@@ -169,7 +169,11 @@ impl TrialSlot {
             .differences()
             .for_each(|difference| trial.pair(&difference));
         trial.look(assignment, reading, now);
-        let known = trial.evidence(deployment.sample_ratio_log_e(), starved);
+        let known = trial.evidence(
+            deployment.sample_ratio_log_e(),
+            starved,
+            deployment.anchor.is_some(),
+        );
         let progress = trial.progress(now);
         let verdict = judge(&known, &progress, &self.criteria);
         let report = TrialReport::new(
@@ -324,6 +328,7 @@ fn order(
         expected: Some(deployment.assignment.generation),
         dry_run: false,
         actor: ACTOR.into(),
+        by: Authority::Server,
         reason: report.reasons.join("; "),
         request_id: String::new(),
         detail: serde_json::to_value(report).ok(),

@@ -3,6 +3,7 @@
 //! [`Assignment`] holds the version in each role, as plain values; [`Change`] computes the next assignment, purely; a
 //! [`Deployment`] is an assignment with its loaded versions, each in a [`Seat`].
 
+mod approval;
 mod assignment;
 mod breaker;
 mod change;
@@ -23,6 +24,7 @@ use arc_swap::{ArcSwap, Guard};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use approval::{Authority, TriedNetwork, Tries};
 pub use assignment::{Assignment, Split};
 pub use change::{Change, ChangeRefused};
 pub use deployment::{Deployment, NotSeated, RolloutMetrics};

@@ -40,7 +40,7 @@ use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
 use stillhouse_store::ModelName;
 
 use report::RoleDrift;
-pub use runner::{Difference, Pairing};
+pub use runner::{AnchorDifference, Difference, Pairing};
 use runner::{Runner, RunnerParts};
 pub use sample::{Encoded, Sample, hash, hash_numbers};
 pub use settings::{DriftSettings, ShadowSettings};

@@ -57,11 +57,16 @@ fn text(report: &EvidenceReport) -> String {
 }
 
 fn render_trial(trial: &TrialReport) -> String {
+    let anchor = match &trial.anchor {
+        Some(anchor) => format!(" (and {anchor}, which a person approved last)"),
+        None => String::new(),
+    };
     let mut text = format!(
-        "{}: canary {} beside {}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n",
+        "{}: canary {} beside {}{}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n",
         trial.model,
         trial.canary,
         trial.stable,
+        anchor,
         trial.teacher.as_deref().unwrap_or("none"),
         trial.plan,
         trial.share,
@@ -72,7 +77,7 @@ fn render_trial(trial: &TrialReport) -> String {
     let mut table = with_header([
         "metric",
         "n",
-        "canary less stable",
+        "canary less the other",
         "95% interval",
         "margin",
         "roll back at",
@@ -93,6 +98,13 @@ fn render_trial(trial: &TrialReport) -> String {
         if count > 0 {
             let _ = writeln!(text, "{count} {words}");
         }
+    }
+    if trial.try_number > 1 {
+        let _ = writeln!(
+            text,
+            "automatic try {} since a person last approved a version: each needs stronger evidence for a promotion",
+            trial.try_number
+        );
     }
     text += &verdict(trial);
     text
@@ -129,7 +141,7 @@ fn row(metric: &MetricReport) -> [String; 7] {
             }),
         ),
         sign(metric.margin),
-        wealth(&metric.roll_back),
+        or_none(metric.roll_back.as_ref().map(wealth)),
         or_none(metric.promotion.as_ref().map(wealth)),
     ]
 }

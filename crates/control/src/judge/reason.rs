@@ -33,6 +33,16 @@ pub enum Reason {
     EvidenceLost,
     /// The split isn't what was configured.
     SampleRatio { log_e: f64, alarm_log_e: f64 },
+    /// The last version that a person approved can't be run.
+    AnchorMissing { anchor: String },
+    /// Worse than the last version that a person approved.
+    BeyondAnchor {
+        anchor: String,
+        metric: Metric,
+        compared: Compared,
+        log_e: f64,
+        needed_log_e: f64,
+    },
     /// No pairs come.
     Starved,
     /// Too old.
@@ -86,7 +96,8 @@ impl fmt::Display for Reason {
             ),
             Self::Worse { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: worse than the margin allows, {} where {} decide; {}",
+                "{}: worse than the margin allows, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
@@ -110,6 +121,18 @@ impl fmt::Display for Reason {
                 Odds(*log_e),
                 Odds(*alarm_log_e)
             ),
+            Self::AnchorMissing { anchor } => write!(
+                f,
+                "{anchor}, the last version that a person approved, isn't loaded, so that small losses of several canaries may add up unseen: put {anchor} back and start the canary again, or promote by hand (`stillhouse promote`), which approves the canary"
+            ),
+            Self::BeyondAnchor { anchor, metric, compared, log_e, needed_log_e } => write!(
+                f,
+                "{}: worse than {anchor}, the last version that a person approved, by more than the margin, {} where {} decide; {}: promote by hand (`stillhouse promote`) if that is wanted, or abort",
+                Plain(*metric),
+                Odds(*log_e),
+                Odds(*needed_log_e),
+                Seen(*metric, compared)
+            ),
             Self::Starved => f.write_str("shadows are starved: no pairs come to judge by"),
             Self::Overdue { age_seconds, maximum_seconds } => write!(
                 f,
@@ -130,18 +153,20 @@ impl fmt::Display for Reason {
                 write!(f, "{answers} of {needed} answers at this share")
             }
             Self::FewPairs { metric, pairs, needed } => {
-                write!(f, "{metric}: {pairs} of {needed} pairs in all")
+                write!(f, "{}: {pairs} of {needed} pairs in all", Plain(*metric))
             }
             Self::Unproven { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: not yet shown to be within the margin, {} of {}; {}",
+                "{}: not yet shown to be within the margin, {} of {}; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
             Self::Proven { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: shown to be within the margin, {} where {} decide; {}",
+                "{}: shown to be within the margin, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
@@ -162,7 +187,33 @@ impl fmt::Display for Metric {
             Self::Divergence => "divergence",
             Self::Errors => "errors",
             Self::Latency => "latency",
+            Self::AnchorDisagreement => "anchor_disagreement",
+            Self::AnchorDivergence => "anchor_divergence",
         })
+    }
+}
+
+impl Metric {
+    /// Whether the canary is compared with the anchor by it, and not with stable.
+    fn is_of_anchor(self) -> bool {
+        matches!(self, Self::AnchorDisagreement | Self::AnchorDivergence)
+    }
+}
+
+/// A metric as it stands in a sentence.
+struct Plain(Metric);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::AnchorDisagreement => {
+                f.write_str("disagreement beside the last version that a person approved")
+            }
+            Metric::AnchorDivergence => {
+                f.write_str("divergence beside the last version that a person approved")
+            }
+            metric => write!(f, "{metric}"),
+        }
     }
 }
 
@@ -192,12 +243,16 @@ impl fmt::Display for Seen<'_> {
             ..
         } = self.1;
         let (scale, unit) = match self.0 {
-            Metric::Divergence => (1.0, "nats"),
+            Metric::Divergence | Metric::AnchorDivergence => (1.0, "nats"),
             _ => (100.0, "points"),
+        };
+        let other = match self.0.is_of_anchor() {
+            true => "anchor",
+            false => "stable",
         };
         write!(
             f,
-            "canary less stable {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
+            "canary less {other} {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
             mean * scale,
             low * scale,
             high * scale

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RampStep, SeatReadings, Trial,
+    AnchorTrial, RampStep, SeatReadings, Trial,
     live_second::{LiveSecond, late_above},
 };
 use crate::judge::Criteria;
@@ -27,6 +27,7 @@ pub(crate) struct SavedTrial {
     step: SavedStep,
     disagreement: Paired,
     divergence: Paired,
+    anchor: Option<AnchorTrial>,
     errors: EventRates,
     latency: EventRates,
     pairs: u64,
@@ -82,7 +83,8 @@ impl SavedTrial {
 impl Trial {
     /// What another process needs to go on with it.
     pub(crate) fn save(&self, sample_ratio_log_e: f64, now: Instant) -> SavedTrial {
-        let (evidence, progress) = (self.evidence(sample_ratio_log_e, false), self.progress(now));
+        let evidence = self.evidence(sample_ratio_log_e, false, true);
+        let progress = self.progress(now);
         let live = self.last.canary.since(&self.first.canary);
         let before = &self.answers_before;
         SavedTrial {
@@ -96,6 +98,7 @@ impl Trial {
             },
             disagreement: self.disagreement.clone(),
             divergence: self.divergence.clone(),
+            anchor: self.anchor.clone(),
             errors: self.errors.clone(),
             latency: self.latency.clone(),
             pairs: self.pairs,
@@ -137,6 +140,8 @@ impl Trial {
         let mut trial = Self {
             pairing,
             generation: assignment.generation,
+            plan: assignment.plan,
+            try_number: assignment.tries.number(assignment.rollout),
             begun: now,
             age_before: Duration::from_millis(saved.age_milliseconds),
             step: RampStep {
@@ -148,6 +153,7 @@ impl Trial {
             },
             disagreement: saved.disagreement,
             divergence: saved.divergence,
+            anchor: saved.anchor,
             errors: saved.errors,
             latency: saved.latency,
             clip_nats: criteria.divergence_clip_nats,
@@ -169,6 +175,9 @@ impl Trial {
         };
         trial.disagreement.presume_lost(lost);
         trial.divergence.presume_lost(lost);
+        if let Some(anchor) = &mut trial.anchor {
+            anchor.presume_lost(lost);
+        }
         trial
     }
 }
@@ -244,7 +253,7 @@ mod tests {
         let later = start + 100 * SECOND;
         let saved = trial.save(-1.5, start + 3 * SECOND);
         let mut other = resumed(through_json(&saved), false, later);
-        let ratio = |trial: &Trial| trial.evidence(0.0, false).sample_ratio_log_e;
+        let ratio = |trial: &Trial| trial.evidence(0.0, false, true).sample_ratio_log_e;
         assert_eq!((ratio(&trial), ratio(&other)), (0.0, -1.5));
         // The same happens to both: its seats count from 0 again.
         pairs(&mut trial, 50);
@@ -252,7 +261,10 @@ mod tests {
         let assignment = assignment();
         trial.look(&assignment, readings((60, 6), (700, 3)), start + 5 * SECOND);
         other.look(&assignment, readings((20, 2), (200, 1)), later + 2 * SECOND);
-        let (one, two) = (trial.evidence(0.0, false), other.evidence(1.5, false));
+        let (one, two) = (
+            trial.evidence(0.0, false, true),
+            other.evidence(1.5, false, true),
+        );
         assert_eq!(one, two);
         let (one, two) = (
             trial.progress(start + 5 * SECOND),
@@ -266,14 +278,14 @@ mod tests {
     fn d6_what_a_kill_may_have_lost_counts_against_a_promotion_only() {
         let start = Instant::now();
         let saved = tried(start).save(0.0, start + 3 * SECOND);
-        let clean = resumed(saved.clone(), false, start).evidence(0.0, false);
+        let clean = resumed(saved.clone(), false, start).evidence(0.0, false, true);
         let killed = resumed(saved.clone(), true, start);
         assert_eq!(
             killed.presumed_lost_pairs(),
             201,
             "the busiest look, and one"
         );
-        let killed = killed.evidence(0.0, false);
+        let killed = killed.evidence(0.0, false, true);
         for (clean, killed) in [
             (clean.disagreement, killed.disagreement),
             (clean.divergence, killed.divergence),
@@ -305,7 +317,7 @@ mod tests {
             trial.look(&assignment(), SeatReadings::default(), start);
             saved = trial.save(0.0, start);
         }
-        let evidence = resumed(saved, true, start).evidence(0.0, false);
+        let evidence = resumed(saved, true, start).evidence(0.0, false, true);
         assert!(evidence.disagreement.promotion_log_e < 0.0, "{evidence:?}");
     }
 
@@ -318,6 +330,6 @@ mod tests {
         assert_eq!(requests, 44);
         // 44 requests are more than the first 20: those of the new process are not the first.
         let other = resumed(saved, false, start);
-        assert_eq!(other.evidence(0.0, false).early_errors, 0);
+        assert_eq!(other.evidence(0.0, false, true).early_errors, 0);
     }
 }

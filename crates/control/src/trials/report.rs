@@ -37,8 +37,8 @@ pub struct MetricReport {
     pub interval: Option<[f64; 2]>,
     /// What the canary may be worse by.
     pub margin: f64,
-    /// Against "within the margin".
-    pub roll_back: WealthReport,
+    /// Against "within the margin"; how the canary compares with the anchor has no say in a roll-back.
+    pub roll_back: Option<WealthReport>,
     /// Against "beyond the margin"; live events have no say in a promotion.
     pub promotion: Option<WealthReport>,
 }
@@ -54,8 +54,14 @@ pub struct TrialReport {
     pub stable: String,
     /// What both are compared with.
     pub teacher: Option<String>,
+    /// The last version that a person approved, with which it is compared as well; none if that is stable, or the canary.
+    #[serde(default)]
+    pub anchor: Option<String>,
     /// Who leads it.
     pub plan: Plan,
+    /// Which automatic try it is since a person last approved a version: each needs stronger evidence for a promotion.
+    #[serde(default = "first_try")]
+    pub try_number: u32,
     /// Its share in basis points.
     #[schema(value_type = u16)]
     pub share: Share,
@@ -132,27 +138,29 @@ impl TrialReport {
     ) -> Self {
         let assignment = &deployment.assignment;
         let name = |role| assignment.filling(role).map(ToString::to_string);
-        let paired = |metric: Metric, compared: &Compared, margin| {
+        let promotion_log_e = criteria.promotion_log_e(progress.try_number);
+        let paired = |metric: Metric, compared: &Compared| {
             let seen = compared.observations > 0;
+            let (unit, margin) = match metric {
+                Metric::Divergence | Metric::AnchorDivergence => {
+                    ("nats", criteria.divergence_margin_nats)
+                }
+                _ => ("share", criteria.disagreement_margin),
+            };
             MetricReport {
                 metric: metric.to_string(),
-                unit: if metric == Metric::Divergence {
-                    "nats"
-                } else {
-                    "share"
-                }
-                .into(),
+                unit: unit.into(),
                 observations: compared.observations,
                 estimate: seen.then_some(compared.mean),
                 interval: seen.then_some(compared.interval),
                 margin,
-                roll_back: WealthReport {
+                roll_back: Metric::ALL.contains(&metric).then(|| WealthReport {
                     log_e: compared.roll_back_log_e,
                     needed_log_e: criteria.roll_back_log_e(),
-                },
+                }),
                 promotion: Some(WealthReport {
                     log_e: compared.promotion_log_e,
-                    needed_log_e: criteria.promotion_log_e(),
+                    needed_log_e: promotion_log_e,
                 }),
             }
         };
@@ -163,45 +171,44 @@ impl TrialReport {
             estimate: Some(events.ratio()).filter(|ratio| ratio.is_finite()),
             interval: None,
             margin,
-            roll_back: WealthReport {
+            roll_back: Some(WealthReport {
                 log_e: events.log_e,
                 needed_log_e: criteria.roll_back_log_e(),
-            },
+            }),
             promotion: None,
         };
+        let mut metrics = vec![
+            paired(Metric::Disagreement, &evidence.disagreement),
+            paired(Metric::Divergence, &evidence.divergence),
+            live(
+                Metric::Errors,
+                &evidence.errors,
+                criteria.error_margin_ratio,
+            ),
+            live(
+                Metric::Latency,
+                &evidence.latency,
+                criteria.latency_margin_ratio,
+            ),
+        ];
+        if let Some(anchor) = &evidence.anchor {
+            metrics.push(paired(Metric::AnchorDisagreement, &anchor.disagreement));
+            metrics.push(paired(Metric::AnchorDivergence, &anchor.divergence));
+        }
         Self {
             model: deployment.stable.version.model.to_string(),
             canary: name(Role::Canary).unwrap_or_default(),
             stable: assignment.stable.to_string(),
             teacher: name(Role::Teacher),
+            anchor: assignment.compared_anchor().map(ToString::to_string),
             plan: assignment.plan,
+            try_number: progress.try_number,
             share: progress.share,
             soaked_seconds: rounded(progress.soaked),
             age_seconds: rounded(progress.age),
             step_pairs: progress.step_pairs,
             step_answers: progress.step_answers,
-            metrics: vec![
-                paired(
-                    Metric::Disagreement,
-                    &evidence.disagreement,
-                    criteria.disagreement_margin,
-                ),
-                paired(
-                    Metric::Divergence,
-                    &evidence.divergence,
-                    criteria.divergence_margin_nats,
-                ),
-                live(
-                    Metric::Errors,
-                    &evidence.errors,
-                    criteria.error_margin_ratio,
-                ),
-                live(
-                    Metric::Latency,
-                    &evidence.latency,
-                    criteria.latency_margin_ratio,
-                ),
-            ],
+            metrics,
             non_finite: evidence.non_finite,
             early_errors: evidence.early_errors,
             late_above_seconds: trial.late_above_seconds(),
@@ -237,6 +244,10 @@ pub(super) fn word(decision: &Decision) -> &'static str {
         Decision::Promote => "promote",
         Decision::RollBack => "roll_back",
     }
+}
+
+fn first_try() -> u32 {
+    1
 }
 
 /// Rounded to milliseconds; more digits would only be noise.

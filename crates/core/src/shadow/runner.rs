@@ -90,6 +90,17 @@ pub struct Difference {
     pub teacher_run: bool,
     /// A hash of the picture.
     pub picture: u64,
+    /// Canary against anchor; none where there is no anchor, or it isn't loaded.
+    pub anchor: Option<AnchorDifference>,
+}
+
+/// The result of one pair, canary against the last version that a person approved.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AnchorDifference {
+    /// As in [`Difference`].
+    pub disagreement: f64,
+    /// As in [`Difference`].
+    pub divergence: f64,
 }
 
 /// The result of one picture on one student.
@@ -336,6 +347,7 @@ impl Runner {
                 stable_class: stable.measure().map(|measure| measure.top1),
                 teacher_run: sample.role != Role::Teacher,
                 picture: sample.picture(),
+                anchor: None,
             };
             // The judge takes them twice a second; a full channel would delay only this thread.
             let _ = self.differences.send(difference);
