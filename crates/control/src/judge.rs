@@ -64,18 +64,23 @@ pub fn judge(evidence: &Evidence, progress: &Progress, criteria: &Criteria) -> V
         age_seconds: seconds(progress.age),
         maximum_seconds: criteria.maximum_age_seconds,
     });
+    let young = (progress.age < criteria.minimum_age()).then(|| Reason::Young {
+        age_seconds: seconds(progress.age),
+        minimum_seconds: criteria.minimum_age_seconds,
+    });
     let is_ready = guards.is_empty() && waits.is_empty();
+    // A share of 100 % is a promotion in all but name and needs the same: stable would have no live requests left to be
+    // compared with.
+    let is_last = next.is_none_or(|share| share == Share::ALL);
+    let lacking: Vec<Reason> = match is_last {
+        true => young.into_iter().chain(unproven).collect(),
+        false => vec![],
+    };
+    let is_allowed = lacking.is_empty() && !(is_last && !against_anchor.is_empty());
 
     match next {
-        None if is_ready && unproven.is_empty() && against_anchor.is_empty() => {
-            verdict(Decision::Promote, proven)
-        }
-        Some(share)
-            if is_ready
-                && overdue.is_none()
-                && may_enter(share, &unproven)
-                && may_enter(share, &against_anchor) =>
-        {
+        None if is_ready && is_allowed => verdict(Decision::Promote, proven),
+        Some(share) if is_ready && overdue.is_none() && is_allowed => {
             let soaked = Reason::Soaked {
                 soaked_seconds: seconds(progress.soaked),
                 pairs: progress.step_pairs,
@@ -84,25 +89,15 @@ pub fn judge(evidence: &Evidence, progress: &Progress, criteria: &Criteria) -> V
         }
         _ => {
             let alert = overdue.is_some() || !guards.is_empty() || !against_anchor.is_empty();
-            let missing = match next {
-                Some(share) if may_enter(share, &unproven) => vec![],
-                _ => unproven,
-            };
             let reasons = overdue
                 .into_iter()
                 .chain(guards)
                 .chain(against_anchor)
                 .chain(waits)
-                .chain(missing);
+                .chain(lacking);
             verdict(Decision::Hold { alert }, reasons.collect())
         }
     }
-}
-
-/// A share of 100 % is a promotion in all but name and needs the same proofs: stable would have no live requests left to be
-/// compared with.
-fn may_enter(share: Share, unproven: &[Reason]) -> bool {
-    share < Share::ALL || unproven.is_empty()
 }
 
 /// What needs no statistics.

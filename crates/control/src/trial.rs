@@ -3,6 +3,7 @@
 //! Pure: readings and times are arguments.
 
 mod anchor;
+mod hours;
 mod live_second;
 mod saved;
 
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::judge::{Criteria, Events, Evidence, Progress};
 pub(super) use anchor::AnchorTrial;
+pub(super) use hours::Hour;
+use hours::Hours;
 use live_second::{LiveSecond, late_above};
 use saved::SavedAnswers;
 pub(super) use saved::SavedTrial;
@@ -58,6 +61,7 @@ pub(super) struct Trial {
     clip_nats: f64,
     early_answers: u64,
     pairs: u64,
+    hours: Hours,
     shadow_non_finite: u64,
     /// Since the last look.
     look_pairs: u64,
@@ -108,6 +112,7 @@ impl Trial {
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: 0,
+            hours: Hours::default(),
             shadow_non_finite: 0,
             look_pairs: 0,
             busiest_look_pairs: 0,
@@ -128,13 +133,14 @@ impl Trial {
         self.evidence_lost = true;
     }
 
-    /// One more pair, if it is of this trial.
-    pub(super) fn pair(&mut self, difference: &Difference) {
+    /// One more pair, if it is of this trial; `hour` of the day, UTC.
+    pub(super) fn pair(&mut self, difference: &Difference, hour: u8) {
         if difference.pairing != self.pairing {
             return;
         }
         self.pairs += 1;
         self.look_pairs += 1;
+        self.hours.observe(hour, difference.disagreement);
         self.disagreement.observe(difference.disagreement);
         self.divergence.observe(difference.divergence);
         if let (Some(anchor), Some(difference)) = (&mut self.anchor, &difference.anchor) {
@@ -229,6 +235,11 @@ impl Trial {
     /// The tests of pairs, for their wealth by stake: of disagreement, of divergence.
     pub(super) fn paired(&self) -> [&Paired; 2] {
         [&self.disagreement, &self.divergence]
+    }
+
+    /// Its pairs by hour of the day.
+    pub(super) fn hours(&self) -> &Hours {
+        &self.hours
     }
 
     /// The comparison with the anchor, where there is one.

@@ -28,7 +28,9 @@ use stillhouse_metrics::Scope;
 use stillhouse_store::ModelName;
 
 pub use measures::JudgeMetrics;
-pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthReport};
+pub use report::{
+    EndedReport, EvidenceReport, HourReport, MetricReport, TrialReport, WealthReport,
+};
 
 /// Between two events about the evidence of one trial, at least.
 const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
@@ -139,8 +141,14 @@ impl TrialSlot {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gathers what has come, and judges. What is returned shall be done.
-    pub(super) fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
+    /// Gathers what has come, and judges; `hour` of the day, UTC. What is returned shall be done.
+    pub(super) fn look(
+        &self,
+        model: &Model,
+        metrics: &JudgeMetrics,
+        now: Instant,
+        hour: u8,
+    ) -> LookResult {
         let deployment = model.slot.load_full();
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
@@ -167,7 +175,7 @@ impl TrialSlot {
         model
             .shadow
             .differences()
-            .for_each(|difference| trial.pair(&difference));
+            .for_each(|difference| trial.pair(&difference, hour));
         trial.look(assignment, reading, now);
         let known = trial.evidence(
             deployment.sample_ratio_log_e(),

@@ -9,7 +9,7 @@ use super::{
     target::ReadTarget,
     watching::Watching,
 };
-use crate::control::{EvidenceReport, MetricReport, TrialReport, WealthReport};
+use crate::control::{EvidenceReport, HourReport, MetricReport, TrialReport, WealthReport};
 
 #[derive(Args)]
 pub(in crate::cli) struct Evidence {
@@ -87,6 +87,7 @@ fn render_trial(trial: &TrialReport) -> String {
         table.add_row(row(metric));
     }
     let _ = writeln!(text, "{table}");
+    text += &by_hour(&trial.hours);
     for (count, words) in [
         (trial.non_finite, "answers weren't finite"),
         (trial.early_errors, "of the first answers were errors"),
@@ -108,6 +109,22 @@ fn render_trial(trial: &TrialReport) -> String {
     }
     text += &verdict(trial);
     text
+}
+
+/// Empty where only one hour was seen: it would repeat the table above.
+fn by_hour(hours: &[HourReport]) -> String {
+    if hours.len() < 2 {
+        return String::new();
+    }
+    let mut table = with_header(["hour (UTC)", "pairs", "disagreement, canary less stable"]);
+    for hour in hours {
+        table.add_row([
+            format!("{:02}", hour.hour),
+            hour.pairs.to_string(),
+            format!("{:+.2}%", 100.0 * hour.disagreement),
+        ]);
+    }
+    format!("{table}\n")
 }
 
 /// What the judge makes of it, with its reasons.
@@ -156,5 +173,24 @@ fn span(seconds: f64) -> String {
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
         seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
         seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_shown_once_there_are_two() {
+        let hour = |hour, pairs, disagreement| HourReport {
+            hour,
+            pairs,
+            disagreement,
+        };
+        assert_eq!(by_hour(&[hour(7, 3, 0.0)]), "");
+        let text = by_hour(&[hour(4, 120, 0.0801), hour(13, 900, -0.001)]);
+        for part in ["04", "120", "+8.01%", "13", "-0.10%"] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Automatic promotions, one after the other: the anchor and the number of each try.
+//! Automatic promotions, one after the other: the anchor and the number of each try, and pairs by hour of the day.
 
 use serde_json::{Value, json};
 use stillhouse::config::Config;
@@ -6,6 +6,7 @@ use stillhouse::config::Config;
 use super::{
     beside_teacher, by_number, everything,
     judging::{begin, hasty, send_until},
+    send,
 };
 use crate::{rollout::always, server::TestServer};
 
@@ -99,4 +100,38 @@ async fn the_last_version_that_a_person_approved_is_the_anchor() {
     assert_eq!(server.deployment().await["anchor"], "v1");
     order(&server, "POST", "promote", json!({})).await;
     assert_eq!(server.deployment().await["anchor"], Value::Null);
+}
+
+/// The hour of the pairs is kept over a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn pairs_are_counted_by_hour_of_the_day() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let versions = || {
+        let canary = by_number(|n| usize::from(n % 10 == 0));
+        vec![("v1", always(0)), ("v2", canary), ("t", always(0))]
+    };
+    let mut server = TestServer::fleet_in(folder.path(), versions(), everything).await;
+    begin(&server, "manual").await;
+    send(&server, 0..60).await;
+    let pairs = |trial: &Value| {
+        let hours = trial["hours"].as_array().expect("hours").iter();
+        hours.filter_map(|hour| hour["pairs"].as_u64()).sum::<u64>()
+    };
+    on_trial(&server, |trial| pairs(trial) == 60).await;
+    server.begin_stop();
+    server.ended().await;
+    let server = TestServer::fleet_in(folder.path(), versions(), everything).await;
+    let trial = on_trial(&server, |trial| trial["canary"] == "v2").await;
+    assert_eq!(pairs(&trial), 60);
+    let hours = trial["hours"].as_array().expect("hours");
+    // More than one if an hour has ended meanwhile.
+    let worse: f64 = hours
+        .iter()
+        .map(|hour| {
+            let number = |name: &str| hour[name].as_f64().expect("a number");
+            assert!((0.0..24.0).contains(&number("hour")));
+            number("pairs") * number("disagreement")
+        })
+        .sum();
+    assert!((worse - 6.0).abs() < 1e-9, "{hours:?}");
 }

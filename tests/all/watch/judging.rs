@@ -13,6 +13,7 @@ use crate::{
 /// A ramp that ends as soon as there is enough evidence.
 pub(super) fn hasty(config: &mut Config) {
     config.judge.soak_seconds = 0;
+    config.judge.minimum_age_seconds = 0;
     config.judge.step_pairs = 10;
     config.judge.step_answers = 5;
     config.judge.promotion_pairs = 100;

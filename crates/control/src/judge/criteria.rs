@@ -49,6 +49,8 @@ pub struct Criteria {
     pub step_answers: u64,
     /// Pairs that promotion needs in all.
     pub promotion_pairs: u64,
+    /// How old a canary must be before it gets all requests or is promoted: requests by night may differ from those by day.
+    pub minimum_age_seconds: u64,
     /// How long a canary may stay undecided; then the ramp stops and an alert is raised.
     pub maximum_age_seconds: u64,
 }
@@ -75,6 +77,7 @@ impl Default for Criteria {
             step_pairs: 100,
             step_answers: 20,
             promotion_pairs: 500,
+            minimum_age_seconds: 24 * 3600,
             maximum_age_seconds: 3 * 24 * 3600,
         }
     }
@@ -106,7 +109,7 @@ impl Criteria {
         );
         let rises = !self.ramp.is_empty() && self.ramp.is_sorted_by(|a, b| a < b);
         let is_ratio = |ratio: f64| ratio >= 1.0 && ratio.is_finite();
-        let rules: [(bool, &'static str, String, &'static str); 11] = [
+        let rules: [(bool, &'static str, String, &'static str); 12] = [
             (
                 inside(self.disagreement_margin, 0.0, 1.0),
                 "disagreement_margin",
@@ -167,6 +170,12 @@ impl Criteria {
                 self.early_answers.to_string(),
                 "at most 64 belong here: so many are remembered one by one",
             ),
+            (
+                self.minimum_age_seconds < self.maximum_age_seconds,
+                "minimum_age_seconds",
+                self.minimum_age_seconds.to_string(),
+                "fewer seconds than `maximum_age_seconds` belong here, else no canary would be promoted",
+            ),
             (rises, "ramp", ramp, "shares that rise belong here"),
         ];
         let broken = rules.into_iter().find(|(holds, ..)| !holds);
@@ -222,6 +231,10 @@ impl Criteria {
 
     pub(super) fn soak(&self) -> Duration {
         Duration::from_secs(self.soak_seconds)
+    }
+
+    pub(super) fn minimum_age(&self) -> Duration {
+        Duration::from_secs(self.minimum_age_seconds)
     }
 
     pub(super) fn maximum_age(&self) -> Duration {

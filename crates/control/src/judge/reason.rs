@@ -50,6 +50,11 @@ pub enum Reason {
         age_seconds: u64,
         maximum_seconds: u64,
     },
+    /// Not old enough for all requests.
+    Young {
+        age_seconds: u64,
+        minimum_seconds: u64,
+    },
     /// Not long enough at this share.
     Soaking {
         soaked_seconds: u64,
@@ -139,6 +144,12 @@ impl fmt::Display for Reason {
                 "undecided for {}, at most {} are allowed: an operator must decide",
                 Span(*age_seconds),
                 Span(*maximum_seconds)
+            ),
+            Self::Young { age_seconds, minimum_seconds } => write!(
+                f,
+                "{} old, all requests or a promotion take {}: they may differ by the hour of the day",
+                Span(*age_seconds),
+                Span(*minimum_seconds)
             ),
             Self::Soaking { soaked_seconds, soak_seconds } => write!(
                 f,

@@ -1,3 +1,4 @@
+mod age;
 mod approval;
 
 use std::time::Duration;
@@ -56,7 +57,7 @@ fn at(percent: u16) -> Progress {
         soaked: HOUR,
         step_pairs: 1000,
         step_answers: 1000,
-        age: 5 * HOUR,
+        age: 25 * HOUR,
         try_number: 1,
     }
 }
@@ -405,7 +406,10 @@ fn criteria_are_a_table() {
 /// Pairs with these chances of +1 and −1 in disagreement, and a divergence of `nats` more than stable's, one a second, until
 /// the verdict is final; the shares on the way.
 fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
-    let criteria = Criteria::default();
+    let criteria = Criteria {
+        minimum_age_seconds: 0,
+        ..Criteria::default()
+    };
     let (mut disagreement, mut divergence) = (criteria.disagreement(), criteria.divergence());
     let (errors, latency) = (criteria.errors(), criteria.latency());
     let (mut shares, mut since) = (vec![Share::default()], 0);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AnchorTrial, RampStep, SeatReadings, Trial,
+    AnchorTrial, Hours, RampStep, SeatReadings, Trial,
     live_second::{LiveSecond, late_above},
 };
 use crate::judge::Criteria;
@@ -31,6 +31,7 @@ pub(crate) struct SavedTrial {
     errors: EventRates,
     latency: EventRates,
     pairs: u64,
+    hours: Hours,
     shadow_non_finite: u64,
     busiest_look_pairs: u64,
     presumed_lost_pairs: u64,
@@ -102,6 +103,7 @@ impl Trial {
             errors: self.errors.clone(),
             latency: self.latency.clone(),
             pairs: self.pairs,
+            hours: self.hours.clone(),
             shadow_non_finite: self.shadow_non_finite,
             busiest_look_pairs: self.busiest_look_pairs,
             presumed_lost_pairs: self.presumed_lost_pairs,
@@ -159,6 +161,7 @@ impl Trial {
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: saved.pairs,
+            hours: saved.hours,
             shadow_non_finite: saved.shadow_non_finite,
             look_pairs: 0,
             busiest_look_pairs: saved.busiest_look_pairs,
@@ -210,10 +213,11 @@ mod tests {
     /// So many pairs in which nothing differs.
     fn pairs(trial: &mut Trial, count: u64) {
         for _ in 0..count {
-            trial.pair(&Difference {
+            let difference = Difference {
                 teacher_run: true,
                 ..Difference::default()
-            });
+            };
+            trial.pair(&difference, 7);
         }
     }
 

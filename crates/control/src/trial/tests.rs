@@ -45,8 +45,8 @@ fn trial(assignment: &Assignment, first: SeatReadings, now: Instant) -> Trial {
 fn pairs_of_others_are_nobodys_evidence() {
     let now = Instant::now();
     let mut trial = trial(&assignment(0, 0), SeatReadings::default(), now);
-    trial.pair(&difference(Pairing::default()));
-    trial.pair(&difference(Pairing::of_rollout(7)));
+    trial.pair(&difference(Pairing::default()), 7);
+    trial.pair(&difference(Pairing::of_rollout(7)), 7);
     let evidence = trial.evidence(0.0, false, true);
     assert_eq!(
         (evidence.disagreement.observations, evidence.non_finite),
@@ -60,10 +60,10 @@ fn pairs_of_others_are_nobodys_evidence() {
 fn a_new_share_begins_a_new_step() {
     let start = Instant::now();
     let mut trial = trial(&assignment(0, 0), SeatReadings::default(), start);
-    (0..5).for_each(|_| trial.pair(&difference(Pairing::default())));
+    (0..5).for_each(|_| trial.pair(&difference(Pairing::default()), 7));
     let reading = |answers| reading(counts(answers, 1, 0), Counts::default());
     trial.look(&assignment(100, 0), reading(0), start + 10 * SECOND);
-    trial.pair(&difference(Pairing::default()));
+    trial.pair(&difference(Pairing::default()), 7);
     trial.look(&assignment(100, 0), reading(3), start + 15 * SECOND);
     let progress = trial.progress(start + 25 * SECOND);
     assert_eq!(progress.share, Share::new(100).expect("a share"));

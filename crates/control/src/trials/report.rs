@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::{
     judge::{Criteria, Decision, Events, Evidence, Metric, Progress, Verdict},
-    trial::Trial,
+    trial::{Hour, Trial},
 };
 use stillhouse_core::rollout::{Deployment, Plan, Role, Share};
 use stillhouse_drift::sequential::Compared;
@@ -43,6 +43,27 @@ pub struct MetricReport {
     pub promotion: Option<WealthReport>,
 }
 
+/// The pairs of one hour of the day, on all days.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HourReport {
+    /// From 0 to 23, UTC.
+    pub hour: u8,
+    /// Pairs.
+    pub pairs: u64,
+    /// Disagreement with the teacher, canary less stable, a share of the answers.
+    pub disagreement: f64,
+}
+
+impl HourReport {
+    fn of((hour, seen): (u8, Hour)) -> Self {
+        Self {
+            hour,
+            pairs: seen.pairs,
+            disagreement: seen.disagreement(),
+        }
+    }
+}
+
 /// A canary on trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrialReport {
@@ -75,6 +96,9 @@ pub struct TrialReport {
     pub step_answers: u64,
     /// Each metric.
     pub metrics: Vec<MetricReport>,
+    /// The pairs by hour of the day, UTC; only hours in which there was one.
+    #[serde(default)]
+    pub hours: Vec<HourReport>,
     /// Answers that weren't finite.
     pub non_finite: u64,
     /// Errors among its first answers.
@@ -209,6 +233,7 @@ impl TrialReport {
             step_pairs: progress.step_pairs,
             step_answers: progress.step_answers,
             metrics,
+            hours: trial.hours().seen().map(HourReport::of).collect(),
             non_finite: evidence.non_finite,
             early_errors: evidence.early_errors,
             late_above_seconds: trial.late_above_seconds(),

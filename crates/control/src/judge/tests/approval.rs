@@ -144,8 +144,9 @@ fn small_losses_do_not_add_up() {
     let criteria = Criteria::default();
     let lost = |has_anchor: bool, seed: u64| {
         let (mut stream, mut lost) = (Stream(seed), 0.0);
-        for try_number in 1..=10 {
-            let needed = criteria.promotion_log_e(try_number);
+        for _ in 0..10 {
+            // As if each were the first try: the anchor alone keeps them.
+            let needed = criteria.promotion_log_e(1);
             let (mut beside_stable, mut beside_anchor) =
                 (criteria.disagreement(), criteria.disagreement());
             let promoted = (0..8000).any(|pair| {
