@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::EvidenceLoss;
 use stillhouse_core::rollout::Share;
 use stillhouse_drift::sequential::{Compared, EventRates, Rate};
 
@@ -102,8 +103,8 @@ pub struct Evidence {
     pub sample_ratio_log_e: f64,
     /// Shadows that are due don't come: teacher missing, slow or failing, or no budget.
     pub shadows_starved: bool,
-    /// A restart lost evidence. What was lost may have been unfavourable, so what is left is never favourable.
-    pub evidence_lost: bool,
+    /// Why some evidence is missing.
+    pub evidence_loss: Option<EvidenceLoss>,
 }
 
 /// How far the canary is; durations from a clock that never goes back.
