@@ -227,7 +227,43 @@ fn proofs(evidence: &Evidence, criteria: &Criteria) -> (Vec<Reason>, Vec<Reason>
             }),
         }
     }
+    if evidence.pictures < criteria.promotion_pictures {
+        unproven.push(Reason::FewPictures {
+            pictures: evidence.pictures,
+            needed: criteria.promotion_pictures,
+        });
+    }
+    unproven.extend(worse_by_requests(evidence, criteria));
     (proven, unproven)
+}
+
+/// Metrics that are beyond their margins where each pair is weighted by the requests that it stands for. The tests say
+/// what different pictures show; callers may ask for few of them, or more often where the canary is worse.
+fn worse_by_requests(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
+    let [disagreement, divergence] = evidence.requests.means().unwrap_or_default();
+    let clip_nats = criteria.divergence_clip_nats;
+    let found = [
+        (
+            Metric::Disagreement,
+            disagreement,
+            criteria.disagreement_margin,
+        ),
+        (
+            Metric::Divergence,
+            divergence * clip_nats,
+            criteria.divergence_margin_nats,
+        ),
+    ];
+    let beyond = found
+        .into_iter()
+        .filter(|(_, difference, margin)| difference > margin);
+    let reason = |(metric, difference, margin)| Reason::WorseByRequests {
+        metric,
+        difference,
+        margin,
+        effective_sample: evidence.requests.effective_sample(),
+    };
+    beyond.map(reason).collect()
 }
 
 #[cfg(test)]

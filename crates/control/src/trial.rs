@@ -13,9 +13,13 @@ use saved::SavedAnswers;
 pub(super) use saved::SavedTrial;
 use stillhouse_core::{
     rollout::{Assignment, Counts, Share},
-    shadow::{Difference, Pairing},
+    shadow::{Difference, Minute, Pairing},
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::{
+    distinct::Distinct,
+    request_weighted::RequestWeighted,
+    sequential::{EventRates, Paired},
+};
 
 /// What is read of both seats at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,6 +56,9 @@ pub(super) struct Trial {
     clip_nats: f64,
     early_answers: u64,
     pairs: u64,
+    teacher_runs: u64,
+    pictures: Distinct,
+    requests: RequestWeighted,
     shadow_non_finite: u64,
     /// Since the last look.
     look_pairs: u64,
@@ -97,6 +104,9 @@ impl Trial {
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: 0,
+            teacher_runs: 0,
+            pictures: Distinct::default(),
+            requests: RequestWeighted::default(),
             shadow_non_finite: 0,
             look_pairs: 0,
             busiest_look_pairs: 0,
@@ -127,6 +137,15 @@ impl Trial {
         self.disagreement.observe(difference.disagreement);
         self.divergence.observe(difference.divergence);
         self.shadow_non_finite += u64::from(difference.non_finite);
+        self.teacher_runs += u64::from(difference.teacher_run);
+        self.pictures.add(difference.picture);
+    }
+
+    /// One more minute of requests, if it is of this trial.
+    pub(super) fn minute(&mut self, minute: &Minute) {
+        if minute.pairing == self.pairing {
+            self.requests.observe(&minute.means);
+        }
     }
 
     /// Takes what live requests have come to since the last look, and notes a new share.
@@ -174,6 +193,9 @@ impl Trial {
             sample_ratio_log_e: sample_ratio_before + sample_ratio_log_e,
             shadows_starved,
             evidence_lost: self.evidence_lost,
+            teacher_runs: self.teacher_runs,
+            pictures: self.pictures.count(),
+            requests: self.requests,
         }
     }
 

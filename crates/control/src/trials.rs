@@ -147,6 +147,7 @@ impl TrialSlot {
         inner.settle(&deployment);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
+            model.shadow.minutes().for_each(drop);
             return LookResult::default();
         };
         // The failpoint of one canary, so that a test doesn't disturb others in its process.
@@ -168,6 +169,10 @@ impl TrialSlot {
             .shadow
             .differences()
             .for_each(|difference| trial.pair(&difference));
+        model
+            .shadow
+            .minutes()
+            .for_each(|minute| trial.minute(&minute));
         trial.look(assignment, reading, now);
         let known = trial.evidence(deployment.sample_ratio_log_e(), starved);
         let progress = trial.progress(now);

@@ -21,6 +21,8 @@ mod roll_back;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod priced;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod streams;

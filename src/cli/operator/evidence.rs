@@ -58,7 +58,8 @@ fn text(report: &EvidenceReport) -> String {
 
 fn render_trial(trial: &TrialReport) -> String {
     let mut text = format!(
-        "{}: canary {} beside {}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n",
+        "{}: canary {} beside {}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n\
+         about {} different pictures; the teacher was run {} times\n",
         trial.model,
         trial.canary,
         trial.stable,
@@ -67,13 +68,16 @@ fn render_trial(trial: &TrialReport) -> String {
         trial.share,
         span(trial.soaked_seconds),
         trial.step_pairs,
-        trial.step_answers
+        trial.step_answers,
+        trial.pictures,
+        trial.teacher_runs
     );
     let mut table = with_header([
         "metric",
         "n",
         "canary less stable",
         "95% interval",
+        "by requests",
         "margin",
         "roll back at",
         "promote at",
@@ -82,7 +86,18 @@ fn render_trial(trial: &TrialReport) -> String {
         table.add_row(row(metric));
     }
     let _ = writeln!(text, "{table}");
+    if trial.requests > 0 {
+        let _ = writeln!(
+            text,
+            "by requests: {} sampled requests, which say as much as {:.0} of different pictures",
+            trial.requests, trial.effective_sample
+        );
+    }
     for (count, words) in [
+        (
+            trial.unseen_requests,
+            "sampled requests came in minutes in which nothing was compared",
+        ),
         (trial.non_finite, "answers weren't finite"),
         (trial.early_errors, "of the first answers were errors"),
         (
@@ -107,7 +122,7 @@ pub(super) fn verdict(trial: &TrialReport) -> String {
     text
 }
 
-fn row(metric: &MetricReport) -> [String; 7] {
+fn row(metric: &MetricReport) -> [String; 8] {
     let (scale, unit) = match metric.unit.as_str() {
         "share" => (100.0, "%"),
         "nats" => (1.0, " nats"),
@@ -128,6 +143,7 @@ fn row(metric: &MetricReport) -> [String; 7] {
                 format!("{:+.digits$} to {:+.digits$}", low * scale, high * scale)
             }),
         ),
+        or_none(metric.request_weighted.map(sign)),
         sign(metric.margin),
         wealth(&metric.roll_back),
         or_none(metric.promotion.as_ref().map(wealth)),

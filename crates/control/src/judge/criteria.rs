@@ -49,6 +49,8 @@ pub struct Criteria {
     pub step_answers: u64,
     /// Pairs that promotion needs in all.
     pub promotion_pairs: u64,
+    /// Different pictures that promotion needs among the pairs.
+    pub promotion_pictures: u64,
     /// How long a canary may stay undecided; then the ramp stops and an alert is raised.
     pub maximum_age_seconds: u64,
 }
@@ -75,6 +77,7 @@ impl Default for Criteria {
             step_pairs: 100,
             step_answers: 20,
             promotion_pairs: 500,
+            promotion_pictures: 200,
             maximum_age_seconds: 3 * 24 * 3600,
         }
     }

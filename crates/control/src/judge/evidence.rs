@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use stillhouse_core::rollout::Share;
-use stillhouse_drift::sequential::{Compared, EventRates, Rate};
+use stillhouse_drift::{
+    request_weighted::RequestWeighted,
+    sequential::{Compared, EventRates, Rate},
+};
 
 /// What gates a canary: only what is relative to the teacher, to stable, or to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +86,12 @@ pub struct Evidence {
     pub sample_ratio_log_e: f64,
     /// Shadows that are due don't come: teacher missing, slow or failing, or no budget.
     pub shadows_starved: bool,
+    /// How often the teacher was run for it.
+    pub teacher_runs: u64,
+    /// Different pictures among the pairs, about.
+    pub pictures: u64,
+    /// The differences as callers get them.
+    pub requests: RequestWeighted,
     /// A restart lost evidence. What was lost may have been unfavourable, so what is left is never favourable.
     pub evidence_lost: bool,
 }

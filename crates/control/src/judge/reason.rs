@@ -55,6 +55,15 @@ pub enum Reason {
         pairs: u64,
         needed: u64,
     },
+    /// Not enough different pictures.
+    FewPictures { pictures: u64, needed: u64 },
+    /// Weighted by requests, beyond the margin.
+    WorseByRequests {
+        metric: Metric,
+        difference: f64,
+        margin: f64,
+        effective_sample: f64,
+    },
     /// Not yet shown to be within the margin.
     Unproven {
         metric: Metric,
@@ -132,6 +141,16 @@ impl fmt::Display for Reason {
             Self::FewPairs { metric, pairs, needed } => {
                 write!(f, "{metric}: {pairs} of {needed} pairs in all")
             }
+            Self::FewPictures { pictures, needed } => {
+                write!(f, "about {pictures} of {needed} different pictures: more pairs of the same ones say nothing of others")
+            }
+            Self::WorseByRequests { metric, difference, margin, effective_sample } => write!(
+                f,
+                "{metric}: weighted by requests, canary less stable {}, the margin is {}: busy minutes or frequent pictures \
+                 are worse than the others (as much as {effective_sample:.0} requests of different pictures say)",
+                InUnit(*metric, *difference),
+                InUnit(*metric, *margin),
+            ),
             Self::Unproven { metric, compared, log_e, needed_log_e } => write!(
                 f,
                 "{metric}: not yet shown to be within the margin, {} of {}; {}",
@@ -176,6 +195,18 @@ impl fmt::Display for Odds {
             e if e >= 100.0 => write!(f, "{e:.0} : 1"),
             e if e < 0.1 => f.write_str("below 0.1 : 1"),
             e => write!(f, "{e:.1} : 1"),
+        }
+    }
+}
+
+/// A difference in the metric's unit.
+struct InUnit(Metric, f64);
+
+impl fmt::Display for InUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::Divergence => write!(f, "{:+.3} nats", self.1),
+            _ => write!(f, "{:+.3} points", self.1 * 100.0),
         }
     }
 }

@@ -3,7 +3,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use stillhouse_drift::sequential::{Paired, Rate};
+use stillhouse_drift::{
+    request_weighted::{MinuteMeans, RequestWeighted},
+    sequential::{Paired, Rate},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -43,8 +46,20 @@ fn good() -> Evidence {
         early_errors: 0,
         sample_ratio_log_e: -2.0,
         shadows_starved: false,
+        teacher_runs: 900,
+        pictures: 2900,
+        requests: RequestWeighted::default(),
         evidence_lost: false,
     }
+}
+
+/// So many requests of different pictures with these differences, those in divergence as parts of the clip.
+fn by_requests(requests: u64, differences: [f64; 2]) -> RequestWeighted {
+    let mut minute = MinuteMeans::default();
+    (0..requests).for_each(|_| minute.observe(differences, 0));
+    let mut weighted = RequestWeighted::default();
+    weighted.observe(&minute);
+    weighted
 }
 
 fn at(percent: u16) -> Progress {
@@ -466,6 +481,53 @@ fn log_e() -> impl Strategy<Value = f64> {
     prop_oneof![-20.0..20.0_f64, Just(f64::NAN), Just(f64::INFINITY)]
 }
 
+#[test]
+fn what_callers_get_holds_a_promotion_back() {
+    let worse = Evidence {
+        requests: by_requests(400, [0.0177, 0.0]),
+        ..good()
+    };
+    check(
+        &worse,
+        &at(100),
+        "hold",
+        &[
+            "disagreement: weighted by requests, canary less stable +1.770 points, the margin is +1.000 points: busy minutes or \
+             frequent pictures are worse than the others (as much as 400 requests of different pictures say)",
+        ],
+    );
+    // No share of 100 % either, but a smaller one.
+    assert_eq!(decided(&worse, &at(50)).0, "hold");
+    assert_eq!(decided(&worse, &at(5)).0, "to 25%");
+    let further = Evidence {
+        requests: by_requests(400, [0.0, 0.02]),
+        ..good()
+    };
+    assert!(
+        decided(&further, &at(100)).1[0]
+            .contains("divergence: weighted by requests, canary less stable +0.040 nats")
+    );
+    let within = Evidence {
+        requests: by_requests(400, [0.009, 0.009]),
+        ..good()
+    };
+    assert_eq!(decided(&within, &at(100)).0, "promote");
+}
+
+#[test]
+fn a_few_pictures_again_and_again_are_no_proof() {
+    let few = Evidence {
+        pictures: 30,
+        ..good()
+    };
+    check(
+        &few,
+        &at(100),
+        "hold",
+        &["about 30 of 200 different pictures: more pairs of the same ones say nothing of others"],
+    );
+}
+
 prop_compose! {
     fn metric()(observations in 0u64..2000, back in log_e(), up in log_e()) -> Compared {
         Compared { observations, ..compared(back, up) }
@@ -480,6 +542,8 @@ prop_compose! {
         non_finite in 0u64..5,
         early_errors in 0u64..7,
         guards in (any::<bool>(), any::<bool>()),
+        pictures in 0u64..400,
+        differences in [-0.1..0.1_f64, -0.1..0.1],
     ) -> Evidence {
         let events = |log_e| happened(1, 1, log_e);
         Evidence {
@@ -491,6 +555,9 @@ prop_compose! {
             early_errors,
             sample_ratio_log_e: logs.2,
             shadows_starved: guards.0,
+            teacher_runs: 0,
+            pictures,
+            requests: by_requests(50, differences),
             evidence_lost: guards.1,
         }
     }

@@ -15,7 +15,11 @@ use stillhouse_core::{
     rollout::{Assignment, Share},
     shadow::Pairing,
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::{
+    distinct::Distinct,
+    request_weighted::RequestWeighted,
+    sequential::{EventRates, Paired},
+};
 use stillhouse_metrics::LATENCY_SECONDS;
 
 /// Everything that is known of a canary.
@@ -30,6 +34,9 @@ pub(crate) struct SavedTrial {
     errors: EventRates,
     latency: EventRates,
     pairs: u64,
+    teacher_runs: u64,
+    pictures: Distinct,
+    requests: RequestWeighted,
     shadow_non_finite: u64,
     busiest_look_pairs: u64,
     presumed_lost_pairs: u64,
@@ -99,6 +106,9 @@ impl Trial {
             errors: self.errors.clone(),
             latency: self.latency.clone(),
             pairs: self.pairs,
+            teacher_runs: self.teacher_runs,
+            pictures: self.pictures.clone(),
+            requests: self.requests,
             shadow_non_finite: self.shadow_non_finite,
             busiest_look_pairs: self.busiest_look_pairs,
             presumed_lost_pairs: self.presumed_lost_pairs,
@@ -153,6 +163,9 @@ impl Trial {
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: saved.pairs,
+            teacher_runs: saved.teacher_runs,
+            pictures: saved.pictures,
+            requests: saved.requests,
             shadow_non_finite: saved.shadow_non_finite,
             look_pairs: 0,
             busiest_look_pairs: saved.busiest_look_pairs,

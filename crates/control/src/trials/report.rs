@@ -35,6 +35,9 @@ pub struct MetricReport {
     pub estimate: Option<f64>,
     /// 95 %, however often one looks.
     pub interval: Option<[f64; 2]>,
+    /// Canary less stable as callers get it: each pair weighted by the requests that it stands for.
+    #[serde(default)]
+    pub request_weighted: Option<f64>,
     /// What the canary may be worse by.
     pub margin: f64,
     /// Against "within the margin".
@@ -67,6 +70,21 @@ pub struct TrialReport {
     pub step_pairs: u64,
     /// Live answers at this share.
     pub step_answers: u64,
+    /// How often the teacher was run for the pairs; of the others its answer could have changed little or nothing.
+    #[serde(default)]
+    pub teacher_runs: u64,
+    /// Different pictures among the pairs, about.
+    #[serde(default)]
+    pub pictures: u64,
+    /// Requests that the request-weighted differences stand for.
+    #[serde(default)]
+    pub requests: u64,
+    /// As many requests of different pictures, all of the same weight, would say as much.
+    #[serde(default)]
+    pub effective_sample: f64,
+    /// Requests of minutes in which nothing was compared.
+    #[serde(default)]
+    pub unseen_requests: u64,
     /// Each metric.
     pub metrics: Vec<MetricReport>,
     /// Answers that weren't finite.
@@ -132,7 +150,11 @@ impl TrialReport {
     ) -> Self {
         let assignment = &deployment.assignment;
         let name = |role| assignment.filling(role).map(ToString::to_string);
-        let paired = |metric: Metric, compared: &Compared, margin| {
+        let [by_requests, by_requests_nats] = match evidence.requests.means() {
+            Some([share, clips]) => [Some(share), Some(clips * criteria.divergence_clip_nats)],
+            None => [None; 2],
+        };
+        let paired = |metric: Metric, compared: &Compared, request_weighted, margin| {
             let seen = compared.observations > 0;
             MetricReport {
                 metric: metric.to_string(),
@@ -145,6 +167,7 @@ impl TrialReport {
                 observations: compared.observations,
                 estimate: seen.then_some(compared.mean),
                 interval: seen.then_some(compared.interval),
+                request_weighted,
                 margin,
                 roll_back: WealthReport {
                     log_e: compared.roll_back_log_e,
@@ -162,6 +185,7 @@ impl TrialReport {
             observations: events.seconds,
             estimate: Some(events.ratio()).filter(|ratio| ratio.is_finite()),
             interval: None,
+            request_weighted: None,
             margin,
             roll_back: WealthReport {
                 log_e: events.log_e,
@@ -180,15 +204,22 @@ impl TrialReport {
             age_seconds: rounded(progress.age),
             step_pairs: progress.step_pairs,
             step_answers: progress.step_answers,
+            teacher_runs: evidence.teacher_runs,
+            pictures: evidence.pictures,
+            requests: evidence.requests.requests(),
+            effective_sample: evidence.requests.effective_sample().round(),
+            unseen_requests: evidence.requests.unseen_requests(),
             metrics: vec![
                 paired(
                     Metric::Disagreement,
                     &evidence.disagreement,
+                    by_requests,
                     criteria.disagreement_margin,
                 ),
                 paired(
                     Metric::Divergence,
                     &evidence.divergence,
+                    by_requests_nats,
                     criteria.divergence_margin_nats,
                 ),
                 live(
