@@ -2,17 +2,22 @@
 //!
 //! Pure: readings and times are arguments.
 
+mod anchor;
+mod hours;
 mod live_second;
 mod saved;
 
 use std::time::{Duration, Instant};
 
 use super::judge::{Criteria, Events, Evidence, Progress};
+pub(super) use anchor::AnchorTrial;
+pub(super) use hours::Hour;
+use hours::Hours;
 use live_second::{LiveSecond, late_above};
 use saved::SavedAnswers;
 pub(super) use saved::SavedTrial;
 use stillhouse_core::{
-    rollout::{Assignment, Counts, Share},
+    rollout::{Assignment, Counts, Plan, Share},
     shadow::{Difference, Minute, Pairing},
 };
 use stillhouse_drift::{
@@ -45,12 +50,16 @@ pub(super) struct Trial {
     pub(super) pairing: Pairing,
     /// The deployment's when it was last looked at.
     generation: u64,
+    plan: Plan,
+    /// Which automatic try it is.
+    try_number: u32,
     begun: Instant,
     /// In earlier processes.
     age_before: Duration,
     step: RampStep,
     disagreement: Paired,
     divergence: Paired,
+    anchor: Option<AnchorTrial>,
     errors: EventRates,
     latency: EventRates,
     clip_nats: f64,
@@ -59,6 +68,7 @@ pub(super) struct Trial {
     teacher_runs: u64,
     pictures: Distinct,
     requests: RequestWeighted,
+    hours: Hours,
     shadow_non_finite: u64,
     /// Since the last look.
     look_pairs: u64,
@@ -94,11 +104,16 @@ impl Trial {
         Self {
             pairing,
             generation: assignment.generation,
+            plan: assignment.plan,
+            try_number: assignment.tries.number(assignment.rollout),
             begun: now,
             age_before: Duration::ZERO,
             step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
+            anchor: assignment
+                .compared_anchor()
+                .map(|anchor| AnchorTrial::new(anchor.clone(), criteria)),
             errors: criteria.errors(),
             latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
@@ -107,6 +122,7 @@ impl Trial {
             teacher_runs: 0,
             pictures: Distinct::default(),
             requests: RequestWeighted::default(),
+            hours: Hours::default(),
             shadow_non_finite: 0,
             look_pairs: 0,
             busiest_look_pairs: 0,
@@ -127,15 +143,19 @@ impl Trial {
         self.evidence_lost = true;
     }
 
-    /// One more pair, if it is of this trial.
-    pub(super) fn pair(&mut self, difference: &Difference) {
+    /// One more pair, if it is of this trial; `hour` of the day, UTC.
+    pub(super) fn pair(&mut self, difference: &Difference, hour: u8) {
         if difference.pairing != self.pairing {
             return;
         }
         self.pairs += 1;
         self.look_pairs += 1;
+        self.hours.observe(hour, difference.disagreement);
         self.disagreement.observe(difference.disagreement);
         self.divergence.observe(difference.divergence);
+        if let (Some(anchor), Some(difference)) = (&mut self.anchor, &difference.anchor) {
+            anchor.observe(difference);
+        }
         self.shadow_non_finite += u64::from(difference.non_finite);
         self.teacher_runs += u64::from(difference.teacher_run);
         self.pictures.add(difference.picture);
@@ -164,6 +184,8 @@ impl Trial {
             }
         }
         self.generation = assignment.generation;
+        self.plan = assignment.plan;
+        self.try_number = assignment.tries.number(assignment.rollout);
         self.late_above = self
             .late_above
             .or_else(|| late_above(&reading.stable, self.latency_floor_seconds));
@@ -173,8 +195,13 @@ impl Trial {
         }
     }
 
-    /// All there is.
-    pub(super) fn evidence(&self, sample_ratio_log_e: f64, shadows_starved: bool) -> Evidence {
+    /// All there is; `anchor_is_loaded` says whether the comparison with the anchor can go on.
+    pub(super) fn evidence(
+        &self,
+        sample_ratio_log_e: f64,
+        shadows_starved: bool,
+        anchor_is_loaded: bool,
+    ) -> Evidence {
         let live = self.last.canary.since(&self.first.canary);
         let before = &self.answers_before;
         // E-values of one hypothesis multiply.
@@ -186,6 +213,12 @@ impl Trial {
         Evidence {
             disagreement: self.disagreement.compared(1.0),
             divergence: self.divergence.compared(self.clip_nats),
+            // A person who promotes needs no leave of what a person approved before.
+            anchor: self
+                .anchor
+                .as_ref()
+                .filter(|_| self.plan == Plan::Automatic)
+                .map(|anchor| anchor.evidence(self.clip_nats, anchor_is_loaded)),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
             non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
@@ -207,6 +240,7 @@ impl Trial {
             step_pairs: self.pairs - self.step.pairs,
             step_answers: self.answers() - self.step.answers,
             age: self.age_before + now.saturating_duration_since(self.begun),
+            try_number: self.try_number,
         }
     }
 
@@ -223,6 +257,16 @@ impl Trial {
     /// The tests of pairs, for their wealth by stake: of disagreement, of divergence.
     pub(super) fn paired(&self) -> [&Paired; 2] {
         [&self.disagreement, &self.divergence]
+    }
+
+    /// Its pairs by hour of the day.
+    pub(super) fn hours(&self) -> &Hours {
+        &self.hours
+    }
+
+    /// The comparison with the anchor, where there is one.
+    pub(super) fn anchor(&self) -> Option<&AnchorTrial> {
+        self.anchor.as_ref()
     }
 
     /// The tests of live requests: of errors, of late answers.

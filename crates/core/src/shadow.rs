@@ -43,11 +43,11 @@ use stillhouse_image::Limits;
 use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
 use stillhouse_store::ModelName;
 
-pub use difference::{Difference, Pairing};
+pub use difference::{AnchorDifference, Difference, Pairing};
 use report::RoleDrift;
 pub use requests::Minute;
 use runner::{Runner, RunnerParts};
-pub use sample::{Encoded, Sample};
+pub use sample::{Encoded, Sample, hash, hash_numbers};
 pub use settings::{DriftSettings, ShadowSettings};
 use starvation::Starvation;
 use window::{Window, Windows};

@@ -9,7 +9,7 @@ use super::{
     target::ReadTarget,
     watching::Watching,
 };
-use crate::control::{EvidenceReport, MetricReport, TrialReport, WealthReport};
+use crate::control::{EvidenceReport, HourReport, MetricReport, TrialReport, WealthReport};
 
 #[derive(Args)]
 pub(in crate::cli) struct Evidence {
@@ -57,12 +57,17 @@ fn text(report: &EvidenceReport) -> String {
 }
 
 fn render_trial(trial: &TrialReport) -> String {
+    let anchor = match &trial.anchor {
+        Some(anchor) => format!(" (and {anchor}, which a person approved last)"),
+        None => String::new(),
+    };
     let mut text = format!(
-        "{}: canary {} beside {}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n\
+        "{}: canary {} beside {}{}, teacher {}; {}, share {} for {}, {} pairs and {} answers at it\n\
          about {} different pictures; the teacher was run {} times\n",
         trial.model,
         trial.canary,
         trial.stable,
+        anchor,
         trial.teacher.as_deref().unwrap_or("none"),
         trial.plan,
         trial.share,
@@ -75,7 +80,7 @@ fn render_trial(trial: &TrialReport) -> String {
     let mut table = with_header([
         "metric",
         "n",
-        "canary less stable",
+        "canary less the other",
         "95% interval",
         "by requests",
         "margin",
@@ -93,6 +98,7 @@ fn render_trial(trial: &TrialReport) -> String {
             trial.requests, trial.effective_sample
         );
     }
+    text += &by_hour(&trial.hours);
     for (count, words) in [
         (
             trial.unseen_requests,
@@ -109,8 +115,31 @@ fn render_trial(trial: &TrialReport) -> String {
             let _ = writeln!(text, "{count} {words}");
         }
     }
+    if trial.try_number > 1 {
+        let _ = writeln!(
+            text,
+            "automatic try {} since a person last approved a version: each needs stronger evidence for a promotion",
+            trial.try_number
+        );
+    }
     text += &verdict(trial);
     text
+}
+
+/// Empty where only one hour was seen: it would repeat the table above.
+fn by_hour(hours: &[HourReport]) -> String {
+    if hours.len() < 2 {
+        return String::new();
+    }
+    let mut table = with_header(["hour (UTC)", "pairs", "disagreement, canary less stable"]);
+    for hour in hours {
+        table.add_row([
+            format!("{:02}", hour.hour),
+            hour.pairs.to_string(),
+            format!("{:+.2}%", 100.0 * hour.disagreement),
+        ]);
+    }
+    format!("{table}\n")
 }
 
 /// What the judge makes of it, with its reasons.
@@ -145,7 +174,7 @@ fn row(metric: &MetricReport) -> [String; 8] {
         ),
         or_none(metric.request_weighted.map(sign)),
         sign(metric.margin),
-        wealth(&metric.roll_back),
+        or_none(metric.roll_back.as_ref().map(wealth)),
         or_none(metric.promotion.as_ref().map(wealth)),
     ]
 }
@@ -160,5 +189,24 @@ fn span(seconds: f64) -> String {
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
         seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
         seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_shown_once_there_are_two() {
+        let hour = |hour, pairs, disagreement| HourReport {
+            hour,
+            pairs,
+            disagreement,
+        };
+        assert_eq!(by_hour(&[hour(7, 3, 0.0)]), "");
+        let text = by_hour(&[hour(4, 120, 0.0801), hour(13, 900, -0.001)]);
+        for part in ["04", "120", "+8.01%", "13", "-0.10%"] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

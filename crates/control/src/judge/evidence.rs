@@ -22,10 +22,14 @@ pub enum Metric {
     Errors,
     /// Answers later than a fixed bound.
     Latency,
+    /// Disagreement, compared with the last version that a person approved instead of stable.
+    AnchorDisagreement,
+    /// Divergence, compared likewise.
+    AnchorDivergence,
 }
 
 impl Metric {
-    /// All four: they share the chance of a wrong roll-back.
+    /// The four that roll a canary back: they share the chance of doing so wrongly.
     pub const ALL: [Self; 4] = [
         Self::Disagreement,
         Self::Divergence,
@@ -67,6 +71,19 @@ impl From<&EventRates> for Events {
     }
 }
 
+/// The canary beside the last version that a person approved, where stable is another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnchorEvidence {
+    /// Which.
+    pub version: String,
+    /// Whether it can be run.
+    pub is_loaded: bool,
+    /// In parts of the answers, canary less anchor.
+    pub disagreement: Compared,
+    /// In nats, canary less anchor.
+    pub divergence: Compared,
+}
+
 /// What is known about a canary.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {
@@ -74,6 +91,8 @@ pub struct Evidence {
     pub disagreement: Compared,
     /// In nats.
     pub divergence: Compared,
+    /// Of an automatic plan, if stable isn't what a person approved last.
+    pub anchor: Option<AnchorEvidence>,
     /// Failed requests.
     pub errors: Events,
     /// Late answers.
@@ -109,4 +128,6 @@ pub struct Progress {
     pub step_answers: u64,
     /// Since it became canary.
     pub age: Duration,
+    /// Which automatic try of the model's it is since a person last approved a version, from 1.
+    pub try_number: u32,
 }

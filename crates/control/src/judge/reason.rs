@@ -33,12 +33,27 @@ pub enum Reason {
     EvidenceLost,
     /// The split isn't what was configured.
     SampleRatio { log_e: f64, alarm_log_e: f64 },
+    /// The last version that a person approved can't be run.
+    AnchorMissing { anchor: String },
+    /// Worse than the last version that a person approved.
+    BeyondAnchor {
+        anchor: String,
+        metric: Metric,
+        compared: Compared,
+        log_e: f64,
+        needed_log_e: f64,
+    },
     /// No pairs come.
     Starved,
     /// Too old.
     Overdue {
         age_seconds: u64,
         maximum_seconds: u64,
+    },
+    /// Not old enough for all requests.
+    Young {
+        age_seconds: u64,
+        minimum_seconds: u64,
     },
     /// Not long enough at this share.
     Soaking {
@@ -95,7 +110,8 @@ impl fmt::Display for Reason {
             ),
             Self::Worse { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: worse than the margin allows, {} where {} decide; {}",
+                "{}: worse than the margin allows, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
@@ -119,12 +135,30 @@ impl fmt::Display for Reason {
                 Odds(*log_e),
                 Odds(*alarm_log_e)
             ),
+            Self::AnchorMissing { anchor } => write!(
+                f,
+                "{anchor}, the last version that a person approved, isn't loaded, so that small losses of several canaries may add up unseen: put {anchor} back and start the canary again, or promote by hand (`stillhouse promote`), which approves the canary"
+            ),
+            Self::BeyondAnchor { anchor, metric, compared, log_e, needed_log_e } => write!(
+                f,
+                "{}: worse than {anchor}, the last version that a person approved, by more than the margin, {} where {} decide; {}: promote by hand (`stillhouse promote`) if that is wanted, or abort",
+                Plain(*metric),
+                Odds(*log_e),
+                Odds(*needed_log_e),
+                Seen(*metric, compared)
+            ),
             Self::Starved => f.write_str("shadows are starved: no pairs come to judge by"),
             Self::Overdue { age_seconds, maximum_seconds } => write!(
                 f,
                 "undecided for {}, at most {} are allowed: an operator must decide",
                 Span(*age_seconds),
                 Span(*maximum_seconds)
+            ),
+            Self::Young { age_seconds, minimum_seconds } => write!(
+                f,
+                "{} old, all requests or a promotion take {}: they may differ by the hour of the day",
+                Span(*age_seconds),
+                Span(*minimum_seconds)
             ),
             Self::Soaking { soaked_seconds, soak_seconds } => write!(
                 f,
@@ -139,7 +173,7 @@ impl fmt::Display for Reason {
                 write!(f, "{answers} of {needed} answers at this share")
             }
             Self::FewPairs { metric, pairs, needed } => {
-                write!(f, "{metric}: {pairs} of {needed} pairs in all")
+                write!(f, "{}: {pairs} of {needed} pairs in all", Plain(*metric))
             }
             Self::FewPictures { pictures, needed } => {
                 write!(f, "about {pictures} of {needed} different pictures: more pairs of the same ones say nothing of others")
@@ -153,14 +187,16 @@ impl fmt::Display for Reason {
             ),
             Self::Unproven { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: not yet shown to be within the margin, {} of {}; {}",
+                "{}: not yet shown to be within the margin, {} of {}; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
             Self::Proven { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: shown to be within the margin, {} where {} decide; {}",
+                "{}: shown to be within the margin, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
@@ -181,7 +217,33 @@ impl fmt::Display for Metric {
             Self::Divergence => "divergence",
             Self::Errors => "errors",
             Self::Latency => "latency",
+            Self::AnchorDisagreement => "anchor_disagreement",
+            Self::AnchorDivergence => "anchor_divergence",
         })
+    }
+}
+
+impl Metric {
+    /// Whether the canary is compared with the anchor by it, and not with stable.
+    fn is_of_anchor(self) -> bool {
+        matches!(self, Self::AnchorDisagreement | Self::AnchorDivergence)
+    }
+}
+
+/// A metric as it stands in a sentence.
+struct Plain(Metric);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::AnchorDisagreement => {
+                f.write_str("disagreement beside the last version that a person approved")
+            }
+            Metric::AnchorDivergence => {
+                f.write_str("divergence beside the last version that a person approved")
+            }
+            metric => write!(f, "{metric}"),
+        }
     }
 }
 
@@ -223,12 +285,16 @@ impl fmt::Display for Seen<'_> {
             ..
         } = self.1;
         let (scale, unit) = match self.0 {
-            Metric::Divergence => (1.0, "nats"),
+            Metric::Divergence | Metric::AnchorDivergence => (1.0, "nats"),
             _ => (100.0, "points"),
+        };
+        let other = match self.0.is_of_anchor() {
+            true => "anchor",
+            false => "stable",
         };
         write!(
             f,
-            "canary less stable {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
+            "canary less {other} {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
             mean * scale,
             low * scale,
             high * scale

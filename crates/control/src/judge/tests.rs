@@ -1,3 +1,6 @@
+mod age;
+mod approval;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -40,6 +43,7 @@ fn good() -> Evidence {
     Evidence {
         disagreement: compared(-5.0, 4.0),
         divergence: compared(-5.0, 4.0),
+        anchor: None,
         errors: Events::default(),
         latency: Events::default(),
         non_finite: 0,
@@ -68,7 +72,8 @@ fn at(percent: u16) -> Progress {
         soaked: HOUR,
         step_pairs: 1000,
         step_answers: 1000,
-        age: 5 * HOUR,
+        age: 25 * HOUR,
+        try_number: 1,
     }
 }
 
@@ -118,10 +123,10 @@ fn the_ramp_goes_up_step_by_step() {
         "promote",
         &[
             &format!(
-                "disagreement: shown to be within the margin, 54.6 : 1 where 20.0 : 1 decide; {seen}"
+                "disagreement: shown to be within the margin, 54.6 : 1 where 32.9 : 1 decide; {seen}"
             ),
             &format!(
-                "divergence: shown to be within the margin, 54.6 : 1 where 20.0 : 1 decide; {nats}"
+                "divergence: shown to be within the margin, 54.6 : 1 where 32.9 : 1 decide; {nats}"
             ),
         ],
     );
@@ -155,7 +160,7 @@ fn a_step_takes_its_time_its_pairs_and_its_answers() {
 #[test]
 fn everybody_needs_the_proofs_of_promotion() {
     let unproven = Evidence {
-        divergence: compared(-5.0, 2.99),
+        divergence: compared(-5.0, 3.49),
         ..good()
     };
     assert_eq!(decided(&unproven, &at(25)).0, "to 50%");
@@ -165,7 +170,7 @@ fn everybody_needs_the_proofs_of_promotion() {
             &at(percent),
             "hold",
             &[
-                "divergence: not yet shown to be within the margin, 19.9 : 1 of 20.0 : 1; canary less stable +0.001 nats, between -0.004 and +0.006, in 3000 pairs",
+                "divergence: not yet shown to be within the margin, 32.8 : 1 of 32.9 : 1; canary less stable +0.001 nats, between -0.004 and +0.006, in 3000 pairs",
             ],
         );
     }
@@ -243,6 +248,7 @@ fn hard_stops_wait_for_nothing() {
         step_pairs: 0,
         step_answers: 5,
         age: Duration::ZERO,
+        try_number: 1,
         share: share(1),
     };
     let lost = Evidence {
@@ -415,7 +421,10 @@ fn criteria_are_a_table() {
 /// Pairs with these chances of +1 and −1 in disagreement, and a divergence of `nats` more than stable's, one a second, until
 /// the verdict is final; the shares on the way.
 fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
-    let criteria = Criteria::default();
+    let criteria = Criteria {
+        minimum_age_seconds: 0,
+        ..Criteria::default()
+    };
     let (mut disagreement, mut divergence) = (criteria.disagreement(), criteria.divergence());
     let (errors, latency) = (criteria.errors(), criteria.latency());
     let (mut shares, mut since) = (vec![Share::default()], 0);
@@ -445,6 +454,7 @@ fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
             step_pairs: second - since,
             step_answers: second - since,
             age: Duration::from_secs(second),
+            try_number: 1,
         };
         match judge(&evidence, &progress, &criteria).decision {
             Decision::Hold { .. } => {}
@@ -544,11 +554,18 @@ prop_compose! {
         guards in (any::<bool>(), any::<bool>()),
         pictures in 0u64..400,
         differences in [-0.1..0.1_f64, -0.1..0.1],
+        anchor in prop::option::of((metric(), metric(), any::<bool>())),
     ) -> Evidence {
         let events = |log_e| happened(1, 1, log_e);
         Evidence {
             disagreement,
             divergence,
+            anchor: anchor.map(|(disagreement, divergence, is_loaded)| AnchorEvidence {
+                version: "v1".into(),
+                is_loaded,
+                disagreement,
+                divergence,
+            }),
             errors: events(logs.0),
             latency: events(logs.1),
             non_finite,
@@ -570,6 +587,7 @@ prop_compose! {
         step_pairs in 0u64..300,
         step_answers in 0u64..50,
         more in 0u64..400_000,
+        try_number in 0u32..9,
     ) -> Progress {
         Progress {
             share: share(percent),
@@ -577,6 +595,7 @@ prop_compose! {
             step_pairs,
             step_answers,
             age: Duration::from_secs(soaked + more),
+            try_number,
         }
     }
 }
@@ -629,8 +648,14 @@ proptest! {
             }
             Decision::Promote => {
                 prop_assert!(progress.share == Share::ALL);
-                prop_assert!(evidence.disagreement.promotion_log_e >= 20f64.ln());
-                prop_assert!(evidence.divergence.promotion_log_e >= 20f64.ln());
+                let needed = criteria.promotion_log_e(progress.try_number);
+                prop_assert!(evidence.disagreement.promotion_log_e >= needed);
+                prop_assert!(evidence.divergence.promotion_log_e >= needed);
+                if let Some(anchor) = &evidence.anchor {
+                    prop_assert!(anchor.is_loaded);
+                    prop_assert!(anchor.disagreement.promotion_log_e >= needed);
+                    prop_assert!(anchor.divergence.promotion_log_e >= needed);
+                }
             }
             _ => {}
         }

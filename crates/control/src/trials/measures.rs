@@ -7,7 +7,7 @@ use super::{
         judge::{Criteria, Metric, Verdict},
         trial::Trial,
     },
-    report::{TrialReport, word},
+    report::{TrialReport, WealthReport, word},
 };
 use stillhouse_drift::sequential::STAKES;
 use stillhouse_metrics::{Metrics, Scope};
@@ -15,6 +15,8 @@ use stillhouse_metrics::{Metrics, Scope};
 const DECISIONS: [&str; 5] = ["hold", "alert", "advance", "promote", "roll_back"];
 /// What a verdict may order.
 const ACTIONS: [&str; 3] = ["set_split", "promote", "abort"];
+/// Of [`JudgeMetrics::budgets`], what a promotion needs: it rises with each try.
+const PROMOTION: usize = 4;
 const TESTS: [&str; 2] = ["roll_back", "promotion"];
 
 /// The metric families of the judge.
@@ -128,7 +130,7 @@ impl JudgeMetrics {
                 ),
                 budget(
                     "judge_promotion_log_e",
-                    "Logarithm of the e-value that every metric must reach for a promotion.",
+                    "Logarithm of the e-value that every metric must reach for a promotion; it rises with each automatic try.",
                 ),
                 budget(
                     "judge_sample_ratio_alarm_log_e",
@@ -145,7 +147,7 @@ impl JudgeMetrics {
             criteria.divergence_margin_nats,
             criteria.divergence_clip_nats,
             criteria.roll_back_log_e(),
-            criteria.promotion_log_e(),
+            criteria.promotion_log_e(1),
             criteria.sample_ratio_alarm.ln(),
         ];
         for (family, value) in self.budgets.iter().zip(values) {
@@ -186,7 +188,7 @@ impl JudgeMetrics {
             if let Some(difference) = metric.request_weighted {
                 series.series(&self.request_weighted, of).set(difference);
             }
-            let tests = [Some(metric.roll_back), metric.promotion];
+            let tests = [metric.roll_back, metric.promotion];
             for (test, wealth) in TESTS.iter().zip(tests) {
                 if let Some(wealth) = wealth {
                     let of = &[model, version, &metric.metric, test];
@@ -222,6 +224,20 @@ impl JudgeMetrics {
             .zip(trial.events())
         {
             wealth(metric, TESTS[0], events.log_wealth());
+        }
+        let of_anchor = [Metric::AnchorDisagreement, Metric::AnchorDivergence];
+        for (metric, paired) in trial
+            .anchor()
+            .into_iter()
+            .flat_map(|anchor| of_anchor.into_iter().zip(anchor.paired()))
+        {
+            wealth(metric, TESTS[1], paired.promotion().log_wealth());
+        }
+        let promotion = report.metrics.iter().find_map(|metric| metric.promotion);
+        if let Some(WealthReport { needed_log_e, .. }) = promotion {
+            self.budgets[PROMOTION]
+                .with_label_values(&[model])
+                .set(needed_log_e);
         }
         for decision in DECISIONS {
             let is_it = decision == word(&verdict.decision);

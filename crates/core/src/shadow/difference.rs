@@ -54,4 +54,15 @@ pub struct Difference {
     pub teacher_run: bool,
     /// A hash of the picture.
     pub picture: u64,
+    /// Canary against anchor; none where there is no anchor, or it isn't loaded.
+    pub anchor: Option<AnchorDifference>,
+}
+
+/// The result of one pair, canary against the last version that a person approved.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AnchorDifference {
+    /// As in [`Difference`].
+    pub disagreement: f64,
+    /// As in [`Difference`].
+    pub divergence: f64,
 }

@@ -278,10 +278,14 @@ impl Runner {
                 pairing: Pairing::of(current),
                 disagreement,
                 divergence,
-                non_finite: matches!(canary, Outcome::NotFinite) && stable.is_some(),
+                // One caller counts once.
+                non_finite: matches!(canary, Outcome::NotFinite)
+                    && stable.is_some()
+                    && on_trial.is_some_and(|seat| seat.is_first_failure(sample.counted_as())),
                 stable_class: stable.map(Scores::top1),
                 teacher_run: ask.is_asked && sample.role != Role::Teacher,
                 picture: sample.picture(),
+                anchor: None,
             };
             self.requests.pair(key(sample), [disagreement, divergence]);
             // The judge takes them twice a second; a full channel would delay only this thread.
