@@ -202,10 +202,8 @@ mod tests {
     fn pairs(trial: &mut Trial, count: u64) {
         for _ in 0..count {
             trial.pair(&Difference {
-                pairing: Pairing::default(),
-                disagreement: 0.0,
-                divergence: 0.0,
-                non_finite: false,
+                teacher_run: true,
+                ..Difference::default()
             });
         }
     }

@@ -32,6 +32,7 @@ fn difference(pairing: Pairing) -> Difference {
         disagreement: 1.0,
         divergence: 0.5,
         non_finite: true,
+        ..Difference::default()
     }
 }
 

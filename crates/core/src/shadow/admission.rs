@@ -1,13 +1,10 @@
 //! Which sampled answers are compared: one per caller or picture and cool-down, within the teacher's budget.
 
-use std::{hash::Hasher, time::Duration};
-
-use siphasher::sip::SipHasher13;
+use std::time::Duration;
 
 use super::{Miss, Sample, ShadowSettings};
 use crate::rollout::Role;
 use stillhouse_drift::cooldown::Cooldown;
-use stillhouse_image::Input;
 
 /// How many seconds of the budget can be saved up during a pause, for runs that come at once.
 const BURST_SECONDS: f64 = 1.0;
@@ -62,15 +59,5 @@ impl Admission {
 
 /// The caller if it is known; otherwise the picture itself, so that a replayed picture still counts once.
 fn key(sample: &Sample) -> u64 {
-    let mut hasher = SipHasher13::new();
-    match (&sample.caller, &sample.input) {
-        (Some(caller), _) => return *caller,
-        (None, Input::Pixels { pixels, .. }) => hasher.write(pixels.bytes()),
-        (None, Input::Numbers(numbers)) => {
-            for number in numbers {
-                hasher.write(&number.to_le_bytes());
-            }
-        }
-    }
-    hasher.finish()
+    sample.caller.unwrap_or_else(|| sample.picture())
 }

@@ -74,7 +74,7 @@ impl Pairing {
 }
 
 /// The result of one pair, canary against stable; from −1, much better, to 1, much worse.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Difference {
     /// The compared versions.
     pub pairing: Pairing,
@@ -82,8 +82,14 @@ pub struct Difference {
     pub disagreement: f64,
     /// Difference in clipped divergences, as a fraction of the clip.
     pub divergence: f64,
-    /// Whether the canary's answer wasn't finite.
+    /// Whether the canary's answer wasn't finite, and stable's was.
     pub non_finite: bool,
+    /// Stable's class; none if it gave no answer that is finite.
+    pub stable_class: Option<usize>,
+    /// Whether the teacher was run for it.
+    pub teacher_run: bool,
+    /// A hash of the picture.
+    pub picture: u64,
 }
 
 /// The result of one picture on one student.
@@ -320,7 +326,11 @@ impl Runner {
                 pairing: Pairing::of(current),
                 disagreement: disagreement(agrees(&stable), agrees(&canary)),
                 divergence: divergence(nats(&stable), nats(&canary), current.clip_nats()),
-                non_finite: matches!(canary, StudentOutcome::NotFinite),
+                non_finite: matches!(canary, StudentOutcome::NotFinite)
+                    && matches!(stable, StudentOutcome::Finite(_)),
+                stable_class: stable.measure().map(|measure| measure.top1),
+                teacher_run: sample.role != Role::Teacher,
+                picture: sample.picture(),
             };
             // The judge takes them twice a second; a full channel would delay only this thread.
             let _ = self.differences.send(difference);

@@ -1,8 +1,9 @@
 //! An answer to be compared, with everything that the other versions need to answer the same picture.
 
-use std::sync::Arc;
+use std::{hash::Hasher, sync::Arc};
 
 use bytes::Bytes;
+use siphasher::sip::SipHasher13;
 
 use super::Miss;
 use crate::{
@@ -72,6 +73,20 @@ impl Sample {
             }
         }
         Ok(())
+    }
+
+    /// A hash of the picture as the version that answered read it.
+    pub(super) fn picture(&self) -> u64 {
+        let mut hasher = SipHasher13::new();
+        match &self.input {
+            Input::Pixels { pixels, .. } => hasher.write(pixels.bytes()),
+            Input::Numbers(numbers) => {
+                for number in numbers {
+                    hasher.write(&number.to_le_bytes());
+                }
+            }
+        }
+        hasher.finish()
     }
 
     /// The watched statistics of the picture; none for numbers.
