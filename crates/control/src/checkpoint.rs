@@ -21,7 +21,7 @@ use stillhouse_store::{ModelName, sha256};
 const FILE: &str = "trials.json";
 
 /// Of the file's form.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// A trial takes about 2 KB.
 const LIMIT_BYTES: u64 = 16 << 20;

@@ -5,9 +5,12 @@
 mod live_second;
 mod saved;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::judge::{Criteria, Events, Evidence, Progress};
+use super::judge::{ClassEvidence, Criteria, Events, Evidence, Progress};
 use live_second::{LiveSecond, late_above};
 use saved::SavedAnswers;
 pub(super) use saved::SavedTrial;
@@ -15,7 +18,7 @@ use stillhouse_core::{
     rollout::{Assignment, Counts, Share},
     shadow::{Difference, Pairing},
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::sequential::{ClassGuard, EventRates, Paired, Thresholds};
 
 /// What is read of both seats at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +50,10 @@ pub(super) struct Trial {
     step: RampStep,
     disagreement: Paired,
     divergence: Paired,
+    classes: ClassGuard,
+    /// Of the classes.
+    labels: Arc<[String]>,
+    thresholds: Thresholds,
     errors: EventRates,
     latency: EventRates,
     clip_nats: f64,
@@ -92,6 +99,9 @@ impl Trial {
             step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
+            classes: criteria.classes(),
+            labels: Arc::default(),
+            thresholds: criteria.thresholds(),
             errors: criteria.errors(),
             latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
@@ -112,6 +122,13 @@ impl Trial {
         }
     }
 
+    /// Says which classes stable may answer, before the first pair.
+    pub(super) fn of_classes(mut self, labels: Arc<[String]>) -> Self {
+        self.classes.announce(labels.len());
+        self.labels = labels;
+        self
+    }
+
     /// Notes that some of the evidence is missing.
     pub(super) fn lose_evidence(&mut self) {
         self.evidence_lost = true;
@@ -125,6 +142,9 @@ impl Trial {
         self.pairs += 1;
         self.look_pairs += 1;
         self.disagreement.observe(difference.disagreement);
+        if let Some(class) = difference.stable_class {
+            self.classes.observe(class, difference.disagreement);
+        }
         self.divergence.observe(difference.divergence);
         self.shadow_non_finite += u64::from(difference.non_finite);
     }
@@ -165,8 +185,9 @@ impl Trial {
         };
         let first = self.early_answers.saturating_sub(before.requests);
         Evidence {
-            disagreement: self.disagreement.compared(1.0),
-            divergence: self.divergence.compared(self.clip_nats),
+            disagreement: self.disagreement.compared(1.0, &self.thresholds),
+            divergence: self.divergence.compared(self.clip_nats, &self.thresholds),
+            classes: ClassEvidence::of(&self.classes, &self.labels),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
             non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
@@ -201,6 +222,11 @@ impl Trial {
     /// The tests of pairs, for their wealth by stake: of disagreement, of divergence.
     pub(super) fn paired(&self) -> [&Paired; 2] {
         [&self.disagreement, &self.divergence]
+    }
+
+    /// The test of each class, and the classes' labels.
+    pub(super) fn classes(&self) -> (&ClassGuard, &[String]) {
+        (&self.classes, &self.labels)
     }
 
     /// The tests of live requests: of errors, of late answers.

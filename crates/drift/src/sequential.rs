@@ -24,11 +24,11 @@ mod figures;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod streams;
+pub(crate) mod streams;
 
 pub use bounds::Bounds;
 pub use class_guard::{ClassGuard, ClassPairs, ClassSeen, OWN_CLASSES};
-pub use detector::Detector;
+pub use detector::{Detector, upper_limit};
 pub use difference::{disagreement, divergence};
 pub use event_rates::{EventRates, Rate};
 pub use logarithm::{ln_add_exp, ln_mean_exp};

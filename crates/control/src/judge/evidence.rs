@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ClassEvidence;
 use stillhouse_core::rollout::Share;
 use stillhouse_drift::sequential::{Compared, EventRates, Rate};
 
@@ -19,15 +20,18 @@ pub enum Metric {
     Errors,
     /// Answers later than a fixed bound.
     Latency,
+    /// Disagreement, in each class of stable's answer.
+    Classes,
 }
 
 impl Metric {
-    /// All four: they share the chance of a wrong roll-back.
-    pub const ALL: [Self; 4] = [
+    /// All five: they share the chance of a wrong roll-back.
+    pub const ALL: [Self; 5] = [
         Self::Disagreement,
         Self::Divergence,
         Self::Errors,
         Self::Latency,
+        Self::Classes,
     ];
 }
 
@@ -71,6 +75,8 @@ pub struct Evidence {
     pub disagreement: Compared,
     /// In nats.
     pub divergence: Compared,
+    /// Disagreement by class.
+    pub classes: ClassEvidence,
     /// Failed requests.
     pub errors: Events,
     /// Late answers.

@@ -15,7 +15,7 @@ use stillhouse_core::{
     rollout::{Assignment, Share},
     shadow::Pairing,
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::sequential::{ClassGuard, EventRates, Paired};
 use stillhouse_metrics::LATENCY_SECONDS;
 
 /// Everything that is known of a canary.
@@ -27,6 +27,7 @@ pub(crate) struct SavedTrial {
     step: SavedStep,
     disagreement: Paired,
     divergence: Paired,
+    classes: ClassGuard,
     errors: EventRates,
     latency: EventRates,
     pairs: u64,
@@ -96,6 +97,7 @@ impl Trial {
             },
             disagreement: self.disagreement.clone(),
             divergence: self.divergence.clone(),
+            classes: self.classes.clone(),
             errors: self.errors.clone(),
             latency: self.latency.clone(),
             pairs: self.pairs,
@@ -148,6 +150,9 @@ impl Trial {
             },
             disagreement: saved.disagreement,
             divergence: saved.divergence,
+            classes: saved.classes,
+            labels: std::sync::Arc::default(),
+            thresholds: criteria.thresholds(),
             errors: saved.errors,
             latency: saved.latency,
             clip_nats: criteria.divergence_clip_nats,
@@ -286,7 +291,8 @@ mod tests {
         let mut worst = Criteria::default().disagreement();
         (0..500).for_each(|_| worst.observe(0.0));
         (0..201).for_each(|_| worst.observe(1.0));
-        let difference = worst.compared(1.0).promotion_log_e - killed.disagreement.promotion_log_e;
+        let worst = worst.compared(1.0, &Criteria::default().thresholds());
+        let difference = worst.promotion_log_e - killed.disagreement.promotion_log_e;
         assert!(difference.abs() < 1e-9, "{difference}");
         // And it adds up over kills.
         let again = resumed(saved, true, start).save(0.0, start);

@@ -94,21 +94,29 @@ pub struct ClassGuard {
 }
 
 impl ClassGuard {
-    /// For so many classes, of which each may lose `margin` of its answers.
+    /// Of each class `margin` of its answers may be lost.
     ///
     /// # Panics
     /// If the margin isn't within −1..1.
-    pub fn new(classes: usize, margin: f64) -> Self {
+    pub fn new(margin: f64) -> Self {
         Self {
             margin: Margin::new(-1.0, 1.0, margin),
-            classes: u32::try_from(classes).unwrap_or(u32::MAX),
-            own: Vec::with_capacity(classes.min(OWN_CLASSES)),
+            classes: 0,
+            own: Vec::new(),
             others: ClassPairs::default(),
         }
     }
 
+    /// Says how many classes there are, before the first pair: the initial wealth is divided among them.
+    pub fn announce(&mut self, classes: usize) {
+        self.classes = u32::try_from(classes).unwrap_or(u32::MAX);
+        let room = classes.min(OWN_CLASSES);
+        self.own.reserve(room.saturating_sub(self.own.len()));
+    }
+
     /// Adds a pair by stable's class: a difference in disagreement, −1, 0 or 1.
-    pub fn observe(&mut self, class: u32, difference: f64) {
+    pub fn observe(&mut self, class: usize, difference: f64) {
+        let class = u32::try_from(class).unwrap_or(u32::MAX);
         self.of(class).count(difference);
     }
 
@@ -146,7 +154,10 @@ impl ClassGuard {
             f64::NEG_INFINITY
         };
         let sum = seen.chain([others, unseen.ln()]).reduce(ln_add_exp);
-        sum.unwrap_or(0.0) - self.guards().ln()
+        match self.guards() {
+            0.0 => 0.0,
+            guards => sum.unwrap_or(0.0) - guards.ln(),
+        }
     }
 
     /// In how many pairs of one class, all of them wrong by the canary alone, the e-value reaches `exp(log_e)` whatever
@@ -205,7 +216,7 @@ impl ClassGuard {
         own + self.others.pairs()
     }
 
-    /// How many there will be when every class was seen. More classes than were announced have guards, too.
+    /// How many there will be when every class was seen.
     fn guards(&self) -> f64 {
         let own = (self.classes as usize).clamp(self.own.len(), OWN_CLASSES.max(self.own.len()));
         own as f64 + self.has_others()
@@ -227,13 +238,19 @@ mod tests {
         *,
     };
 
+    fn guard(classes: usize) -> ClassGuard {
+        let mut guard = ClassGuard::new(0.1);
+        guard.announce(classes);
+        guard
+    }
+
     const NEEDED: f64 = 5.991_464_547;
 
     /// A test whose stable answers ten classes: class 9 in `share` of the traffic, the others alike.
-    fn class(stream: &mut Stream, share: f64) -> u32 {
+    fn class(stream: &mut Stream, share: f64) -> usize {
         match stream.happens(share) {
             true => 9,
-            false => (stream.uniform() * 9.0) as u32,
+            false => (stream.uniform() * 9.0) as usize,
         }
     }
 
@@ -242,7 +259,7 @@ mod tests {
         let ended = Endings::of(
             300,
             5000,
-            || ClassGuard::new(10, 0.1),
+            || guard(10),
             |guard, stream, n| {
                 let class = class(stream, 0.005);
                 guard.observe(class, stream.difference(0.98));
@@ -258,7 +275,7 @@ mod tests {
         let ended = Endings::of(
             300,
             2000,
-            || ClassGuard::new(10, 0.1),
+            || guard(10),
             |guard, stream, n| {
                 let class = class(stream, 0.1);
                 guard.observe(class, f64::from(stream.happens(0.1)));
@@ -276,7 +293,7 @@ mod tests {
             Endings::of(
                 200,
                 20_000,
-                || ClassGuard::new(10, 0.1),
+                || guard(10),
                 |guard, stream, _| {
                     let class = class(stream, share);
                     let difference = match class {
@@ -297,9 +314,9 @@ mod tests {
     #[test]
     fn too_few_pairs_are_those_that_could_not_end_it() {
         for classes in [2, 10, 100, 1000] {
-            let needed = ClassGuard::new(classes, 0.1).pairs_needed(NEEDED);
+            let needed = guard(classes).pairs_needed(NEEDED);
             let after = |pairs| {
-                let mut guard = ClassGuard::new(classes, 0.1);
+                let mut guard = guard(classes);
                 (0..pairs).for_each(|_| guard.observe(1, 1.0));
                 guard.log_e()
             };
@@ -313,10 +330,7 @@ mod tests {
     /// Alone, it is the roll-back test of the same margin.
     #[test]
     fn one_class_is_a_roll_back_test() {
-        let (mut guard, mut test) = (
-            ClassGuard::new(1, 0.1),
-            RollBack::new(-1.0, 1.0, 0.1, None),
-        );
+        let (mut guard, mut test) = (guard(1), RollBack::new(-1.0, 1.0, 0.1, None));
         for difference in [1.0, 0.0, -1.0, 1.0, f64::NAN, 0.0] {
             guard.observe(0, difference);
             test.observe(difference);
@@ -327,7 +341,7 @@ mod tests {
 
     #[test]
     fn beyond_a_hundred_classes_the_first_have_their_own() {
-        let mut guard = ClassGuard::new(1000, 0.1);
+        let mut guard = guard(1000);
         for class in (0..1000).chain(0..1000) {
             guard.observe(class, 0.0);
         }
@@ -342,7 +356,7 @@ mod tests {
     #[test]
     fn replicas_add_up_and_what_was_written_goes_on() {
         let mut stream = Stream::new(7);
-        let new = || ClassGuard::new(10, 0.1);
+        let new = || guard(10);
         let (mut one, mut replicas) = (new(), [new(), new(), new()]);
         for n in 0..600 {
             let class = class(&mut stream, 0.1);
@@ -367,7 +381,12 @@ mod tests {
             if length == 0 {
                 return guard.log_e().exp();
             }
-            let branches = [(0, 1.0, 0.05), (0, 0.0, 0.45), (1, 1.0, 0.05), (1, 0.0, 0.45)];
+            let branches = [
+                (0, 1.0, 0.05),
+                (0, 0.0, 0.45),
+                (1, 1.0, 0.05),
+                (1, 0.0, 0.45),
+            ];
             let branches = branches.iter().map(|(class, difference, chance)| {
                 let mut next = guard.clone();
                 next.observe(*class, *difference);
@@ -376,7 +395,7 @@ mod tests {
             branches.sum()
         }
         for classes in [2, 5, 200] {
-            let mean = mean(&ClassGuard::new(classes, 0.1), 6);
+            let mean = mean(&guard(classes), 6);
             assert!((mean - 1.0).abs() < 1e-12, "{mean}");
         }
     }
