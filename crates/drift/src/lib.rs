@@ -1,9 +1,11 @@
 //! How far a student's outputs are from its teacher's, how confident they are, and statistical tests over many of them. Pure:
 //! no clock, no randomness, no input or output.
 
+mod answer;
 pub mod calibration;
 pub mod comparison;
 pub mod confidence;
+pub mod contrast;
 pub mod cooldown;
 pub mod distribution;
 pub mod divergence;
