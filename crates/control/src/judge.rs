@@ -3,16 +3,19 @@
 //! A canary may be rolled back at any moment, also by evidence of which a part was lost. Forward it goes only while nothing
 //! is wrong with the evidence itself: the split is what was promised, pairs come, no restart has forgotten any.
 
+mod class_evidence;
 mod criteria;
 mod evidence;
 mod reason;
 
 use serde::Serialize;
 
+pub use class_evidence::{ClassEvidence, ClassFound};
 pub use criteria::{Criteria, CriteriaError};
 pub use evidence::{AnchorEvidence, Events, Evidence, Metric, Progress};
 pub use reason::Reason;
 
+pub(crate) use class_evidence::label;
 use reason::seconds;
 use stillhouse_core::rollout::Share;
 use stillhouse_drift::sequential::Compared;
@@ -186,7 +189,17 @@ fn refuted(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
             needed_log_e,
         })
     });
-    pairs.chain(live).collect()
+    let lost = evidence
+        .classes
+        .worst
+        .as_ref()
+        .filter(|_| evidence.classes.log_e >= needed_log_e);
+    let lost = lost.map(|worst| Reason::ClassLost {
+        worst: worst.clone(),
+        log_e: evidence.classes.log_e,
+        needed_log_e,
+    });
+    pairs.chain(lost).chain(live).collect()
 }
 
 /// Not a number is wrong, too.

@@ -7,9 +7,12 @@ mod hours;
 mod live_second;
 mod saved;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::judge::{Criteria, Events, Evidence, Progress};
+use super::judge::{ClassEvidence, Criteria, Events, Evidence, Progress};
 pub(super) use anchor::AnchorTrial;
 pub(super) use hours::Hour;
 use hours::Hours;
@@ -23,7 +26,7 @@ use stillhouse_core::{
 use stillhouse_drift::{
     distinct::Distinct,
     request_weighted::RequestWeighted,
-    sequential::{EventRates, Paired},
+    sequential::{ClassGuard, EventRates, Paired, Thresholds},
 };
 
 /// What is read of both seats at one moment.
@@ -60,6 +63,10 @@ pub(super) struct Trial {
     disagreement: Paired,
     divergence: Paired,
     anchor: Option<AnchorTrial>,
+    classes: ClassGuard,
+    /// Of the classes.
+    labels: Arc<[String]>,
+    thresholds: Thresholds,
     errors: EventRates,
     latency: EventRates,
     clip_nats: f64,
@@ -114,6 +121,9 @@ impl Trial {
             anchor: assignment
                 .compared_anchor()
                 .map(|anchor| AnchorTrial::new(anchor.clone(), criteria)),
+            classes: criteria.classes(),
+            labels: Arc::default(),
+            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
             errors: criteria.errors(),
             latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
@@ -138,6 +148,13 @@ impl Trial {
         }
     }
 
+    /// Says which classes stable may answer, before the first pair.
+    pub(super) fn of_classes(mut self, labels: Arc<[String]>) -> Self {
+        self.classes.announce(labels.len());
+        self.labels = labels;
+        self
+    }
+
     /// Notes that some of the evidence is missing.
     pub(super) fn lose_evidence(&mut self) {
         self.evidence_lost = true;
@@ -152,6 +169,9 @@ impl Trial {
         self.look_pairs += 1;
         self.hours.observe(hour, difference.disagreement);
         self.disagreement.observe(difference.disagreement);
+        if let Some(class) = difference.stable_class {
+            self.classes.observe(class, difference.disagreement);
+        }
         self.divergence.observe(difference.divergence);
         if let (Some(anchor), Some(difference)) = (&mut self.anchor, &difference.anchor) {
             anchor.observe(difference);
@@ -211,14 +231,15 @@ impl Trial {
         };
         let first = self.early_answers.saturating_sub(before.requests);
         Evidence {
-            disagreement: self.disagreement.compared(1.0),
-            divergence: self.divergence.compared(self.clip_nats),
+            disagreement: self.disagreement.compared(1.0, &self.thresholds),
+            divergence: self.divergence.compared(self.clip_nats, &self.thresholds),
+            classes: ClassEvidence::of(&self.classes, &self.labels),
             // A person who promotes needs no leave of what a person approved before.
             anchor: self
                 .anchor
                 .as_ref()
                 .filter(|_| self.plan == Plan::Automatic)
-                .map(|anchor| anchor.evidence(self.clip_nats, anchor_is_loaded)),
+                .map(|anchor| anchor.evidence(self.clip_nats, &self.thresholds, anchor_is_loaded)),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
             non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
@@ -267,6 +288,11 @@ impl Trial {
     /// The comparison with the anchor, where there is one.
     pub(super) fn anchor(&self) -> Option<&AnchorTrial> {
         self.anchor.as_ref()
+    }
+
+    /// The test of each class, and the classes' labels.
+    pub(super) fn classes(&self) -> (&ClassGuard, &[String]) {
+        (&self.classes, &self.labels)
     }
 
     /// The tests of live requests: of errors, of late answers.

@@ -51,6 +51,7 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("drift.answers", Whole(0, NEVER)),
     ("drift.detector_run_length", Real(1.0, 1e18)),
     ("judge.disagreement_margin", Between(0.0, 1.0)),
+    ("judge.class_margin", Between(0.0, 1.0)),
     ("judge.divergence_margin_nats", Between(0.0, 1000.0)),
     ("judge.divergence_clip_nats", Between(0.0, 1000.0)),
     ("judge.error_margin_ratio", Real(1.0, 1e6)),

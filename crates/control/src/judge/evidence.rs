@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ClassEvidence;
 use stillhouse_core::rollout::Share;
 use stillhouse_drift::{
     request_weighted::RequestWeighted,
@@ -22,6 +23,8 @@ pub enum Metric {
     Errors,
     /// Answers later than a fixed bound.
     Latency,
+    /// Disagreement, in each class of stable's answer.
+    Classes,
     /// Disagreement, compared with the last version that a person approved instead of stable.
     AnchorDisagreement,
     /// Divergence, compared likewise.
@@ -29,12 +32,13 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The four that roll a canary back: they share the chance of doing so wrongly.
-    pub const ALL: [Self; 4] = [
+    /// The five that roll a canary back: they share the chance of doing so wrongly.
+    pub const ALL: [Self; 5] = [
         Self::Disagreement,
         Self::Divergence,
         Self::Errors,
         Self::Latency,
+        Self::Classes,
     ];
 }
 
@@ -93,6 +97,8 @@ pub struct Evidence {
     pub divergence: Compared,
     /// Of an automatic plan, if stable isn't what a person approved last.
     pub anchor: Option<AnchorEvidence>,
+    /// Disagreement by class.
+    pub classes: ClassEvidence,
     /// Failed requests.
     pub errors: Events,
     /// Late answers.

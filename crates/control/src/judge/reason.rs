@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{Events, Metric};
+use super::{ClassFound, Events, Metric};
 use stillhouse_drift::sequential::Compared;
 
 /// One reason of a verdict.
@@ -20,6 +20,12 @@ pub enum Reason {
     Worse {
         metric: Metric,
         compared: Compared,
+        log_e: f64,
+        needed_log_e: f64,
+    },
+    /// A class of stable's answers is lost.
+    ClassLost {
+        worst: ClassFound,
         log_e: f64,
         needed_log_e: f64,
     },
@@ -115,6 +121,12 @@ impl fmt::Display for Reason {
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
+            ),
+            Self::ClassLost { worst, log_e, needed_log_e } => write!(
+                f,
+                "classes: one has lost more than the margin allows, {} where {} decide; {worst}",
+                Odds(*log_e),
+                Odds(*needed_log_e)
             ),
             Self::MoreEvents { metric, events, needed_log_e } => write!(
                 f,
@@ -219,6 +231,7 @@ impl fmt::Display for Metric {
             Self::Latency => "latency",
             Self::AnchorDisagreement => "anchor_disagreement",
             Self::AnchorDivergence => "anchor_divergence",
+            Self::Classes => "classes",
         })
     }
 }
@@ -281,7 +294,7 @@ impl fmt::Display for Seen<'_> {
         let Compared {
             observations,
             mean,
-            interval: [low, high],
+            bounds: [low, high],
             ..
         } = self.1;
         let (scale, unit) = match self.0 {

@@ -21,7 +21,7 @@ fn compared(roll_back_log_e: f64, promotion_log_e: f64) -> Compared {
     Compared {
         observations: 3000,
         mean: 0.001,
-        interval: [-0.004, 0.006],
+        bounds: [-0.004, 0.006],
         roll_back_log_e,
         promotion_log_e,
     }
@@ -38,12 +38,25 @@ fn happened(canary: u64, stable: u64, log_e: f64) -> Events {
     }
 }
 
+fn lost(log_e: f64) -> ClassEvidence {
+    ClassEvidence {
+        log_e,
+        worst: Some(ClassFound {
+            label: "eight".into(),
+            pairs: 19,
+            difference: 1.0,
+            log_e: log_e + 2.0,
+        }),
+    }
+}
+
 /// Nothing against the canary, everything for it.
 fn good() -> Evidence {
     Evidence {
         disagreement: compared(-5.0, 4.0),
         divergence: compared(-5.0, 4.0),
         anchor: None,
+        classes: ClassEvidence::default(),
         errors: Events::default(),
         latency: Events::default(),
         non_finite: 0,
@@ -190,10 +203,10 @@ fn everybody_needs_the_proofs_of_promotion() {
     );
 }
 
-/// ln(4/0.01) = 5.99: four metrics share one per cent.
+/// ln(5/0.01) = 6.21: five metrics share one per cent.
 #[test]
 fn each_metric_alone_rolls_back() {
-    let (below, above) = (5.991, 5.992);
+    let (below, above) = (6.214, 6.215);
     let events = |log_e| happened(12, 3, log_e);
     let with = |log_e: f64| {
         [
@@ -213,6 +226,10 @@ fn each_metric_alone_rolls_back() {
                 latency: events(log_e),
                 ..good()
             },
+            Evidence {
+                classes: lost(log_e),
+                ..good()
+            },
         ]
     };
     for (evidence, metric) in with(above).iter().zip(Metric::ALL) {
@@ -221,7 +238,7 @@ fn each_metric_alone_rolls_back() {
         let expected = format!("{metric}: ");
         assert!(reasons[0].starts_with(&expected), "{reasons:?}");
         assert!(
-            reasons[0].contains("400 : 1 where 400 : 1 decide"),
+            reasons[0].contains("500 : 1 where 500 : 1 decide"),
             "{reasons:?}"
         );
     }
@@ -236,7 +253,7 @@ fn each_metric_alone_rolls_back() {
         &at(5),
         "roll back",
         &[
-            "errors: more often than the margin allows, over 1 000 000 : 1 where 400 : 1 decide; 12 of 100 of the canary's requests, 3 of 1000 of stable's",
+            "errors: more often than the margin allows, over 1 000 000 : 1 where 500 : 1 decide; 12 of 100 of the canary's requests, 3 of 1000 of stable's",
         ],
     );
 }
@@ -428,7 +445,8 @@ fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
     let (mut disagreement, mut divergence) = (criteria.disagreement(), criteria.divergence());
     let (errors, latency) = (criteria.errors(), criteria.latency());
     let (mut shares, mut since) = (vec![Share::default()], 0);
-    let part = |paired: &Paired, unit| paired.compared(unit);
+    let thresholds = criteria.thresholds(1);
+    let part = |paired: &Paired, unit| paired.compared(unit, &thresholds);
     for second in 1..=100_000u64 {
         let mut z = second.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -548,7 +566,7 @@ prop_compose! {
     fn any_evidence()(
         disagreement in metric(),
         divergence in metric(),
-        logs in (log_e(), log_e(), log_e()),
+        logs in (log_e(), log_e(), log_e(), log_e()),
         non_finite in 0u64..5,
         early_errors in 0u64..7,
         guards in (any::<bool>(), any::<bool>()),
@@ -566,6 +584,7 @@ prop_compose! {
                 disagreement,
                 divergence,
             }),
+            classes: lost(logs.3),
             errors: events(logs.0),
             latency: events(logs.1),
             non_finite,

@@ -18,7 +18,7 @@ use stillhouse_core::{
 use stillhouse_drift::{
     distinct::Distinct,
     request_weighted::RequestWeighted,
-    sequential::{EventRates, Paired},
+    sequential::{ClassGuard, EventRates, Paired},
 };
 use stillhouse_metrics::LATENCY_SECONDS;
 
@@ -32,6 +32,7 @@ pub(crate) struct SavedTrial {
     disagreement: Paired,
     divergence: Paired,
     anchor: Option<AnchorTrial>,
+    classes: ClassGuard,
     errors: EventRates,
     latency: EventRates,
     pairs: u64,
@@ -107,6 +108,7 @@ impl Trial {
             disagreement: self.disagreement.clone(),
             divergence: self.divergence.clone(),
             anchor: self.anchor.clone(),
+            classes: self.classes.clone(),
             errors: self.errors.clone(),
             latency: self.latency.clone(),
             pairs: self.pairs,
@@ -166,6 +168,9 @@ impl Trial {
             disagreement: saved.disagreement,
             divergence: saved.divergence,
             anchor: saved.anchor,
+            classes: saved.classes,
+            labels: std::sync::Arc::default(),
+            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
             errors: saved.errors,
             latency: saved.latency,
             clip_nats: criteria.divergence_clip_nats,
@@ -315,7 +320,8 @@ mod tests {
         let mut worst = Criteria::default().disagreement();
         (0..500).for_each(|_| worst.observe(0.0));
         (0..201).for_each(|_| worst.observe(1.0));
-        let difference = worst.compared(1.0).promotion_log_e - killed.disagreement.promotion_log_e;
+        let worst = worst.compared(1.0, &Criteria::default().thresholds(1));
+        let difference = worst.promotion_log_e - killed.disagreement.promotion_log_e;
         assert!(difference.abs() < 1e-9, "{difference}");
         // And it adds up over kills.
         let again = resumed(saved, true, start).save(0.0, start);

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::{
-    judge::{Criteria, Decision, Events, Evidence, Metric, Progress, Verdict},
-    trial::{Hour, Trial},
+use super::{
+    super::{
+        judge::{Criteria, Decision, Events, Evidence, Metric, Progress, Verdict},
+        trial::{Hour, Trial},
+    },
+    ClassesReport,
 };
 use stillhouse_core::rollout::{Deployment, Plan, Role, Share};
 use stillhouse_drift::sequential::Compared;
@@ -27,14 +30,15 @@ pub struct WealthReport {
 pub struct MetricReport {
     /// `disagreement`, `divergence`, `errors` or `latency`.
     pub metric: String,
-    /// Of estimate, interval and margin: `share`, `nats`, or `ratio` of the rates.
+    /// Of estimate, bounds and margin: `share`, `nats`, or `ratio` of the rates.
     pub unit: String,
     /// Pairs, or events of both.
     pub observations: u64,
     /// Canary less stable; of live events, how many times stable's rate the canary's is.
     pub estimate: Option<f64>,
-    /// 95 %, however often one looks.
-    pub interval: Option<[f64; 2]>,
+    /// At least and at most so much, by the tests' own bets, however often one looks: the lower bound reaches the margin
+    /// when `roll_back` does what it needs, the upper one when `promotion` does.
+    pub bounds: Option<[f64; 2]>,
     /// Canary less stable as callers get it: each pair weighted by the requests that it stands for.
     #[serde(default)]
     pub request_weighted: Option<f64>,
@@ -117,6 +121,9 @@ pub struct TrialReport {
     /// The pairs by hour of the day, UTC; only hours in which there was one.
     #[serde(default)]
     pub hours: Vec<HourReport>,
+    /// Whether a class of stable's answers is lost.
+    #[serde(default)]
+    pub classes: ClassesReport,
     /// Answers that weren't finite.
     pub non_finite: u64,
     /// Errors among its first answers.
@@ -198,7 +205,7 @@ impl TrialReport {
                 unit: unit.into(),
                 observations: compared.observations,
                 estimate: seen.then_some(compared.mean),
-                interval: seen.then_some(compared.interval),
+                bounds: seen.then_some(compared.bounds),
                 request_weighted,
                 margin,
                 roll_back: Metric::ALL.contains(&metric).then(|| WealthReport {
@@ -216,7 +223,7 @@ impl TrialReport {
             unit: "ratio".into(),
             observations: events.seconds,
             estimate: Some(events.ratio()).filter(|ratio| ratio.is_finite()),
-            interval: None,
+            bounds: None,
             request_weighted: None,
             margin,
             roll_back: Some(WealthReport {
@@ -267,6 +274,7 @@ impl TrialReport {
             unseen_requests: evidence.requests.unseen_requests(),
             metrics,
             hours: trial.hours().seen().map(HourReport::of).collect(),
+            classes: ClassesReport::new(trial.classes().0, trial.classes().1, criteria),
             non_finite: evidence.non_finite,
             early_errors: evidence.early_errors,
             late_above_seconds: trial.late_above_seconds(),

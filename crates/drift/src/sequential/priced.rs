@@ -157,11 +157,16 @@ impl Trial {
         let [disagreement, divergence] = self.differences(picture, stream);
         self.disagreement.observe(disagreement);
         self.divergence.observe(divergence);
-        let both = [&self.disagreement, &self.divergence].map(|test| test.compared(1.0));
-        if both.iter().any(|test| test.roll_back_log_e >= 400_f64.ln()) {
+        let both = [&self.disagreement, &self.divergence];
+        if both
+            .iter()
+            .any(|test| test.roll_back().log_e() >= 400_f64.ln())
+        {
             return Some(Ending::RolledBack);
         }
-        let promotes = both.iter().all(|test| test.promotion_log_e >= 20_f64.ln());
+        let promotes = both
+            .iter()
+            .all(|test| test.promotion().log_e() >= 20_f64.ln());
         promotes.then_some(Ending::Promoted)
     }
 }
