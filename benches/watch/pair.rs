@@ -68,7 +68,7 @@ fn expected(classes: usize) -> Expected {
         kl_nats: Some(0.02),
         kl_clipped_nats: Some(0.02),
         labels: Vec::new(),
-        watched: Expected::watch(&watched),
+        watched: Expected::watch(&watched, &BTreeMap::new()),
     }
 }
 

@@ -169,7 +169,7 @@ impl Import {
         let teacher = teacher.map(Outputs::read).transpose()?;
         let thresholds = new.manifest.output.thresholds();
         let mut found = reference::measure(&outputs, teacher.as_ref(), thresholds.as_deref())?;
-        found.ventiles.extend(reference::input_ventiles(&pictures));
+        reference::watch_inputs(&mut found, &pictures);
         say!("  reference = {} pictures ({origin})", found.samples);
         Ok(Some(found))
     }

@@ -3,6 +3,7 @@
 //! A canary may be rolled back at any moment, also by evidence of which a part was lost. Forward it goes only while nothing
 //! is wrong with the evidence itself: the split is what was promised, pairs come, no restart has forgotten any.
 
+mod class_evidence;
 mod criteria;
 mod evidence;
 mod loss;
@@ -10,11 +11,13 @@ mod reason;
 
 use serde::Serialize;
 
+pub use class_evidence::{ClassEvidence, ClassFound};
 pub use criteria::{Criteria, CriteriaError};
 pub use evidence::{AnchorEvidence, Events, Evidence, Metric, Progress};
 pub use loss::{Basis, EvidenceLoss};
 pub use reason::Reason;
 
+pub(crate) use class_evidence::label;
 use reason::seconds;
 use stillhouse_core::rollout::Share;
 use stillhouse_drift::sequential::Compared;
@@ -188,7 +191,17 @@ fn refuted(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
             needed_log_e,
         })
     });
-    pairs.chain(live).collect()
+    let lost = evidence
+        .classes
+        .worst
+        .as_ref()
+        .filter(|_| evidence.classes.log_e >= needed_log_e);
+    let lost = lost.map(|worst| Reason::ClassLost {
+        worst: worst.clone(),
+        log_e: evidence.classes.log_e,
+        needed_log_e,
+    });
+    pairs.chain(lost).chain(live).collect()
 }
 
 /// Not a number is wrong, too.
@@ -271,7 +284,43 @@ fn proofs(
             }),
         }
     }
+    if evidence.pictures < criteria.promotion_pictures {
+        unproven.push(Reason::FewPictures {
+            pictures: evidence.pictures,
+            needed: criteria.promotion_pictures,
+        });
+    }
+    unproven.extend(worse_by_requests(evidence, criteria));
     (proven, unproven)
+}
+
+/// Metrics that are beyond their margins where each pair is weighted by the requests that it stands for. The tests say
+/// what different pictures show; callers may ask for few of them, or more often where the canary is worse.
+fn worse_by_requests(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
+    let [disagreement, divergence] = evidence.requests.means().unwrap_or_default();
+    let clip_nats = criteria.divergence_clip_nats;
+    let found = [
+        (
+            Metric::Disagreement,
+            disagreement,
+            criteria.disagreement_margin,
+        ),
+        (
+            Metric::Divergence,
+            divergence * clip_nats,
+            criteria.divergence_margin_nats,
+        ),
+    ];
+    let beyond = found
+        .into_iter()
+        .filter(|(_, difference, margin)| difference > margin);
+    let reason = |(metric, difference, margin)| Reason::WorseByRequests {
+        metric,
+        difference,
+        margin,
+        effective_sample: evidence.requests.effective_sample(),
+    };
+    beyond.map(reason).collect()
 }
 
 #[cfg(test)]

@@ -7,9 +7,12 @@ mod hours;
 mod live_second;
 mod saved;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::judge::{Criteria, Events, Evidence, EvidenceLoss, Progress};
+use super::judge::{ClassEvidence, Criteria, Events, Evidence, EvidenceLoss, Progress};
 pub(super) use anchor::AnchorTrial;
 pub(super) use hours::Hour;
 use hours::Hours;
@@ -18,9 +21,13 @@ use saved::SavedAnswers;
 pub(super) use saved::SavedTrial;
 use stillhouse_core::{
     rollout::{Assignment, Counts, Plan, Share},
-    shadow::{Difference, Pairing},
+    shadow::{Difference, Minute, Pairing},
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::{
+    distinct::Distinct,
+    request_weighted::RequestWeighted,
+    sequential::{ClassGuard, EventRates, Paired, Thresholds},
+};
 
 /// What is read of both seats at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,11 +63,18 @@ pub(super) struct Trial {
     disagreement: Paired,
     divergence: Paired,
     anchor: Option<AnchorTrial>,
+    classes: ClassGuard,
+    /// Of the classes.
+    labels: Arc<[String]>,
+    thresholds: Thresholds,
     errors: EventRates,
     latency: EventRates,
     clip_nats: f64,
     early_answers: u64,
     pairs: u64,
+    teacher_runs: u64,
+    pictures: Distinct,
+    requests: RequestWeighted,
     hours: Hours,
     shadow_non_finite: u64,
     /// Since the last look.
@@ -107,11 +121,17 @@ impl Trial {
             anchor: assignment
                 .compared_anchor()
                 .map(|anchor| AnchorTrial::new(anchor.clone(), criteria)),
+            classes: criteria.classes(),
+            labels: Arc::default(),
+            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
             errors: criteria.errors(),
             latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: 0,
+            teacher_runs: 0,
+            pictures: Distinct::default(),
+            requests: RequestWeighted::default(),
             hours: Hours::default(),
             shadow_non_finite: 0,
             look_pairs: 0,
@@ -128,6 +148,13 @@ impl Trial {
         }
     }
 
+    /// Says which classes stable may answer, before the first pair.
+    pub(super) fn of_classes(mut self, labels: Arc<[String]>) -> Self {
+        self.classes.announce(labels.len());
+        self.labels = labels;
+        self
+    }
+
     /// Notes that some of the evidence is missing; the first cause is kept.
     pub(super) fn lose_evidence(&mut self, loss: EvidenceLoss) {
         self.evidence_loss.get_or_insert(loss);
@@ -142,11 +169,23 @@ impl Trial {
         self.look_pairs += 1;
         self.hours.observe(hour, difference.disagreement);
         self.disagreement.observe(difference.disagreement);
+        if let Some(class) = difference.stable_class {
+            self.classes.observe(class, difference.disagreement);
+        }
         self.divergence.observe(difference.divergence);
         if let (Some(anchor), Some(difference)) = (&mut self.anchor, &difference.anchor) {
             anchor.observe(difference);
         }
         self.shadow_non_finite += u64::from(difference.non_finite);
+        self.teacher_runs += u64::from(difference.teacher_run);
+        self.pictures.add(difference.picture);
+    }
+
+    /// One more minute of requests, if it is of this trial.
+    pub(super) fn minute(&mut self, minute: &Minute) {
+        if minute.pairing == self.pairing {
+            self.requests.observe(&minute.means);
+        }
     }
 
     /// Takes what live requests have come to since the last look, and notes a new share.
@@ -192,20 +231,24 @@ impl Trial {
         };
         let first = self.early_answers.saturating_sub(before.requests);
         Evidence {
-            disagreement: self.disagreement.compared(1.0),
-            divergence: self.divergence.compared(self.clip_nats),
+            disagreement: self.disagreement.compared(1.0, &self.thresholds),
+            divergence: self.divergence.compared(self.clip_nats, &self.thresholds),
+            classes: ClassEvidence::of(&self.classes, &self.labels),
             // A person who promotes needs no leave of what a person approved before.
             anchor: self
                 .anchor
                 .as_ref()
                 .filter(|_| self.plan == Plan::Automatic)
-                .map(|anchor| anchor.evidence(self.clip_nats, anchor_is_loaded)),
+                .map(|anchor| anchor.evidence(self.clip_nats, &self.thresholds, anchor_is_loaded)),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
             non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
             early_errors: before.early_errors + live.errors_among_first(first),
             sample_ratio_log_e: sample_ratio_before + sample_ratio_log_e,
             shadows_starved,
+            teacher_runs: self.teacher_runs,
+            pictures: self.pictures.count(),
+            requests: self.requests,
             evidence_loss: self.evidence_loss.clone(),
         }
     }
@@ -245,6 +288,11 @@ impl Trial {
     /// The comparison with the anchor, where there is one.
     pub(super) fn anchor(&self) -> Option<&AnchorTrial> {
         self.anchor.as_ref()
+    }
+
+    /// The test of each class, and the classes' labels.
+    pub(super) fn classes(&self) -> (&ClassGuard, &[String]) {
+        (&self.classes, &self.labels)
     }
 
     /// The tests of live requests: of errors, of late answers.

@@ -2,6 +2,7 @@
 //!
 //! A verdict is an [`Order`] like an operator's: same checks, same journal, with the evidence in the audit line.
 
+mod class_report;
 mod measures;
 mod report;
 
@@ -27,6 +28,7 @@ use stillhouse_core::{
 use stillhouse_metrics::Scope;
 use stillhouse_store::ModelName;
 
+pub use class_report::{ClassReport, ClassesReport};
 pub use measures::JudgeMetrics;
 pub use report::{
     EndedReport, EvidenceReport, HourReport, MetricReport, TrialReport, WealthReport,
@@ -155,6 +157,7 @@ impl TrialSlot {
         inner.settle(&deployment);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
+            model.shadow.minutes().for_each(drop);
             return LookResult::default();
         };
         // The failpoint of one canary, so that a test doesn't disturb others in its process.
@@ -169,6 +172,7 @@ impl TrialSlot {
             None => {
                 let identity = TrialIdentity::of(&deployment, &self.configuration);
                 let trial = self.begin(&mut inner, &deployment, &identity, reading.clone(), now);
+                let trial = trial.of_classes(model.labels.clone());
                 (identity, trial, metrics.scope())
             }
         };
@@ -176,6 +180,10 @@ impl TrialSlot {
             .shadow
             .differences()
             .for_each(|difference| trial.pair(&difference, hour));
+        model
+            .shadow
+            .minutes()
+            .for_each(|minute| trial.minute(&minute));
         trial.look(assignment, reading, now);
         let known = trial.evidence(
             deployment.sample_ratio_log_e(),

@@ -17,6 +17,7 @@ pub(super) fn hasty(config: &mut Config) {
     config.judge.step_pairs = 10;
     config.judge.step_answers = 5;
     config.judge.promotion_pairs = 100;
+    config.judge.promotion_pictures = 100;
     // Wide margins: a hundred pairs are enough for a proof.
     config.judge.disagreement_margin = 0.2;
     config.judge.divergence_margin_nats = 0.4;

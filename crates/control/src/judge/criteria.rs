@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Metric;
 use stillhouse_core::rollout::{FIRST, Share, written};
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::sequential::{ClassGuard, EventRates, Paired, Thresholds};
 
 /// A table of the configuration; every value has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ use stillhouse_drift::sequential::{EventRates, Paired};
 pub struct Criteria {
     /// How much more often than stable the canary may disagree with the teacher; 0.01 is one answer in a hundred.
     pub disagreement_margin: f64,
+    /// How much more often than stable it may disagree in one class of stable's answers.
+    pub class_margin: f64,
     /// How much further from the teacher than stable's its answers may be on average.
     pub divergence_margin_nats: f64,
     /// The most that one answer's divergence counts.
@@ -49,6 +51,8 @@ pub struct Criteria {
     pub step_answers: u64,
     /// Pairs that promotion needs in all.
     pub promotion_pairs: u64,
+    /// Different pictures that promotion needs among the pairs.
+    pub promotion_pictures: u64,
     /// How old a canary must be before it gets all requests or is promoted: requests by night may differ from those by day.
     pub minimum_age_seconds: u64,
     /// How long a canary may stay undecided; then the ramp stops and an alert is raised.
@@ -60,6 +64,7 @@ impl Default for Criteria {
         let share = |basis_points| Share::new(basis_points).unwrap_or(Share::ALL);
         Self {
             disagreement_margin: 0.01,
+            class_margin: 0.1,
             divergence_margin_nats: 0.02,
             divergence_clip_nats: 2.0,
             error_margin_ratio: 1.5,
@@ -77,6 +82,7 @@ impl Default for Criteria {
             step_pairs: 100,
             step_answers: 20,
             promotion_pairs: 500,
+            promotion_pictures: 200,
             minimum_age_seconds: 24 * 3600,
             maximum_age_seconds: 3 * 24 * 3600,
         }
@@ -109,11 +115,17 @@ impl Criteria {
         );
         let rises = !self.ramp.is_empty() && self.ramp.is_sorted_by(|a, b| a < b);
         let is_ratio = |ratio: f64| ratio >= 1.0 && ratio.is_finite();
-        let rules: [(bool, &'static str, String, &'static str); 12] = [
+        let rules: [(bool, &'static str, String, &'static str); 13] = [
             (
                 inside(self.disagreement_margin, 0.0, 1.0),
                 "disagreement_margin",
                 self.disagreement_margin.to_string(),
+                "a part between 0 and 1 belongs here",
+            ),
+            (
+                inside(self.class_margin, 0.0, 1.0),
+                "class_margin",
+                self.class_margin.to_string(),
                 "a part between 0 and 1 belongs here",
             ),
             (
@@ -200,6 +212,11 @@ impl Criteria {
         Paired::new(margin, Some(self.restart_every))
     }
 
+    /// The test of each class of stable's answers.
+    pub fn classes(&self) -> ClassGuard {
+        ClassGuard::new(self.class_margin)
+    }
+
     /// The test of errors.
     pub fn errors(&self) -> EventRates {
         EventRates::new(self.error_margin_ratio, Some(self.restart_every))
@@ -208,6 +225,14 @@ impl Criteria {
     /// The test of late answers.
     pub fn latency(&self) -> EventRates {
         EventRates::new(self.latency_margin_ratio, Some(self.restart_every))
+    }
+
+    /// What the tests of pairs must reach in this try.
+    pub fn thresholds(&self, try_number: u32) -> Thresholds {
+        Thresholds {
+            roll_back_log_e: self.roll_back_log_e(),
+            promotion_log_e: self.promotion_log_e(try_number),
+        }
     }
 
     /// ln of the e-value that rolls back: whichever metric reaches it, so they share the chance of doing so wrongly. It is the

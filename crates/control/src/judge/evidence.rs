@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::EvidenceLoss;
+use super::{ClassEvidence, EvidenceLoss};
 use stillhouse_core::rollout::Share;
-use stillhouse_drift::sequential::{Compared, EventRates, Rate};
+use stillhouse_drift::{
+    request_weighted::RequestWeighted,
+    sequential::{Compared, EventRates, Rate},
+};
 
 /// What gates a canary: only what is relative to the teacher, to stable, or to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +23,8 @@ pub enum Metric {
     Errors,
     /// Answers later than a fixed bound.
     Latency,
+    /// Disagreement, in each class of stable's answer.
+    Classes,
     /// Disagreement, compared with the last version that a person approved instead of stable.
     AnchorDisagreement,
     /// Divergence, compared likewise.
@@ -27,12 +32,13 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The four that roll a canary back: they share the chance of doing so wrongly.
-    pub const ALL: [Self; 4] = [
+    /// The five that roll a canary back: they share the chance of doing so wrongly.
+    pub const ALL: [Self; 5] = [
         Self::Disagreement,
         Self::Divergence,
         Self::Errors,
         Self::Latency,
+        Self::Classes,
     ];
 }
 
@@ -91,6 +97,8 @@ pub struct Evidence {
     pub divergence: Compared,
     /// Of an automatic plan, if stable isn't what a person approved last.
     pub anchor: Option<AnchorEvidence>,
+    /// Disagreement by class.
+    pub classes: ClassEvidence,
     /// Failed requests.
     pub errors: Events,
     /// Late answers.
@@ -103,6 +111,12 @@ pub struct Evidence {
     pub sample_ratio_log_e: f64,
     /// Shadows that are due don't come: teacher missing, slow or failing, or no budget.
     pub shadows_starved: bool,
+    /// How often the teacher was run for it.
+    pub teacher_runs: u64,
+    /// Different pictures among the pairs, about.
+    pub pictures: u64,
+    /// The differences as callers get them.
+    pub requests: RequestWeighted,
     /// Why some evidence is missing.
     pub evidence_loss: Option<EvidenceLoss>,
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{Events, EvidenceLoss, Metric};
+use super::{ClassFound, Events, EvidenceLoss, Metric};
 use stillhouse_drift::sequential::Compared;
 
 /// One reason of a verdict.
@@ -20,6 +20,12 @@ pub enum Reason {
     Worse {
         metric: Metric,
         compared: Compared,
+        log_e: f64,
+        needed_log_e: f64,
+    },
+    /// A class of stable's answers is lost.
+    ClassLost {
+        worst: ClassFound,
         log_e: f64,
         needed_log_e: f64,
     },
@@ -70,6 +76,15 @@ pub enum Reason {
         pairs: u64,
         needed: u64,
     },
+    /// Not enough different pictures.
+    FewPictures { pictures: u64, needed: u64 },
+    /// Weighted by requests, beyond the margin.
+    WorseByRequests {
+        metric: Metric,
+        difference: f64,
+        margin: f64,
+        effective_sample: f64,
+    },
     /// Not yet shown to be within the margin.
     Unproven {
         metric: Metric,
@@ -114,6 +129,16 @@ impl fmt::Display for Reason {
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
+            ),
+            Self::ClassLost {
+                worst,
+                log_e,
+                needed_log_e,
+            } => write!(
+                f,
+                "classes: one has lost more than the margin allows, {} where {} decide; {worst}",
+                Odds(*log_e),
+                Odds(*needed_log_e)
             ),
             Self::MoreEvents {
                 metric,
@@ -198,6 +223,24 @@ impl fmt::Display for Reason {
             } => {
                 write!(f, "{}: {pairs} of {needed} pairs in all", Plain(*metric))
             }
+            Self::FewPictures { pictures, needed } => {
+                write!(
+                    f,
+                    "about {pictures} of {needed} different pictures: more pairs of the same ones say nothing of others"
+                )
+            }
+            Self::WorseByRequests {
+                metric,
+                difference,
+                margin,
+                effective_sample,
+            } => write!(
+                f,
+                "{metric}: weighted by requests, canary less stable {}, the margin is {}: busy minutes or frequent pictures \
+                 are worse than the others (as much as {effective_sample:.0} requests of different pictures say)",
+                InUnit(*metric, *difference),
+                InUnit(*metric, *margin),
+            ),
             Self::Unproven {
                 metric,
                 compared,
@@ -245,6 +288,7 @@ impl fmt::Display for Metric {
             Self::Latency => "latency",
             Self::AnchorDisagreement => "anchor_disagreement",
             Self::AnchorDivergence => "anchor_divergence",
+            Self::Classes => "classes",
         })
     }
 }
@@ -287,6 +331,18 @@ impl fmt::Display for Odds {
     }
 }
 
+/// A difference in the metric's unit.
+struct InUnit(Metric, f64);
+
+impl fmt::Display for InUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::Divergence => write!(f, "{:+.3} nats", self.1),
+            _ => write!(f, "{:+.3} points", self.1 * 100.0),
+        }
+    }
+}
+
 /// What was measured, in the metric's unit.
 struct Seen<'a>(Metric, &'a Compared);
 
@@ -295,7 +351,7 @@ impl fmt::Display for Seen<'_> {
         let Compared {
             observations,
             mean,
-            interval: [low, high],
+            bounds: [low, high],
             ..
         } = self.1;
         let (scale, unit) = match self.0 {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use stillhouse_drift::sequential::{Paired, Rate};
+use stillhouse_drift::{
+    request_weighted::{MinuteMeans, RequestWeighted},
+    sequential::{Paired, Rate},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -18,7 +21,7 @@ fn compared(roll_back_log_e: f64, promotion_log_e: f64) -> Compared {
     Compared {
         observations: 3000,
         mean: 0.001,
-        interval: [-0.004, 0.006],
+        bounds: [-0.004, 0.006],
         roll_back_log_e,
         promotion_log_e,
     }
@@ -35,20 +38,45 @@ fn happened(canary: u64, stable: u64, log_e: f64) -> Events {
     }
 }
 
+fn lost(log_e: f64) -> ClassEvidence {
+    ClassEvidence {
+        log_e,
+        worst: Some(ClassFound {
+            label: "eight".into(),
+            pairs: 19,
+            difference: 1.0,
+            log_e: log_e + 2.0,
+        }),
+    }
+}
+
 /// Nothing against the canary, everything for it.
 fn good() -> Evidence {
     Evidence {
         disagreement: compared(-5.0, 4.0),
         divergence: compared(-5.0, 4.0),
         anchor: None,
+        classes: ClassEvidence::default(),
         errors: Events::default(),
         latency: Events::default(),
         non_finite: 0,
         early_errors: 0,
         sample_ratio_log_e: -2.0,
         shadows_starved: false,
+        teacher_runs: 900,
+        pictures: 2900,
+        requests: RequestWeighted::default(),
         evidence_loss: None,
     }
+}
+
+/// So many requests of different pictures with these differences, those in divergence as parts of the clip.
+fn by_requests(requests: u64, differences: [f64; 2]) -> RequestWeighted {
+    let mut minute = MinuteMeans::default();
+    (0..requests).for_each(|_| minute.observe(differences, 0));
+    let mut weighted = RequestWeighted::default();
+    weighted.observe(&minute);
+    weighted
 }
 
 fn at(percent: u16) -> Progress {
@@ -175,10 +203,10 @@ fn everybody_needs_the_proofs_of_promotion() {
     );
 }
 
-/// ln(4/0.01) = 5.99: four metrics share one per cent.
+/// ln(5/0.01) = 6.21: five metrics share one per cent.
 #[test]
 fn each_metric_alone_rolls_back() {
-    let (below, above) = (5.991, 5.992);
+    let (below, above) = (6.214, 6.215);
     let events = |log_e| happened(12, 3, log_e);
     let with = |log_e: f64| {
         [
@@ -198,6 +226,10 @@ fn each_metric_alone_rolls_back() {
                 latency: events(log_e),
                 ..good()
             },
+            Evidence {
+                classes: lost(log_e),
+                ..good()
+            },
         ]
     };
     for (evidence, metric) in with(above).iter().zip(Metric::ALL) {
@@ -206,7 +238,7 @@ fn each_metric_alone_rolls_back() {
         let expected = format!("{metric}: ");
         assert!(reasons[0].starts_with(&expected), "{reasons:?}");
         assert!(
-            reasons[0].contains("400 : 1 where 400 : 1 decide"),
+            reasons[0].contains("500 : 1 where 500 : 1 decide"),
             "{reasons:?}"
         );
     }
@@ -221,7 +253,7 @@ fn each_metric_alone_rolls_back() {
         &at(5),
         "roll back",
         &[
-            "errors: more often than the margin allows, over 1 000 000 : 1 where 400 : 1 decide; 12 of 100 of the canary's requests, 3 of 1000 of stable's",
+            "errors: more often than the margin allows, over 1 000 000 : 1 where 500 : 1 decide; 12 of 100 of the canary's requests, 3 of 1000 of stable's",
         ],
     );
 }
@@ -413,7 +445,8 @@ fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
     let (mut disagreement, mut divergence) = (criteria.disagreement(), criteria.divergence());
     let (errors, latency) = (criteria.errors(), criteria.latency());
     let (mut shares, mut since) = (vec![Share::default()], 0);
-    let part = |paired: &Paired, unit| paired.compared(unit);
+    let thresholds = criteria.thresholds(1);
+    let part = |paired: &Paired, unit| paired.compared(unit, &thresholds);
     for second in 1..=100_000u64 {
         let mut z = second.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -476,6 +509,53 @@ fn log_e() -> impl Strategy<Value = f64> {
     prop_oneof![-20.0..20.0_f64, Just(f64::NAN), Just(f64::INFINITY)]
 }
 
+#[test]
+fn what_callers_get_holds_a_promotion_back() {
+    let worse = Evidence {
+        requests: by_requests(400, [0.0177, 0.0]),
+        ..good()
+    };
+    check(
+        &worse,
+        &at(100),
+        "hold",
+        &[
+            "disagreement: weighted by requests, canary less stable +1.770 points, the margin is +1.000 points: busy minutes or \
+             frequent pictures are worse than the others (as much as 400 requests of different pictures say)",
+        ],
+    );
+    // No share of 100 % either, but a smaller one.
+    assert_eq!(decided(&worse, &at(50)).0, "hold");
+    assert_eq!(decided(&worse, &at(5)).0, "to 25%");
+    let further = Evidence {
+        requests: by_requests(400, [0.0, 0.02]),
+        ..good()
+    };
+    assert!(
+        decided(&further, &at(100)).1[0]
+            .contains("divergence: weighted by requests, canary less stable +0.040 nats")
+    );
+    let within = Evidence {
+        requests: by_requests(400, [0.009, 0.009]),
+        ..good()
+    };
+    assert_eq!(decided(&within, &at(100)).0, "promote");
+}
+
+#[test]
+fn a_few_pictures_again_and_again_are_no_proof() {
+    let few = Evidence {
+        pictures: 30,
+        ..good()
+    };
+    check(
+        &few,
+        &at(100),
+        "hold",
+        &["about 30 of 200 different pictures: more pairs of the same ones say nothing of others"],
+    );
+}
+
 prop_compose! {
     fn metric()(observations in 0u64..2000, back in log_e(), up in log_e()) -> Compared {
         Compared { observations, ..compared(back, up) }
@@ -486,10 +566,12 @@ prop_compose! {
     fn any_evidence()(
         disagreement in metric(),
         divergence in metric(),
-        logs in (log_e(), log_e(), log_e()),
+        logs in (log_e(), log_e(), log_e(), log_e()),
         non_finite in 0u64..5,
         early_errors in 0u64..7,
         guards in (any::<bool>(), any::<bool>()),
+        pictures in 0u64..400,
+        differences in [-0.1..0.1_f64, -0.1..0.1],
         anchor in prop::option::of((metric(), metric(), any::<bool>())),
     ) -> Evidence {
         let events = |log_e| happened(1, 1, log_e);
@@ -502,12 +584,16 @@ prop_compose! {
                 disagreement,
                 divergence,
             }),
+            classes: lost(logs.3),
             errors: events(logs.0),
             latency: events(logs.1),
             non_finite,
             early_errors,
             sample_ratio_log_e: logs.2,
             shadows_starved: guards.0,
+            teacher_runs: 0,
+            pictures,
+            requests: by_requests(50, differences),
             evidence_loss: guards.1.then_some(EvidenceLoss::Restart),
         }
     }

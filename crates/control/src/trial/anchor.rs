@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::{AnchorEvidence, Criteria};
 use stillhouse_core::shadow::AnchorDifference;
-use stillhouse_drift::sequential::Paired;
+use stillhouse_drift::sequential::{Paired, Thresholds};
 use stillhouse_store::VersionName;
 
 /// Both tests of the differences between canary and anchor.
@@ -39,12 +39,17 @@ impl AnchorTrial {
         self.divergence.presume_lost(pairs);
     }
 
-    pub(super) fn evidence(&self, clip_nats: f64, is_loaded: bool) -> AnchorEvidence {
+    pub(super) fn evidence(
+        &self,
+        clip_nats: f64,
+        thresholds: &Thresholds,
+        is_loaded: bool,
+    ) -> AnchorEvidence {
         AnchorEvidence {
             version: self.version.to_string(),
             is_loaded,
-            disagreement: self.disagreement.compared(1.0),
-            divergence: self.divergence.compared(clip_nats),
+            disagreement: self.disagreement.compared(1.0, thresholds),
+            divergence: self.divergence.compared(clip_nats, thresholds),
         }
     }
 

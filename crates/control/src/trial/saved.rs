@@ -15,7 +15,11 @@ use stillhouse_core::{
     rollout::{Assignment, Share},
     shadow::Pairing,
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::{
+    distinct::Distinct,
+    request_weighted::RequestWeighted,
+    sequential::{ClassGuard, EventRates, Paired},
+};
 use stillhouse_metrics::LATENCY_SECONDS;
 
 /// Everything that is known of a canary.
@@ -28,9 +32,13 @@ pub(crate) struct SavedTrial {
     disagreement: Paired,
     divergence: Paired,
     anchor: Option<AnchorTrial>,
+    classes: ClassGuard,
     errors: EventRates,
     latency: EventRates,
     pairs: u64,
+    teacher_runs: u64,
+    pictures: Distinct,
+    requests: RequestWeighted,
     hours: Hours,
     shadow_non_finite: u64,
     busiest_look_pairs: u64,
@@ -100,9 +108,13 @@ impl Trial {
             disagreement: self.disagreement.clone(),
             divergence: self.divergence.clone(),
             anchor: self.anchor.clone(),
+            classes: self.classes.clone(),
             errors: self.errors.clone(),
             latency: self.latency.clone(),
             pairs: self.pairs,
+            teacher_runs: self.teacher_runs,
+            pictures: self.pictures.clone(),
+            requests: self.requests,
             hours: self.hours.clone(),
             shadow_non_finite: self.shadow_non_finite,
             busiest_look_pairs: self.busiest_look_pairs,
@@ -156,11 +168,17 @@ impl Trial {
             disagreement: saved.disagreement,
             divergence: saved.divergence,
             anchor: saved.anchor,
+            classes: saved.classes,
+            labels: std::sync::Arc::default(),
+            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
             errors: saved.errors,
             latency: saved.latency,
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: saved.pairs,
+            teacher_runs: saved.teacher_runs,
+            pictures: saved.pictures,
+            requests: saved.requests,
             hours: saved.hours,
             shadow_non_finite: saved.shadow_non_finite,
             look_pairs: 0,
@@ -302,7 +320,8 @@ mod tests {
         let mut worst = Criteria::default().disagreement();
         (0..500).for_each(|_| worst.observe(0.0));
         (0..201).for_each(|_| worst.observe(1.0));
-        let difference = worst.compared(1.0).promotion_log_e - killed.disagreement.promotion_log_e;
+        let worst = worst.compared(1.0, &Criteria::default().thresholds(1));
+        let difference = worst.promotion_log_e - killed.disagreement.promotion_log_e;
         assert!(difference.abs() < 1e-9, "{difference}");
         // And it adds up over kills.
         let again = resumed(saved, true, start).save(0.0, start);

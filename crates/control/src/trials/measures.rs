@@ -27,6 +27,10 @@ pub struct JudgeMetrics {
     log_e: GaugeVec,
     mean_difference: GaugeVec,
     observations: IntGaugeVec,
+    request_weighted: GaugeVec,
+    teacher_runs: IntGaugeVec,
+    pictures: IntGaugeVec,
+    effective_sample: GaugeVec,
     lost: IntGaugeVec,
     decision: IntGaugeVec,
     orders: IntCounterVec,
@@ -61,6 +65,26 @@ impl JudgeMetrics {
                 "evidence_observations",
                 "Pairs, or seconds of live requests, that a metric of the canary rests on.",
                 OF_METRIC,
+            ),
+            request_weighted: metrics.real_gauges(
+                "evidence_request_weighted_difference",
+                "Canary less stable, each pair weighted by the requests that it stands for: share of answers for disagreement, nats for divergence.",
+                OF_METRIC,
+            ),
+            teacher_runs: metrics.gauges(
+                "evidence_teacher_runs",
+                "How often the teacher was run for the pairs of the canary.",
+                &["model", "version"],
+            ),
+            pictures: metrics.gauges(
+                "evidence_pictures",
+                "Different pictures among the pairs of the canary, about.",
+                &["model", "version"],
+            ),
+            effective_sample: metrics.real_gauges(
+                "evidence_effective_sample",
+                "As many requests of different pictures would say as much as those that the request-weighted differences rest on.",
+                &["model", "version"],
             ),
             lost: metrics.gauges(
                 "evidence_lost",
@@ -161,6 +185,9 @@ impl JudgeMetrics {
             if let (Some(estimate), Some(_)) = (metric.estimate, &metric.promotion) {
                 series.series(&self.mean_difference, of).set(estimate);
             }
+            if let Some(difference) = metric.request_weighted {
+                series.series(&self.request_weighted, of).set(difference);
+            }
             let tests = [metric.roll_back, metric.promotion];
             for (test, wealth) in TESTS.iter().zip(tests) {
                 if let Some(wealth) = wealth {
@@ -169,6 +196,13 @@ impl JudgeMetrics {
                 }
             }
         }
+        let of_canary = &[model, version];
+        let runs = series.series(&self.teacher_runs, of_canary);
+        runs.set(report.teacher_runs as i64);
+        let pictures = series.series(&self.pictures, of_canary);
+        pictures.set(report.pictures as i64);
+        let effective = series.series(&self.effective_sample, of_canary);
+        effective.set(report.effective_sample);
         let mut wealth = |metric: Metric, test: &str, stakes: [f64; STAKES]| {
             for (stake, log) in stakes.iter().enumerate() {
                 let of = &[

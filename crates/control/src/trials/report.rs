@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::{
-    judge::{Criteria, Decision, Events, Evidence, Metric, Progress, Verdict},
-    trial::{Hour, Trial},
+use super::{
+    super::{
+        judge::{Criteria, Decision, Events, Evidence, Metric, Progress, Verdict},
+        trial::{Hour, Trial},
+    },
+    ClassesReport,
 };
 use stillhouse_core::rollout::{Deployment, Plan, Role, Share};
 use stillhouse_drift::sequential::Compared;
@@ -27,14 +30,18 @@ pub struct WealthReport {
 pub struct MetricReport {
     /// `disagreement`, `divergence`, `errors` or `latency`.
     pub metric: String,
-    /// Of estimate, interval and margin: `share`, `nats`, or `ratio` of the rates.
+    /// Of estimate, bounds and margin: `share`, `nats`, or `ratio` of the rates.
     pub unit: String,
     /// Pairs, or events of both.
     pub observations: u64,
     /// Canary less stable; of live events, how many times stable's rate the canary's is.
     pub estimate: Option<f64>,
-    /// 95 %, however often one looks.
-    pub interval: Option<[f64; 2]>,
+    /// At least and at most so much, by the tests' own bets, however often one looks: the lower bound reaches the margin
+    /// when `roll_back` does what it needs, the upper one when `promotion` does.
+    pub bounds: Option<[f64; 2]>,
+    /// Canary less stable as callers get it: each pair weighted by the requests that it stands for.
+    #[serde(default)]
+    pub request_weighted: Option<f64>,
     /// What the canary may be worse by.
     pub margin: f64,
     /// Against "within the margin"; how the canary compares with the anchor has no say in a roll-back.
@@ -94,11 +101,29 @@ pub struct TrialReport {
     pub step_pairs: u64,
     /// Live answers at this share.
     pub step_answers: u64,
+    /// How often the teacher was run for the pairs; of the others its answer could have changed little or nothing.
+    #[serde(default)]
+    pub teacher_runs: u64,
+    /// Different pictures among the pairs, about.
+    #[serde(default)]
+    pub pictures: u64,
+    /// Requests that the request-weighted differences stand for.
+    #[serde(default)]
+    pub requests: u64,
+    /// As many requests of different pictures, all of the same weight, would say as much.
+    #[serde(default)]
+    pub effective_sample: f64,
+    /// Requests of minutes in which nothing was compared.
+    #[serde(default)]
+    pub unseen_requests: u64,
     /// Each metric.
     pub metrics: Vec<MetricReport>,
     /// The pairs by hour of the day, UTC; only hours in which there was one.
     #[serde(default)]
     pub hours: Vec<HourReport>,
+    /// Whether a class of stable's answers is lost.
+    #[serde(default)]
+    pub classes: ClassesReport,
     /// Answers that weren't finite.
     pub non_finite: u64,
     /// Errors among its first answers.
@@ -165,8 +190,12 @@ impl TrialReport {
     ) -> Self {
         let assignment = &deployment.assignment;
         let name = |role| assignment.filling(role).map(ToString::to_string);
+        let [by_requests, by_requests_nats] = match evidence.requests.means() {
+            Some([share, clips]) => [Some(share), Some(clips * criteria.divergence_clip_nats)],
+            None => [None; 2],
+        };
         let promotion_log_e = criteria.promotion_log_e(progress.try_number);
-        let paired = |metric: Metric, compared: &Compared| {
+        let paired = |metric: Metric, compared: &Compared, request_weighted| {
             let seen = compared.observations > 0;
             let (unit, margin) = match metric {
                 Metric::Divergence | Metric::AnchorDivergence => {
@@ -179,7 +208,8 @@ impl TrialReport {
                 unit: unit.into(),
                 observations: compared.observations,
                 estimate: seen.then_some(compared.mean),
-                interval: seen.then_some(compared.interval),
+                bounds: seen.then_some(compared.bounds),
+                request_weighted,
                 margin,
                 roll_back: Metric::ALL.contains(&metric).then(|| WealthReport {
                     log_e: compared.roll_back_log_e,
@@ -196,7 +226,8 @@ impl TrialReport {
             unit: "ratio".into(),
             observations: events.seconds,
             estimate: Some(events.ratio()).filter(|ratio| ratio.is_finite()),
-            interval: None,
+            bounds: None,
+            request_weighted: None,
             margin,
             roll_back: Some(WealthReport {
                 log_e: events.log_e,
@@ -205,8 +236,8 @@ impl TrialReport {
             promotion: None,
         };
         let mut metrics = vec![
-            paired(Metric::Disagreement, &evidence.disagreement),
-            paired(Metric::Divergence, &evidence.divergence),
+            paired(Metric::Disagreement, &evidence.disagreement, by_requests),
+            paired(Metric::Divergence, &evidence.divergence, by_requests_nats),
             live(
                 Metric::Errors,
                 &evidence.errors,
@@ -219,8 +250,12 @@ impl TrialReport {
             ),
         ];
         if let Some(anchor) = &evidence.anchor {
-            metrics.push(paired(Metric::AnchorDisagreement, &anchor.disagreement));
-            metrics.push(paired(Metric::AnchorDivergence, &anchor.divergence));
+            metrics.push(paired(
+                Metric::AnchorDisagreement,
+                &anchor.disagreement,
+                None,
+            ));
+            metrics.push(paired(Metric::AnchorDivergence, &anchor.divergence, None));
         }
         Self {
             model: deployment.stable.version.model.to_string(),
@@ -235,8 +270,14 @@ impl TrialReport {
             age_seconds: rounded(progress.age),
             step_pairs: progress.step_pairs,
             step_answers: progress.step_answers,
+            teacher_runs: evidence.teacher_runs,
+            pictures: evidence.pictures,
+            requests: evidence.requests.requests(),
+            effective_sample: evidence.requests.effective_sample().round(),
+            unseen_requests: evidence.requests.unseen_requests(),
             metrics,
             hours: trial.hours().seen().map(HourReport::of).collect(),
+            classes: ClassesReport::new(trial.classes().0, trial.classes().1, criteria),
             non_finite: evidence.non_finite,
             early_errors: evidence.early_errors,
             late_above_seconds: trial.late_above_seconds(),

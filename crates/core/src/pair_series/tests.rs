@@ -12,7 +12,10 @@ fn expected() -> Expected {
     let ventiles: Vec<f64> = (1..=19).map(|place| f64::from(place) / 20.0).collect();
     let rising = [("top1_probability".to_owned(), ventiles)].into();
     Expected {
-        watched: Expected::watch(&rising),
+        watched: Expected::watch(
+            &rising,
+            &[("top1_probability".to_owned(), [0.001; 2])].into(),
+        ),
         agreement: Some(0.9),
         ..Expected::default()
     }
