@@ -38,6 +38,8 @@ pub(super) struct TrialIdentity {
     canary: String,
     stable: String,
     teacher: String,
+    /// The last version that a person approved, where the canary is compared with it; only its name, since it may be missing.
+    anchor: String,
     /// SHA-256 of criteria, sampling and engine.
     configuration: String,
 }
@@ -56,6 +58,11 @@ impl TrialIdentity {
             canary: version(Role::Canary),
             stable: version(Role::Stable),
             teacher: version(Role::Teacher),
+            anchor: deployment
+                .assignment
+                .compared_anchor()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             configuration: configuration.to_owned(),
         }
     }

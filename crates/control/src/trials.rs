@@ -22,7 +22,7 @@ use super::{
 };
 use stillhouse_core::{
     registry::Model,
-    rollout::{Abort, Change, Deployment, Plan, Promote, SetSplit},
+    rollout::{Abort, Authority, Change, Deployment, Plan, Promote, SetSplit},
     shadow::Pairing,
 };
 use stillhouse_metrics::Scope;
@@ -30,7 +30,9 @@ use stillhouse_store::ModelName;
 
 pub use class_report::{ClassReport, ClassesReport};
 pub use measures::JudgeMetrics;
-pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthReport};
+pub use report::{
+    EndedReport, EvidenceReport, HourReport, MetricReport, TrialReport, WealthReport,
+};
 
 /// Between two events about the evidence of one trial, at least.
 const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
@@ -141,14 +143,21 @@ impl TrialSlot {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gathers what has come, and judges. What is returned shall be done.
-    pub(super) fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
+    /// Gathers what has come, and judges; `hour` of the day, UTC. What is returned shall be done.
+    pub(super) fn look(
+        &self,
+        model: &Model,
+        metrics: &JudgeMetrics,
+        now: Instant,
+        hour: u8,
+    ) -> LookResult {
         let deployment = model.slot.load_full();
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
         inner.settle(&deployment);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
+            model.shadow.minutes().for_each(drop);
             return LookResult::default();
         };
         // The failpoint of one canary, so that a test doesn't disturb others in its process.
@@ -170,9 +179,17 @@ impl TrialSlot {
         model
             .shadow
             .differences()
-            .for_each(|difference| trial.pair(&difference));
+            .for_each(|difference| trial.pair(&difference, hour));
+        model
+            .shadow
+            .minutes()
+            .for_each(|minute| trial.minute(&minute));
         trial.look(assignment, reading, now);
-        let known = trial.evidence(deployment.sample_ratio_log_e(), starved);
+        let known = trial.evidence(
+            deployment.sample_ratio_log_e(),
+            starved,
+            deployment.anchor.is_some(),
+        );
         let progress = trial.progress(now);
         let verdict = judge(&known, &progress, &self.criteria);
         let report = TrialReport::new(
@@ -327,6 +344,7 @@ fn order(
         expected: Some(deployment.assignment.generation),
         dry_run: false,
         actor: ACTOR.into(),
+        by: Authority::Server,
         reason: report.reasons.join("; "),
         request_id: String::new(),
         detail: serde_json::to_value(report).ok(),

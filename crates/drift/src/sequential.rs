@@ -22,6 +22,8 @@ mod roll_back;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod priced;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 pub(crate) mod streams;

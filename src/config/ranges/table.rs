@@ -69,6 +69,9 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("judge.step_pairs", Whole(0, NEVER)),
     ("judge.step_answers", Whole(0, NEVER)),
     ("judge.promotion_pairs", Whole(0, NEVER)),
+    // More than that can't be counted.
+    ("judge.promotion_pictures", Whole(0, 20_000)),
+    ("judge.minimum_age_seconds", Whole(0, YEAR_SECONDS)),
     ("judge.maximum_age_seconds", Whole(1, YEAR_SECONDS)),
     ("batch.queue", Whole(1, 1_000_000)),
     ("batch.slo_p99_ms", Whole(0, HOUR_MS)),

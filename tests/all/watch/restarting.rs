@@ -161,7 +161,7 @@ async fn d6_a_killed_server_goes_on_and_what_it_may_have_lost_counts_against_the
     let trials = folder.path().join("state/trials.json");
     loop {
         let text = std::fs::read_to_string(&trials).unwrap_or_default();
-        if text.contains("\"pairs\":60,\"shadow_non_finite\"") {
+        if text.contains("\"pairs\":60,\"teacher_runs\"") {
             break;
         }
     }

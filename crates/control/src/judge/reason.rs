@@ -39,12 +39,27 @@ pub enum Reason {
     EvidenceLost,
     /// The split isn't what was configured.
     SampleRatio { log_e: f64, alarm_log_e: f64 },
+    /// The last version that a person approved can't be run.
+    AnchorMissing { anchor: String },
+    /// Worse than the last version that a person approved.
+    BeyondAnchor {
+        anchor: String,
+        metric: Metric,
+        compared: Compared,
+        log_e: f64,
+        needed_log_e: f64,
+    },
     /// No pairs come.
     Starved,
     /// Too old.
     Overdue {
         age_seconds: u64,
         maximum_seconds: u64,
+    },
+    /// Not old enough for all requests.
+    Young {
+        age_seconds: u64,
+        minimum_seconds: u64,
     },
     /// Not long enough at this share.
     Soaking {
@@ -60,6 +75,15 @@ pub enum Reason {
         metric: Metric,
         pairs: u64,
         needed: u64,
+    },
+    /// Not enough different pictures.
+    FewPictures { pictures: u64, needed: u64 },
+    /// Weighted by requests, beyond the margin.
+    WorseByRequests {
+        metric: Metric,
+        difference: f64,
+        margin: f64,
+        effective_sample: f64,
     },
     /// Not yet shown to be within the margin.
     Unproven {
@@ -92,7 +116,8 @@ impl fmt::Display for Reason {
             ),
             Self::Worse { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: worse than the margin allows, {} where {} decide; {}",
+                "{}: worse than the margin allows, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
@@ -122,12 +147,30 @@ impl fmt::Display for Reason {
                 Odds(*log_e),
                 Odds(*alarm_log_e)
             ),
+            Self::AnchorMissing { anchor } => write!(
+                f,
+                "{anchor}, the last version that a person approved, isn't loaded, so that small losses of several canaries may add up unseen: put {anchor} back and start the canary again, or promote by hand (`stillhouse promote`), which approves the canary"
+            ),
+            Self::BeyondAnchor { anchor, metric, compared, log_e, needed_log_e } => write!(
+                f,
+                "{}: worse than {anchor}, the last version that a person approved, by more than the margin, {} where {} decide; {}: promote by hand (`stillhouse promote`) if that is wanted, or abort",
+                Plain(*metric),
+                Odds(*log_e),
+                Odds(*needed_log_e),
+                Seen(*metric, compared)
+            ),
             Self::Starved => f.write_str("shadows are starved: no pairs come to judge by"),
             Self::Overdue { age_seconds, maximum_seconds } => write!(
                 f,
                 "undecided for {}, at most {} are allowed: an operator must decide",
                 Span(*age_seconds),
                 Span(*maximum_seconds)
+            ),
+            Self::Young { age_seconds, minimum_seconds } => write!(
+                f,
+                "{} old, all requests or a promotion take {}: they may differ by the hour of the day",
+                Span(*age_seconds),
+                Span(*minimum_seconds)
             ),
             Self::Soaking { soaked_seconds, soak_seconds } => write!(
                 f,
@@ -142,18 +185,30 @@ impl fmt::Display for Reason {
                 write!(f, "{answers} of {needed} answers at this share")
             }
             Self::FewPairs { metric, pairs, needed } => {
-                write!(f, "{metric}: {pairs} of {needed} pairs in all")
+                write!(f, "{}: {pairs} of {needed} pairs in all", Plain(*metric))
             }
+            Self::FewPictures { pictures, needed } => {
+                write!(f, "about {pictures} of {needed} different pictures: more pairs of the same ones say nothing of others")
+            }
+            Self::WorseByRequests { metric, difference, margin, effective_sample } => write!(
+                f,
+                "{metric}: weighted by requests, canary less stable {}, the margin is {}: busy minutes or frequent pictures \
+                 are worse than the others (as much as {effective_sample:.0} requests of different pictures say)",
+                InUnit(*metric, *difference),
+                InUnit(*metric, *margin),
+            ),
             Self::Unproven { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: not yet shown to be within the margin, {} of {}; {}",
+                "{}: not yet shown to be within the margin, {} of {}; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
             Self::Proven { metric, compared, log_e, needed_log_e } => write!(
                 f,
-                "{metric}: shown to be within the margin, {} where {} decide; {}",
+                "{}: shown to be within the margin, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
@@ -174,8 +229,34 @@ impl fmt::Display for Metric {
             Self::Divergence => "divergence",
             Self::Errors => "errors",
             Self::Latency => "latency",
+            Self::AnchorDisagreement => "anchor_disagreement",
+            Self::AnchorDivergence => "anchor_divergence",
             Self::Classes => "classes",
         })
+    }
+}
+
+impl Metric {
+    /// Whether the canary is compared with the anchor by it, and not with stable.
+    fn is_of_anchor(self) -> bool {
+        matches!(self, Self::AnchorDisagreement | Self::AnchorDivergence)
+    }
+}
+
+/// A metric as it stands in a sentence.
+struct Plain(Metric);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::AnchorDisagreement => {
+                f.write_str("disagreement beside the last version that a person approved")
+            }
+            Metric::AnchorDivergence => {
+                f.write_str("divergence beside the last version that a person approved")
+            }
+            metric => write!(f, "{metric}"),
+        }
     }
 }
 
@@ -193,6 +274,18 @@ impl fmt::Display for Odds {
     }
 }
 
+/// A difference in the metric's unit.
+struct InUnit(Metric, f64);
+
+impl fmt::Display for InUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::Divergence => write!(f, "{:+.3} nats", self.1),
+            _ => write!(f, "{:+.3} points", self.1 * 100.0),
+        }
+    }
+}
+
 /// What was measured, in the metric's unit.
 struct Seen<'a>(Metric, &'a Compared);
 
@@ -205,12 +298,16 @@ impl fmt::Display for Seen<'_> {
             ..
         } = self.1;
         let (scale, unit) = match self.0 {
-            Metric::Divergence => (1.0, "nats"),
+            Metric::Divergence | Metric::AnchorDivergence => (1.0, "nats"),
             _ => (100.0, "points"),
+        };
+        let other = match self.0.is_of_anchor() {
+            true => "anchor",
+            false => "stable",
         };
         write!(
             f,
-            "canary less stable {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
+            "canary less {other} {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
             mean * scale,
             low * scale,
             high * scale

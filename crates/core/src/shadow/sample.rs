@@ -44,6 +44,16 @@ impl Sample {
         seat.unwrap_or(&self.deployment.stable)
     }
 
+    /// What counts once among failures: the caller, or without a key the input as it was received. A live request that fails
+    /// is counted by the same number.
+    pub(super) fn counted_as(&self) -> u64 {
+        match (self.caller, &self.encoded) {
+            (Some(caller), _) => caller,
+            (None, Some(encoded)) => hash(&encoded.bytes),
+            (None, None) => self.picture(),
+        }
+    }
+
     /// Writes the picture as `version` reads it: from the same decoded pixels if both versions read pictures the same
     /// way.
     ///
@@ -77,16 +87,10 @@ impl Sample {
 
     /// A hash of the picture as the version that answered read it.
     pub(super) fn picture(&self) -> u64 {
-        let mut hasher = SipHasher13::new();
         match &self.input {
-            Input::Pixels { pixels, .. } => hasher.write(pixels.bytes()),
-            Input::Numbers(numbers) => {
-                for number in numbers {
-                    hasher.write(&number.to_le_bytes());
-                }
-            }
+            Input::Pixels { pixels, .. } => hash(pixels.bytes()),
+            Input::Numbers(numbers) => hash_numbers(numbers),
         }
-        hasher.finish()
     }
 
     /// The watched statistics of the picture; none for numbers.
@@ -98,4 +102,20 @@ impl Sample {
         let full_size = self.encoded.as_ref()?.full_size;
         Some(Statistics::of(pixels, transform, full_size, thumbnail))
     }
+}
+
+/// Of an input's bytes: distinguishes callers without a key.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// The same of numbers.
+pub fn hash_numbers(numbers: &[f32]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for number in numbers {
+        hasher.write(&number.to_le_bytes());
+    }
+    hasher.finish()
 }
