@@ -134,7 +134,7 @@ impl Estimate {
     /// normal approximation then misses the mean in up to 28 of 100 windows. So the interval is Hall's (1992), whose
     /// cubic transformation corrects for the skewness that was measured; as that is itself measured too small, the upper
     /// end takes a larger quantile the more the skewness matters. By simulation it covers the mean in 95 of 100 windows of
-    /// 100 to 1000 pairs, of log-normal values of σ from 1 to 2.1 (the test below).
+    /// 100 to 1000 pairs, of log-normal values of σ from 1 to 2.1 (`judge_figures`).
     pub fn of_mean(count: u64, [sum, squares, cubes]: [f64; 3]) -> Option<Self> {
         if count == 0 {
             return None;
@@ -179,7 +179,7 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::sequential::streams::Stream, *};
+    use super::*;
 
     fn near(a: f64, b: f64) {
         assert!((a - b).abs() < 1e-4, "{a} is not {b}");
@@ -201,33 +201,6 @@ mod tests {
         assert_eq!(equal.interval, [equal.value; 2]);
         assert!(Estimate::of_mean(1, [0.5, 0.25, 0.125]).is_some());
         assert_eq!(Estimate::of_mean(0, [0.0; 3]), None);
-    }
-
-    /// How often the interval holds the mean of log-normal values, in percent.
-    fn coverage(sigma: f64, pairs: u64) -> f64 {
-        const WINDOWS: u32 = 1000;
-        let mut stream = Stream::new(23);
-        let held = (0..WINDOWS).filter(|_| {
-            let mut sums = [0.0; 3];
-            for _ in 0..pairs {
-                let kl = 0.05 * (sigma * stream.normal() - sigma * sigma / 2.0).exp();
-                for (sum, power) in sums.iter_mut().zip(1..) {
-                    *sum += kl.powi(power);
-                }
-            }
-            let [low, high] = Estimate::of_mean(pairs, sums).expect("counted").interval;
-            (low..=high).contains(&0.05)
-        });
-        f64::from(held.count() as u32) / f64::from(WINDOWS) * 100.0
-    }
-
-    #[test]
-    fn the_mean_of_a_heavy_tail_is_covered() {
-        for (sigma, pairs) in [(1.0, 100), (1.5, 100), (2.1, 100), (1.5, 1000), (2.1, 1000)] {
-            let coverage = coverage(sigma, pairs);
-            println!("σ {sigma}, {pairs} pairs: covered in {coverage} %");
-            assert!((93.0..=99.0).contains(&coverage), "{coverage} %");
-        }
     }
 
     #[test]
