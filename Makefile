@@ -25,7 +25,7 @@ PHASES := check-format check-files check-scripts check-msrv check-deny check-wat
 MINUTES ?= 30
 DEVICE ?= cuda:0
 
-.PHONY: help serve test soak fuzz gpu-check bench instructions fmt clean $(PHASES)
+.PHONY: help serve test soak fuzz gpu-check bench judge-figures instructions fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -61,6 +61,10 @@ gpu-check: ## On a GPU (DEVICE=cuda:0): its answers against the processor's, ima
 
 bench: ## The benchmarks, in release
 	$(CARGO) bench --workspace --locked $(TURBO)
+
+judge-figures: ## What the judge promises beside what is measured, by many seeded simulations (docs/judge.md keeps the last table)
+	@echo '| of | what | promised | measured |'; echo '| --- | --- | --- | --- |'
+	@STILLHOUSE_JUDGE_FIGURES=1 $(CARGO) test --release --locked -p stillhouse-drift --lib judge_figures -- --nocapture --test-threads 1 | grep '^|'
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
