@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use stillhouse_drift::confidence::Confidence;
 use stillhouse_image::{Pixels, Statistics, Thumbnail, Transform};
-use stillhouse_import::reference::{input_ventiles, ventiles};
+use stillhouse_import::reference::{watch, watch_inputs};
 use stillhouse_store::manifest::Reference;
 
 use crate::{datasets::Dataset, measure};
@@ -52,7 +52,6 @@ impl Validation<'_> {
         let mut reference = Reference {
             samples: answered,
             class_ratios: counts.into_iter().map(smoothed).collect(),
-            label_ratios: Vec::new(),
             accuracy: score.map(|score| 1.0 - score.errors as f64 / pictures.len() as f64),
             agreement: likeness.as_ref().map(|likeness| likeness.agreement),
             kl_mean_nats: likeness
@@ -60,12 +59,12 @@ impl Validation<'_> {
                 .map(|likeness| likeness.kl_mean_nats)
                 .filter(|kl| kl.is_finite()),
             kl_clipped_mean_nats: likeness.map(|likeness| likeness.kl_clipped_mean_nats),
-            ventiles: input_ventiles(&statistics(pictures, self.transform)),
+            ..Reference::default()
         };
-        let watched = watched.into_iter();
-        reference
-            .ventiles
-            .extend(watched.map(|(name, values)| (name.to_owned(), ventiles(values))));
+        watch_inputs(&mut reference, &statistics(pictures, self.transform));
+        for (name, values) in watched {
+            watch(&mut reference, name, values);
+        }
         reference
     }
 }

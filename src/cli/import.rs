@@ -37,6 +37,10 @@ pub(super) struct Import {
     /// A one-line description
     #[arg(long, default_value = "")]
     description: String,
+    /// The temperature at which the network was distilled: T²·KL from the teacher is measured at it, the loss of the
+    /// training [default: 1]
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    temperature: Option<f64>,
     #[command(flatten)]
     network: Network,
     /// The network's raw outputs on validation pictures, [pictures, classes]; drift is measured against them (.npy,
@@ -89,6 +93,10 @@ impl Import {
             .network
             .describe(&self.onnx, &labels, &self.description, &engine)?;
         let mut new = described.version;
+        if let Some(temperature) = self.temperature {
+            let training = new.manifest.training.get_or_insert_default();
+            training.temperature = Some(temperature);
+        }
         described
             .choices
             .iter()
@@ -161,7 +169,7 @@ impl Import {
         let teacher = teacher.map(Outputs::read).transpose()?;
         let thresholds = new.manifest.output.thresholds();
         let mut found = reference::measure(&outputs, teacher.as_ref(), thresholds.as_deref())?;
-        found.ventiles.extend(reference::input_ventiles(&pictures));
+        reference::watch_inputs(&mut found, &pictures);
         say!("  reference = {} pictures ({origin})", found.samples);
         Ok(Some(found))
     }
@@ -222,6 +230,13 @@ impl Import {
             (None, Err(error)) => Err(error).context("the model's labels"),
         }
     }
+}
+
+/// A temperature as it is typed.
+fn temperature(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let positive = number.filter(|number: &f64| *number > 0.0 && number.is_finite());
+    positive.ok_or_else(|| "a temperature is a number above 0".into())
 }
 
 /// What the network says about a picture: its label and that label's probability.

@@ -4,8 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 use stillhouse::{
     config::{Config, DEFAULT_FILE},
-    import::{reference::input_ventiles, validation::survey},
-    store::Repository,
+    import::{reference::watch_inputs, validation::survey},
+    store::{Repository, manifest::Reference},
 };
 
 use crate::{engines::backends, server::TestServer};
@@ -64,7 +64,12 @@ fn every_version_knows_its_validation_pictures() {
             println!("skipped: {} isn't here to be measured", pictures.display());
             continue;
         }
-        let measured = input_ventiles(&survey(pictures, &manifest.transform).expect("measured"));
+        let mut measured = Reference::default();
+        watch_inputs(
+            &mut measured,
+            &survey(pictures, &manifest.transform).expect("measured"),
+        );
+        let measured = measured.ventiles;
         for name in watched {
             assert_eq!(
                 measured[name], reference.ventiles[name],

@@ -75,6 +75,7 @@ async fn server(configure: impl FnOnce(&mut Config)) -> TestServer {
     config.shadow.gives_way = false;
     config.shadow.queue = 4096;
     config.judge.soak_seconds = 0;
+    config.judge.minimum_age_seconds = 0;
     config.judge.step_pairs = 50;
     configure(&mut config);
     TestServer::of(config).await

@@ -1,5 +1,7 @@
 //! Answers compared with the teacher's: pairs, drift, and canaries that are judged by them.
 
+mod approving;
+mod callers;
 mod judging;
 mod pairs;
 mod restarting;

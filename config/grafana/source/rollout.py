@@ -139,6 +139,39 @@ EVIDENCE = [
         [query(f"fleet:stillhouse_evidence_observations:sum{{{FLEET}}}", "{{model}}/{{version}} {{metric}}")],
         width=8,
     ),
+    lines(
+        "As callers get it",
+        "How much more often than stable the canary disagrees with the teacher, each pair weighted by the requests that it stands "
+        "for: frequent pictures and busy minutes count more. A promotion needs it below the margin, too.",
+        "percentunit",
+        [
+            query(
+                'max by (job, model, version) (stillhouse_evidence_request_weighted_difference'
+                f'{{{FLEET}, metric="disagreement"}})',
+                "{{model}}/{{version}}",
+            ),
+            limit(f"max by (model) (stillhouse_judge_disagreement_margin_ratio{{{MODEL}}})", "{{model}} margin"),
+        ],
+        width=8,
+    ),
+    lines(
+        "What the evidence rests on",
+        "Different pictures among the canary's pairs, the requests of different pictures that would say as much as those that were "
+        "weighted, and runs of the teacher.",
+        "none",
+        [
+            query(f"sum by (job, model, version) (stillhouse_evidence_pictures{{{FLEET}}})", "{{model}}/{{version}} pictures"),
+            query(
+                f"sum by (job, model, version) (stillhouse_evidence_effective_sample{{{FLEET}}})",
+                "{{model}}/{{version}} effective sample",
+            ),
+            query(
+                f"sum by (job, model, version) (stillhouse_evidence_teacher_runs{{{FLEET}}})",
+                "{{model}}/{{version}} runs of the teacher",
+            ),
+        ],
+        width=8,
+    ),
 ]
 
 BOTH = [

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use super::{ControlError, ControlPlane, EventKind, Order, settings::Arrivals};
-use stillhouse_core::rollout::{Plan, Share, StartCanary};
+use stillhouse_core::rollout::{Authority, Plan, Share, StartCanary};
 use stillhouse_store::{
     Arrival, ModelName, Seen, StoreError, Unpacked, VersionFiles, VersionName, Watch,
 };
@@ -125,6 +125,7 @@ impl ControlPlane {
             expected: None,
             dry_run: false,
             actor: "stillhouse".into(),
+            by: Authority::Server,
             reason: "on_arrival".into(),
             request_id: String::new(),
             detail: None,

@@ -14,14 +14,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{files, journal::Seal, trial::SavedTrial};
+use super::{files, journal::Seal, judge::Basis, trial::SavedTrial};
 use stillhouse_core::rollout::{Deployment, Role};
 use stillhouse_store::{ModelName, sha256};
 
 const FILE: &str = "trials.json";
 
 /// Of the file's form.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// A trial takes about 2 KB.
 const LIMIT_BYTES: u64 = 16 << 20;
@@ -38,6 +38,8 @@ pub(super) struct TrialIdentity {
     canary: String,
     stable: String,
     teacher: String,
+    /// The last version that a person approved, where the canary is compared with it; only its name, since it may be missing.
+    anchor: String,
     /// SHA-256 of criteria, sampling and engine.
     configuration: String,
 }
@@ -56,8 +58,30 @@ impl TrialIdentity {
             canary: version(Role::Canary),
             stable: version(Role::Stable),
             teacher: version(Role::Teacher),
+            anchor: deployment
+                .assignment
+                .compared_anchor()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             configuration: configuration.to_owned(),
         }
+    }
+
+    /// What is another now.
+    pub(super) fn changes(&self, now: &Self) -> Vec<Basis> {
+        let fields = [
+            (Basis::Teacher, &self.teacher, &now.teacher),
+            (Basis::Stable, &self.stable, &now.stable),
+            (Basis::Canary, &self.canary, &now.canary),
+            (Basis::Anchor, &self.anchor, &now.anchor),
+            (
+                Basis::Configuration,
+                &self.configuration,
+                &now.configuration,
+            ),
+        ];
+        let changed = fields.into_iter().filter(|(_, before, now)| before != now);
+        changed.map(|(basis, ..)| basis).collect()
     }
 }
 

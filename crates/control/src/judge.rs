@@ -3,16 +3,21 @@
 //! A canary may be rolled back at any moment, also by evidence of which a part was lost. Forward it goes only while nothing
 //! is wrong with the evidence itself: the split is what was promised, pairs come, no restart has forgotten any.
 
+mod class_evidence;
 mod criteria;
 mod evidence;
+mod loss;
 mod reason;
 
 use serde::Serialize;
 
+pub use class_evidence::{ClassEvidence, ClassFound};
 pub use criteria::{Criteria, CriteriaError};
-pub use evidence::{Events, Evidence, Metric, Progress};
+pub use evidence::{AnchorEvidence, Events, Evidence, Metric, Progress};
+pub use loss::{Basis, EvidenceLoss};
 pub use reason::Reason;
 
+pub(crate) use class_evidence::label;
 use reason::seconds;
 use stillhouse_core::rollout::Share;
 use stillhouse_drift::sequential::Compared;
@@ -56,17 +61,31 @@ pub fn judge(evidence: &Evidence, progress: &Progress, criteria: &Criteria) -> V
     }
     let guards = guards(evidence, criteria);
     let waits = waits(progress, criteria);
-    let (proven, unproven) = proofs(evidence, criteria);
+    let needed_log_e = criteria.promotion_log_e(progress.try_number);
+    let (proven, unproven) = proofs(evidence, criteria, needed_log_e);
+    let against_anchor = against_anchor(evidence, criteria);
     let next = criteria.next_share(progress.share);
     let overdue = (progress.age >= criteria.maximum_age()).then(|| Reason::Overdue {
         age_seconds: seconds(progress.age),
         maximum_seconds: criteria.maximum_age_seconds,
     });
+    let young = (progress.age < criteria.minimum_age()).then(|| Reason::Young {
+        age_seconds: seconds(progress.age),
+        minimum_seconds: criteria.minimum_age_seconds,
+    });
     let is_ready = guards.is_empty() && waits.is_empty();
+    // A share of 100 % is a promotion in all but name and needs the same: stable would have no live requests left to be
+    // compared with.
+    let is_last = next.is_none_or(|share| share == Share::ALL);
+    let lacking: Vec<Reason> = match is_last {
+        true => young.into_iter().chain(unproven).collect(),
+        false => vec![],
+    };
+    let is_allowed = lacking.is_empty() && !(is_last && !against_anchor.is_empty());
 
     match next {
-        None if is_ready && unproven.is_empty() => verdict(Decision::Promote, proven),
-        Some(share) if is_ready && overdue.is_none() && may_enter(share, &unproven) => {
+        None if is_ready && is_allowed => verdict(Decision::Promote, proven),
+        Some(share) if is_ready && overdue.is_none() && is_allowed => {
             let soaked = Reason::Soaked {
                 soaked_seconds: seconds(progress.soaked),
                 pairs: progress.step_pairs,
@@ -74,25 +93,16 @@ pub fn judge(evidence: &Evidence, progress: &Progress, criteria: &Criteria) -> V
             verdict(Decision::Advance { share }, vec![soaked])
         }
         _ => {
-            let alert = overdue.is_some() || !guards.is_empty();
-            let missing = match next {
-                Some(share) if may_enter(share, &unproven) => vec![],
-                _ => unproven,
-            };
+            let alert = overdue.is_some() || !guards.is_empty() || !against_anchor.is_empty();
             let reasons = overdue
                 .into_iter()
                 .chain(guards)
+                .chain(against_anchor)
                 .chain(waits)
-                .chain(missing);
+                .chain(lacking);
             verdict(Decision::Hold { alert }, reasons.collect())
         }
     }
-}
-
-/// A share of 100 % is a promotion in all but name and needs the same proofs: stable would have no live requests left to be
-/// compared with.
-fn may_enter(share: Share, unproven: &[Reason]) -> bool {
-    share < Share::ALL || unproven.is_empty()
 }
 
 /// What needs no statistics.
@@ -117,6 +127,38 @@ fn compared(evidence: &Evidence) -> [(Metric, Compared); 2] {
     [
         (Metric::Disagreement, evidence.disagreement),
         (Metric::Divergence, evidence.divergence),
+    ]
+}
+
+/// Why a person must decide about the promotion, however good the canary is beside stable: this isn't the last version that
+/// a person approved, and how the canary compares with that one isn't known, or it is worse.
+fn against_anchor(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
+    let Some(anchor) = &evidence.anchor else {
+        return vec![];
+    };
+    let needed_log_e = criteria.roll_back_log_e();
+    let missing = (!anchor.is_loaded).then(|| Reason::AnchorMissing {
+        anchor: anchor.version.clone(),
+    });
+    let beyond = beside_anchor(anchor)
+        .into_iter()
+        .filter_map(|(metric, compared)| {
+            let log_e = compared.roll_back_log_e;
+            (log_e >= needed_log_e).then_some(Reason::BeyondAnchor {
+                anchor: anchor.version.clone(),
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            })
+        });
+    missing.into_iter().chain(beyond).collect()
+}
+
+fn beside_anchor(anchor: &AnchorEvidence) -> [(Metric, Compared); 2] {
+    [
+        (Metric::AnchorDisagreement, anchor.disagreement),
+        (Metric::AnchorDivergence, anchor.divergence),
     ]
 }
 
@@ -149,7 +191,17 @@ fn refuted(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
             needed_log_e,
         })
     });
-    pairs.chain(live).collect()
+    let lost = evidence
+        .classes
+        .worst
+        .as_ref()
+        .filter(|_| evidence.classes.log_e >= needed_log_e);
+    let lost = lost.map(|worst| Reason::ClassLost {
+        worst: worst.clone(),
+        log_e: evidence.classes.log_e,
+        needed_log_e,
+    });
+    pairs.chain(lost).chain(live).collect()
 }
 
 /// Not a number is wrong, too.
@@ -160,8 +212,8 @@ fn is_split_as_promised(evidence: &Evidence, criteria: &Criteria) -> bool {
 /// What is wrong with the evidence itself.
 fn guards(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
     let mut found = Vec::new();
-    if evidence.evidence_lost {
-        found.push(Reason::EvidenceLost);
+    if let Some(loss) = &evidence.evidence_loss {
+        found.push(Reason::EvidenceLost { loss: loss.clone() });
     }
     if !is_split_as_promised(evidence, criteria) {
         found.push(Reason::SampleRatio {
@@ -200,10 +252,15 @@ fn waits(progress: &Progress, criteria: &Criteria) -> Vec<Reason> {
 }
 
 /// Which metrics are shown to be within their margins, and what the others lack.
-fn proofs(evidence: &Evidence, criteria: &Criteria) -> (Vec<Reason>, Vec<Reason>) {
-    let needed_log_e = criteria.promotion_log_e();
+fn proofs(
+    evidence: &Evidence,
+    criteria: &Criteria,
+    needed_log_e: f64,
+) -> (Vec<Reason>, Vec<Reason>) {
     let (mut proven, mut unproven) = (Vec::new(), Vec::new());
-    for (metric, compared) in compared(evidence) {
+    let anchor = evidence.anchor.as_ref().filter(|anchor| anchor.is_loaded);
+    let anchor = anchor.into_iter().flat_map(beside_anchor);
+    for (metric, compared) in compared(evidence).into_iter().chain(anchor) {
         let log_e = compared.promotion_log_e;
         if compared.observations < criteria.promotion_pairs {
             unproven.push(Reason::FewPairs {
@@ -227,7 +284,43 @@ fn proofs(evidence: &Evidence, criteria: &Criteria) -> (Vec<Reason>, Vec<Reason>
             }),
         }
     }
+    if evidence.pictures < criteria.promotion_pictures {
+        unproven.push(Reason::FewPictures {
+            pictures: evidence.pictures,
+            needed: criteria.promotion_pictures,
+        });
+    }
+    unproven.extend(worse_by_requests(evidence, criteria));
     (proven, unproven)
+}
+
+/// Metrics that are beyond their margins where each pair is weighted by the requests that it stands for. The tests say
+/// what different pictures show; callers may ask for few of them, or more often where the canary is worse.
+fn worse_by_requests(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
+    let [disagreement, divergence] = evidence.requests.means().unwrap_or_default();
+    let clip_nats = criteria.divergence_clip_nats;
+    let found = [
+        (
+            Metric::Disagreement,
+            disagreement,
+            criteria.disagreement_margin,
+        ),
+        (
+            Metric::Divergence,
+            divergence * clip_nats,
+            criteria.divergence_margin_nats,
+        ),
+    ];
+    let beyond = found
+        .into_iter()
+        .filter(|(_, difference, margin)| difference > margin);
+    let reason = |(metric, difference, margin)| Reason::WorseByRequests {
+        metric,
+        difference,
+        margin,
+        effective_sample: evidence.requests.effective_sample(),
+    };
+    beyond.map(reason).collect()
 }
 
 #[cfg(test)]

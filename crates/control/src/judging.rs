@@ -35,10 +35,11 @@ impl ControlPlane {
 
     /// The last look before this process ends in order: what is known then is written down, and that it is all.
     pub async fn keep_evidence(self: &Arc<Self>) {
+        let clock = Clock::new();
         for model in self.models.values() {
             let ControlledModel { served, trial, .. } = model;
             // What the verdict asks for now, the next process does.
-            trial.look(served, &self.judging, Instant::now());
+            trial.look(served, &self.judging, Instant::now(), clock.hour());
         }
         self.checkpoint(true).await;
     }
@@ -94,7 +95,8 @@ impl ControlPlane {
         served
             .shadow
             .turn(&served.slot.load_full(), clock.since_epoch());
-        let LookResult { order, evidence } = trial.look(served, &self.judging, Instant::now());
+        let LookResult { order, evidence } =
+            trial.look(served, &self.judging, Instant::now(), clock.hour());
         if let Some(report) = evidence {
             let report = Box::new(report);
             self.events.publish(name, EventKind::Evidence { report });
@@ -133,5 +135,10 @@ impl Clock {
 
     fn since_epoch(&self) -> Duration {
         self.at_start + self.started.elapsed()
+    }
+
+    /// Of the day, UTC.
+    fn hour(&self) -> u8 {
+        (self.since_epoch().as_secs() / 3600 % 24) as u8
     }
 }

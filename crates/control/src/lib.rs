@@ -47,7 +47,8 @@ pub use settings::{Arrivals, ControlSettings, LoadingSettings};
 pub use start::{Dependencies, ModelSpec, Standalone, StartError};
 pub use supervisor::{Supervisor, TaskEnded};
 pub use trials::{
-    EndedReport, EvidenceReport, JudgeMetrics, MetricReport, TrialReport, WealthReport,
+    ClassReport, ClassesReport, EndedReport, EvidenceReport, HourReport, JudgeMetrics,
+    MetricReport, TrialReport, WealthReport,
 };
 pub use versions::Listed;
 

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Instant};
 use jiff::Timestamp;
 
 use super::{ControlError, ControlPlane, EventKind, journal::Entry, model::ControlledModel};
-use stillhouse_core::rollout::{Assignment, Change, Deployment, Role};
+use stillhouse_core::{
+    rollout::{Assignment, Authority, Change, Deployment, Plan, Role},
+    version::Version,
+};
 use stillhouse_store::{ModelName, VersionName};
 
 /// What is to be done, and on whose account.
@@ -21,6 +24,8 @@ pub struct Order {
     pub dry_run: bool,
     /// Who, as the audit log names them.
     pub actor: String,
+    /// Whether that is a person, who approves what becomes stable.
+    pub by: Authority,
     /// Why, in their own words.
     pub reason: String,
     /// Of the request that brought it.
@@ -64,7 +69,7 @@ impl ControlPlane {
         // A stale or senseless order must not cost a load.
         let current = self.assignment(&order.model)?;
         expect(order.expected, &current)?;
-        let next = current.apply(&order.change)?;
+        let next = current.apply_by(&order.change, order.by)?;
         // Also of what is loaded: the next start must find what answers now.
         for version in newly_placed(&current, &next) {
             self.on_disk(&order.model, version).await?;
@@ -74,12 +79,31 @@ impl ControlPlane {
             Some(version) if !order.dry_run => Some(self.load(&order.model, version).await?),
             _ => None,
         };
+        let _anchor = self.load_anchor(order, &next).await;
         let (control, committed) = (self.clone(), order.clone());
         let changed = tokio::task::spawn_blocking(move || control.commit(&committed))
             .await
             .map_err(|_| ControlError::Panicked)??;
         self.unload_later();
         Ok(changed)
+    }
+
+    /// The version that a canary is compared with beside stable, if it begins to be; held until it has its place. Whatever is
+    /// wrong with it, it must not keep a canary from being judged: then that is never promoted automatically.
+    async fn load_anchor(
+        self: &Arc<Self>,
+        order: &Order,
+        next: &Assignment,
+    ) -> Option<Arc<Version>> {
+        let begins = matches!(order.change, Change::StartCanary(_) | Change::SetPlan(_));
+        let anchor = next
+            .compared_anchor()
+            .filter(|_| begins && !order.dry_run)?;
+        let loaded = self.load(&order.model, anchor).await;
+        let failed = |error: &ControlError| {
+            tracing::warn!(model = %order.model, version = %anchor, %error, "the last version that a person approved can't be loaded: the canary won't be promoted automatically");
+        };
+        loaded.inspect_err(failed).ok()
     }
 
     /// Publishes that something was not done.
@@ -105,7 +129,8 @@ impl ControlPlane {
 
         let before = model.assignment();
         expect(order.expected, &before)?;
-        let after = before.apply(&order.change)?;
+        let mut after = before.apply_by(&order.change, order.by)?;
+        count_try(&mut after, |canary| model.pool.get(canary));
         let undo = before.undo(&order.change);
         let same = Assignment {
             generation: before.generation,
@@ -183,6 +208,18 @@ impl Order {
             to: Some(to.clone()),
             detail: self.detail.clone(),
         }
+    }
+}
+
+/// Counts the automatic try of a canary; of one that isn't loaded, for a dry run, nothing is known.
+fn count_try(after: &mut Assignment, loaded: impl Fn(&VersionName) -> Option<Arc<Version>>) {
+    let canary = after
+        .canary
+        .as_ref()
+        .filter(|_| after.plan == Plan::Automatic);
+    if let Some(canary) = canary.and_then(loaded) {
+        let rollout = after.rollout;
+        after.tries.begin(rollout, &canary.manifest.file.sha256);
     }
 }
 

@@ -269,6 +269,10 @@ impl StartingModel {
                     source: source.into(),
                 });
             }
+            if is_only_anchor(&assignment, &version) {
+                tracing::error!(%model, %version, error = %source, "the last version that a person approved can't be loaded: no canary is promoted automatically");
+                continue;
+            }
             // Whatever else is sick, stable still serves.
             tracing::error!(%model, %version, error = %source, "can't be loaded: its role is empty now");
             let next = assignment.without(&version);
@@ -326,6 +330,12 @@ impl StartingModel {
             trial: TrialSlot::new(spec.criteria, configuration, on_trial),
         })
     }
+}
+
+/// Whether a canary is compared with a version that has no other place.
+fn is_only_anchor(assignment: &Assignment, version: &VersionName) -> bool {
+    let places = assignment.versions().filter(|name| *name == version);
+    assignment.compared_anchor() == Some(version) && places.count() == 1
 }
 
 /// Begins to load every version of an assignment.

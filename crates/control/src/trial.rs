@@ -2,20 +2,32 @@
 //!
 //! Pure: readings and times are arguments.
 
+mod anchor;
+mod hours;
 mod live_second;
 mod saved;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::judge::{Criteria, Events, Evidence, Progress};
+use super::judge::{ClassEvidence, Criteria, Events, Evidence, EvidenceLoss, Progress};
+pub(super) use anchor::AnchorTrial;
+pub(super) use hours::Hour;
+use hours::Hours;
 use live_second::{LiveSecond, late_above};
 use saved::SavedAnswers;
 pub(super) use saved::SavedTrial;
 use stillhouse_core::{
-    rollout::{Assignment, Counts, Share},
-    shadow::{Difference, Pairing},
+    rollout::{Assignment, Counts, Plan, Share},
+    shadow::{Difference, Minute, Pairing},
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::{
+    distinct::Distinct,
+    request_weighted::RequestWeighted,
+    sequential::{ClassGuard, EventRates, Paired, Thresholds},
+};
 
 /// What is read of both seats at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,17 +53,29 @@ pub(super) struct Trial {
     pub(super) pairing: Pairing,
     /// The deployment's when it was last looked at.
     generation: u64,
+    plan: Plan,
+    /// Which automatic try it is.
+    try_number: u32,
     begun: Instant,
     /// In earlier processes.
     age_before: Duration,
     step: RampStep,
     disagreement: Paired,
     divergence: Paired,
+    anchor: Option<AnchorTrial>,
+    classes: ClassGuard,
+    /// Of the classes.
+    labels: Arc<[String]>,
+    thresholds: Thresholds,
     errors: EventRates,
     latency: EventRates,
     clip_nats: f64,
     early_answers: u64,
     pairs: u64,
+    teacher_runs: u64,
+    pictures: Distinct,
+    requests: RequestWeighted,
+    hours: Hours,
     shadow_non_finite: u64,
     /// Since the last look.
     look_pairs: u64,
@@ -71,32 +95,44 @@ pub(super) struct Trial {
     late_above: Option<usize>,
     latency_floor_seconds: f64,
     second: LiveSecond,
-    evidence_lost: bool,
+    evidence_loss: Option<EvidenceLoss>,
 }
 
 impl Trial {
-    /// Begins; `evidence_lost` where an earlier process has seen this canary, too.
+    /// Begins; with a loss where this canary was seen before.
     pub(super) fn new(
         pairing: Pairing,
         assignment: &Assignment,
         criteria: &Criteria,
         reading: SeatReadings,
-        evidence_lost: bool,
+        evidence_loss: Option<EvidenceLoss>,
         now: Instant,
     ) -> Self {
         Self {
             pairing,
             generation: assignment.generation,
+            plan: assignment.plan,
+            try_number: assignment.tries.number(assignment.rollout),
             begun: now,
             age_before: Duration::ZERO,
             step: RampStep::new(assignment, now, 0, 0),
             disagreement: criteria.disagreement(),
             divergence: criteria.divergence(),
+            anchor: assignment
+                .compared_anchor()
+                .map(|anchor| AnchorTrial::new(anchor.clone(), criteria)),
+            classes: criteria.classes(),
+            labels: Arc::default(),
+            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
             errors: criteria.errors(),
             latency: criteria.latency(),
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: 0,
+            teacher_runs: 0,
+            pictures: Distinct::default(),
+            requests: RequestWeighted::default(),
+            hours: Hours::default(),
             shadow_non_finite: 0,
             look_pairs: 0,
             busiest_look_pairs: 0,
@@ -108,25 +144,48 @@ impl Trial {
             first: reading.clone(),
             second: LiveSecond::new(reading.clone(), now),
             last: reading,
-            evidence_lost,
+            evidence_loss,
         }
     }
 
-    /// Notes that some of the evidence is missing.
-    pub(super) fn lose_evidence(&mut self) {
-        self.evidence_lost = true;
+    /// Says which classes stable may answer, before the first pair.
+    pub(super) fn of_classes(mut self, labels: Arc<[String]>) -> Self {
+        self.classes.announce(labels.len());
+        self.labels = labels;
+        self
     }
 
-    /// One more pair, if it is of this trial.
-    pub(super) fn pair(&mut self, difference: &Difference) {
+    /// Notes that some of the evidence is missing; the first cause is kept.
+    pub(super) fn lose_evidence(&mut self, loss: EvidenceLoss) {
+        self.evidence_loss.get_or_insert(loss);
+    }
+
+    /// One more pair, if it is of this trial; `hour` of the day, UTC.
+    pub(super) fn pair(&mut self, difference: &Difference, hour: u8) {
         if difference.pairing != self.pairing {
             return;
         }
         self.pairs += 1;
         self.look_pairs += 1;
+        self.hours.observe(hour, difference.disagreement);
         self.disagreement.observe(difference.disagreement);
+        if let Some(class) = difference.stable_class {
+            self.classes.observe(class, difference.disagreement);
+        }
         self.divergence.observe(difference.divergence);
+        if let (Some(anchor), Some(difference)) = (&mut self.anchor, &difference.anchor) {
+            anchor.observe(difference);
+        }
         self.shadow_non_finite += u64::from(difference.non_finite);
+        self.teacher_runs += u64::from(difference.teacher_run);
+        self.pictures.add(difference.picture);
+    }
+
+    /// One more minute of requests, if it is of this trial.
+    pub(super) fn minute(&mut self, minute: &Minute) {
+        if minute.pairing == self.pairing {
+            self.requests.observe(&minute.means);
+        }
     }
 
     /// Takes what live requests have come to since the last look, and notes a new share.
@@ -145,6 +204,8 @@ impl Trial {
             }
         }
         self.generation = assignment.generation;
+        self.plan = assignment.plan;
+        self.try_number = assignment.tries.number(assignment.rollout);
         self.late_above = self
             .late_above
             .or_else(|| late_above(&reading.stable, self.latency_floor_seconds));
@@ -154,8 +215,13 @@ impl Trial {
         }
     }
 
-    /// All there is.
-    pub(super) fn evidence(&self, sample_ratio_log_e: f64, shadows_starved: bool) -> Evidence {
+    /// All there is; `anchor_is_loaded` says whether the comparison with the anchor can go on.
+    pub(super) fn evidence(
+        &self,
+        sample_ratio_log_e: f64,
+        shadows_starved: bool,
+        anchor_is_loaded: bool,
+    ) -> Evidence {
         let live = self.last.canary.since(&self.first.canary);
         let before = &self.answers_before;
         // E-values of one hypothesis multiply.
@@ -165,15 +231,25 @@ impl Trial {
         };
         let first = self.early_answers.saturating_sub(before.requests);
         Evidence {
-            disagreement: self.disagreement.compared(1.0),
-            divergence: self.divergence.compared(self.clip_nats),
+            disagreement: self.disagreement.compared(1.0, &self.thresholds),
+            divergence: self.divergence.compared(self.clip_nats, &self.thresholds),
+            classes: ClassEvidence::of(&self.classes, &self.labels),
+            // A person who promotes needs no leave of what a person approved before.
+            anchor: self
+                .anchor
+                .as_ref()
+                .filter(|_| self.plan == Plan::Automatic)
+                .map(|anchor| anchor.evidence(self.clip_nats, &self.thresholds, anchor_is_loaded)),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
             non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,
             early_errors: before.early_errors + live.errors_among_first(first),
             sample_ratio_log_e: sample_ratio_before + sample_ratio_log_e,
             shadows_starved,
-            evidence_lost: self.evidence_lost,
+            teacher_runs: self.teacher_runs,
+            pictures: self.pictures.count(),
+            requests: self.requests,
+            evidence_loss: self.evidence_loss.clone(),
         }
     }
 
@@ -185,6 +261,7 @@ impl Trial {
             step_pairs: self.pairs - self.step.pairs,
             step_answers: self.answers() - self.step.answers,
             age: self.age_before + now.saturating_duration_since(self.begun),
+            try_number: self.try_number,
         }
     }
 
@@ -203,6 +280,21 @@ impl Trial {
         [&self.disagreement, &self.divergence]
     }
 
+    /// Its pairs by hour of the day.
+    pub(super) fn hours(&self) -> &Hours {
+        &self.hours
+    }
+
+    /// The comparison with the anchor, where there is one.
+    pub(super) fn anchor(&self) -> Option<&AnchorTrial> {
+        self.anchor.as_ref()
+    }
+
+    /// The test of each class, and the classes' labels.
+    pub(super) fn classes(&self) -> (&ClassGuard, &[String]) {
+        (&self.classes, &self.labels)
+    }
+
     /// The tests of live requests: of errors, of late answers.
     pub(super) fn events(&self) -> [&EventRates; 2] {
         [&self.errors, &self.latency]
@@ -210,7 +302,7 @@ impl Trial {
 
     /// Whether anything at all is known, which another trial of the same canary would forget.
     pub(super) fn has_evidence(&self) -> bool {
-        self.evidence_lost || self.pairs > 0 || self.answers() > 0
+        self.evidence_loss.is_some() || self.pairs > 0 || self.answers() > 0
     }
 
     fn answers(&self) -> u64 {

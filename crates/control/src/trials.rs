@@ -2,6 +2,7 @@
 //!
 //! A verdict is an [`Order`] like an operator's: same checks, same journal, with the evidence in the audit line.
 
+mod class_report;
 mod measures;
 mod report;
 
@@ -16,19 +17,22 @@ use jiff::Timestamp;
 use super::{
     Order,
     checkpoint::{SavedCase, TrialIdentity},
-    judge::{Criteria, Decision, Reason, Verdict, judge},
+    judge::{Basis, Criteria, Decision, EvidenceLoss, Reason, Verdict, judge},
     trial::{SeatReadings, Trial},
 };
 use stillhouse_core::{
     registry::Model,
-    rollout::{Abort, Change, Deployment, Plan, Promote, SetSplit},
+    rollout::{Abort, Authority, Change, Deployment, Plan, Promote, SetSplit},
     shadow::Pairing,
 };
 use stillhouse_metrics::Scope;
 use stillhouse_store::ModelName;
 
+pub use class_report::{ClassReport, ClassesReport};
 pub use measures::JudgeMetrics;
-pub use report::{EndedReport, EvidenceReport, MetricReport, TrialReport, WealthReport};
+pub use report::{
+    EndedReport, EvidenceReport, HourReport, MetricReport, TrialReport, WealthReport,
+};
 
 /// Between two events about the evidence of one trial, at least.
 const EVIDENCE_PAUSE: Duration = Duration::from_secs(1);
@@ -58,8 +62,8 @@ struct Inner {
     last: Option<EndedReport>,
     /// Until the first look.
     recovered: Option<RecoveredTrial>,
-    /// The next trial is of the same canary, whose evidence so far was beside others.
-    forgets: bool,
+    /// The next trial is of the same canary, whose evidence so far counts no more.
+    forgets: Option<EvidenceLoss>,
     /// What was last complained about, so that it is logged once.
     complained: Vec<Discriminant<Reason>>,
     /// Why the last order was not done, for the same reason.
@@ -122,8 +126,8 @@ impl TrialSlot {
     pub(super) fn lose_evidence(&self, deployment: &Deployment) {
         let mut inner = self.inner();
         match &mut inner.case {
-            Some(case) => case.trial.lose_evidence(),
-            None => inner.forgets = deployment.canary.is_some(),
+            Some(case) => case.trial.lose_evidence(EvidenceLoss::Panic),
+            None => inner.forgets = deployment.canary.as_ref().map(|_| EvidenceLoss::Panic),
         }
     }
 
@@ -139,14 +143,21 @@ impl TrialSlot {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gathers what has come, and judges. What is returned shall be done.
-    pub(super) fn look(&self, model: &Model, metrics: &JudgeMetrics, now: Instant) -> LookResult {
+    /// Gathers what has come, and judges; `hour` of the day, UTC. What is returned shall be done.
+    pub(super) fn look(
+        &self,
+        model: &Model,
+        metrics: &JudgeMetrics,
+        now: Instant,
+        hour: u8,
+    ) -> LookResult {
         let deployment = model.slot.load_full();
         let starved = model.shadow.is_starved(&deployment, now);
         let mut inner = self.inner();
         inner.settle(&deployment);
         let Some(canary) = &deployment.canary else {
             model.shadow.differences().for_each(drop);
+            model.shadow.minutes().for_each(drop);
             return LookResult::default();
         };
         // The failpoint of one canary, so that a test doesn't disturb others in its process.
@@ -161,15 +172,24 @@ impl TrialSlot {
             None => {
                 let identity = TrialIdentity::of(&deployment, &self.configuration);
                 let trial = self.begin(&mut inner, &deployment, &identity, reading.clone(), now);
+                let trial = trial.of_classes(model.labels.clone());
                 (identity, trial, metrics.scope())
             }
         };
         model
             .shadow
             .differences()
-            .for_each(|difference| trial.pair(&difference));
+            .for_each(|difference| trial.pair(&difference, hour));
+        model
+            .shadow
+            .minutes()
+            .for_each(|minute| trial.minute(&minute));
         trial.look(assignment, reading, now);
-        let known = trial.evidence(deployment.sample_ratio_log_e(), starved);
+        let known = trial.evidence(
+            deployment.sample_ratio_log_e(),
+            starved,
+            deployment.anchor.is_some(),
+        );
         let progress = trial.progress(now);
         let verdict = judge(&known, &progress, &self.criteria);
         let report = TrialReport::new(
@@ -206,12 +226,12 @@ impl TrialSlot {
         now: Instant,
     ) -> Trial {
         let (pairing, assignment) = (Pairing::of(deployment), &deployment.assignment);
-        let mut lost = std::mem::take(&mut inner.forgets);
+        let mut lost = inner.forgets.take();
         let recovered = inner.recovered.take();
         if let Some(recovered) = recovered.filter(|trial| trial.rollout == assignment.rollout) {
             let (model, was_killed) = (&deployment.stable.version.model, recovered.was_killed);
             match recovered.saved {
-                Some(saved) if saved.identity == *identity && !lost => {
+                Some(saved) if saved.identity == *identity && lost.is_none() => {
                     let place = (pairing, assignment);
                     let pairs = saved.trial.pairs();
                     let trial =
@@ -220,14 +240,16 @@ impl TrialSlot {
                     tracing::info!(%model, pairs, was_killed, presumed_lost_pairs, "the canary's trial goes on where the last process left it");
                     return trial;
                 }
-                Some(_) => {
-                    tracing::warn!(%model, "the evidence of the canary is of other versions or another configuration: it begins anew");
+                Some(saved) => {
+                    let loss = EvidenceLoss::Changed(saved.identity.changes(identity));
+                    let loss = lost.get_or_insert(loss);
+                    tracing::warn!(%model, "the evidence that the last process left counts no more: {loss}");
                 }
                 None => {
                     tracing::warn!(%model, "no evidence of the canary was left by the last process: it begins anew");
+                    lost.get_or_insert(EvidenceLoss::Restart);
                 }
             }
-            lost = true;
         }
         Trial::new(pairing, assignment, &self.criteria, reading, lost, now)
     }
@@ -259,7 +281,9 @@ impl Inner {
         let same =
             next.assignment.canary == before.canary && next.assignment.rollout == before.rollout;
         if same {
-            self.forgets = case.trial.has_evidence();
+            // Seats are made anew for another teacher only: another stable version ends the canary.
+            let loss = EvidenceLoss::Changed(vec![Basis::Teacher]);
+            self.forgets = case.trial.has_evidence().then_some(loss);
             return;
         }
         let promoted = Some(&next.assignment.stable) == before.canary.as_ref();
@@ -324,6 +348,7 @@ fn order(
         expected: Some(deployment.assignment.generation),
         dry_run: false,
         actor: ACTOR.into(),
+        by: Authority::Server,
         reason: report.reasons.join("; "),
         request_id: String::new(),
         detail: serde_json::to_value(report).ok(),

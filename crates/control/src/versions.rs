@@ -38,7 +38,8 @@ fn roles(assignment: &Assignment, version: &VersionName) -> Vec<&'static str> {
         .filter(|role| assignment.filling(*role) == Some(version))
         .map(Role::as_str);
     let previous = (assignment.previous.as_ref() == Some(version)).then_some("previous");
-    filled.chain(previous).collect()
+    let anchor = (assignment.compared_anchor() == Some(version)).then_some("anchor");
+    filled.chain(previous).chain(anchor).collect()
 }
 
 impl ControlPlane {

@@ -3,6 +3,7 @@
 //! [`Assignment`] holds the version in each role, as plain values; [`Change`] computes the next assignment, purely; a
 //! [`Deployment`] is an assignment with its loaded versions, each in a [`Seat`].
 
+mod approval;
 mod assignment;
 mod breaker;
 mod change;
@@ -23,10 +24,11 @@ use arc_swap::{ArcSwap, Guard};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use approval::{Authority, TriedNetwork, Tries};
 pub use assignment::{Assignment, Split};
 pub use change::{Change, ChangeRefused};
 pub use deployment::{Deployment, NotSeated, RolloutMetrics};
-pub use live::{Counts, FIRST};
+pub use live::{Counts, FIRST, Failure};
 pub use plan::{Plan, PlanError};
 pub use routing::RoutingSettings;
 pub use served::{Attempt, Outcome, RequestMetrics, Seat, Source};

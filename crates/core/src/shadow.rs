@@ -11,9 +11,13 @@
 //! otherwise the compared pictures would differ from the traffic.
 
 mod admission;
+mod asking;
 mod detectors;
+mod difference;
 mod engines;
+mod outcome;
 pub mod report;
+mod requests;
 mod runner;
 mod sample;
 mod settings;
@@ -39,10 +43,11 @@ use stillhouse_image::Limits;
 use stillhouse_metrics::{LATENCY_SECONDS, Metrics};
 use stillhouse_store::ModelName;
 
+pub use difference::{AnchorDifference, Difference, Pairing};
 use report::RoleDrift;
-pub use runner::{Difference, Pairing};
+pub use requests::Minute;
 use runner::{Runner, RunnerParts};
-pub use sample::{Encoded, Sample};
+pub use sample::{Encoded, Sample, hash, hash_numbers};
 pub use settings::{DriftSettings, ShadowSettings};
 use starvation::Starvation;
 use window::{Window, Windows};
@@ -52,6 +57,9 @@ const KEY: &[u8; 16] = b"stillhouse-watch";
 
 /// Differences that may wait for the judge, which takes them every second.
 const DIFFERENCES: usize = 8192;
+
+/// Minutes of requests that may wait for it.
+const MINUTES: usize = 16;
 
 /// Why a sampled answer made no pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +167,7 @@ pub struct Shadow {
     samples: [IntCounter; 3],
     queue: Sender<Sample>,
     differences: Receiver<Difference>,
+    minutes: Receiver<Minute>,
     counters: Arc<Counters>,
     metrics: ShadowMetrics,
     model: ModelName,
@@ -183,6 +192,7 @@ impl Shadow {
     ) -> Self {
         let (queue, samples) = bounded(settings.queue);
         let (found, differences) = bounded(DIFFERENCES);
+        let (ended, minutes) = bounded(MINUTES);
         let counters = Arc::new(Counters {
             pairs: metrics.pairs.with_label_values(&[model.as_str()]),
             dropped: Miss::ALL
@@ -193,6 +203,7 @@ impl Shadow {
             slot: slot.clone(),
             samples,
             differences: found,
+            minutes: ended,
             counters: counters.clone(),
             durations: metrics.run_duration.clone(),
             settings: settings.clone(),
@@ -215,6 +226,7 @@ impl Shadow {
             }),
             queue,
             differences,
+            minutes,
             counters,
             metrics: metrics.clone(),
             model: model.clone(),
@@ -249,6 +261,11 @@ impl Shadow {
     /// The differences between canary and stable since the last call.
     pub fn differences(&self) -> impl Iterator<Item = Difference> {
         self.differences.try_iter()
+    }
+
+    /// The minutes of requests that have ended since the last call.
+    pub fn minutes(&self) -> impl Iterator<Item = Minute> {
+        self.minutes.try_iter()
     }
 
     /// Whether answers are sampled and none are compared, or a canary has no teacher.

@@ -1,11 +1,12 @@
 //! A teacher's answer and a student's, on the same picture: everything that one pair says.
 
 use super::{
+    answer::Answer,
     confidence::Confidence,
-    distribution::Distribution,
     divergence::{clip, is_within_top},
-    independent::{Bernoullis, Independent},
 };
+
+pub use super::answer::Scores;
 
 /// How many of the student's classes may hold the teacher's.
 const TOP: usize = 5;
@@ -16,67 +17,6 @@ const RECORDED_NATS: f64 = 100.0;
 /// Up to so many classes each has its own contribution; beyond, all goes to the class that the teacher named, so that a
 /// pair costs as much with 1000 classes as with ten.
 pub const SPREAD_CLASSES: usize = 100;
-
-/// A network's outputs, `[classes]`.
-#[derive(Clone, Copy, Debug)]
-pub enum Scores<'a> {
-    /// Before a softmax.
-    Logits(&'a [f32]),
-    /// Behind it.
-    Probabilities(&'a [f32]),
-    /// Of classes that don't exclude each other.
-    Independent(Independent<'a>),
-}
-
-impl<'a> Scores<'a> {
-    /// The numbers.
-    pub fn values(self) -> &'a [f32] {
-        match self {
-            Self::Logits(values) | Self::Probabilities(values) => values,
-            Self::Independent(scores) => scores.outputs,
-        }
-    }
-
-    /// Whether every output is a number.
-    pub fn are_finite(self) -> bool {
-        self.values().iter().all(|value| value.is_finite())
-    }
-
-    /// The largest output's class; the first of equals.
-    pub fn top1(self) -> usize {
-        let mut top = 0;
-        for (class, value) in self.values().iter().enumerate() {
-            if *value > self.values()[top] {
-                top = class;
-            }
-        }
-        top
-    }
-}
-
-/// One answer, exclusive classes or independent ones; both buffers are kept.
-#[derive(Debug, Default)]
-struct Answer {
-    exclusive: Distribution,
-    independent: Bernoullis,
-}
-
-impl Answer {
-    fn set(&mut self, scores: Scores, temperature: f64) {
-        match scores {
-            Scores::Logits(values) => self.exclusive.set_logits(values, temperature),
-            Scores::Probabilities(values) => self.exclusive.set_probabilities(values, temperature),
-            Scores::Independent(scores) => self.independent.set(&scores, temperature),
-        }
-    }
-
-    fn kl_nats(&self, other: &Self, are_independent: bool) -> f64 {
-        match are_independent {
-            true => self.independent.kl_nats(&other.independent),
-            false => self.exclusive.kl_nats(&other.exclusive),
-        }
-    }
-}
 
 /// What one pair says of one student.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,6 +59,11 @@ impl Comparison {
         self.classes = teacher.values().len();
         self.top1 = teacher.top1();
         self.softened_at = 0.0;
+    }
+
+    /// The teacher's answer at T = 1.
+    pub(super) fn teacher(&self) -> &Answer {
+        &self.teacher
     }
 
     /// The teacher's class.
@@ -226,7 +171,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::divergence::{kl_nats, log_softmax, logits_of},
+        super::{
+            divergence::{kl_nats, log_softmax, logits_of},
+            independent::Independent,
+        },
         *,
     };
 

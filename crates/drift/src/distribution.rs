@@ -46,6 +46,11 @@ impl Distribution {
         &self.p
     }
 
+    /// Their logarithms.
+    pub fn log_p(&self) -> &[f64] {
+        &self.log_p
+    }
+
     /// `KL(self‖other)`, never negative; `T² KL_T` is it times T² where both were set at the temperature T. That compares
     /// over temperatures, and for large T tends to `Σ(Δz)²/2K` with centred logits.
     ///

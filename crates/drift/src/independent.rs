@@ -84,6 +84,12 @@ impl Bernoullis {
         self.ln_yes.iter().map(|ln_yes| ln_yes.exp())
     }
 
+    /// Of each class, the logarithms of the probabilities that it applies, and that it doesn't.
+    pub fn log_p(&self) -> impl Iterator<Item = [f64; 2]> + '_ {
+        let both = self.ln_yes.iter().zip(&self.ln_no);
+        both.map(|(yes, no)| [*yes, *no])
+    }
+
     /// `KL(self‖other)` in nats, never negative: the sum over the classes of the divergences of two Bernoulli
     /// distributions, `p ln(p/q) + (1−p) ln((1−p)/(1−q))`. Relative entropies of independent variables add up (Kullback &
     /// Leibler 1951, theorem 3.1; Cover & Thomas, Elements of Information Theory, 2nd ed., theorem 2.5.3).

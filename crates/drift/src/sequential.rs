@@ -8,10 +8,11 @@
 //! Each replica keeps the logarithm of its wealth by stake; [`fleet_log_e`] and a Prometheus rule add them up alike. A replica
 //! that loses its evidence must report that: wealth that starts again at 1 has forgotten its losses, too.
 
+mod bounds;
+mod class_guard;
 mod detector;
 mod difference;
 mod event_rates;
-mod interval;
 mod logarithm;
 mod margin;
 mod paired;
@@ -21,16 +22,19 @@ mod roll_back;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod priced;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod streams;
+pub(crate) mod streams;
 
-pub use detector::Detector;
+pub use bounds::Bounds;
+pub use class_guard::{ClassGuard, ClassPairs, ClassSeen, OWN_CLASSES};
+pub use detector::{Detector, upper_limit};
 pub use difference::{disagreement, divergence};
 pub use event_rates::{EventRates, Rate};
-pub use interval::Interval;
 pub use logarithm::{ln_add_exp, ln_mean_exp};
-pub use paired::{Compared, Paired};
+pub use paired::{Compared, Paired, Thresholds};
 pub use promotion::Promotion;
 pub use roll_back::RollBack;
 

@@ -8,6 +8,7 @@ use stillhouse_drift::{
     confidence::Confidence,
     divergence::CLIP_NATS,
     independent::Independent,
+    quantile_buckets::QuantileBuckets,
 };
 use stillhouse_golden::kind::{independent_kind_of, kind_of};
 use stillhouse_image::Statistics;
@@ -81,7 +82,7 @@ pub fn measure(
 
     let mut keep = |name: &str, of: fn(&Confidence) -> f64| {
         let values = pairs.iter().map(|pair| of(&pair.confidence)).collect();
-        reference.ventiles.insert(name.to_owned(), ventiles(values));
+        watch(&mut reference, name, values);
     };
     keep("top1_probability", |confidence| confidence.top1_probability);
     keep("margin", |confidence| confidence.margin);
@@ -135,16 +136,31 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The 20-quantiles of the pictures' statistics, by name; empty without pictures.
-pub fn input_ventiles(pictures: &[Statistics]) -> BTreeMap<String, Vec<f64>> {
+/// Adds the quantiles of one watched number, and how much of it lies far beyond them.
+///
+/// # Panics
+/// If there are no values.
+pub fn watch(reference: &mut Reference, name: &str, values: Vec<f64>) {
+    let ventiles = ventiles(values.clone());
+    if let Some([low, high]) = QuantileBuckets::guards(&ventiles) {
+        let share = |count: usize| (count as f64 + 0.5) / (values.len() as f64 + 1.0);
+        let below = values.iter().filter(|value| **value <= low).count();
+        let above = values.iter().filter(|value| **value > high).count();
+        let tails = [share(below), share(above)];
+        reference.tail_ratios.insert(name.to_owned(), tails);
+    }
+    reference.ventiles.insert(name.to_owned(), ventiles);
+}
+
+/// Adds the pictures' statistics, by name; nothing without pictures.
+pub fn watch_inputs(reference: &mut Reference, pictures: &[Statistics]) {
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (name, value) in pictures.iter().flat_map(Statistics::named) {
         values.entry(name).or_default().push(value);
     }
-    let named = values.into_iter();
-    named
-        .map(|(name, values)| (name.to_owned(), ventiles(values)))
-        .collect()
+    for (name, values) in values {
+        watch(reference, name, values);
+    }
 }
 
 /// The 5 %, 10 % ... 95 % quantiles, linear between order statistics (Hyndman & Fan 1996, type 7, NumPy's default).
@@ -324,6 +340,8 @@ mod tests {
             prop_assert!(found.class_ratios.iter().all(|ratio| *ratio > 0.0));
             prop_assert!(found.kl_mean_nats >= found.kl_clipped_mean_nats && found.kl_clipped_mean_nats >= Some(0.0));
             prop_assert!(found.ventiles.values().all(|ventiles| ventiles.len() == 19 && ventiles.is_sorted()));
+            prop_assert!(found.tail_ratios.keys().eq(found.ventiles.keys()));
+            prop_assert!(found.tail_ratios.values().flatten().all(|share| *share > 0.0 && *share < 1.0));
         }
     }
 }

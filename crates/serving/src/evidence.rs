@@ -5,22 +5,28 @@
 //! - a request counts once, however many inputs it contains, and with the time of its fastest input;
 //! - a failure counts only if the version had the time that the server's configuration gives it, and only once per
 //!   caller (or per input, for callers without a key);
-//! - a failure of a version that has stable as its fallback counts only if stable then answered the same input;
+//! - a failure of a version that has stable as its fallback counts only if stable then answered the same input; what stable
+//!   answers with NaN on its own no other version is asked for, so that doesn't count either: it would raise the rate that a
+//!   canary's failures are compared with;
 //! - damaged or huge pictures, deadlines that clients choose, clients that leave, and requests that the breaker did not let
 //!   through to the version don't count.
 
 use std::time::Instant;
 
 use super::{PredictError, Row};
-use stillhouse_core::rollout::Seat;
+use stillhouse_core::{
+    batch::SubmitError,
+    rollout::{Failure, Seat},
+};
 
 type Rows = [Result<Row, PredictError>];
 
 /// A request that the split sent to this seat and that this seat answered.
 pub(super) fn of_answer(seat: &Seat, rows: &Rows, caller: u64) {
-    let errors = || rows.iter().filter_map(|row| row.as_ref().err());
-    if let Some(error) = errors().find(|error| error.kind().blames_version()) {
-        seat.failed_live(caller, is_non_finite(error));
+    let mut errors = rows.iter().filter_map(|row| row.as_ref().err());
+    let blaming = errors.find(|error| error.kind().blames_version() && !is_non_finite(error));
+    if let Some(error) = blaming {
+        seat.failed_live(caller, failure(error));
         return;
     }
     let times = rows.iter().flatten().map(|row| row.timings.by_version());
@@ -48,7 +54,15 @@ pub(super) fn of_fallback(seat: &Seat, failed: &Rows, by_stable: &Rows, caller: 
         .into_iter()
         .find(|error| error.kind().blames_version())
     {
-        seat.failed_live(caller, is_non_finite(error));
+        seat.failed_live(caller, failure(error));
+    }
+}
+
+fn failure(error: &PredictError) -> Failure {
+    match error {
+        PredictError::NonFinite => Failure::NotFinite,
+        PredictError::Submit(SubmitError::Full { .. }) => Failure::Overloaded,
+        _ => Failure::Other,
     }
 }
 

@@ -244,6 +244,11 @@ pub struct Reference {
     /// threshold's), `log_sum_exp` (of logits only).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ventiles: BTreeMap<String, Vec<f64>>,
+    /// By the same names: the share of validation more than one range from the 5 % to the 95 % quantile below the former,
+    /// and above the latter; Jeffreys-smoothed: `(count + 1/2) / (m + 1)`. Where it is missing, what lies there is counted
+    /// with its neighbours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tail_ratios: BTreeMap<String, [f64; 2]>,
 }
 
 /// A picture in the version's directory with the outputs that the network gave when it was written.

@@ -334,6 +334,25 @@ fn reference(
             "quantiles are finite and never fall",
         )?;
     }
+    for (name, tails) in &reference.tail_ratios {
+        let key = format!("reference.tail_ratios.{name}");
+        let known: Vec<&str> = reference.ventiles.keys().map(String::as_str).collect();
+        check(
+            known.contains(&name.as_str()),
+            path,
+            &key,
+            "without quantiles",
+            "a name of `reference.ventiles` belongs here",
+        )?;
+        let good = tails.iter().all(|share| *share > 0.0 && *share < 1.0);
+        check(
+            good,
+            path,
+            &key,
+            format!("{tails:?}"),
+            "shares are above 0 and below 1",
+        )?;
+    }
     Ok(())
 }
 

@@ -51,6 +51,7 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("drift.answers", Whole(0, NEVER)),
     ("drift.detector_run_length", Real(1.0, 1e18)),
     ("judge.disagreement_margin", Between(0.0, 1.0)),
+    ("judge.class_margin", Between(0.0, 1.0)),
     ("judge.divergence_margin_nats", Between(0.0, 1000.0)),
     ("judge.divergence_clip_nats", Between(0.0, 1000.0)),
     ("judge.error_margin_ratio", Real(1.0, 1e6)),
@@ -68,6 +69,9 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("judge.step_pairs", Whole(0, NEVER)),
     ("judge.step_answers", Whole(0, NEVER)),
     ("judge.promotion_pairs", Whole(0, NEVER)),
+    // More than that can't be counted.
+    ("judge.promotion_pictures", Whole(0, 20_000)),
+    ("judge.minimum_age_seconds", Whole(0, YEAR_SECONDS)),
     ("judge.maximum_age_seconds", Whole(1, YEAR_SECONDS)),
     ("batch.queue", Whole(1, 1_000_000)),
     ("batch.slo_p99_ms", Whole(0, HOUR_MS)),

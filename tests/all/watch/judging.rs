@@ -11,11 +11,13 @@ use crate::{
 };
 
 /// A ramp that ends as soon as there is enough evidence.
-fn hasty(config: &mut Config) {
+pub(super) fn hasty(config: &mut Config) {
     config.judge.soak_seconds = 0;
+    config.judge.minimum_age_seconds = 0;
     config.judge.step_pairs = 10;
     config.judge.step_answers = 5;
     config.judge.promotion_pairs = 100;
+    config.judge.promotion_pictures = 100;
     // Wide margins: a hundred pairs are enough for a proof.
     config.judge.disagreement_margin = 0.2;
     config.judge.divergence_margin_nats = 0.4;
@@ -24,7 +26,7 @@ fn hasty(config: &mut Config) {
         .to_vec();
 }
 
-async fn begin(server: &TestServer, plan: &str) {
+pub(super) async fn begin(server: &TestServer, plan: &str) {
     let order = json!({"version": "v2", "share": 0, "plan": plan, "reason": "on trial"});
     let reply = server.order("POST", "canary", order).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
@@ -34,7 +36,7 @@ async fn begin(server: &TestServer, plan: &str) {
 }
 
 /// Sends pictures until the deployment satisfies `enough`.
-async fn send_until(server: &TestServer, enough: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn send_until(server: &TestServer, enough: impl Fn(&Value) -> bool) -> Value {
     let begun = std::time::Instant::now();
     let mut sent = 0;
     loop {
@@ -331,5 +333,10 @@ async fn another_teacher_begins_a_new_trial() {
         .admin_view("/evidence", |view| view["on_trial"]["teacher"] == "u")
         .await;
     assert_eq!(view["on_trial"]["metrics"][0]["observations"], 0);
-    assert_eq!(view["on_trial"]["evidence_lost"], true);
+    let trial = &view["on_trial"];
+    assert_eq!(trial["evidence_lost"], true);
+    let loss = "the teacher was changed: evidence begins again";
+    assert_eq!(trial["evidence_loss"], loss);
+    let reason = trial["reasons"][0].as_str().expect("words");
+    assert!(reason.starts_with(loss), "{reason}");
 }

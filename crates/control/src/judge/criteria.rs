@@ -1,12 +1,12 @@
 //! What a canary is judged by: margins, error rates, the ramp.
 
-use std::time::Duration;
+use std::{f64::consts::PI, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
 use stillhouse_core::rollout::{FIRST, Share, written};
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::sequential::{ClassGuard, EventRates, Paired, Thresholds};
 
 /// A table of the configuration; every value has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ use stillhouse_drift::sequential::{EventRates, Paired};
 pub struct Criteria {
     /// How much more often than stable the canary may disagree with the teacher; 0.01 is one answer in a hundred.
     pub disagreement_margin: f64,
+    /// How much more often than stable it may disagree in one class of stable's answers.
+    pub class_margin: f64,
     /// How much further from the teacher than stable's its answers may be on average.
     pub divergence_margin_nats: f64,
     /// The most that one answer's divergence counts.
@@ -24,9 +26,9 @@ pub struct Criteria {
     pub latency_margin_ratio: f64,
     /// No answer is late that took less, however fast stable is.
     pub latency_floor_seconds: f64,
-    /// The chance that a canary within all margins is ever rolled back by evidence; the metrics share it.
+    /// The chance that a canary within all margins is ever rolled back by evidence in one try; the metrics share it.
     pub roll_back_alpha: f64,
-    /// The chance that a canary beyond a margin is ever promoted.
+    /// The chance that a canary beyond a margin is ever promoted, however often it is tried.
     pub promotion_alpha: f64,
     /// Observations, pairs or seconds, after which a roll-back test begins another run.
     pub restart_every: u64,
@@ -49,6 +51,10 @@ pub struct Criteria {
     pub step_answers: u64,
     /// Pairs that promotion needs in all.
     pub promotion_pairs: u64,
+    /// Different pictures that promotion needs among the pairs.
+    pub promotion_pictures: u64,
+    /// How old a canary must be before it gets all requests or is promoted: requests by night may differ from those by day.
+    pub minimum_age_seconds: u64,
     /// How long a canary may stay undecided; then the ramp stops and an alert is raised.
     pub maximum_age_seconds: u64,
 }
@@ -58,6 +64,7 @@ impl Default for Criteria {
         let share = |basis_points| Share::new(basis_points).unwrap_or(Share::ALL);
         Self {
             disagreement_margin: 0.01,
+            class_margin: 0.1,
             divergence_margin_nats: 0.02,
             divergence_clip_nats: 2.0,
             error_margin_ratio: 1.5,
@@ -75,6 +82,8 @@ impl Default for Criteria {
             step_pairs: 100,
             step_answers: 20,
             promotion_pairs: 500,
+            promotion_pictures: 200,
+            minimum_age_seconds: 24 * 3600,
             maximum_age_seconds: 3 * 24 * 3600,
         }
     }
@@ -106,11 +115,17 @@ impl Criteria {
         );
         let rises = !self.ramp.is_empty() && self.ramp.is_sorted_by(|a, b| a < b);
         let is_ratio = |ratio: f64| ratio >= 1.0 && ratio.is_finite();
-        let rules: [(bool, &'static str, String, &'static str); 11] = [
+        let rules: [(bool, &'static str, String, &'static str); 13] = [
             (
                 inside(self.disagreement_margin, 0.0, 1.0),
                 "disagreement_margin",
                 self.disagreement_margin.to_string(),
+                "a part between 0 and 1 belongs here",
+            ),
+            (
+                inside(self.class_margin, 0.0, 1.0),
+                "class_margin",
+                self.class_margin.to_string(),
                 "a part between 0 and 1 belongs here",
             ),
             (
@@ -167,6 +182,12 @@ impl Criteria {
                 self.early_answers.to_string(),
                 "at most 64 belong here: so many are remembered one by one",
             ),
+            (
+                self.minimum_age_seconds < self.maximum_age_seconds,
+                "minimum_age_seconds",
+                self.minimum_age_seconds.to_string(),
+                "fewer seconds than `maximum_age_seconds` belong here, else no canary would be promoted",
+            ),
             (rises, "ramp", ramp, "shares that rise belong here"),
         ];
         let broken = rules.into_iter().find(|(holds, ..)| !holds);
@@ -191,6 +212,11 @@ impl Criteria {
         Paired::new(margin, Some(self.restart_every))
     }
 
+    /// The test of each class of stable's answers.
+    pub fn classes(&self) -> ClassGuard {
+        ClassGuard::new(self.class_margin)
+    }
+
     /// The test of errors.
     pub fn errors(&self) -> EventRates {
         EventRates::new(self.error_margin_ratio, Some(self.restart_every))
@@ -201,14 +227,26 @@ impl Criteria {
         EventRates::new(self.latency_margin_ratio, Some(self.restart_every))
     }
 
-    /// ln of the e-value that rolls back: whichever metric reaches it, so they share the chance of doing so wrongly.
+    /// What the tests of pairs must reach in this try.
+    pub fn thresholds(&self, try_number: u32) -> Thresholds {
+        Thresholds {
+            roll_back_log_e: self.roll_back_log_e(),
+            promotion_log_e: self.promotion_log_e(try_number),
+        }
+    }
+
+    /// ln of the e-value that rolls back: whichever metric reaches it, so they share the chance of doing so wrongly. It is the
+    /// same in every try: a good canary that was rolled back may be tried again, and a bad one shall not gain by its number.
     pub fn roll_back_log_e(&self) -> f64 {
         (Metric::ALL.len() as f64 / self.roll_back_alpha).ln()
     }
 
-    /// ln of the e-value that promotes: each metric must reach it, so nothing is shared.
-    pub fn promotion_log_e(&self) -> f64 {
-        -self.promotion_alpha.ln()
+    /// ln of the e-value that promotes: each metric must reach it, so nothing is shared among them. The tries share the chance:
+    /// the kth gets 6/(π²k²) of it, which sums to 1 over any number of them, so however often a bad canary is tried, it is
+    /// promoted at most with the probability `promotion_alpha`.
+    pub fn promotion_log_e(&self, try_number: u32) -> f64 {
+        let share = 6.0 / (PI * f64::from(try_number.max(1))).powi(2);
+        -(self.promotion_alpha * share).ln()
     }
 
     /// The share after this one; none at the end of the ramp.
@@ -218,6 +256,10 @@ impl Criteria {
 
     pub(super) fn soak(&self) -> Duration {
         Duration::from_secs(self.soak_seconds)
+    }
+
+    pub(super) fn minimum_age(&self) -> Duration {
+        Duration::from_secs(self.minimum_age_seconds)
     }
 
     pub(super) fn maximum_age(&self) -> Duration {

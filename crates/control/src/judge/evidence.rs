@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{ClassEvidence, EvidenceLoss};
 use stillhouse_core::rollout::Share;
-use stillhouse_drift::sequential::{Compared, EventRates, Rate};
+use stillhouse_drift::{
+    request_weighted::RequestWeighted,
+    sequential::{Compared, EventRates, Rate},
+};
 
 /// What gates a canary: only what is relative to the teacher, to stable, or to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,15 +23,22 @@ pub enum Metric {
     Errors,
     /// Answers later than a fixed bound.
     Latency,
+    /// Disagreement, in each class of stable's answer.
+    Classes,
+    /// Disagreement, compared with the last version that a person approved instead of stable.
+    AnchorDisagreement,
+    /// Divergence, compared likewise.
+    AnchorDivergence,
 }
 
 impl Metric {
-    /// All four: they share the chance of a wrong roll-back.
-    pub const ALL: [Self; 4] = [
+    /// The five that roll a canary back: they share the chance of doing so wrongly.
+    pub const ALL: [Self; 5] = [
         Self::Disagreement,
         Self::Divergence,
         Self::Errors,
         Self::Latency,
+        Self::Classes,
     ];
 }
 
@@ -64,6 +75,19 @@ impl From<&EventRates> for Events {
     }
 }
 
+/// The canary beside the last version that a person approved, where stable is another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnchorEvidence {
+    /// Which.
+    pub version: String,
+    /// Whether it can be run.
+    pub is_loaded: bool,
+    /// In parts of the answers, canary less anchor.
+    pub disagreement: Compared,
+    /// In nats, canary less anchor.
+    pub divergence: Compared,
+}
+
 /// What is known about a canary.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {
@@ -71,6 +95,10 @@ pub struct Evidence {
     pub disagreement: Compared,
     /// In nats.
     pub divergence: Compared,
+    /// Of an automatic plan, if stable isn't what a person approved last.
+    pub anchor: Option<AnchorEvidence>,
+    /// Disagreement by class.
+    pub classes: ClassEvidence,
     /// Failed requests.
     pub errors: Events,
     /// Late answers.
@@ -83,8 +111,14 @@ pub struct Evidence {
     pub sample_ratio_log_e: f64,
     /// Shadows that are due don't come: teacher missing, slow or failing, or no budget.
     pub shadows_starved: bool,
-    /// A restart lost evidence. What was lost may have been unfavourable, so what is left is never favourable.
-    pub evidence_lost: bool,
+    /// How often the teacher was run for it.
+    pub teacher_runs: u64,
+    /// Different pictures among the pairs, about.
+    pub pictures: u64,
+    /// The differences as callers get them.
+    pub requests: RequestWeighted,
+    /// Why some evidence is missing.
+    pub evidence_loss: Option<EvidenceLoss>,
 }
 
 /// How far the canary is; durations from a clock that never goes back.
@@ -100,4 +134,6 @@ pub struct Progress {
     pub step_answers: u64,
     /// Since it became canary.
     pub age: Duration,
+    /// Which automatic try of the model's it is since a person last approved a version, from 1.
+    pub try_number: u32,
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{Events, Metric};
+use super::{ClassFound, Events, EvidenceLoss, Metric};
 use stillhouse_drift::sequential::Compared;
 
 /// One reason of a verdict.
@@ -23,22 +23,43 @@ pub enum Reason {
         log_e: f64,
         needed_log_e: f64,
     },
+    /// A class of stable's answers is lost.
+    ClassLost {
+        worst: ClassFound,
+        log_e: f64,
+        needed_log_e: f64,
+    },
     /// More events than stable's rate allows.
     MoreEvents {
         metric: Metric,
         events: Events,
         needed_log_e: f64,
     },
-    /// A restart.
-    EvidenceLost,
+    /// Some is missing.
+    EvidenceLost { loss: EvidenceLoss },
     /// The split isn't what was configured.
     SampleRatio { log_e: f64, alarm_log_e: f64 },
+    /// The last version that a person approved can't be run.
+    AnchorMissing { anchor: String },
+    /// Worse than the last version that a person approved.
+    BeyondAnchor {
+        anchor: String,
+        metric: Metric,
+        compared: Compared,
+        log_e: f64,
+        needed_log_e: f64,
+    },
     /// No pairs come.
     Starved,
     /// Too old.
     Overdue {
         age_seconds: u64,
         maximum_seconds: u64,
+    },
+    /// Not old enough for all requests.
+    Young {
+        age_seconds: u64,
+        minimum_seconds: u64,
     },
     /// Not long enough at this share.
     Soaking {
@@ -54,6 +75,15 @@ pub enum Reason {
         metric: Metric,
         pairs: u64,
         needed: u64,
+    },
+    /// Not enough different pictures.
+    FewPictures { pictures: u64, needed: u64 },
+    /// Weighted by requests, beyond the margin.
+    WorseByRequests {
+        metric: Metric,
+        difference: f64,
+        margin: f64,
+        effective_sample: f64,
     },
     /// Not yet shown to be within the margin.
     Unproven {
@@ -80,18 +110,41 @@ impl fmt::Display for Reason {
                 f,
                 "{answers} answers of the canary weren't finite: {limit} end it"
             ),
-            Self::EarlyErrors { errors, first_answers } => write!(
+            Self::EarlyErrors {
+                errors,
+                first_answers,
+            } => write!(
                 f,
                 "{errors} of the canary's first {first_answers} answers were errors"
             ),
-            Self::Worse { metric, compared, log_e, needed_log_e } => write!(
+            Self::Worse {
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
                 f,
-                "{metric}: worse than the margin allows, {} where {} decide; {}",
+                "{}: worse than the margin allows, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
-            Self::MoreEvents { metric, events, needed_log_e } => write!(
+            Self::ClassLost {
+                worst,
+                log_e,
+                needed_log_e,
+            } => write!(
+                f,
+                "classes: one has lost more than the margin allows, {} where {} decide; {worst}",
+                Odds(*log_e),
+                Odds(*needed_log_e)
+            ),
+            Self::MoreEvents {
+                metric,
+                events,
+                needed_log_e,
+            } => write!(
                 f,
                 "{metric}: more often than the margin allows, {} where {} decide; {} of {} of the canary's requests, {} of {} of stable's",
                 Odds(events.log_e),
@@ -101,8 +154,9 @@ impl fmt::Display for Reason {
                 events.stable.events,
                 events.stable.requests
             ),
-            Self::EvidenceLost => f.write_str(
-                "a restart lost evidence: what is left is not taken as favourable, an operator must decide or begin again",
+            Self::EvidenceLost { loss } => write!(
+                f,
+                "{loss}; what was seen before may have been unfavourable, so nothing counts for the canary: an operator must decide, or begin the canary again"
             ),
             Self::SampleRatio { log_e, alarm_log_e } => write!(
                 f,
@@ -110,14 +164,47 @@ impl fmt::Display for Reason {
                 Odds(*log_e),
                 Odds(*alarm_log_e)
             ),
+            Self::AnchorMissing { anchor } => write!(
+                f,
+                "{anchor}, the last version that a person approved, isn't loaded, so that small losses of several canaries may add up unseen: put {anchor} back and start the canary again, or promote by hand (`stillhouse promote`), which approves the canary"
+            ),
+            Self::BeyondAnchor {
+                anchor,
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
+                f,
+                "{}: worse than {anchor}, the last version that a person approved, by more than the margin, {} where {} decide; {}: promote by hand (`stillhouse promote`) if that is wanted, or abort",
+                Plain(*metric),
+                Odds(*log_e),
+                Odds(*needed_log_e),
+                Seen(*metric, compared)
+            ),
             Self::Starved => f.write_str("shadows are starved: no pairs come to judge by"),
-            Self::Overdue { age_seconds, maximum_seconds } => write!(
+            Self::Overdue {
+                age_seconds,
+                maximum_seconds,
+            } => write!(
                 f,
                 "undecided for {}, at most {} are allowed: an operator must decide",
                 Span(*age_seconds),
                 Span(*maximum_seconds)
             ),
-            Self::Soaking { soaked_seconds, soak_seconds } => write!(
+            Self::Young {
+                age_seconds,
+                minimum_seconds,
+            } => write!(
+                f,
+                "{} old, all requests or a promotion take {}: they may differ by the hour of the day",
+                Span(*age_seconds),
+                Span(*minimum_seconds)
+            ),
+            Self::Soaking {
+                soaked_seconds,
+                soak_seconds,
+            } => write!(
                 f,
                 "{} of {} at this share",
                 Span(*soaked_seconds),
@@ -129,24 +216,61 @@ impl fmt::Display for Reason {
             Self::FewStepAnswers { answers, needed } => {
                 write!(f, "{answers} of {needed} answers at this share")
             }
-            Self::FewPairs { metric, pairs, needed } => {
-                write!(f, "{metric}: {pairs} of {needed} pairs in all")
+            Self::FewPairs {
+                metric,
+                pairs,
+                needed,
+            } => {
+                write!(f, "{}: {pairs} of {needed} pairs in all", Plain(*metric))
             }
-            Self::Unproven { metric, compared, log_e, needed_log_e } => write!(
+            Self::FewPictures { pictures, needed } => {
+                write!(
+                    f,
+                    "about {pictures} of {needed} different pictures: more pairs of the same ones say nothing of others"
+                )
+            }
+            Self::WorseByRequests {
+                metric,
+                difference,
+                margin,
+                effective_sample,
+            } => write!(
                 f,
-                "{metric}: not yet shown to be within the margin, {} of {}; {}",
+                "{metric}: weighted by requests, canary less stable {}, the margin is {}: busy minutes or frequent pictures \
+                 are worse than the others (as much as {effective_sample:.0} requests of different pictures say)",
+                InUnit(*metric, *difference),
+                InUnit(*metric, *margin),
+            ),
+            Self::Unproven {
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
+                f,
+                "{}: not yet shown to be within the margin, {} of {}; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
-            Self::Proven { metric, compared, log_e, needed_log_e } => write!(
+            Self::Proven {
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
                 f,
-                "{metric}: shown to be within the margin, {} where {} decide; {}",
+                "{}: shown to be within the margin, {} where {} decide; {}",
+                Plain(*metric),
                 Odds(*log_e),
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
-            Self::Soaked { soaked_seconds, pairs } => write!(
+            Self::Soaked {
+                soaked_seconds,
+                pairs,
+            } => write!(
                 f,
                 "{} and {pairs} pairs at this share, nothing against it",
                 Span(*soaked_seconds)
@@ -162,7 +286,34 @@ impl fmt::Display for Metric {
             Self::Divergence => "divergence",
             Self::Errors => "errors",
             Self::Latency => "latency",
+            Self::AnchorDisagreement => "anchor_disagreement",
+            Self::AnchorDivergence => "anchor_divergence",
+            Self::Classes => "classes",
         })
+    }
+}
+
+impl Metric {
+    /// Whether the canary is compared with the anchor by it, and not with stable.
+    fn is_of_anchor(self) -> bool {
+        matches!(self, Self::AnchorDisagreement | Self::AnchorDivergence)
+    }
+}
+
+/// A metric as it stands in a sentence.
+struct Plain(Metric);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::AnchorDisagreement => {
+                f.write_str("disagreement beside the last version that a person approved")
+            }
+            Metric::AnchorDivergence => {
+                f.write_str("divergence beside the last version that a person approved")
+            }
+            metric => write!(f, "{metric}"),
+        }
     }
 }
 
@@ -180,6 +331,18 @@ impl fmt::Display for Odds {
     }
 }
 
+/// A difference in the metric's unit.
+struct InUnit(Metric, f64);
+
+impl fmt::Display for InUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Metric::Divergence => write!(f, "{:+.3} nats", self.1),
+            _ => write!(f, "{:+.3} points", self.1 * 100.0),
+        }
+    }
+}
+
 /// What was measured, in the metric's unit.
 struct Seen<'a>(Metric, &'a Compared);
 
@@ -188,16 +351,20 @@ impl fmt::Display for Seen<'_> {
         let Compared {
             observations,
             mean,
-            interval: [low, high],
+            bounds: [low, high],
             ..
         } = self.1;
         let (scale, unit) = match self.0 {
-            Metric::Divergence => (1.0, "nats"),
+            Metric::Divergence | Metric::AnchorDivergence => (1.0, "nats"),
             _ => (100.0, "points"),
+        };
+        let other = match self.0.is_of_anchor() {
+            true => "anchor",
+            false => "stable",
         };
         write!(
             f,
-            "canary less stable {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
+            "canary less {other} {:+.3} {unit}, between {:+.3} and {:+.3}, in {observations} pairs",
             mean * scale,
             low * scale,
             high * scale

@@ -1,9 +1,15 @@
+mod age;
+mod approval;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use stillhouse_drift::sequential::{Paired, Rate};
+use stillhouse_drift::{
+    request_weighted::{MinuteMeans, RequestWeighted},
+    sequential::{Paired, Rate},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -15,7 +21,7 @@ fn compared(roll_back_log_e: f64, promotion_log_e: f64) -> Compared {
     Compared {
         observations: 3000,
         mean: 0.001,
-        interval: [-0.004, 0.006],
+        bounds: [-0.004, 0.006],
         roll_back_log_e,
         promotion_log_e,
     }
@@ -32,19 +38,45 @@ fn happened(canary: u64, stable: u64, log_e: f64) -> Events {
     }
 }
 
+fn lost(log_e: f64) -> ClassEvidence {
+    ClassEvidence {
+        log_e,
+        worst: Some(ClassFound {
+            label: "eight".into(),
+            pairs: 19,
+            difference: 1.0,
+            log_e: log_e + 2.0,
+        }),
+    }
+}
+
 /// Nothing against the canary, everything for it.
 fn good() -> Evidence {
     Evidence {
         disagreement: compared(-5.0, 4.0),
         divergence: compared(-5.0, 4.0),
+        anchor: None,
+        classes: ClassEvidence::default(),
         errors: Events::default(),
         latency: Events::default(),
         non_finite: 0,
         early_errors: 0,
         sample_ratio_log_e: -2.0,
         shadows_starved: false,
-        evidence_lost: false,
+        teacher_runs: 900,
+        pictures: 2900,
+        requests: RequestWeighted::default(),
+        evidence_loss: None,
     }
+}
+
+/// So many requests of different pictures with these differences, those in divergence as parts of the clip.
+fn by_requests(requests: u64, differences: [f64; 2]) -> RequestWeighted {
+    let mut minute = MinuteMeans::default();
+    (0..requests).for_each(|_| minute.observe(differences, 0));
+    let mut weighted = RequestWeighted::default();
+    weighted.observe(&minute);
+    weighted
 }
 
 fn at(percent: u16) -> Progress {
@@ -53,7 +85,8 @@ fn at(percent: u16) -> Progress {
         soaked: HOUR,
         step_pairs: 1000,
         step_answers: 1000,
-        age: 5 * HOUR,
+        age: 25 * HOUR,
+        try_number: 1,
     }
 }
 
@@ -103,10 +136,10 @@ fn the_ramp_goes_up_step_by_step() {
         "promote",
         &[
             &format!(
-                "disagreement: shown to be within the margin, 54.6 : 1 where 20.0 : 1 decide; {seen}"
+                "disagreement: shown to be within the margin, 54.6 : 1 where 32.9 : 1 decide; {seen}"
             ),
             &format!(
-                "divergence: shown to be within the margin, 54.6 : 1 where 20.0 : 1 decide; {nats}"
+                "divergence: shown to be within the margin, 54.6 : 1 where 32.9 : 1 decide; {nats}"
             ),
         ],
     );
@@ -140,7 +173,7 @@ fn a_step_takes_its_time_its_pairs_and_its_answers() {
 #[test]
 fn everybody_needs_the_proofs_of_promotion() {
     let unproven = Evidence {
-        divergence: compared(-5.0, 2.99),
+        divergence: compared(-5.0, 3.49),
         ..good()
     };
     assert_eq!(decided(&unproven, &at(25)).0, "to 50%");
@@ -150,7 +183,7 @@ fn everybody_needs_the_proofs_of_promotion() {
             &at(percent),
             "hold",
             &[
-                "divergence: not yet shown to be within the margin, 19.9 : 1 of 20.0 : 1; canary less stable +0.001 nats, between -0.004 and +0.006, in 3000 pairs",
+                "divergence: not yet shown to be within the margin, 32.8 : 1 of 32.9 : 1; canary less stable +0.001 nats, between -0.004 and +0.006, in 3000 pairs",
             ],
         );
     }
@@ -170,10 +203,10 @@ fn everybody_needs_the_proofs_of_promotion() {
     );
 }
 
-/// ln(4/0.01) = 5.99: four metrics share one per cent.
+/// ln(5/0.01) = 6.21: five metrics share one per cent.
 #[test]
 fn each_metric_alone_rolls_back() {
-    let (below, above) = (5.991, 5.992);
+    let (below, above) = (6.214, 6.215);
     let events = |log_e| happened(12, 3, log_e);
     let with = |log_e: f64| {
         [
@@ -193,6 +226,10 @@ fn each_metric_alone_rolls_back() {
                 latency: events(log_e),
                 ..good()
             },
+            Evidence {
+                classes: lost(log_e),
+                ..good()
+            },
         ]
     };
     for (evidence, metric) in with(above).iter().zip(Metric::ALL) {
@@ -201,7 +238,7 @@ fn each_metric_alone_rolls_back() {
         let expected = format!("{metric}: ");
         assert!(reasons[0].starts_with(&expected), "{reasons:?}");
         assert!(
-            reasons[0].contains("400 : 1 where 400 : 1 decide"),
+            reasons[0].contains("500 : 1 where 500 : 1 decide"),
             "{reasons:?}"
         );
     }
@@ -216,7 +253,7 @@ fn each_metric_alone_rolls_back() {
         &at(5),
         "roll back",
         &[
-            "errors: more often than the margin allows, over 1 000 000 : 1 where 400 : 1 decide; 12 of 100 of the canary's requests, 3 of 1000 of stable's",
+            "errors: more often than the margin allows, over 1 000 000 : 1 where 500 : 1 decide; 12 of 100 of the canary's requests, 3 of 1000 of stable's",
         ],
     );
 }
@@ -228,10 +265,11 @@ fn hard_stops_wait_for_nothing() {
         step_pairs: 0,
         step_answers: 5,
         age: Duration::ZERO,
+        try_number: 1,
         share: share(1),
     };
     let lost = Evidence {
-        evidence_lost: true,
+        evidence_loss: Some(EvidenceLoss::Restart),
         shadows_starved: true,
         ..good()
     };
@@ -265,12 +303,12 @@ fn hard_stops_wait_for_nothing() {
 
 #[test]
 fn guards_freeze_the_ramp() {
-    let lost = "a restart lost evidence: what is left is not taken as favourable, an operator must decide or begin again";
+    let lost = "a restart lost evidence; what was seen before may have been unfavourable, so nothing counts for the canary: an operator must decide, or begin the canary again";
     let starved = "shadows are starved: no pairs come to judge by";
     for percent in [0, 5, 50, 100] {
         check(
             &Evidence {
-                evidence_lost: true,
+                evidence_loss: Some(EvidenceLoss::Restart),
                 ..good()
             },
             &at(percent),
@@ -400,11 +438,15 @@ fn criteria_are_a_table() {
 /// Pairs with these chances of +1 and −1 in disagreement, and a divergence of `nats` more than stable's, one a second, until
 /// the verdict is final; the shares on the way.
 fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
-    let criteria = Criteria::default();
+    let criteria = Criteria {
+        minimum_age_seconds: 0,
+        ..Criteria::default()
+    };
     let (mut disagreement, mut divergence) = (criteria.disagreement(), criteria.divergence());
     let (errors, latency) = (criteria.errors(), criteria.latency());
     let (mut shares, mut since) = (vec![Share::default()], 0);
-    let part = |paired: &Paired, unit| paired.compared(unit);
+    let thresholds = criteria.thresholds(1);
+    let part = |paired: &Paired, unit| paired.compared(unit, &thresholds);
     for second in 1..=100_000u64 {
         let mut z = second.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -430,6 +472,7 @@ fn trial(worse: f64, better: f64, nats: f64) -> (Decision, Vec<Share>, u64) {
             step_pairs: second - since,
             step_answers: second - since,
             age: Duration::from_secs(second),
+            try_number: 1,
         };
         match judge(&evidence, &progress, &criteria).decision {
             Decision::Hold { .. } => {}
@@ -466,6 +509,53 @@ fn log_e() -> impl Strategy<Value = f64> {
     prop_oneof![-20.0..20.0_f64, Just(f64::NAN), Just(f64::INFINITY)]
 }
 
+#[test]
+fn what_callers_get_holds_a_promotion_back() {
+    let worse = Evidence {
+        requests: by_requests(400, [0.0177, 0.0]),
+        ..good()
+    };
+    check(
+        &worse,
+        &at(100),
+        "hold",
+        &[
+            "disagreement: weighted by requests, canary less stable +1.770 points, the margin is +1.000 points: busy minutes or \
+             frequent pictures are worse than the others (as much as 400 requests of different pictures say)",
+        ],
+    );
+    // No share of 100 % either, but a smaller one.
+    assert_eq!(decided(&worse, &at(50)).0, "hold");
+    assert_eq!(decided(&worse, &at(5)).0, "to 25%");
+    let further = Evidence {
+        requests: by_requests(400, [0.0, 0.02]),
+        ..good()
+    };
+    assert!(
+        decided(&further, &at(100)).1[0]
+            .contains("divergence: weighted by requests, canary less stable +0.040 nats")
+    );
+    let within = Evidence {
+        requests: by_requests(400, [0.009, 0.009]),
+        ..good()
+    };
+    assert_eq!(decided(&within, &at(100)).0, "promote");
+}
+
+#[test]
+fn a_few_pictures_again_and_again_are_no_proof() {
+    let few = Evidence {
+        pictures: 30,
+        ..good()
+    };
+    check(
+        &few,
+        &at(100),
+        "hold",
+        &["about 30 of 200 different pictures: more pairs of the same ones say nothing of others"],
+    );
+}
+
 prop_compose! {
     fn metric()(observations in 0u64..2000, back in log_e(), up in log_e()) -> Compared {
         Compared { observations, ..compared(back, up) }
@@ -476,22 +566,35 @@ prop_compose! {
     fn any_evidence()(
         disagreement in metric(),
         divergence in metric(),
-        logs in (log_e(), log_e(), log_e()),
+        logs in (log_e(), log_e(), log_e(), log_e()),
         non_finite in 0u64..5,
         early_errors in 0u64..7,
         guards in (any::<bool>(), any::<bool>()),
+        pictures in 0u64..400,
+        differences in [-0.1..0.1_f64, -0.1..0.1],
+        anchor in prop::option::of((metric(), metric(), any::<bool>())),
     ) -> Evidence {
         let events = |log_e| happened(1, 1, log_e);
         Evidence {
             disagreement,
             divergence,
+            anchor: anchor.map(|(disagreement, divergence, is_loaded)| AnchorEvidence {
+                version: "v1".into(),
+                is_loaded,
+                disagreement,
+                divergence,
+            }),
+            classes: lost(logs.3),
             errors: events(logs.0),
             latency: events(logs.1),
             non_finite,
             early_errors,
             sample_ratio_log_e: logs.2,
             shadows_starved: guards.0,
-            evidence_lost: guards.1,
+            teacher_runs: 0,
+            pictures,
+            requests: by_requests(50, differences),
+            evidence_loss: guards.1.then_some(EvidenceLoss::Restart),
         }
     }
 }
@@ -503,6 +606,7 @@ prop_compose! {
         step_pairs in 0u64..300,
         step_answers in 0u64..50,
         more in 0u64..400_000,
+        try_number in 0u32..9,
     ) -> Progress {
         Progress {
             share: share(percent),
@@ -510,6 +614,7 @@ prop_compose! {
             step_pairs,
             step_answers,
             age: Duration::from_secs(soaked + more),
+            try_number,
         }
     }
 }
@@ -526,7 +631,7 @@ proptest! {
     fn nothing_goes_forward_on_frozen_evidence(evidence in any_evidence(), progress in any_progress()) {
         let criteria = Criteria::default();
         for frozen in [
-            Evidence { evidence_lost: true, ..evidence.clone() },
+            Evidence { evidence_loss: Some(EvidenceLoss::Restart), ..evidence.clone() },
             Evidence { shadows_starved: true, ..evidence.clone() },
             Evidence { sample_ratio_log_e: f64::INFINITY, ..evidence.clone() },
         ] {
@@ -536,7 +641,7 @@ proptest! {
             let broken = frozen.sample_ratio_log_e > 6.9 || frozen.sample_ratio_log_e.is_nan();
             let heard = |events: Events| if broken { Events::default() } else { events };
             let free = Evidence {
-                evidence_lost: false,
+                evidence_loss: None,
                 shadows_starved: false,
                 sample_ratio_log_e: 0.0,
                 errors: heard(frozen.errors),
@@ -562,8 +667,14 @@ proptest! {
             }
             Decision::Promote => {
                 prop_assert!(progress.share == Share::ALL);
-                prop_assert!(evidence.disagreement.promotion_log_e >= 20f64.ln());
-                prop_assert!(evidence.divergence.promotion_log_e >= 20f64.ln());
+                let needed = criteria.promotion_log_e(progress.try_number);
+                prop_assert!(evidence.disagreement.promotion_log_e >= needed);
+                prop_assert!(evidence.divergence.promotion_log_e >= needed);
+                if let Some(anchor) = &evidence.anchor {
+                    prop_assert!(anchor.is_loaded);
+                    prop_assert!(anchor.disagreement.promotion_log_e >= needed);
+                    prop_assert!(anchor.divergence.promotion_log_e >= needed);
+                }
             }
             _ => {}
         }

@@ -7,15 +7,19 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RampStep, SeatReadings, Trial,
+    AnchorTrial, Hours, RampStep, SeatReadings, Trial,
     live_second::{LiveSecond, late_above},
 };
-use crate::judge::Criteria;
+use crate::judge::{Criteria, EvidenceLoss};
 use stillhouse_core::{
     rollout::{Assignment, Share},
     shadow::Pairing,
 };
-use stillhouse_drift::sequential::{EventRates, Paired};
+use stillhouse_drift::{
+    distinct::Distinct,
+    request_weighted::RequestWeighted,
+    sequential::{ClassGuard, EventRates, Paired},
+};
 use stillhouse_metrics::LATENCY_SECONDS;
 
 /// Everything that is known of a canary.
@@ -27,16 +31,22 @@ pub(crate) struct SavedTrial {
     step: SavedStep,
     disagreement: Paired,
     divergence: Paired,
+    anchor: Option<AnchorTrial>,
+    classes: ClassGuard,
     errors: EventRates,
     latency: EventRates,
     pairs: u64,
+    teacher_runs: u64,
+    pictures: Distinct,
+    requests: RequestWeighted,
+    hours: Hours,
     shadow_non_finite: u64,
     busiest_look_pairs: u64,
     presumed_lost_pairs: u64,
     answers: SavedAnswers,
     sample_ratio_log_e: f64,
     late_above_seconds: Option<f64>,
-    evidence_lost: bool,
+    evidence_loss: Option<EvidenceLoss>,
 }
 
 /// A step of the ramp.
@@ -82,7 +92,8 @@ impl SavedTrial {
 impl Trial {
     /// What another process needs to go on with it.
     pub(crate) fn save(&self, sample_ratio_log_e: f64, now: Instant) -> SavedTrial {
-        let (evidence, progress) = (self.evidence(sample_ratio_log_e, false), self.progress(now));
+        let evidence = self.evidence(sample_ratio_log_e, false, true);
+        let progress = self.progress(now);
         let live = self.last.canary.since(&self.first.canary);
         let before = &self.answers_before;
         SavedTrial {
@@ -96,9 +107,15 @@ impl Trial {
             },
             disagreement: self.disagreement.clone(),
             divergence: self.divergence.clone(),
+            anchor: self.anchor.clone(),
+            classes: self.classes.clone(),
             errors: self.errors.clone(),
             latency: self.latency.clone(),
             pairs: self.pairs,
+            teacher_runs: self.teacher_runs,
+            pictures: self.pictures.clone(),
+            requests: self.requests,
+            hours: self.hours.clone(),
             shadow_non_finite: self.shadow_non_finite,
             busiest_look_pairs: self.busiest_look_pairs,
             presumed_lost_pairs: self.presumed_lost_pairs,
@@ -111,7 +128,7 @@ impl Trial {
             // Where a role without a share got requests it is infinite, for which JSON has no word.
             sample_ratio_log_e: evidence.sample_ratio_log_e.clamp(f64::MIN, f64::MAX),
             late_above_seconds: self.late_above_seconds(),
-            evidence_lost: self.evidence_lost,
+            evidence_loss: self.evidence_loss.clone(),
         }
     }
 
@@ -137,6 +154,8 @@ impl Trial {
         let mut trial = Self {
             pairing,
             generation: assignment.generation,
+            plan: assignment.plan,
+            try_number: assignment.tries.number(assignment.rollout),
             begun: now,
             age_before: Duration::from_millis(saved.age_milliseconds),
             step: RampStep {
@@ -148,11 +167,19 @@ impl Trial {
             },
             disagreement: saved.disagreement,
             divergence: saved.divergence,
+            anchor: saved.anchor,
+            classes: saved.classes,
+            labels: std::sync::Arc::default(),
+            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
             errors: saved.errors,
             latency: saved.latency,
             clip_nats: criteria.divergence_clip_nats,
             early_answers: criteria.early_answers,
             pairs: saved.pairs,
+            teacher_runs: saved.teacher_runs,
+            pictures: saved.pictures,
+            requests: saved.requests,
+            hours: saved.hours,
             shadow_non_finite: saved.shadow_non_finite,
             look_pairs: 0,
             busiest_look_pairs: saved.busiest_look_pairs,
@@ -165,10 +192,13 @@ impl Trial {
             first: reading.clone(),
             second: LiveSecond::new(reading.clone(), now),
             last: reading,
-            evidence_lost: saved.evidence_lost,
+            evidence_loss: saved.evidence_loss,
         };
         trial.disagreement.presume_lost(lost);
         trial.divergence.presume_lost(lost);
+        if let Some(anchor) = &mut trial.anchor {
+            anchor.presume_lost(lost);
+        }
         trial
     }
 }
@@ -201,12 +231,11 @@ mod tests {
     /// So many pairs in which nothing differs.
     fn pairs(trial: &mut Trial, count: u64) {
         for _ in 0..count {
-            trial.pair(&Difference {
-                pairing: Pairing::default(),
-                disagreement: 0.0,
-                divergence: 0.0,
-                non_finite: false,
-            });
+            let difference = Difference {
+                teacher_run: true,
+                ..Difference::default()
+            };
+            trial.pair(&difference, 7);
         }
     }
 
@@ -215,7 +244,7 @@ mod tests {
         let (assignment, criteria) = (assignment(), Criteria::default());
         let nothing = SeatReadings::default();
         let pairing = Pairing::default();
-        let mut trial = Trial::new(pairing, &assignment, &criteria, nothing, false, start);
+        let mut trial = Trial::new(pairing, &assignment, &criteria, nothing, None, start);
         pairs(&mut trial, 200);
         trial.look(&assignment, readings((20, 3), (300, 1)), start + SECOND);
         pairs(&mut trial, 300 - 150);
@@ -246,7 +275,7 @@ mod tests {
         let later = start + 100 * SECOND;
         let saved = trial.save(-1.5, start + 3 * SECOND);
         let mut other = resumed(through_json(&saved), false, later);
-        let ratio = |trial: &Trial| trial.evidence(0.0, false).sample_ratio_log_e;
+        let ratio = |trial: &Trial| trial.evidence(0.0, false, true).sample_ratio_log_e;
         assert_eq!((ratio(&trial), ratio(&other)), (0.0, -1.5));
         // The same happens to both: its seats count from 0 again.
         pairs(&mut trial, 50);
@@ -254,7 +283,10 @@ mod tests {
         let assignment = assignment();
         trial.look(&assignment, readings((60, 6), (700, 3)), start + 5 * SECOND);
         other.look(&assignment, readings((20, 2), (200, 1)), later + 2 * SECOND);
-        let (one, two) = (trial.evidence(0.0, false), other.evidence(1.5, false));
+        let (one, two) = (
+            trial.evidence(0.0, false, true),
+            other.evidence(1.5, false, true),
+        );
         assert_eq!(one, two);
         let (one, two) = (
             trial.progress(start + 5 * SECOND),
@@ -268,14 +300,14 @@ mod tests {
     fn d6_what_a_kill_may_have_lost_counts_against_a_promotion_only() {
         let start = Instant::now();
         let saved = tried(start).save(0.0, start + 3 * SECOND);
-        let clean = resumed(saved.clone(), false, start).evidence(0.0, false);
+        let clean = resumed(saved.clone(), false, start).evidence(0.0, false, true);
         let killed = resumed(saved.clone(), true, start);
         assert_eq!(
             killed.presumed_lost_pairs(),
             201,
             "the busiest look, and one"
         );
-        let killed = killed.evidence(0.0, false);
+        let killed = killed.evidence(0.0, false, true);
         for (clean, killed) in [
             (clean.disagreement, killed.disagreement),
             (clean.divergence, killed.divergence),
@@ -288,7 +320,8 @@ mod tests {
         let mut worst = Criteria::default().disagreement();
         (0..500).for_each(|_| worst.observe(0.0));
         (0..201).for_each(|_| worst.observe(1.0));
-        let difference = worst.compared(1.0).promotion_log_e - killed.disagreement.promotion_log_e;
+        let worst = worst.compared(1.0, &Criteria::default().thresholds(1));
+        let difference = worst.promotion_log_e - killed.disagreement.promotion_log_e;
         assert!(difference.abs() < 1e-9, "{difference}");
         // And it adds up over kills.
         let again = resumed(saved, true, start).save(0.0, start);
@@ -307,7 +340,7 @@ mod tests {
             trial.look(&assignment(), SeatReadings::default(), start);
             saved = trial.save(0.0, start);
         }
-        let evidence = resumed(saved, true, start).evidence(0.0, false);
+        let evidence = resumed(saved, true, start).evidence(0.0, false, true);
         assert!(evidence.disagreement.promotion_log_e < 0.0, "{evidence:?}");
     }
 
@@ -320,6 +353,6 @@ mod tests {
         assert_eq!(requests, 44);
         // 44 requests are more than the first 20: those of the new process are not the first.
         let other = resumed(saved, false, start);
-        assert_eq!(other.evidence(0.0, false).early_errors, 0);
+        assert_eq!(other.evidence(0.0, false, true).early_errors, 0);
     }
 }

@@ -32,21 +32,22 @@ fn difference(pairing: Pairing) -> Difference {
         disagreement: 1.0,
         divergence: 0.5,
         non_finite: true,
+        ..Difference::default()
     }
 }
 
 fn trial(assignment: &Assignment, first: SeatReadings, now: Instant) -> Trial {
     let criteria = Criteria::default();
-    Trial::new(Pairing::default(), assignment, &criteria, first, false, now)
+    Trial::new(Pairing::default(), assignment, &criteria, first, None, now)
 }
 
 #[test]
 fn pairs_of_others_are_nobodys_evidence() {
     let now = Instant::now();
     let mut trial = trial(&assignment(0, 0), SeatReadings::default(), now);
-    trial.pair(&difference(Pairing::default()));
-    trial.pair(&difference(Pairing::of_rollout(7)));
-    let evidence = trial.evidence(0.0, false);
+    trial.pair(&difference(Pairing::default()), 7);
+    trial.pair(&difference(Pairing::of_rollout(7)), 7);
+    let evidence = trial.evidence(0.0, false, true);
     assert_eq!(
         (evidence.disagreement.observations, evidence.non_finite),
         (1, 1)
@@ -59,10 +60,10 @@ fn pairs_of_others_are_nobodys_evidence() {
 fn a_new_share_begins_a_new_step() {
     let start = Instant::now();
     let mut trial = trial(&assignment(0, 0), SeatReadings::default(), start);
-    (0..5).for_each(|_| trial.pair(&difference(Pairing::default())));
+    (0..5).for_each(|_| trial.pair(&difference(Pairing::default()), 7));
     let reading = |answers| reading(counts(answers, 1, 0), Counts::default());
     trial.look(&assignment(100, 0), reading(0), start + 10 * SECOND);
-    trial.pair(&difference(Pairing::default()));
+    trial.pair(&difference(Pairing::default()), 7);
     trial.look(&assignment(100, 0), reading(3), start + 15 * SECOND);
     let progress = trial.progress(start + 25 * SECOND);
     assert_eq!(progress.share, Share::new(100).expect("a share"));
@@ -87,7 +88,7 @@ fn events_are_those_since_it_began() {
         reading(counts(60, 1, 43), counts(950, 1, 9)),
         now + SECOND,
     );
-    let evidence = trial.evidence(0.0, false);
+    let evidence = trial.evidence(0.0, false, true);
     assert_eq!(evidence.errors, Events::from(&expected));
     assert_eq!(evidence.errors.canary, rate(3, 13));
     assert_eq!(
@@ -106,7 +107,7 @@ fn a_second_is_observed_once_and_whole() {
         let errors = look * 3;
         let reading = reading(counts(0, 1, errors), counts(look * 10, 1, 0));
         trial.look(&share, reading, now + SECOND / 2 * look as u32);
-        let seen = trial.evidence(0.0, false).errors;
+        let seen = trial.evidence(0.0, false, true).errors;
         let seconds = look / 2;
         assert_eq!(seen.seconds, seconds);
         assert_eq!(seen.canary, rate(seconds * 6, seconds * 6));
@@ -125,7 +126,7 @@ fn events_around_a_change_of_the_shares_say_nothing() {
     let stable = || counts(300, 1, 0);
     let mut trial = trial(&half, reading(counts(0, 1, 0), stable()), now);
     trial.look(&all, reading(counts(90, 40, 30), stable()), now + SECOND);
-    let evidence = trial.evidence(0.0, false);
+    let evidence = trial.evidence(0.0, false, true);
     assert_eq!((evidence.errors.seconds, evidence.latency.seconds), (0, 0));
     assert_eq!(evidence.errors.canary, Rate::default());
     assert_eq!(trial.progress(now).step_answers, 0);
@@ -140,10 +141,10 @@ fn an_answer_is_late_beyond_what_stable_hardly_ever_takes() {
     let first = reading(counts(10, 40, 0), counts(200, 20, 0));
     trial.look(&share, first, now + SECOND);
     assert_eq!(trial.late_above_seconds(), Some(0.02));
-    assert_eq!(trial.evidence(0.0, false).latency, Events::default());
+    assert_eq!(trial.evidence(0.0, false, true).latency, Events::default());
     let second = reading(counts(15, 40, 0), counts(260, 20, 0));
     trial.look(&share, second, now + 2 * SECOND);
-    let latency = trial.evidence(0.0, false).latency;
+    let latency = trial.evidence(0.0, false, true).latency;
     assert_eq!((latency.canary, latency.stable), (rate(5, 5), rate(0, 60)));
     assert!(latency.log_e > 0.0);
 }
@@ -157,5 +158,5 @@ fn below_the_floor_nothing_is_late() {
     let mut trial = trial(&share, reading(Counts::default(), stable.clone()), now);
     assert_eq!(trial.late_above_seconds(), Some(0.01));
     trial.look(&share, reading(counts(50, 8, 0), stable), now + SECOND);
-    assert_eq!(trial.evidence(0.0, false).latency.canary, rate(0, 50));
+    assert_eq!(trial.evidence(0.0, false, true).latency.canary, rate(0, 50));
 }

@@ -7,7 +7,7 @@ use super::{
         judge::{Criteria, Metric, Verdict},
         trial::Trial,
     },
-    report::{TrialReport, word},
+    report::{TrialReport, WealthReport, word},
 };
 use stillhouse_drift::sequential::STAKES;
 use stillhouse_metrics::{Metrics, Scope};
@@ -15,6 +15,8 @@ use stillhouse_metrics::{Metrics, Scope};
 const DECISIONS: [&str; 5] = ["hold", "alert", "advance", "promote", "roll_back"];
 /// What a verdict may order.
 const ACTIONS: [&str; 3] = ["set_split", "promote", "abort"];
+/// Of [`JudgeMetrics::budgets`], what a promotion needs: it rises with each try.
+const PROMOTION: usize = 4;
 const TESTS: [&str; 2] = ["roll_back", "promotion"];
 
 /// The metric families of the judge.
@@ -25,6 +27,10 @@ pub struct JudgeMetrics {
     log_e: GaugeVec,
     mean_difference: GaugeVec,
     observations: IntGaugeVec,
+    request_weighted: GaugeVec,
+    teacher_runs: IntGaugeVec,
+    pictures: IntGaugeVec,
+    effective_sample: GaugeVec,
     lost: IntGaugeVec,
     decision: IntGaugeVec,
     orders: IntCounterVec,
@@ -60,9 +66,29 @@ impl JudgeMetrics {
                 "Pairs, or seconds of live requests, that a metric of the canary rests on.",
                 OF_METRIC,
             ),
+            request_weighted: metrics.real_gauges(
+                "evidence_request_weighted_difference",
+                "Canary less stable, each pair weighted by the requests that it stands for: share of answers for disagreement, nats for divergence.",
+                OF_METRIC,
+            ),
+            teacher_runs: metrics.gauges(
+                "evidence_teacher_runs",
+                "How often the teacher was run for the pairs of the canary.",
+                &["model", "version"],
+            ),
+            pictures: metrics.gauges(
+                "evidence_pictures",
+                "Different pictures among the pairs of the canary, about.",
+                &["model", "version"],
+            ),
+            effective_sample: metrics.real_gauges(
+                "evidence_effective_sample",
+                "As many requests of different pictures would say as much as those that the request-weighted differences rest on.",
+                &["model", "version"],
+            ),
             lost: metrics.gauges(
                 "evidence_lost",
-                "1 where a restart has lost evidence about the canary.",
+                "1 where evidence about the canary is missing: a restart lost it, or the teacher was changed.",
                 &["model"],
             ),
             decision: metrics.gauges(
@@ -104,7 +130,7 @@ impl JudgeMetrics {
                 ),
                 budget(
                     "judge_promotion_log_e",
-                    "Logarithm of the e-value that every metric must reach for a promotion.",
+                    "Logarithm of the e-value that every metric must reach for a promotion; it rises with each automatic try.",
                 ),
                 budget(
                     "judge_sample_ratio_alarm_log_e",
@@ -121,7 +147,7 @@ impl JudgeMetrics {
             criteria.divergence_margin_nats,
             criteria.divergence_clip_nats,
             criteria.roll_back_log_e(),
-            criteria.promotion_log_e(),
+            criteria.promotion_log_e(1),
             criteria.sample_ratio_alarm.ln(),
         ];
         for (family, value) in self.budgets.iter().zip(values) {
@@ -159,7 +185,10 @@ impl JudgeMetrics {
             if let (Some(estimate), Some(_)) = (metric.estimate, &metric.promotion) {
                 series.series(&self.mean_difference, of).set(estimate);
             }
-            let tests = [Some(metric.roll_back), metric.promotion];
+            if let Some(difference) = metric.request_weighted {
+                series.series(&self.request_weighted, of).set(difference);
+            }
+            let tests = [metric.roll_back, metric.promotion];
             for (test, wealth) in TESTS.iter().zip(tests) {
                 if let Some(wealth) = wealth {
                     let of = &[model, version, &metric.metric, test];
@@ -167,6 +196,13 @@ impl JudgeMetrics {
                 }
             }
         }
+        let of_canary = &[model, version];
+        let runs = series.series(&self.teacher_runs, of_canary);
+        runs.set(report.teacher_runs as i64);
+        let pictures = series.series(&self.pictures, of_canary);
+        pictures.set(report.pictures as i64);
+        let effective = series.series(&self.effective_sample, of_canary);
+        effective.set(report.effective_sample);
         let mut wealth = |metric: Metric, test: &str, stakes: [f64; STAKES]| {
             for (stake, log) in stakes.iter().enumerate() {
                 let of = &[
@@ -188,6 +224,20 @@ impl JudgeMetrics {
             .zip(trial.events())
         {
             wealth(metric, TESTS[0], events.log_wealth());
+        }
+        let of_anchor = [Metric::AnchorDisagreement, Metric::AnchorDivergence];
+        for (metric, paired) in trial
+            .anchor()
+            .into_iter()
+            .flat_map(|anchor| of_anchor.into_iter().zip(anchor.paired()))
+        {
+            wealth(metric, TESTS[1], paired.promotion().log_wealth());
+        }
+        let promotion = report.metrics.iter().find_map(|metric| metric.promotion);
+        if let Some(WealthReport { needed_log_e, .. }) = promotion {
+            self.budgets[PROMOTION]
+                .with_label_values(&[model])
+                .set(needed_log_e);
         }
         for decision in DECISIONS {
             let is_it = decision == word(&verdict.decision);

@@ -33,12 +33,15 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Which of these ventiles are sound; the others can't be watched.
-    pub fn watch(ventiles: &BTreeMap<String, Vec<f64>>) -> Vec<Watched> {
+    /// Which of these ventiles are sound, with the shares beyond their guards; the others can't be watched.
+    pub fn watch(
+        ventiles: &BTreeMap<String, Vec<f64>>,
+        tails: &BTreeMap<String, [f64; 2]>,
+    ) -> Vec<Watched> {
         let watched = |(name, ventiles): (&String, &Vec<f64>)| {
             Some(Watched {
                 name: name.clone(),
-                cells: QuantileBuckets::new(ventiles)?,
+                cells: QuantileBuckets::new(ventiles, tails.get(name).copied())?,
             })
         };
         ventiles.iter().filter_map(watched).collect()

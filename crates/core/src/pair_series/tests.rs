@@ -12,7 +12,10 @@ fn expected() -> Expected {
     let ventiles: Vec<f64> = (1..=19).map(|place| f64::from(place) / 20.0).collect();
     let rising = [("top1_probability".to_owned(), ventiles)].into();
     Expected {
-        watched: Expected::watch(&rising),
+        watched: Expected::watch(
+            &rising,
+            &[("top1_probability".to_owned(), [0.001; 2])].into(),
+        ),
         agreement: Some(0.9),
         ..Expected::default()
     }
@@ -41,6 +44,7 @@ fn readings_are_the_counters() {
     assert!((tally.kl_nats - measure.kl_nats - 2.0).abs() < 1e-12);
     assert!((tally.class_nats.iter().sum::<f64>() - tally.kl_nats).abs() < 1e-9);
     assert!((tally.kl_squares - measure.kl_nats.powi(2) - 4.0).abs() < 1e-12);
+    assert!((tally.kl_cubes - measure.kl_nats.powi(3) - 8.0).abs() < 1e-12);
     assert!((tally.at_temperature_nats - measure.at_temperature_nats - 2.0).abs() < 1e-12);
     assert_eq!(
         tally

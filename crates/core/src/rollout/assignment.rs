@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Plan, Role, Share};
+use super::{Plan, Role, Share, Tries};
 use stillhouse_store::VersionName;
 
 /// The shares that canary and teacher answer; stable answers the rest.
@@ -59,6 +59,14 @@ pub struct Assignment {
     /// Who controls the canary; manual without one.
     #[serde(default, skip_serializing_if = "Plan::is_manual")]
     pub plan: Plan,
+    /// The last version that a person approved, by a first start, a promotion or a rollback, if stable is another one by now: a
+    /// canary of an automatic plan is compared with it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub anchor: Option<VersionName>,
+    /// How often canaries were tried automatically.
+    #[serde(default, skip_serializing_if = "Tries::is_none")]
+    pub tries: Tries,
 }
 
 impl Assignment {
@@ -73,6 +81,8 @@ impl Assignment {
             previous: None,
             split: Split::default(),
             plan: Plan::Manual,
+            anchor: None,
+            tries: Tries::default(),
         }
     }
 
@@ -103,9 +113,21 @@ impl Assignment {
         }
     }
 
-    /// Every version that must stay loaded, `previous` included; a version may occur twice.
+    /// The anchor, while there is a canary to be compared with it and it is neither that nor stable.
+    pub fn compared_anchor(&self) -> Option<&VersionName> {
+        let canary = self.canary.as_ref()?;
+        let anchor = self.anchor.as_ref();
+        anchor.filter(|anchor| *anchor != canary && **anchor != self.stable)
+    }
+
+    /// Every version that must stay loaded, `previous` and the anchor included; a version may occur twice.
     pub fn versions(&self) -> impl Iterator<Item = &VersionName> {
-        let optional = [&self.canary, &self.teacher, &self.previous];
+        let optional = [
+            self.canary.as_ref(),
+            self.teacher.as_ref(),
+            self.previous.as_ref(),
+            self.compared_anchor(),
+        ];
         std::iter::once(&self.stable).chain(optional.into_iter().flatten())
     }
 }

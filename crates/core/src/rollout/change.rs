@@ -1,6 +1,7 @@
 //! What an operator, or the judge, may do to an [`Assignment`]; pure.
 
 use super::{
+    approval::Authority,
     assignment::Assignment,
     plan::Plan,
     share::Share,
@@ -110,11 +111,19 @@ pub enum ChangeRefused {
 }
 
 impl Assignment {
+    /// The next assignment, as a person orders it.
+    ///
+    /// # Errors
+    /// As [`Self::apply_by`].
+    pub fn apply(&self, change: &Change) -> Result<Self, ChangeRefused> {
+        self.apply_by(change, Authority::Person)
+    }
+
     /// The next assignment. If nothing had to be done, it differs only in its generation.
     ///
     /// # Errors
     /// The change makes no sense for this assignment.
-    pub fn apply(&self, change: &Change) -> Result<Self, ChangeRefused> {
+    pub fn apply_by(&self, change: &Change, by: Authority) -> Result<Self, ChangeRefused> {
         let mut next = self.clone();
         next.generation += 1;
         match change {
@@ -144,7 +153,7 @@ impl Assignment {
             }
             Change::Promote(Promote {}) => {
                 let canary = next.canary.take().ok_or(ChangeRefused::NoCanary)?;
-                next.stabilise(canary);
+                next.stabilise(canary, by);
             }
             Change::Abort(Abort {}) => {
                 next.canary.take().ok_or(ChangeRefused::NoCanary)?;
@@ -159,7 +168,7 @@ impl Assignment {
                 }
                 // After a rollback, no canary runs beside the old version.
                 next.canary = None;
-                next.stabilise(target);
+                next.stabilise(target, by);
             }
             Change::SetTeacher(SetTeacher { version: None }) => {
                 next.teacher = None;
@@ -209,8 +218,19 @@ impl Assignment {
         })
     }
 
-    fn stabilise(&mut self, version: VersionName) {
+    fn stabilise(&mut self, version: VersionName, by: Authority) {
         let old = std::mem::replace(&mut self.stable, version);
+        match by {
+            Authority::Person => {
+                self.anchor = None;
+                self.tries.approved();
+            }
+            // Without an anchor, the old stable version was what a person approved.
+            Authority::Server => {
+                let anchor = self.anchor.take().unwrap_or_else(|| old.clone());
+                self.anchor = (anchor != self.stable).then_some(anchor);
+            }
+        }
         self.previous = Some(old);
         self.split.canary = Share::default();
         self.plan = Plan::Manual;

@@ -30,6 +30,8 @@ pub struct Deployment {
     pub teacher: Option<Arc<Seat>>,
     /// The last stable version, kept loaded: a rollback only replaces the pointer.
     pub previous: Option<Arc<Version>>,
+    /// The last version that a person approved, while a canary is compared with it; none if it can't be loaded any more.
+    pub anchor: Option<Arc<Version>>,
     task: Task,
     routed: [IntCounter; 3],
     drawn: [AtomicU64; 3],
@@ -116,6 +118,7 @@ impl Deployment {
             canary: seat(Role::Canary)?,
             teacher: seat(Role::Teacher)?,
             previous: assignment.previous.as_ref().map(find).transpose()?,
+            anchor: assignment.compared_anchor().and_then(&loaded),
             task: task.clone(),
             routed: metrics.traffic.routed(&task.name),
             drawn: Default::default(),
@@ -183,7 +186,8 @@ fn agree_in_kind(
     let stable = find(&assignment.stable)?;
     let kind = |version: &Version| version.manifest.output.kind;
     for name in assignment.versions() {
-        let version = find(name)?;
+        // Whether it may be missing depends on its role, as it is seated.
+        let Ok(version) = find(name) else { continue };
         if kind(&version).is_independent() != kind(&stable).is_independent() {
             return Err(NotSeated::KindsDiffer {
                 version: name.clone(),

@@ -32,6 +32,18 @@ pub(super) struct Live {
     failing: Box<[AtomicU64]>,
 }
 
+/// How a version failed a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Its answer wasn't finite.
+    NotFinite,
+    /// Its queue was full: the rate of that counts, beside stable's. It isn't among the first requests, since how many come
+    /// at once is for callers to choose.
+    Overloaded,
+    /// Its run failed, or took too long.
+    Other,
+}
+
 /// A reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -63,19 +75,28 @@ impl Live {
         self.first();
     }
 
-    /// Counts a failed request, unless the last failure in its cell came from the same caller: a caller that repeats
-    /// one request counts once.
-    pub(super) fn failed(&self, caller: u64, is_non_finite: bool) {
-        let place = &self.failing[caller as usize % REMEMBERED];
-        // 0 marks an empty cell.
-        if place.swap(caller.max(1), Relaxed) == caller.max(1) {
+    /// Counts a failed request, unless its caller is known for one.
+    pub(super) fn failed(&self, caller: u64, failure: Failure) {
+        if !self.is_first_failure(caller) {
             return;
         }
         self.errors.fetch_add(1, Relaxed);
+        let is_non_finite = failure == Failure::NotFinite;
         self.non_finite.fetch_add(is_non_finite.into(), Relaxed);
+        if failure == Failure::Overloaded {
+            return;
+        }
         if let Some(place) = self.first() {
             self.first_errors.fetch_or(1 << place, Relaxed);
         }
+    }
+
+    /// Whether the last failure in a caller's cell came from another one; from now on it is known. A caller that repeats one
+    /// request counts once, live and in shadows together.
+    pub(super) fn is_first_failure(&self, caller: u64) -> bool {
+        let place = &self.failing[caller as usize % REMEMBERED];
+        // 0 marks an empty cell.
+        place.swap(caller.max(1), Relaxed) != caller.max(1)
     }
 
     /// The number of this request, if it is one of the first.
@@ -185,7 +206,7 @@ mod tests {
         let live = Live::new();
         for request in 0..100 {
             match request % 3 {
-                0 => live.failed(request, false),
+                0 => live.failed(request, Failure::Other),
                 _ => live.answered(Duration::ZERO),
             }
         }
@@ -200,12 +221,23 @@ mod tests {
     fn a_caller_that_repeats_a_failing_request_counts_once() {
         let live = Live::new();
         for _ in 0..1000 {
-            live.failed(7, true);
-            live.failed(0, false);
+            live.failed(7, Failure::NotFinite);
+            live.failed(0, Failure::Other);
         }
-        live.failed(8, false);
+        live.failed(8, Failure::Other);
+        assert!(!live.is_first_failure(8) && live.is_first_failure(9));
         let counts = live.read();
         assert_eq!((counts.errors, counts.non_finite), (3, 1));
         assert_eq!(counts.errors_among_first(20), 3);
+    }
+
+    /// Callers choose how many requests they send at once, and a queue may be full of them: that is no version's beginning.
+    #[test]
+    fn a_full_queue_is_an_error_and_not_an_early_one() {
+        let live = Live::new();
+        (0..20).for_each(|caller| live.failed(caller, Failure::Overloaded));
+        (20..25).for_each(|caller| live.failed(caller, Failure::Other));
+        let counts = live.read();
+        assert_eq!((counts.errors, counts.errors_among_first(20)), (25, 5));
     }
 }

@@ -10,7 +10,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 use super::{
     Role, Task,
     breaker::Breaker,
-    live::{Counts, Live},
+    live::{Counts, Failure, Live},
 };
 use crate::{
     pair_series::{PairMetrics, PairSeries},
@@ -309,8 +309,13 @@ impl Seat {
 
     /// Evidence for the judge: this version failed a request that the split sent to this seat, and not by the caller's
     /// fault. Each `caller` counts once while it is remembered.
-    pub fn failed_live(&self, caller: u64, is_non_finite: bool) {
-        self.live.failed(caller, is_non_finite);
+    pub fn failed_live(&self, caller: u64, failure: Failure) {
+        self.live.failed(caller, failure);
+    }
+
+    /// Whether no failure of this `caller` was counted lately, live or in a shadow; this one is from now on.
+    pub fn is_first_failure(&self, caller: u64) -> bool {
+        self.live.is_first_failure(caller)
     }
 
     /// After several failures without a success in between, requests are not sent to this version for a while; stable

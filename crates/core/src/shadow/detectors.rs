@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use super::DriftSettings;
 use crate::rollout::Seat;
-use stillhouse_drift::{comparison::PairMeasure, sequential::Detector};
+use stillhouse_drift::{
+    comparison::PairMeasure,
+    sequential::{Detector, upper_limit},
+};
 
 /// The tolerated loss since validation, as a share of the answers and of the clip: the same as for a canary.
 const ALLOWANCE: f64 = 0.01;
+
+/// How far above the alarm's threshold a statistic may grow, so that an alarm ends after its cause.
+const CEILING: f64 = 3.0;
 
 /// Both detectors of one stable seat; none if its manifest has no expected values.
 pub(super) struct Detectors {
@@ -21,9 +27,11 @@ pub(super) struct Detectors {
 impl Detectors {
     pub(super) fn new(seat: Arc<Seat>, clip_nats: f64, settings: &DriftSettings) -> Self {
         let series = seat.beside_teacher();
+        let samples = series.map_or(0, |series| series.expected().samples);
         let detector = |expected: f64| {
-            let margin = (expected + ALLOWANCE).clamp(ALLOWANCE, 1.0 - ALLOWANCE);
-            Detector::new(0.0, 1.0, margin)
+            let margin = upper_limit(expected, samples) + ALLOWANCE;
+            let margin = margin.clamp(ALLOWANCE, 1.0 - ALLOWANCE);
+            Detector::new(0.0, 1.0, margin).up_to(settings.alarm_log() + CEILING)
         };
         let pair = series.and_then(|series| {
             let disagreement = 1.0 - series.expected().agreement?;

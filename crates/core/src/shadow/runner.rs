@@ -11,23 +11,21 @@ use prometheus::HistogramVec;
 use stillhouse_engine::Priority;
 
 use super::{
-    Counters, DriftSettings, Miss, Sample, ShadowSettings,
-    admission::Admission,
+    Counters, Difference, DriftSettings, Minute, Miss, Pairing, Sample, ShadowSettings,
+    admission::{Admission, key},
+    asking::{Ask, Asking},
     detectors::Detectors,
     engines::{Answers, ROWS, Run, ShadowEngines},
+    outcome::{Outcome, measured},
+    requests::Requests,
 };
 use crate::{
     rollout::{Deployment, Role, Seat, Slot, Source},
-    version::Version,
     watchdog::{Watchdog, Work},
 };
-use stillhouse_drift::{
-    comparison::{Comparison, PairMeasure, Scores},
-    independent::Independent,
-    sequential::{disagreement, divergence},
-};
+use stillhouse_drift::comparison::{Comparison, Scores};
 use stillhouse_image::{Limits, Thumbnail};
-use stillhouse_store::{ModelName, manifest::OutputKind};
+use stillhouse_store::ModelName;
 
 /// How long it sleeps while nothing waits, at first and at most. It is never woken: the thread that wakes another pays
 /// for it, and that would be every sampled request (57 of 403 microseconds at the median, measured on a virtual
@@ -40,73 +38,12 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(2);
 /// After this many checks one batch is run anyway: if a version's workers hang, its rows wait for ever.
 const CHECKS: u32 = 5000;
 
-/// The compared versions: valid as long as the same versions have the same roles in the same rollout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pairing {
-    rollout: u64,
-    seats: [usize; 3],
-}
-
-impl Pairing {
-    /// The pairing of a deployment. Seats are identified by their addresses, so a pairing is valid only while its seats
-    /// are alive.
-    pub fn of(deployment: &Deployment) -> Self {
-        let place = |role| {
-            deployment
-                .seat(role)
-                .map_or(0, |seat| Arc::as_ptr(seat).addr())
-        };
-        Self {
-            rollout: deployment.assignment.rollout,
-            seats: Role::ALL.map(place),
-        }
-    }
-}
-
-impl Pairing {
-    /// Of no seats, in this rollout: for tests of what compares pairings.
-    pub fn of_rollout(rollout: u64) -> Self {
-        Self {
-            rollout,
-            ..Self::default()
-        }
-    }
-}
-
-/// The result of one pair, canary against stable; from −1, much better, to 1, much worse.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Difference {
-    /// The compared versions.
-    pub pairing: Pairing,
-    /// Difference in agreement with the teacher.
-    pub disagreement: f64,
-    /// Difference in clipped divergences, as a fraction of the clip.
-    pub divergence: f64,
-    /// Whether the canary's answer wasn't finite.
-    pub non_finite: bool,
-}
-
-/// The result of one picture on one student.
-enum StudentOutcome {
-    Finite(PairMeasure),
-    NotFinite,
-    Failed,
-}
-
-impl StudentOutcome {
-    fn measure(&self) -> Option<&PairMeasure> {
-        match self {
-            Self::Finite(measure) => Some(measure),
-            Self::NotFinite | Self::Failed => None,
-        }
-    }
-}
-
 /// What a runner is created from; unlike the runner, which owns engines, it may be sent to another thread.
 pub(super) struct RunnerParts {
     pub(super) slot: Arc<Slot>,
     pub(super) samples: Receiver<Sample>,
     pub(super) differences: Sender<Difference>,
+    pub(super) minutes: Sender<Minute>,
     pub(super) counters: Arc<Counters>,
     pub(super) durations: HistogramVec,
     pub(super) settings: ShadowSettings,
@@ -120,10 +57,15 @@ pub(super) struct Runner {
     slot: Arc<Slot>,
     samples: Receiver<Sample>,
     differences: Sender<Difference>,
+    minutes: Sender<Minute>,
     counters: Arc<Counters>,
     drift: DriftSettings,
     priority: Priority,
     admission: Admission,
+    requests: Requests,
+    /// Samples that had found the queue full when that was last looked at.
+    overflowed: u64,
+    asking: Asking,
     begun: Instant,
     engines: ShadowEngines,
     answers: [Answers; 3],
@@ -153,10 +95,14 @@ impl Runner {
             slot: parts.slot,
             samples: parts.samples,
             differences: parts.differences,
+            minutes: parts.minutes,
             counters: parts.counters,
             drift: parts.drift,
             priority,
             admission: Admission::new(&parts.settings),
+            requests: Requests::new(parts.settings.keys()),
+            overflowed: 0,
+            asking: Asking::default(),
             begun: Instant::now(),
             engines,
             answers: Default::default(),
@@ -213,14 +159,25 @@ impl Runner {
     fn admit(&mut self, batch: &mut Vec<Sample>, current: &Deployment) {
         let (instant, pairing) = (Instant::now(), Pairing::of(current));
         let now = instant.saturating_duration_since(self.begun);
+        if let Some(minute) = self.requests.turn(pairing, now) {
+            // Where nobody judges, nobody takes them.
+            let _ = self.minutes.try_send(minute);
+        }
+        let overflowed = self.counters.dropped[Miss::QueueFull as usize].get();
+        self.requests.offered(overflowed - self.overflowed);
+        self.overflowed = overflowed;
         batch.retain(|sample| {
             let same = Pairing::of(&sample.deployment) == pairing;
             let admitted = match same && current.teacher.is_some() {
                 true => self.admission.admit(sample, now),
                 false => Err(Miss::Superseded),
             };
+            self.requests.offered(u64::from(same));
             if let Err(why) = admitted {
                 self.counters.missed(why, instant);
+                if why == Miss::Cooldown {
+                    self.requests.repeated(key(sample));
+                }
             }
             admitted.is_ok()
         });
@@ -239,29 +196,34 @@ impl Runner {
                 give_way(current);
             }
         };
-        self.engines
-            .run(teacher, batch, |_| true, pause, of_teacher);
-        let sound = |index: usize| {
-            of_teacher.run(index) == Run::Answered
-                && of_teacher
-                    .scores(index)
-                    .iter()
-                    .all(|score| score.is_finite())
-        };
         let students = [Some(&current.stable), current.canary.as_ref()];
-        for (seat, answers) in students.iter().zip(of_students) {
+        for (seat, answers) in students.iter().zip(of_students.iter_mut()) {
             if let Some(seat) = seat {
                 answers.begin(seat, batch);
-                self.engines.run(seat, batch, sound, pause, answers);
+                self.engines.run(seat, batch, |_| true, pause, answers);
             }
         }
+        self.asking.decide(
+            current,
+            batch.len(),
+            of_students.each_ref(),
+            |index| of_teacher.run(index) == Run::Answered,
+            self.admission.uniform_part(),
+        );
+        self.admission.give_back(self.asking.spared());
+        let is_asked = |index: usize| self.asking.of(index).is_asked;
+        self.engines
+            .run(teacher, batch, is_asked, pause, of_teacher);
         for (index, sample) in batch.iter().enumerate() {
             let paired = self.pair(current, teacher, index, sample);
             let now = Instant::now();
             match paired {
-                Ok(()) => {
+                Ok(ask) => {
                     self.counters.pairs.inc();
-                    self.counters.starvation.fed(now);
+                    // Without the teacher's answers nothing is judged, however many pairs there are.
+                    if ask.is_asked {
+                        self.counters.starvation.fed(now);
+                    }
                 }
                 Err(why) => self.counters.missed(why, now),
             }
@@ -275,21 +237,12 @@ impl Runner {
         teacher: &Seat,
         index: usize,
         sample: &Sample,
-    ) -> Result<(), Miss> {
+    ) -> Result<Ask, Miss> {
         let [of_teacher, of_stable, of_canary] = &self.answers;
-        match of_teacher.run(index) {
-            Run::Answered => {}
-            Run::Failed => return Err(Miss::TeacherFailed),
-            Run::Lost(why) => return Err(why),
-        }
-        let truth = scores(&teacher.version, of_teacher.scores(index));
-        if !truth.are_finite() {
-            teacher.not_finite(Source::Shadow);
-            return Err(Miss::TeacherNonFinite);
-        }
-        let canary = current.canary.as_ref();
+        let ask = self.asking.of(index);
+        let on_trial = current.canary.as_ref();
         // A picture that one of the versions can't read makes no pair.
-        for answers in [Some(of_stable), canary.map(|_| of_canary)]
+        for answers in [Some(of_stable), on_trial.map(|_| of_canary)]
             .into_iter()
             .flatten()
         {
@@ -297,41 +250,91 @@ impl Runner {
                 return Err(why);
             }
         }
-        self.comparison.begin(truth);
-        let watched = sample.statistics(&mut self.thumbnail);
-        let comparison = &mut self.comparison;
-        let mut outcome = |seat: &Seat, answers: &Answers| {
-            let outcome = student_outcome(seat, answers, index, truth, comparison);
-            // The picture is the same for all versions, but each has its own cells for it.
-            if let (Some(watched), Some(series)) = (&watched, seat.beside_teacher()) {
-                watched
-                    .named()
-                    .for_each(|(name, value)| series.watch(name, value));
+        let stable = Outcome::of(&current.stable.version, of_stable, index);
+        let canary = on_trial.map(|seat| Outcome::of(&seat.version, of_canary, index));
+        let students = [Some((&current.stable, stable)), on_trial.zip(canary)];
+        for (seat, outcome) in students.into_iter().flatten() {
+            if matches!(outcome, Outcome::NotFinite) {
+                seat.not_finite(Source::Shadow);
             }
-            outcome
-        };
-        let stable = outcome(&current.stable, of_stable);
-        let canary = canary.map(|seat| outcome(seat, of_canary));
-        self.detectors(current).observe(stable.measure());
+        }
+        let mut measures = [None; 2];
+        if ask.is_asked {
+            let truth = truth(teacher, of_teacher, index)?;
+            self.comparison.begin(truth);
+            measures = students.map(|student| {
+                let (seat, outcome) = student?;
+                measured(seat, outcome, truth, &mut self.comparison, ask.is_uniform)
+            });
+        }
         if let Some(canary) = canary {
-            let agrees = |of: &StudentOutcome| of.measure().map(|measure| measure.agrees);
-            let nats = |of: &StudentOutcome| of.measure().map(|measure| measure.kl_nats);
+            let beside = ask.is_asked.then_some(&self.comparison);
+            let clip_nats = current.clip_nats();
+            let [disagreement, divergence] =
+                self.asking
+                    .differences(index, [stable, canary], measures, beside, clip_nats);
+            let stable = stable.finite();
             let difference = Difference {
                 pairing: Pairing::of(current),
-                disagreement: disagreement(agrees(&stable), agrees(&canary)),
-                divergence: divergence(nats(&stable), nats(&canary), current.clip_nats()),
-                non_finite: matches!(canary, StudentOutcome::NotFinite),
+                disagreement,
+                divergence,
+                // One caller counts once.
+                non_finite: matches!(canary, Outcome::NotFinite)
+                    && stable.is_some()
+                    && on_trial.is_some_and(|seat| seat.is_first_failure(sample.counted_as())),
+                stable_class: stable.map(Scores::top1),
+                teacher_run: ask.is_asked && sample.role != Role::Teacher,
+                picture: sample.picture(),
+                anchor: None,
             };
+            self.requests.pair(key(sample), [disagreement, divergence]);
             // The judge takes them twice a second; a full channel would delay only this thread.
             let _ = self.differences.send(difference);
         }
-        Ok(())
+        if ask.is_uniform {
+            self.watch(current, sample);
+            self.detectors(current).observe(measures[0].as_ref());
+        }
+        Ok(ask)
+    }
+
+    /// Counts what the picture is like. It is the same for all versions, but each has its own cells for it.
+    fn watch(&mut self, current: &Deployment, sample: &Sample) {
+        let Some(watched) = sample.statistics(&mut self.thumbnail) else {
+            return;
+        };
+        let students = [Some(&current.stable), current.canary.as_ref()];
+        let series = students
+            .into_iter()
+            .flatten()
+            .filter_map(|seat| seat.beside_teacher());
+        for series in series {
+            watched
+                .named()
+                .for_each(|(name, value)| series.watch(name, value));
+        }
     }
 
     fn detectors(&mut self, current: &Deployment) -> &mut Detectors {
         let (stable, clip_nats, drift) = (&current.stable, current.clip_nats(), &self.drift);
         self.detectors
             .get_or_insert_with(|| Detectors::new(stable.clone(), clip_nats, drift))
+    }
+}
+
+/// The teacher's answer.
+fn truth<'a>(teacher: &'a Seat, answers: &'a Answers, index: usize) -> Result<Scores<'a>, Miss> {
+    match (
+        answers.run(index),
+        Outcome::of(&teacher.version, answers, index),
+    ) {
+        (Run::Lost(why), _) => Err(why),
+        (_, Outcome::Finite(truth)) => Ok(truth),
+        (_, Outcome::NotFinite) => {
+            teacher.not_finite(Source::Shadow);
+            Err(Miss::TeacherNonFinite)
+        }
+        (_, Outcome::Failed) => Err(Miss::TeacherFailed),
     }
 }
 
@@ -342,47 +345,5 @@ fn give_way(deployment: &Deployment) {
     while is_busy() && checks < CHECKS {
         thread::sleep(CHECK_INTERVAL);
         checks += 1;
-    }
-}
-
-/// Measures one student and counts the result.
-fn student_outcome(
-    seat: &Seat,
-    answers: &Answers,
-    index: usize,
-    truth: Scores,
-    comparison: &mut Comparison,
-) -> StudentOutcome {
-    let series = seat.beside_teacher();
-    let scores = scores(&seat.version, answers.scores(index));
-    let answered = answers.run(index) == Run::Answered;
-    if answered && scores.are_finite() {
-        let measure = comparison.student(truth, scores, seat.version.temperature());
-        if let Some(series) = series {
-            series.observe(&measure, comparison);
-        }
-        return StudentOutcome::Finite(measure);
-    }
-    if let Some(series) = series {
-        series.observe_worst(comparison.teacher_top1());
-    }
-    if !answered {
-        return StudentOutcome::Failed;
-    }
-    seat.not_finite(Source::Shadow);
-    StudentOutcome::NotFinite
-}
-
-fn scores<'a>(version: &'a Version, values: &'a [f32]) -> Scores<'a> {
-    match version.manifest.output.kind {
-        OutputKind::Logits => Scores::Logits(values),
-        OutputKind::Probabilities => Scores::Probabilities(values),
-        kind @ (OutputKind::Independent | OutputKind::IndependentLogits) => {
-            Scores::Independent(Independent {
-                outputs: values,
-                are_logits: kind == OutputKind::IndependentLogits,
-                thresholds: version.thresholds.as_deref().unwrap_or_default(),
-            })
-        }
     }
 }

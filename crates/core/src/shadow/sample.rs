@@ -1,8 +1,9 @@
 //! An answer to be compared, with everything that the other versions need to answer the same picture.
 
-use std::sync::Arc;
+use std::{hash::Hasher, sync::Arc};
 
 use bytes::Bytes;
+use siphasher::sip::SipHasher13;
 
 use super::Miss;
 use crate::{
@@ -43,6 +44,16 @@ impl Sample {
         seat.unwrap_or(&self.deployment.stable)
     }
 
+    /// What counts once among failures: the caller, or without a key the input as it was received. A live request that fails
+    /// is counted by the same number.
+    pub(super) fn counted_as(&self) -> u64 {
+        match (self.caller, &self.encoded) {
+            (Some(caller), _) => caller,
+            (None, Some(encoded)) => hash(&encoded.bytes),
+            (None, None) => self.picture(),
+        }
+    }
+
     /// Writes the picture as `version` reads it: from the same decoded pixels if both versions read pictures the same
     /// way.
     ///
@@ -74,6 +85,14 @@ impl Sample {
         Ok(())
     }
 
+    /// A hash of the picture as the version that answered read it.
+    pub(super) fn picture(&self) -> u64 {
+        match &self.input {
+            Input::Pixels { pixels, .. } => hash(pixels.bytes()),
+            Input::Numbers(numbers) => hash_numbers(numbers),
+        }
+    }
+
     /// The watched statistics of the picture; none for numbers.
     pub(super) fn statistics(&self, thumbnail: &mut Thumbnail) -> Option<Statistics> {
         let Input::Pixels { pixels, .. } = &self.input else {
@@ -83,4 +102,20 @@ impl Sample {
         let full_size = self.encoded.as_ref()?.full_size;
         Some(Statistics::of(pixels, transform, full_size, thumbnail))
     }
+}
+
+/// Of an input's bytes: distinguishes callers without a key.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// The same of numbers.
+pub fn hash_numbers(numbers: &[f32]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    for number in numbers {
+        hasher.write(&number.to_le_bytes());
+    }
+    hasher.finish()
 }

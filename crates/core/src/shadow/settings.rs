@@ -1,5 +1,7 @@
 //! `[shadow]` and `[drift]`: how much is compared, and which difference is worth an alarm.
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 
 use stillhouse_drift::marginal::AlertRule;
@@ -97,6 +99,11 @@ impl ShadowSettings {
             }),
             None => Ok(()),
         }
+    }
+
+    /// How many callers and pictures are remembered.
+    pub(super) fn keys(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.cooldown_keys).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// How many of the 2⁶⁴ hash values are sampled.

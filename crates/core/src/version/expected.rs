@@ -15,7 +15,7 @@ impl Version {
         let counted = reference.samples > 0
             && reference.class_ratios.len() == self.manifest.output.classes
             && reference.class_ratios.len() >= 2;
-        let mut watched = Expected::watch(&reference.ventiles);
+        let mut watched = Expected::watch(&reference.ventiles, &reference.tail_ratios);
         // Of anything but exclusive logits it is always 0.
         if self.manifest.output.kind != OutputKind::Logits {
             watched.retain(|Watched { name, .. }| name != "log_sum_exp");

@@ -2,14 +2,14 @@
 
 /// SplitMix64 from a fixed seed.
 #[derive(Clone)]
-pub(super) struct Stream(u64);
+pub(crate) struct Stream(u64);
 
 impl Stream {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5717_1105_e000_0001)
     }
 
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,12 +17,12 @@ impl Stream {
         ((z ^ (z >> 31)) >> 11) as f64 / 2f64.powi(53)
     }
 
-    pub(super) fn happens(&mut self, probability: f64) -> bool {
+    pub(crate) fn happens(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
 
     /// Knuth's product of uniforms (The Art of Computer Programming 2, 3.4.1).
-    pub(super) fn poisson(&mut self, mean: f64) -> u64 {
+    pub(crate) fn poisson(&mut self, mean: f64) -> u64 {
         let (limit, mut product, mut count) = ((-mean).exp(), self.uniform(), 0);
         while product > limit {
             product *= self.uniform();
@@ -31,14 +31,14 @@ impl Stream {
         count
     }
 
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// Stable's and canary's divergence from the teacher on one picture, with these means: lognormal with σ = 2.1, a tail so
     /// heavy that a few answers make the mean, and nine tenths of the variance in how hard the picture is.
-    pub(super) fn divergences(&mut self, stable_mean: f64, canary_mean: f64) -> (f64, f64) {
+    pub(crate) fn divergences(&mut self, stable_mean: f64, canary_mean: f64) -> (f64, f64) {
         const SIGMA: f64 = 2.1;
         let hard = 0.9_f64.sqrt() * self.normal();
         let mut of = |mean: f64| {
@@ -50,12 +50,12 @@ impl Stream {
 
     /// Canary's disagreement less stable's. Stable agrees with the teacher in 98 % of the pairs; six tenths of the pictures
     /// that it gets wrong the canary gets wrong, too, for hard pictures are hard for both.
-    pub(super) fn difference(&mut self, agreement: f64) -> f64 {
+    pub(crate) fn difference(&mut self, agreement: f64) -> f64 {
         self.sharing(0.6, agreement)
     }
 
     /// The same of two networks whose mistakes have nothing to do with each other: a third more to see through.
-    pub(super) fn unrelated_difference(&mut self, agreement: f64) -> f64 {
+    pub(crate) fn unrelated_difference(&mut self, agreement: f64) -> f64 {
         self.sharing(1.0 - agreement, agreement)
     }
 
@@ -71,13 +71,13 @@ impl Stream {
 }
 
 /// When `runs` streams ended: the first observation of up to `longest` at which `ends` says so.
-pub(super) struct Endings {
+pub(crate) struct Endings {
     sorted: Vec<u64>,
     runs: usize,
 }
 
 impl Endings {
-    pub(super) fn of<T>(
+    pub(crate) fn of<T>(
         runs: u64,
         longest: u64,
         new: impl Fn() -> T,
@@ -91,7 +91,7 @@ impl Endings {
     }
 
     /// From when they ended.
-    pub(super) fn from(mut endings: Vec<u64>, runs: u64) -> Self {
+    pub(crate) fn from(mut endings: Vec<u64>, runs: u64) -> Self {
         endings.sort_unstable();
         Self {
             sorted: endings,
@@ -100,29 +100,29 @@ impl Endings {
     }
 
     /// How many ended at all.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.sorted.len()
     }
 
     /// Percent that ended.
-    pub(super) fn percent(&self) -> f64 {
+    pub(crate) fn percent(&self) -> f64 {
         self.count() as f64 / self.runs as f64 * 100.0
     }
 
     /// When they ended on average; those that didn't count as not there.
-    pub(super) fn mean(&self) -> f64 {
+    pub(crate) fn mean(&self) -> f64 {
         self.sorted.iter().sum::<u64>() as f64 / self.count() as f64
     }
 
     /// The observation by which that part of all runs had ended; `u64::MAX` if fewer ever did.
-    pub(super) fn quantile(&self, part: f64) -> u64 {
+    pub(crate) fn quantile(&self, part: f64) -> u64 {
         let at = (part * self.runs as f64) as usize;
         self.sorted.get(at).copied().unwrap_or(u64::MAX)
     }
 }
 
 /// Fails unless `found` is within that part of what is expected, and reports both.
-pub(super) fn assert_near(what: &str, found: f64, expected: f64, part: f64) {
+pub(crate) fn assert_near(what: &str, found: f64, expected: f64, part: f64) {
     println!("{what}: {found}, expected {expected}");
     let off = (found / expected - 1.0).abs();
     assert!(

@@ -23,8 +23,8 @@ use super::{
 use crate::{error::ApiError, request_id::RequestId};
 use stillhouse_control::{Changed, Order};
 use stillhouse_core::rollout::{
-    Abort, Assignment, Change, Promote, Rollback, SetPlan, SetSplit, SetTeacher, Spelling,
-    StartCanary, Verb,
+    Abort, Assignment, Authority, Change, Promote, Rollback, SetPlan, SetSplit, SetTeacher,
+    Spelling, StartCanary, Verb,
 };
 use stillhouse_excerpt::Excerpt;
 
@@ -204,6 +204,7 @@ async fn carry_out(
         expected,
         dry_run: query.dry_run,
         actor: sender.caller.0.clone(),
+        by: Authority::Person,
         reason,
         request_id: sender.id.as_str().to_owned(),
         detail: None,

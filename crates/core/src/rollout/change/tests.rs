@@ -61,10 +61,41 @@ fn a_rollout_from_canary_to_stable_and_back() {
             previous: Some(name("a")),
             split: Default::default(),
             plan: Plan::Manual,
+            anchor: None,
+            tries: Default::default(),
         }
     );
     let back = promoted.apply(&back_to_previous()).expect("a way back");
     assert_eq!((back.stable, back.previous), (name("a"), Some(name("b"))));
+}
+
+/// Ten canaries, each promoted by the judge: all but the first are compared with what a person approved.
+#[test]
+fn what_a_person_approved_stays_the_anchor() {
+    let judged = |assignment: Assignment, canary: &str| {
+        let begun = assignment.apply(&start(canary, 0)).expect("free");
+        let promoted = begun.apply_by(&promote(), Authority::Server);
+        (
+            begun.compared_anchor().cloned(),
+            promoted.expect("a canary"),
+        )
+    };
+    let mut assignment = Assignment::first(name("a"));
+    for (canary, compared) in [("b", None), ("c", Some("a")), ("d", Some("a"))] {
+        let (anchor, promoted) = judged(assignment, canary);
+        assert_eq!(anchor, compared.map(name), "{canary}");
+        assert_eq!(promoted.anchor, Some(name("a")), "{canary}");
+        assignment = promoted;
+    }
+    // The anchor itself, tried again, needs no comparison with itself, and is stable and approved then.
+    let (anchor, back) = judged(assignment.clone(), "a");
+    assert_eq!((anchor, back.anchor), (None, None));
+    // What a person makes stable is approved.
+    let by_hand = assignment.apply(&start("e", 0)).expect("free");
+    let by_hand = by_hand.apply(&promote()).expect("a canary");
+    assert_eq!(by_hand.anchor, None);
+    let rolled_back = assignment.apply(&back_to_previous()).expect("a way back");
+    assert_eq!((rolled_back.stable, rolled_back.anchor), (name("c"), None));
 }
 
 #[test]
