@@ -20,12 +20,12 @@ JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo
 
 # In this order: what fails fastest comes first.
 PHASES := check-format check-files check-scripts check-msrv check-deny check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch \
-    test-fuzz test-soak
+    test-fuzz test-soak test-judge
 
 MINUTES ?= 30
 DEVICE ?= cuda:0
 
-.PHONY: help serve test soak fuzz gpu-check bench instructions fmt clean $(PHASES)
+.PHONY: help serve test soak fuzz gpu-check bench judge-figures instructions fmt clean $(PHASES)
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -61,6 +61,10 @@ gpu-check: ## On a GPU (DEVICE=cuda:0): its answers against the processor's, ima
 
 bench: ## The benchmarks, in release
 	$(CARGO) bench --workspace --locked $(TURBO)
+
+judge-figures: ## What the judge promises beside what is measured, by many seeded simulations (docs/judge.md keeps the last table)
+	@echo '| of | what | promised | measured |'; echo '| --- | --- | --- | --- |'
+	@STILLHOUSE_JUDGE_FIGURES=1 $(CARGO) test --release --locked -p stillhouse-drift --lib judge_figures -- --nocapture --test-threads 1 | grep '^|'
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -146,6 +150,10 @@ test-fuzz: ## - every parser that strangers reach, fuzzed for a minute (needs a 
 test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
 	$(CARGO) test --workspace --locked $(TURBO) --no-run
 	$(PYTHON) -B tests/soak/soak.py --minutes 3 --attacks --server target/debug/stillhouse
+
+test-judge: ## - a canary that is stable's own file under five kinds of load: it must not be taken out
+	$(CARGO) test --workspace --locked $(TURBO) --no-run
+	$(PYTHON) -B tests/judge/ramps.py --ramps 1 --seconds 16 --server target/debug/stillhouse
 
 clean: ## Remove all that was built and fetched
 	rm -rf target

@@ -119,7 +119,7 @@ pub(crate) fn cost(count: usize) -> Cost {
         series[0].show_detectors(detectors.each_ref().map(Detector::log_statistic));
         paired[0].observe(disagreement(Some(one.agrees), Some(other.agrees)));
         paired[1].observe(divergence(Some(one.kl_nats), Some(other.kl_nats), 2.0));
-        black_box(paired[0].compared(1.0).roll_back_log_e);
+        black_box(paired[0].roll_back().log_e());
     };
     pictures.iter().for_each(&mut pair);
     let rounds = (ROUNDS * 10 / count.max(10)).max(1000);

@@ -22,10 +22,12 @@ pub use families::PairMetrics;
 pub struct PairSeries {
     divergence: Histogram,
     squares: Counter,
+    cubes: Counter,
     clipped: Counter,
     clips: IntCounter,
     at_temperature: Histogram,
     at_temperature_squares: Counter,
+    at_temperature_cubes: Counter,
     agreements: IntCounter,
     within_top5: IntCounter,
     class_nats: Vec<Counter>,
@@ -104,6 +106,7 @@ impl PairSeries {
         let clipped = clip(kl_nats, self.clip_nats);
         self.divergence.observe(kl_nats);
         self.squares.inc_by(kl_nats * kl_nats);
+        self.cubes.inc_by(kl_nats.powi(3));
         self.clipped.inc_by(clipped.nats);
         if clipped.was_clipped {
             self.clips.inc();
@@ -111,6 +114,8 @@ impl PairSeries {
         self.at_temperature.observe(at_temperature_nats);
         self.at_temperature_squares
             .inc_by(at_temperature_nats * at_temperature_nats);
+        self.at_temperature_cubes
+            .inc_by(at_temperature_nats.powi(3));
     }
 
     /// Reads every counter; `predictions` and `labels` are kept with the version's other answers.
@@ -130,10 +135,12 @@ impl PairSeries {
             pairs: self.divergence.get_sample_count(),
             kl_nats: self.divergence.get_sample_sum(),
             kl_squares: self.squares.get(),
+            kl_cubes: self.cubes.get(),
             clipped_nats: self.clipped.get(),
             clips: self.clips.get(),
             at_temperature_nats: self.at_temperature.get_sample_sum(),
             at_temperature_squares: self.at_temperature_squares.get(),
+            at_temperature_cubes: self.at_temperature_cubes.get(),
             agreements: self.agreements.get(),
             within_top5: self.within_top5.get(),
             class_nats: self.class_nats.iter().map(Counter::get).collect(),

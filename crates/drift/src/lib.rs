@@ -18,3 +18,6 @@ pub mod ring;
 pub mod sample_ratio;
 pub mod sequential;
 pub mod tally;
+
+#[cfg(test)]
+mod judge_figures;

@@ -16,6 +16,8 @@ pub struct Tally {
     pub kl_nats: f64,
     /// Σ KL².
     pub kl_squares: f64,
+    /// Σ KL³.
+    pub kl_cubes: f64,
     /// Σ min(KL, clip).
     pub clipped_nats: f64,
     /// Pairs that were clipped.
@@ -24,6 +26,8 @@ pub struct Tally {
     pub at_temperature_nats: f64,
     /// Σ (T²·KL)².
     pub at_temperature_squares: f64,
+    /// Σ (T²·KL)³.
+    pub at_temperature_cubes: f64,
     /// Pairs with the same top class.
     pub agreements: u64,
     /// Pairs with the teacher's class among the first five.
@@ -58,10 +62,12 @@ impl Tally {
             pairs: less(self.pairs, earlier.pairs),
             kl_nats: self.kl_nats - earlier.kl_nats,
             kl_squares: self.kl_squares - earlier.kl_squares,
+            kl_cubes: self.kl_cubes - earlier.kl_cubes,
             clipped_nats: self.clipped_nats - earlier.clipped_nats,
             clips: less(self.clips, earlier.clips),
             at_temperature_nats: self.at_temperature_nats - earlier.at_temperature_nats,
             at_temperature_squares: self.at_temperature_squares - earlier.at_temperature_squares,
+            at_temperature_cubes: self.at_temperature_cubes - earlier.at_temperature_cubes,
             agreements: less(self.agreements, earlier.agreements),
             within_top5: less(self.within_top5, earlier.within_top5),
             class_nats: self
@@ -82,16 +88,17 @@ impl Tally {
 
     /// Mean KL with its 95 % interval.
     pub fn kl(&self) -> Option<Estimate> {
-        Estimate::of_mean(self.pairs, self.kl_nats, self.kl_squares)
+        Estimate::of_mean(self.pairs, [self.kl_nats, self.kl_squares, self.kl_cubes])
     }
 
     /// Mean T²·KL with its 95 % interval.
     pub fn at_temperature(&self) -> Option<Estimate> {
-        Estimate::of_mean(
-            self.pairs,
+        let powers = [
             self.at_temperature_nats,
             self.at_temperature_squares,
-        )
+            self.at_temperature_cubes,
+        ];
+        Estimate::of_mean(self.pairs, powers)
     }
 
     /// Share of pairs with the same top class, with its 95 % interval.
@@ -117,16 +124,42 @@ pub struct Estimate {
 /// The 97.5 % quantile of the standard normal distribution.
 const Z_975: f64 = 1.959_964;
 
+/// Its 99.95 % quantile.
+const Z_9995: f64 = 3.290_527;
+
 impl Estimate {
-    /// The mean of values that aren't negative, by their sum and the sum of their squares: the normal approximation.
-    pub fn of_mean(count: u64, sum: f64, squares: f64) -> Option<Self> {
+    /// The mean of values that aren't negative, by their sum and the sums of their squares and cubes.
+    ///
+    /// Divergences have heavy tails: a few answers make the mean, and of a hundred pairs often none of them is there. The
+    /// normal approximation then misses the mean in up to 28 of 100 windows. So the interval is Hall's (1992), whose
+    /// cubic transformation corrects for the skewness that was measured; as that is itself measured too small, the upper
+    /// end takes a larger quantile the more the skewness matters. By simulation it covers the mean in 95 of 100 windows of
+    /// 100 to 1000 pairs, of log-normal values of σ from 1 to 2.1 (`judge_figures`).
+    pub fn of_mean(count: u64, [sum, squares, cubes]: [f64; 3]) -> Option<Self> {
+        if count == 0 {
+            return None;
+        }
         let n = count as f64;
         let value = sum / n;
         let variance = (squares / n - value * value).max(0.0);
-        let radius = Z_975 * (variance / n).sqrt();
-        (count > 0).then_some(Self {
+        // Of equal values rounding is all that there is, and of a single one nothing is known.
+        if count == 1 || variance <= 1e-12 * value * value {
+            let interval = [value, value];
+            return Some(Self { value, interval });
+        }
+        let third = cubes / n - 3.0 * value * squares / n + 2.0 * value.powi(3);
+        let skewness = third / variance.powf(1.5) / n.sqrt();
+        let error = (variance / (n - 1.0)).sqrt();
+        let untransformed = |quantile: f64| match skewness.abs() < 1e-6 {
+            true => quantile,
+            false => ((1.0 + skewness * (quantile - skewness / 6.0)).cbrt() - 1.0) * 3.0 / skewness,
+        };
+        let far = (Z_975 + 2.0 * skewness.max(0.0)).min(Z_9995);
+        let low = value - error * untransformed(Z_975);
+        let high = value - error * untransformed(-far);
+        Some(Self {
             value,
-            interval: [(value - radius).max(0.0), value + radius],
+            interval: [low.max(0.0), high],
         })
     }
 
@@ -160,10 +193,14 @@ mod tests {
         near(share.interval[0], 0.4902);
         near(share.interval[1], 0.9433);
         assert_eq!(Estimate::of_share(5, 5).expect("counted").interval[1], 1.0);
-        let mean = Estimate::of_mean(4, 2.0, 2.0).expect("counted");
+        // 0, 0, 1, 1: without skewness it is the normal interval.
+        let mean = Estimate::of_mean(4, [2.0, 2.0, 2.0]).expect("counted");
         near(mean.value, 0.5);
-        near(mean.interval[0], 0.5 - 1.96 * 0.25);
-        assert_eq!(Estimate::of_mean(0, 0.0, 0.0), None);
+        near(mean.interval[1], 0.5 + 1.959_964 * (0.25_f64 / 3.0).sqrt());
+        let equal = Estimate::of_mean(9, [0.9, 0.09, 0.009]).expect("counted");
+        assert_eq!(equal.interval, [equal.value; 2]);
+        assert!(Estimate::of_mean(1, [0.5, 0.25, 0.125]).is_some());
+        assert_eq!(Estimate::of_mean(0, [0.0; 3]), None);
     }
 
     #[test]

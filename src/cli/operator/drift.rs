@@ -60,7 +60,7 @@ fn values(role: &RoleDrift) -> comfy_table::Table {
         "beside the teacher",
         "pairs",
         "value",
-        "95% interval",
+        "95% interval, for one look",
         "at validation",
         "mostly from",
     ]);

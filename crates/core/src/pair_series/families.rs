@@ -10,10 +10,12 @@ use super::{Expected, PairSeries};
 pub struct PairMetrics {
     divergence: HistogramVec,
     squares: CounterVec,
+    cubes: CounterVec,
     clipped: CounterVec,
     clips: IntCounterVec,
     at_temperature: HistogramVec,
     at_temperature_squares: CounterVec,
+    at_temperature_cubes: CounterVec,
     agreements: IntCounterVec,
     within_top5: IntCounterVec,
     class_nats: CounterVec,
@@ -52,6 +54,11 @@ impl PairMetrics {
                 "Sum of the squares of divergence_nats, in nats squared.",
                 OF,
             ),
+            cubes: metrics.real_counters(
+                "divergence_cubes_total",
+                "Sum of the cubes of divergence_nats, in nats cubed.",
+                OF,
+            ),
             clipped: metrics.real_counters(
                 "divergence_clipped_nats_total",
                 "Sum of divergence_nats, each clipped at judge_divergence_clip_nats.",
@@ -71,6 +78,11 @@ impl PairMetrics {
             at_temperature_squares: metrics.real_counters(
                 "divergence_at_temperature_squares_total",
                 "Sum of the squares of divergence_at_temperature_nats, in nats squared.",
+                OF,
+            ),
+            at_temperature_cubes: metrics.real_counters(
+                "divergence_at_temperature_cubes_total",
+                "Sum of the cubes of divergence_at_temperature_nats, in nats cubed.",
                 OF,
             ),
             agreements: metrics.counters(
@@ -192,10 +204,12 @@ impl PairMetrics {
         PairSeries {
             divergence: series.series(&self.divergence, &of),
             squares: series.series(&self.squares, &of),
+            cubes: series.series(&self.cubes, &of),
             clipped: series.series(&self.clipped, &of),
             clips: series.series(&self.clips, &of),
             at_temperature: series.series(&self.at_temperature, &of),
             at_temperature_squares: series.series(&self.at_temperature_squares, &of),
+            at_temperature_cubes: series.series(&self.at_temperature_cubes, &of),
             agreements: series.series(&self.agreements, &of),
             within_top5: series.series(&self.within_top5, &of),
             class_nats,

@@ -44,6 +44,7 @@ fn readings_are_the_counters() {
     assert!((tally.kl_nats - measure.kl_nats - 2.0).abs() < 1e-12);
     assert!((tally.class_nats.iter().sum::<f64>() - tally.kl_nats).abs() < 1e-9);
     assert!((tally.kl_squares - measure.kl_nats.powi(2) - 4.0).abs() < 1e-12);
+    assert!((tally.kl_cubes - measure.kl_nats.powi(3) - 8.0).abs() < 1e-12);
     assert!((tally.at_temperature_nats - measure.at_temperature_nats - 2.0).abs() < 1e-12);
     assert_eq!(
         tally

@@ -21,7 +21,7 @@ pub struct Measured {
     pub observations: u64,
     /// The value; none without pairs.
     pub value: Option<f64>,
-    /// Its 95 % confidence interval.
+    /// Its 95 % confidence interval, for one look: of means corrected for skewness, of shares Wilson's.
     pub interval: Option<[f64; 2]>,
     /// At validation.
     pub reference: Option<f64>,

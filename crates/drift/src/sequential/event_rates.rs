@@ -102,75 +102,7 @@ impl EventRates {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::streams::Endings, *};
-
-    /// Requests a second, of canary and stable together.
-    const REQUESTS: f64 = 50.0;
-    const HALF_AN_HOUR: u64 = 1800;
-
-    /// What a canary with `share` of the traffic does: the chance that a request belongs to an event, and how many requests
-    /// share the same event.
-    struct Case {
-        share: f64,
-        canary: f64,
-        stable: f64,
-        cluster: u64,
-    }
-
-    fn endings(case: &Case) -> Endings {
-        let needed = 400f64.ln();
-        let new = || EventRates::new(1.5, Some(1000));
-        Endings::of(60, HALF_AN_HOUR, new, |test, stream, _| {
-            let mut rate = |share: f64, chance: f64| {
-                let requests = stream.poisson(REQUESTS * share);
-                let clusters = stream.poisson(requests as f64 * chance / case.cluster as f64);
-                let events = (clusters * case.cluster).min(requests);
-                Rate { events, requests }
-            };
-            let canary = rate(case.share, case.canary);
-            let stable = rate(1.0 - case.share, case.stable);
-            test.observe(canary, stable);
-            test.log_e() >= needed
-        })
-    }
-
-    /// One in a hundred of identical versions may be taken out in all; with clusters of ten, event by event, it was a quarter.
-    #[test]
-    fn identical_versions_stay_however_events_cluster() {
-        for share in [0.01, 0.25, 0.5, 0.9] {
-            for cluster in [1, 4, 10, 30] {
-                let case = Case {
-                    share,
-                    canary: 0.01,
-                    stable: 0.01,
-                    cluster,
-                };
-                let ended = endings(&case).percent();
-                assert_eq!(ended, 0.0, "share {share}, clusters of {cluster}");
-            }
-        }
-    }
-
-    /// Within seconds of evidence: a canary five times as often late, one that is twice as slow (17 of 100 late), one that
-    /// fails once in a hundred requests where stable never does.
-    #[test]
-    fn worse_versions_are_found() {
-        for (canary, stable, slowest_median) in
-            [(0.05, 0.01, 177), (0.17, 0.01, 60), (0.01, 0.0, 400)]
-        {
-            let case = Case {
-                share: 0.25,
-                canary,
-                stable,
-                cluster: 1,
-            };
-            let ended = endings(&case);
-            assert_eq!(ended.percent(), 100.0, "{canary} beside {stable}");
-            let median = ended.quantile(0.5);
-            println!("{canary} beside {stable}: {median} s");
-            assert!(median <= slowest_median, "{median} s");
-        }
-    }
+    use super::*;
 
     #[test]
     fn a_second_without_requests_of_both_says_nothing() {
