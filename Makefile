@@ -20,7 +20,7 @@ JPEG := $(if $(TURBO),libjpeg-turbo,pure Rust (cmake and nasm give libjpeg-turbo
 
 # In this order: what fails fastest comes first.
 PHASES := check-format check-files check-scripts check-msrv check-deny check-watch lint doc test-engines check-instructions test-jpeg test-tract test-watch \
-    test-fuzz test-soak
+    test-fuzz test-soak test-judge
 
 MINUTES ?= 30
 DEVICE ?= cuda:0
@@ -150,6 +150,10 @@ test-fuzz: ## - every parser that strangers reach, fuzzed for a minute (needs a 
 test-soak: ## - three minutes of load, swaps, bad inputs and vanishing clients: memory, descriptors, threads flat, no failed answer
 	$(CARGO) test --workspace --locked $(TURBO) --no-run
 	$(PYTHON) -B tests/soak/soak.py --minutes 3 --attacks --server target/debug/stillhouse
+
+test-judge: ## - a canary that is stable's own file under five kinds of load: it must not be taken out
+	$(CARGO) test --workspace --locked $(TURBO) --no-run
+	$(PYTHON) -B tests/judge/ramps.py --ramps 1 --seconds 16 --server target/debug/stillhouse
 
 clean: ## Remove all that was built and fetched
 	rm -rf target

@@ -115,3 +115,28 @@ fn b5_import_proves_the_transform_with_outputs_and_their_pictures() {
     );
     assert!(text.contains("accuracy = 100.00 % of 6 pictures"), "{text}");
 }
+
+/// T²·KL is measured at the temperature that the manifest has; 1 would make plain KL of it.
+#[test]
+fn import_notes_the_temperature_of_the_training() {
+    let folder = validation();
+    let numbers = ["--mean", "0.286", "--std", "0.353"];
+    let (good, text) = import(
+        folder.path(),
+        &[&numbers[..], &["--temperature", "4"]].concat(),
+    );
+    assert!(good, "{text}");
+    let manifest = folder.path().join("models/fashion/new/manifest.toml");
+    let manifest = fs::read_to_string(manifest).expect("written");
+    assert!(manifest.contains("temperature = 4.0"), "{manifest}");
+    for wrong in ["0", "-1", "nan", "inf", "warm"] {
+        let (good, text) = import(
+            folder.path(),
+            &[&numbers[..], &["--temperature", wrong]].concat(),
+        );
+        assert!(
+            !good && text.contains("a number above 0"),
+            "{wrong}: {text}"
+        );
+    }
+}

@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{files, journal::Seal, trial::SavedTrial};
+use super::{files, journal::Seal, judge::Basis, trial::SavedTrial};
 use stillhouse_core::rollout::{Deployment, Role};
 use stillhouse_store::{ModelName, sha256};
 
@@ -65,6 +65,23 @@ impl TrialIdentity {
                 .unwrap_or_default(),
             configuration: configuration.to_owned(),
         }
+    }
+
+    /// What is another now.
+    pub(super) fn changes(&self, now: &Self) -> Vec<Basis> {
+        let fields = [
+            (Basis::Teacher, &self.teacher, &now.teacher),
+            (Basis::Stable, &self.stable, &now.stable),
+            (Basis::Canary, &self.canary, &now.canary),
+            (Basis::Anchor, &self.anchor, &now.anchor),
+            (
+                Basis::Configuration,
+                &self.configuration,
+                &now.configuration,
+            ),
+        ];
+        let changed = fields.into_iter().filter(|(_, before, now)| before != now);
+        changed.map(|(basis, ..)| basis).collect()
     }
 }
 

@@ -6,6 +6,7 @@
 mod class_evidence;
 mod criteria;
 mod evidence;
+mod loss;
 mod reason;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 pub use class_evidence::{ClassEvidence, ClassFound};
 pub use criteria::{Criteria, CriteriaError};
 pub use evidence::{AnchorEvidence, Events, Evidence, Metric, Progress};
+pub use loss::{Basis, EvidenceLoss};
 pub use reason::Reason;
 
 pub(crate) use class_evidence::label;
@@ -210,8 +212,8 @@ fn is_split_as_promised(evidence: &Evidence, criteria: &Criteria) -> bool {
 /// What is wrong with the evidence itself.
 fn guards(evidence: &Evidence, criteria: &Criteria) -> Vec<Reason> {
     let mut found = Vec::new();
-    if evidence.evidence_lost {
-        found.push(Reason::EvidenceLost);
+    if let Some(loss) = &evidence.evidence_loss {
+        found.push(Reason::EvidenceLost { loss: loss.clone() });
     }
     if !is_split_as_promised(evidence, criteria) {
         found.push(Reason::SampleRatio {

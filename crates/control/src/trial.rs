@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::judge::{ClassEvidence, Criteria, Events, Evidence, Progress};
+use super::judge::{ClassEvidence, Criteria, Events, Evidence, EvidenceLoss, Progress};
 pub(super) use anchor::AnchorTrial;
 pub(super) use hours::Hour;
 use hours::Hours;
@@ -95,17 +95,17 @@ pub(super) struct Trial {
     late_above: Option<usize>,
     latency_floor_seconds: f64,
     second: LiveSecond,
-    evidence_lost: bool,
+    evidence_loss: Option<EvidenceLoss>,
 }
 
 impl Trial {
-    /// Begins; `evidence_lost` where an earlier process has seen this canary, too.
+    /// Begins; with a loss where this canary was seen before.
     pub(super) fn new(
         pairing: Pairing,
         assignment: &Assignment,
         criteria: &Criteria,
         reading: SeatReadings,
-        evidence_lost: bool,
+        evidence_loss: Option<EvidenceLoss>,
         now: Instant,
     ) -> Self {
         Self {
@@ -144,7 +144,7 @@ impl Trial {
             first: reading.clone(),
             second: LiveSecond::new(reading.clone(), now),
             last: reading,
-            evidence_lost,
+            evidence_loss,
         }
     }
 
@@ -155,9 +155,9 @@ impl Trial {
         self
     }
 
-    /// Notes that some of the evidence is missing.
-    pub(super) fn lose_evidence(&mut self) {
-        self.evidence_lost = true;
+    /// Notes that some of the evidence is missing; the first cause is kept.
+    pub(super) fn lose_evidence(&mut self, loss: EvidenceLoss) {
+        self.evidence_loss.get_or_insert(loss);
     }
 
     /// One more pair, if it is of this trial; `hour` of the day, UTC.
@@ -246,10 +246,10 @@ impl Trial {
             early_errors: before.early_errors + live.errors_among_first(first),
             sample_ratio_log_e: sample_ratio_before + sample_ratio_log_e,
             shadows_starved,
-            evidence_lost: self.evidence_lost,
             teacher_runs: self.teacher_runs,
             pictures: self.pictures.count(),
             requests: self.requests,
+            evidence_loss: self.evidence_loss.clone(),
         }
     }
 
@@ -302,7 +302,7 @@ impl Trial {
 
     /// Whether anything at all is known, which another trial of the same canary would forget.
     pub(super) fn has_evidence(&self) -> bool {
-        self.evidence_lost || self.pairs > 0 || self.answers() > 0
+        self.evidence_loss.is_some() || self.pairs > 0 || self.answers() > 0
     }
 
     fn answers(&self) -> u64 {

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::{
     Order,
     checkpoint::{SavedCase, TrialIdentity},
-    judge::{Criteria, Decision, Reason, Verdict, judge},
+    judge::{Basis, Criteria, Decision, EvidenceLoss, Reason, Verdict, judge},
     trial::{SeatReadings, Trial},
 };
 use stillhouse_core::{
@@ -62,8 +62,8 @@ struct Inner {
     last: Option<EndedReport>,
     /// Until the first look.
     recovered: Option<RecoveredTrial>,
-    /// The next trial is of the same canary, whose evidence so far was beside others.
-    forgets: bool,
+    /// The next trial is of the same canary, whose evidence so far counts no more.
+    forgets: Option<EvidenceLoss>,
     /// What was last complained about, so that it is logged once.
     complained: Vec<Discriminant<Reason>>,
     /// Why the last order was not done, for the same reason.
@@ -126,8 +126,8 @@ impl TrialSlot {
     pub(super) fn lose_evidence(&self, deployment: &Deployment) {
         let mut inner = self.inner();
         match &mut inner.case {
-            Some(case) => case.trial.lose_evidence(),
-            None => inner.forgets = deployment.canary.is_some(),
+            Some(case) => case.trial.lose_evidence(EvidenceLoss::Panic),
+            None => inner.forgets = deployment.canary.as_ref().map(|_| EvidenceLoss::Panic),
         }
     }
 
@@ -226,12 +226,12 @@ impl TrialSlot {
         now: Instant,
     ) -> Trial {
         let (pairing, assignment) = (Pairing::of(deployment), &deployment.assignment);
-        let mut lost = std::mem::take(&mut inner.forgets);
+        let mut lost = inner.forgets.take();
         let recovered = inner.recovered.take();
         if let Some(recovered) = recovered.filter(|trial| trial.rollout == assignment.rollout) {
             let (model, was_killed) = (&deployment.stable.version.model, recovered.was_killed);
             match recovered.saved {
-                Some(saved) if saved.identity == *identity && !lost => {
+                Some(saved) if saved.identity == *identity && lost.is_none() => {
                     let place = (pairing, assignment);
                     let pairs = saved.trial.pairs();
                     let trial =
@@ -240,14 +240,16 @@ impl TrialSlot {
                     tracing::info!(%model, pairs, was_killed, presumed_lost_pairs, "the canary's trial goes on where the last process left it");
                     return trial;
                 }
-                Some(_) => {
-                    tracing::warn!(%model, "the evidence of the canary is of other versions or another configuration: it begins anew");
+                Some(saved) => {
+                    let loss = EvidenceLoss::Changed(saved.identity.changes(identity));
+                    let loss = lost.get_or_insert(loss);
+                    tracing::warn!(%model, "the evidence that the last process left counts no more: {loss}");
                 }
                 None => {
                     tracing::warn!(%model, "no evidence of the canary was left by the last process: it begins anew");
+                    lost.get_or_insert(EvidenceLoss::Restart);
                 }
             }
-            lost = true;
         }
         Trial::new(pairing, assignment, &self.criteria, reading, lost, now)
     }
@@ -279,7 +281,9 @@ impl Inner {
         let same =
             next.assignment.canary == before.canary && next.assignment.rollout == before.rollout;
         if same {
-            self.forgets = case.trial.has_evidence();
+            // Seats are made anew for another teacher only: another stable version ends the canary.
+            let loss = EvidenceLoss::Changed(vec![Basis::Teacher]);
+            self.forgets = case.trial.has_evidence().then_some(loss);
             return;
         }
         let promoted = Some(&next.assignment.stable) == before.canary.as_ref();

@@ -368,5 +368,10 @@ async fn another_teacher_begins_a_new_trial() {
         .admin_view("/evidence", |view| view["on_trial"]["teacher"] == "u")
         .await;
     assert_eq!(view["on_trial"]["metrics"][0]["observations"], 0);
-    assert_eq!(view["on_trial"]["evidence_lost"], true);
+    let trial = &view["on_trial"];
+    assert_eq!(trial["evidence_lost"], true);
+    let loss = "the teacher was changed: evidence begins again";
+    assert_eq!(trial["evidence_loss"], loss);
+    let reason = trial["reasons"][0].as_str().expect("words");
+    assert!(reason.starts_with(loss), "{reason}");
 }

@@ -70,7 +70,15 @@ async fn d6_a_clean_restart_goes_on_with_the_same_evidence() {
         .await;
     let trial = &view["on_trial"];
     assert_eq!(trial["metrics"][0]["observations"], 0);
-    assert_eq!(trial["evidence_lost"], true);
+    assert_eq!(
+        (&trial["evidence_lost"], &trial["evidence_loss"]),
+        (
+            &json!(true),
+            &json!(
+                "the configuration (judge, shadow or engine) was changed: evidence begins again"
+            )
+        )
+    );
 }
 
 /// The same but for the last digit, which JSON may round otherwise.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ClassEvidence;
+use super::{ClassEvidence, EvidenceLoss};
 use stillhouse_core::rollout::Share;
 use stillhouse_drift::{
     request_weighted::RequestWeighted,
@@ -117,8 +117,8 @@ pub struct Evidence {
     pub pictures: u64,
     /// The differences as callers get them.
     pub requests: RequestWeighted,
-    /// A restart lost evidence. What was lost may have been unfavourable, so what is left is never favourable.
-    pub evidence_lost: bool,
+    /// Why some evidence is missing.
+    pub evidence_loss: Option<EvidenceLoss>,
 }
 
 /// How far the canary is; durations from a clock that never goes back.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{ClassFound, Events, Metric};
+use super::{ClassFound, Events, EvidenceLoss, Metric};
 use stillhouse_drift::sequential::Compared;
 
 /// One reason of a verdict.
@@ -35,8 +35,8 @@ pub enum Reason {
         events: Events,
         needed_log_e: f64,
     },
-    /// A restart.
-    EvidenceLost,
+    /// Some is missing.
+    EvidenceLost { loss: EvidenceLoss },
     /// The split isn't what was configured.
     SampleRatio { log_e: f64, alarm_log_e: f64 },
     /// The last version that a person approved can't be run.
@@ -110,11 +110,19 @@ impl fmt::Display for Reason {
                 f,
                 "{answers} answers of the canary weren't finite: {limit} end it"
             ),
-            Self::EarlyErrors { errors, first_answers } => write!(
+            Self::EarlyErrors {
+                errors,
+                first_answers,
+            } => write!(
                 f,
                 "{errors} of the canary's first {first_answers} answers were errors"
             ),
-            Self::Worse { metric, compared, log_e, needed_log_e } => write!(
+            Self::Worse {
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
                 f,
                 "{}: worse than the margin allows, {} where {} decide; {}",
                 Plain(*metric),
@@ -122,13 +130,21 @@ impl fmt::Display for Reason {
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
-            Self::ClassLost { worst, log_e, needed_log_e } => write!(
+            Self::ClassLost {
+                worst,
+                log_e,
+                needed_log_e,
+            } => write!(
                 f,
                 "classes: one has lost more than the margin allows, {} where {} decide; {worst}",
                 Odds(*log_e),
                 Odds(*needed_log_e)
             ),
-            Self::MoreEvents { metric, events, needed_log_e } => write!(
+            Self::MoreEvents {
+                metric,
+                events,
+                needed_log_e,
+            } => write!(
                 f,
                 "{metric}: more often than the margin allows, {} where {} decide; {} of {} of the canary's requests, {} of {} of stable's",
                 Odds(events.log_e),
@@ -138,8 +154,9 @@ impl fmt::Display for Reason {
                 events.stable.events,
                 events.stable.requests
             ),
-            Self::EvidenceLost => f.write_str(
-                "a restart lost evidence: what is left is not taken as favourable, an operator must decide or begin again",
+            Self::EvidenceLost { loss } => write!(
+                f,
+                "{loss}; what was seen before may have been unfavourable, so nothing counts for the canary: an operator must decide, or begin the canary again"
             ),
             Self::SampleRatio { log_e, alarm_log_e } => write!(
                 f,
@@ -151,7 +168,13 @@ impl fmt::Display for Reason {
                 f,
                 "{anchor}, the last version that a person approved, isn't loaded, so that small losses of several canaries may add up unseen: put {anchor} back and start the canary again, or promote by hand (`stillhouse promote`), which approves the canary"
             ),
-            Self::BeyondAnchor { anchor, metric, compared, log_e, needed_log_e } => write!(
+            Self::BeyondAnchor {
+                anchor,
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
                 f,
                 "{}: worse than {anchor}, the last version that a person approved, by more than the margin, {} where {} decide; {}: promote by hand (`stillhouse promote`) if that is wanted, or abort",
                 Plain(*metric),
@@ -160,19 +183,28 @@ impl fmt::Display for Reason {
                 Seen(*metric, compared)
             ),
             Self::Starved => f.write_str("shadows are starved: no pairs come to judge by"),
-            Self::Overdue { age_seconds, maximum_seconds } => write!(
+            Self::Overdue {
+                age_seconds,
+                maximum_seconds,
+            } => write!(
                 f,
                 "undecided for {}, at most {} are allowed: an operator must decide",
                 Span(*age_seconds),
                 Span(*maximum_seconds)
             ),
-            Self::Young { age_seconds, minimum_seconds } => write!(
+            Self::Young {
+                age_seconds,
+                minimum_seconds,
+            } => write!(
                 f,
                 "{} old, all requests or a promotion take {}: they may differ by the hour of the day",
                 Span(*age_seconds),
                 Span(*minimum_seconds)
             ),
-            Self::Soaking { soaked_seconds, soak_seconds } => write!(
+            Self::Soaking {
+                soaked_seconds,
+                soak_seconds,
+            } => write!(
                 f,
                 "{} of {} at this share",
                 Span(*soaked_seconds),
@@ -184,20 +216,37 @@ impl fmt::Display for Reason {
             Self::FewStepAnswers { answers, needed } => {
                 write!(f, "{answers} of {needed} answers at this share")
             }
-            Self::FewPairs { metric, pairs, needed } => {
+            Self::FewPairs {
+                metric,
+                pairs,
+                needed,
+            } => {
                 write!(f, "{}: {pairs} of {needed} pairs in all", Plain(*metric))
             }
             Self::FewPictures { pictures, needed } => {
-                write!(f, "about {pictures} of {needed} different pictures: more pairs of the same ones say nothing of others")
+                write!(
+                    f,
+                    "about {pictures} of {needed} different pictures: more pairs of the same ones say nothing of others"
+                )
             }
-            Self::WorseByRequests { metric, difference, margin, effective_sample } => write!(
+            Self::WorseByRequests {
+                metric,
+                difference,
+                margin,
+                effective_sample,
+            } => write!(
                 f,
                 "{metric}: weighted by requests, canary less stable {}, the margin is {}: busy minutes or frequent pictures \
                  are worse than the others (as much as {effective_sample:.0} requests of different pictures say)",
                 InUnit(*metric, *difference),
                 InUnit(*metric, *margin),
             ),
-            Self::Unproven { metric, compared, log_e, needed_log_e } => write!(
+            Self::Unproven {
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
                 f,
                 "{}: not yet shown to be within the margin, {} of {}; {}",
                 Plain(*metric),
@@ -205,7 +254,12 @@ impl fmt::Display for Reason {
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
-            Self::Proven { metric, compared, log_e, needed_log_e } => write!(
+            Self::Proven {
+                metric,
+                compared,
+                log_e,
+                needed_log_e,
+            } => write!(
                 f,
                 "{}: shown to be within the margin, {} where {} decide; {}",
                 Plain(*metric),
@@ -213,7 +267,10 @@ impl fmt::Display for Reason {
                 Odds(*needed_log_e),
                 Seen(*metric, compared)
             ),
-            Self::Soaked { soaked_seconds, pairs } => write!(
+            Self::Soaked {
+                soaked_seconds,
+                pairs,
+            } => write!(
                 f,
                 "{} and {pairs} pairs at this share, nothing against it",
                 Span(*soaked_seconds)

@@ -66,7 +66,7 @@ fn good() -> Evidence {
         teacher_runs: 900,
         pictures: 2900,
         requests: RequestWeighted::default(),
-        evidence_lost: false,
+        evidence_loss: None,
     }
 }
 
@@ -269,7 +269,7 @@ fn hard_stops_wait_for_nothing() {
         share: share(1),
     };
     let lost = Evidence {
-        evidence_lost: true,
+        evidence_loss: Some(EvidenceLoss::Restart),
         shadows_starved: true,
         ..good()
     };
@@ -303,12 +303,12 @@ fn hard_stops_wait_for_nothing() {
 
 #[test]
 fn guards_freeze_the_ramp() {
-    let lost = "a restart lost evidence: what is left is not taken as favourable, an operator must decide or begin again";
+    let lost = "a restart lost evidence; what was seen before may have been unfavourable, so nothing counts for the canary: an operator must decide, or begin the canary again";
     let starved = "shadows are starved: no pairs come to judge by";
     for percent in [0, 5, 50, 100] {
         check(
             &Evidence {
-                evidence_lost: true,
+                evidence_loss: Some(EvidenceLoss::Restart),
                 ..good()
             },
             &at(percent),
@@ -594,7 +594,7 @@ prop_compose! {
             teacher_runs: 0,
             pictures,
             requests: by_requests(50, differences),
-            evidence_lost: guards.1,
+            evidence_loss: guards.1.then_some(EvidenceLoss::Restart),
         }
     }
 }
@@ -631,7 +631,7 @@ proptest! {
     fn nothing_goes_forward_on_frozen_evidence(evidence in any_evidence(), progress in any_progress()) {
         let criteria = Criteria::default();
         for frozen in [
-            Evidence { evidence_lost: true, ..evidence.clone() },
+            Evidence { evidence_loss: Some(EvidenceLoss::Restart), ..evidence.clone() },
             Evidence { shadows_starved: true, ..evidence.clone() },
             Evidence { sample_ratio_log_e: f64::INFINITY, ..evidence.clone() },
         ] {
@@ -641,7 +641,7 @@ proptest! {
             let broken = frozen.sample_ratio_log_e > 6.9 || frozen.sample_ratio_log_e.is_nan();
             let heard = |events: Events| if broken { Events::default() } else { events };
             let free = Evidence {
-                evidence_lost: false,
+                evidence_loss: None,
                 shadows_starved: false,
                 sample_ratio_log_e: 0.0,
                 errors: heard(frozen.errors),

@@ -10,7 +10,7 @@ use super::{
     AnchorTrial, Hours, RampStep, SeatReadings, Trial,
     live_second::{LiveSecond, late_above},
 };
-use crate::judge::Criteria;
+use crate::judge::{Criteria, EvidenceLoss};
 use stillhouse_core::{
     rollout::{Assignment, Share},
     shadow::Pairing,
@@ -46,7 +46,7 @@ pub(crate) struct SavedTrial {
     answers: SavedAnswers,
     sample_ratio_log_e: f64,
     late_above_seconds: Option<f64>,
-    evidence_lost: bool,
+    evidence_loss: Option<EvidenceLoss>,
 }
 
 /// A step of the ramp.
@@ -128,7 +128,7 @@ impl Trial {
             // Where a role without a share got requests it is infinite, for which JSON has no word.
             sample_ratio_log_e: evidence.sample_ratio_log_e.clamp(f64::MIN, f64::MAX),
             late_above_seconds: self.late_above_seconds(),
-            evidence_lost: self.evidence_lost,
+            evidence_loss: self.evidence_loss.clone(),
         }
     }
 
@@ -192,7 +192,7 @@ impl Trial {
             first: reading.clone(),
             second: LiveSecond::new(reading.clone(), now),
             last: reading,
-            evidence_lost: saved.evidence_lost,
+            evidence_loss: saved.evidence_loss,
         };
         trial.disagreement.presume_lost(lost);
         trial.divergence.presume_lost(lost);
@@ -244,7 +244,7 @@ mod tests {
         let (assignment, criteria) = (assignment(), Criteria::default());
         let nothing = SeatReadings::default();
         let pairing = Pairing::default();
-        let mut trial = Trial::new(pairing, &assignment, &criteria, nothing, false, start);
+        let mut trial = Trial::new(pairing, &assignment, &criteria, nothing, None, start);
         pairs(&mut trial, 200);
         trial.look(&assignment, readings((20, 3), (300, 1)), start + SECOND);
         pairs(&mut trial, 300 - 150);

@@ -38,7 +38,7 @@ fn difference(pairing: Pairing) -> Difference {
 
 fn trial(assignment: &Assignment, first: SeatReadings, now: Instant) -> Trial {
     let criteria = Criteria::default();
-    Trial::new(Pairing::default(), assignment, &criteria, first, false, now)
+    Trial::new(Pairing::default(), assignment, &criteria, first, None, now)
 }
 
 #[test]

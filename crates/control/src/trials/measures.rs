@@ -88,7 +88,7 @@ impl JudgeMetrics {
             ),
             lost: metrics.gauges(
                 "evidence_lost",
-                "1 where a restart has lost evidence about the canary.",
+                "1 where evidence about the canary is missing: a restart lost it, or the teacher was changed.",
                 &["model"],
             ),
             decision: metrics.gauges(

@@ -134,8 +134,11 @@ pub struct TrialReport {
     pub sample_ratio_log_e: Option<f64>,
     /// Whether pairs fail to come.
     pub shadows_starved: bool,
-    /// Whether a restart lost evidence.
+    /// Whether evidence is missing.
     pub evidence_lost: bool,
+    /// Why, in words.
+    #[serde(default)]
+    pub evidence_loss: Option<String>,
     /// Pairs that killed processes may have seen and not written down: each counts against a promotion as the worst there is.
     #[serde(default)]
     pub presumed_lost_pairs: u64,
@@ -281,7 +284,8 @@ impl TrialReport {
             // Infinite where a role without a share got requests: JSON has no word for that.
             sample_ratio_log_e: Some(evidence.sample_ratio_log_e).filter(|log_e| log_e.is_finite()),
             shadows_starved: evidence.shadows_starved,
-            evidence_lost: evidence.evidence_lost,
+            evidence_lost: evidence.evidence_loss.is_some(),
+            evidence_loss: evidence.evidence_loss.as_ref().map(ToString::to_string),
             presumed_lost_pairs: trial.presumed_lost_pairs(),
             decision: word(&verdict.decision).into(),
             reasons: verdict.reasons.iter().map(ToString::to_string).collect(),

@@ -75,7 +75,8 @@ impl Asking {
         clip_nats: f64,
     ) -> [f64; 2] {
         let Some(of_canary) = canary.finite() else {
-            return [1.0; 2];
+            // What stable doesn't answer either says nothing of the canary.
+            return [f64::from(stable.finite().is_some()); 2];
         };
         // Not asked: the same class, and a divergence that the others stand for.
         let Some(beside) = beside else {
@@ -124,7 +125,7 @@ impl Asking {
         let of_stable = Outcome::of(&current.stable.version, stable, index).finite();
         let of_canary = Outcome::of(&seat.version, canary, index).finite();
         let (of_stable, of_canary) = match (of_stable, of_canary) {
-            // The worst there is, whatever the teacher says.
+            // The worst there is, or no evidence at all, whatever the teacher says.
             (_, None) => return 0.0,
             (None, _) => return 1.0,
             (Some(of_stable), Some(of_canary)) => (of_stable, of_canary),
