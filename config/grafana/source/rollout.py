@@ -96,9 +96,16 @@ EVIDENCE = [
     lines(
         "Evidence for rolling back",
         "ln e over the fleet that the canary is beyond a margin, by metric. If any reaches the dashed line, the canary "
-        "is rolled back. Each replica's judge decides by its own part.",
+        "is rolled back. Each replica's judge decides by its own part. classes: the guard of each class of stable's answers, "
+        "of the replica with the most evidence.",
         "none",
-        log_e("roll_back"),
+        [
+            *log_e("roll_back"),
+            query(
+                f'max by (model, version) (stillhouse_evidence_log_e{{{MODEL}, metric="classes", test="roll_back"}})',
+                "{{model}}/{{version}} classes",
+            ),
+        ],
     ),
     lines(
         "Evidence for promotion",

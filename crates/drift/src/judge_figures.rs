@@ -69,6 +69,8 @@ pub(crate) fn check(figures: &[Figure]) {
         None => Effort::Few,
     };
     let mut broken = Vec::new();
+    // The test's name stands on a line of its own.
+    println!();
     for figure in figures {
         let measured = (figure.measure)(effort);
         let promise = figure.promise.text();

@@ -59,6 +59,41 @@ async fn history(server: &TestServer) -> Vec<Value> {
     reply.json()["entries"].as_array().expect("lines").clone()
 }
 
+/// Everything is within the wide margins of the averages; only what stable calls bright is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_lost_a_rare_class_is_removed() {
+    let rare = || by_number(|n| if n % 20 == 7 { 2 } else { n % 2 });
+    let lost = by_number(|n| n % 2);
+    let server = beside_teacher(rare(), vec![("v1", rare()), ("v2", lost)], |config| {
+        config.judge.disagreement_margin = 0.2;
+        config.judge.divergence_margin_nats = 1.0;
+        config.judge.soak_seconds = 3600;
+    })
+    .await;
+    begin(&server, "automatic").await;
+    send_until(&server, |view| view["canary"].is_null()).await;
+    let view = server
+        .admin_view("/evidence", |view| !view["last"].is_null())
+        .await;
+    let trial = &view["last"]["trial"];
+    let reason = trial["reasons"][0].as_str().expect("words");
+    assert!(
+        reason.starts_with("classes: one has lost more than the margin allows, ")
+            && reason.contains("where stable answers \"bright\", canary less stable +100.0 points"),
+        "{reason}"
+    );
+    let classes = &trial["classes"];
+    assert_eq!(
+        (&classes["worst"][0]["label"], &classes["with_too_few"]),
+        (&json!("bright"), &json!(0))
+    );
+    let text = crate::operator::says(&server, "evidence");
+    assert!(
+        text.contains("most against it: bright +100.0% in "),
+        "{text}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_canary_is_removed_automatically_with_its_evidence() {
     let bad = by_number(|n| usize::from(n % 3 == 0));

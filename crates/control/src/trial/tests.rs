@@ -160,3 +160,39 @@ fn below_the_floor_nothing_is_late() {
     trial.look(&share, reading(counts(50, 8, 0), stable), now + SECOND);
     assert_eq!(trial.evidence(0.0, false, true).latency.canary, rate(0, 50));
 }
+
+/// A class of half a per cent that the canary never gets right, in a thousand samples of ten classes spread as they come.
+#[test]
+fn a_lost_class_is_seen_and_a_seldom_one_is_named() {
+    let now = Instant::now();
+    let labels: Vec<String> = (0..11).map(|class| format!("class {class}")).collect();
+    let mut trial =
+        trial(&assignment(0, 0), SeatReadings::default(), now).of_classes(labels.into());
+    for n in 0..4000 {
+        let class = if n % 200 == 7 { 9 } else { n % 9 };
+        trial.pair(
+            &Difference {
+                disagreement: if class == 9 { 1.0 } else { 0.0 },
+                stable_class: Some(class),
+                ..Difference::default()
+            },
+            7,
+        );
+    }
+    let evidence = trial.evidence(0.0, false, true).classes;
+    let worst = evidence.worst.expect("seen");
+    assert_eq!(
+        (worst.label.as_str(), worst.pairs, worst.difference),
+        ("class 9", 20, 1.0)
+    );
+    assert!(evidence.log_e > Criteria::default().roll_back_log_e());
+    // Class 10 was never seen; nothing is known of it.
+    let (guard, _) = trial.classes();
+    assert_eq!(guard.pairs_of(10), Some(0));
+    assert!(guard.pairs_needed(Criteria::default().roll_back_log_e()) <= 20);
+    // In the checkpoint it takes a few bytes a class, and goes on.
+    let saved = trial.save(0.0, now);
+    let text = serde_json::to_string(&saved).expect("JSON");
+    let read: SavedTrial = serde_json::from_str(&text).expect("the same");
+    assert_eq!(read, saved);
+}

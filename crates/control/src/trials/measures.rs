@@ -203,6 +203,11 @@ impl JudgeMetrics {
         pictures.set(report.pictures as i64);
         let effective = series.series(&self.effective_sample, of_canary);
         effective.set(report.effective_sample);
+        // By class each has its own wealth, so replicas have no sum by stake.
+        if let Some(wealth) = report.classes.roll_back {
+            let of = &[model, version, &Metric::Classes.to_string(), TESTS[0]];
+            series.series(&self.log_e, of).set(wealth.log_e);
+        }
         let mut wealth = |metric: Metric, test: &str, stakes: [f64; STAKES]| {
             for (stake, log) in stakes.iter().enumerate() {
                 let of = &[
