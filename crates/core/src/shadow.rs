@@ -15,6 +15,7 @@ mod asking;
 mod detectors;
 mod difference;
 mod engines;
+mod measured;
 mod outcome;
 pub mod report;
 mod requests;

@@ -1,21 +1,24 @@
-//! Detects that the stable version has become worse than at its validation.
+//! Detects that the stable version has become worse than at its trial, or at its validation.
 
 use std::sync::Arc;
 
-use super::DriftSettings;
+use super::{
+    DriftSettings,
+    measured::{Means, Measured},
+};
 use crate::rollout::Seat;
 use stillhouse_drift::{
     comparison::PairMeasure,
     sequential::{Detector, upper_limit},
 };
 
-/// The tolerated loss since validation, as a share of the answers and of the clip: the same as for a canary.
+/// The tolerated loss since then, as a share of the answers and of the clip: the same as for a canary.
 const ALLOWANCE: f64 = 0.01;
 
 /// How far above the alarm's threshold a statistic may grow, so that an alarm ends after its cause.
 const CEILING: f64 = 3.0;
 
-/// Both detectors of one stable seat; none if its manifest has no expected values.
+/// Both detectors of one stable seat; none if neither a trial nor its manifest says what to expect.
 pub(super) struct Detectors {
     seat: Arc<Seat>,
     pair: Option<[Detector; 2]>,
@@ -25,21 +28,32 @@ pub(super) struct Detectors {
 }
 
 impl Detectors {
-    pub(super) fn new(seat: Arc<Seat>, clip_nats: f64, settings: &DriftSettings) -> Self {
+    /// What the trial of the version measured on live traffic comes before what validation did on other pictures.
+    pub(super) fn new(
+        seat: Arc<Seat>,
+        trial: &Measured,
+        clip_nats: f64,
+        settings: &DriftSettings,
+    ) -> Self {
         let series = seat.beside_teacher();
-        let samples = series.map_or(0, |series| series.expected().samples);
-        let detector = |expected: f64| {
+        let validation = series.and_then(|series| {
+            let expected = series.expected();
+            Some(Means {
+                disagreement: 1.0 - expected.agreement?,
+                divergence: expected.kl_clipped_nats? / clip_nats,
+                samples: expected.samples,
+            })
+        });
+        let known = trial.of(&seat.version).or(validation);
+        let known =
+            known.filter(|means| means.disagreement.is_finite() && means.divergence.is_finite());
+        let detector = |expected: f64, samples: u64| {
             let margin = upper_limit(expected, samples) + ALLOWANCE;
             let margin = margin.clamp(ALLOWANCE, 1.0 - ALLOWANCE);
             Detector::new(0.0, 1.0, margin).up_to(settings.alarm_log() + CEILING)
         };
-        let pair = series.and_then(|series| {
-            let disagreement = 1.0 - series.expected().agreement?;
-            let divergence = series.expected().kl_clipped_nats? / clip_nats;
-            let known = [disagreement, divergence]
-                .iter()
-                .all(|part| part.is_finite());
-            known.then(|| [disagreement, divergence].map(detector))
+        let pair = known.map(|means| {
+            [means.disagreement, means.divergence].map(|mean| detector(mean, means.samples))
         });
         Self {
             seat,
@@ -77,7 +91,7 @@ impl Detectors {
                 disagreement_log = logs[0],
                 divergence_log = logs[1],
                 alarm_log = self.alarm_log,
-                "stable no longer answers as it did at validation; see `stillhouse drift` for where"
+                "stable no longer answers as it did at its trial or at validation; see `stillhouse drift` for where"
             );
         }
         self.alarmed = alarm;

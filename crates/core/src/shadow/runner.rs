@@ -16,6 +16,7 @@ use super::{
     asking::{Ask, Asking},
     detectors::Detectors,
     engines::{Answers, ROWS, Run, ShadowEngines},
+    measured::Measured,
     outcome::{Outcome, measured},
     requests::Requests,
 };
@@ -72,6 +73,8 @@ pub(super) struct Runner {
     comparison: Comparison,
     thumbnail: Thumbnail,
     detectors: Option<Detectors>,
+    /// Of the canary.
+    measured: Measured,
 }
 
 impl Runner {
@@ -109,6 +112,7 @@ impl Runner {
             comparison: Comparison::default(),
             thumbnail: Thumbnail::new(),
             detectors: None,
+            measured: Measured::default(),
         }
     }
 
@@ -294,6 +298,10 @@ impl Runner {
         if ask.is_uniform {
             self.watch(current, sample);
             self.detectors(current).observe(measures[0].as_ref());
+            if let Some(seat) = on_trial {
+                let clip_nats = current.clip_nats();
+                self.measured.observe(seat, measures[1].as_ref(), clip_nats);
+            }
         }
         Ok(ask)
     }
@@ -317,8 +325,9 @@ impl Runner {
 
     fn detectors(&mut self, current: &Deployment) -> &mut Detectors {
         let (stable, clip_nats, drift) = (&current.stable, current.clip_nats(), &self.drift);
+        let measured = &self.measured;
         self.detectors
-            .get_or_insert_with(|| Detectors::new(stable.clone(), clip_nats, drift))
+            .get_or_insert_with(|| Detectors::new(stable.clone(), measured, clip_nats, drift))
     }
 }
 
