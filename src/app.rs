@@ -19,7 +19,8 @@ use crate::{
     batch::Delivery,
     config::Config,
     control::{
-        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, Supervisor, journal::Seal,
+        ControlPlane, Dependencies, EventLog, JudgeMetrics, LoadMetrics, Standalone, Supervisor,
+        journal::{OpenJournal, Seal},
         validation::Validation,
     },
     http::{
@@ -33,7 +34,7 @@ use crate::{
     rollout::RolloutMetrics,
     serving::{Budget, Serving},
     shadow::{DriftSettings, ShadowMetrics},
-    store::{Trigger, VersionFiles, Watch},
+    store::{Trigger, Watch},
     version::{Launcher, Prepare},
     watchdog::Watchdog,
 };
@@ -63,7 +64,7 @@ impl App {
     /// all.
     pub async fn build(
         config: Config,
-        standalone: Option<VersionFiles>,
+        standalone: Option<Standalone>,
         prepare: Prepare,
     ) -> Result<Self> {
         let unfit = check::relations(&config);
@@ -84,26 +85,33 @@ impl App {
             Some(_) => None,
             None => Some(check::repository(&config)?),
         };
-        let Chosen {
-            specs, left_out, ..
-        } = match (standalone, &repository) {
-            (Some(files), _) => Chosen {
+        let seal = Seal::of(config.control.key_file())?;
+        let mut journal = None;
+        let Chosen { specs, left_out } = match (standalone, &repository) {
+            (Some(standalone), _) => Chosen {
                 specs: vec![model_spec(
                     &config,
-                    files.model.clone(),
-                    files.version.clone(),
-                    Some(files),
+                    standalone.files.model.clone(),
+                    standalone.files.version.clone(),
+                    Some(standalone),
                 )?],
                 ..Chosen::default()
             },
-            (None, Some(repository)) => choose(&config, repository)?,
+            (None, Some(repository)) => {
+                let models = choice::models(&config, repository)?;
+                let read = OpenJournal::read(&config.control.state_path, seal.clone())?;
+                let chosen = choose(&config, repository, models, read.assignments())?;
+                journal = Some(read);
+                chosen
+            }
             (None, None) => Chosen::default(),
         };
         let parts = Dependencies {
             repository,
             left_out,
+            journal,
             state_path: config.control.state_path.clone(),
-            seal: Seal::of(config.control.key_file())?,
+            seal,
             launcher: Launcher::new(&metrics, prepare, delivery()),
             rollout: RolloutMetrics::new(&metrics),
             loads: LoadMetrics::new(&metrics),
@@ -122,7 +130,7 @@ impl App {
         let watch = control.start_background(&mut tasks);
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
-        let budget = Budget::new(config.requests.max_bytes_in_flight, descriptors.data);
+        let budget = Budget::new(limits::bytes_in_flight(&config), descriptors.data);
         let plane = Arc::new(DataPlane::new(
             Serving::new(
                 control.registry().clone(),

@@ -1,13 +1,19 @@
 //! What `serve` requires beyond single values: values that fit together, and files that are there. `config check` and
 //! `doctor` call the same functions, so they can't disagree with the start.
 
-use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use super::{admission, choice::choose, joined_causes};
+use super::{
+    admission,
+    choice::{Chosen, choose, models},
+    joined_causes,
+};
 use crate::{
     config::{Config, ModelSettings},
+    control::journal,
+    rollout::Assignment,
     store::{ModelName, Repository, VersionName},
     strict::suggest,
 };
@@ -38,8 +44,8 @@ pub fn examine(config: &Config, served: Served) -> Examined {
         faults.push(joined_causes(&error));
     }
     if served == Served::Repository {
-        match repository(config).and_then(|repository| choose(config, &repository)) {
-            Ok(chosen) => {
+        match repository(config).and_then(|repository| looked_up(config, &repository)) {
+            Ok((chosen, _)) => {
                 let left_out = chosen.left_out.iter();
                 warnings
                     .extend(left_out.map(|(model, why)| format!("{model} isn't served: {why}")));
@@ -81,10 +87,10 @@ pub struct Role {
 /// # Errors
 /// Those of [`examine`].
 pub fn roles(config: &Config, repository: &Repository) -> Result<Vec<Role>> {
-    let chosen = choose(config, repository)?;
+    let (chosen, remembered) = looked_up(config, repository)?;
     let mut roles = Vec::new();
     for spec in chosen.specs {
-        let last = chosen.remembered.get(&spec.model);
+        let last = remembered.get(&spec.model);
         let stable = last.map_or(&spec.stable, |last| &last.stable);
         let teacher = last.map_or(spec.teacher.as_ref(), |last| last.teacher.as_ref());
         let canary = last.and_then(|last| last.canary.as_ref());
@@ -103,6 +109,16 @@ pub fn roles(config: &Config, repository: &Repository) -> Result<Vec<Role>> {
         }
     }
     Ok(roles)
+}
+
+/// What a start would choose, and who answered last; beside a running server, too, so the journal is only read.
+fn looked_up(
+    config: &Config,
+    repository: &Repository,
+) -> Result<(Chosen, BTreeMap<ModelName, Assignment>)> {
+    let models = models(config, repository)?;
+    let remembered = journal::remembered(&config.control)?;
+    Ok((choose(config, repository, models, &remembered)?, remembered))
 }
 
 /// Values that are good alone and not together.

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use super::{check, first_version};
 use crate::{
     config::Config,
-    control::{ModelSpec, journal},
+    control::{ModelSpec, Standalone},
     rollout::Assignment,
-    store::{ModelName, Repository, VersionFiles, VersionName},
+    store::{ModelName, Repository, VersionName},
 };
 
 /// The models of a repository.
@@ -18,13 +18,13 @@ pub(super) struct Chosen {
     pub(super) specs: Vec<ModelSpec>,
     /// Those without a version that could be served, each with the reason.
     pub(super) left_out: BTreeMap<ModelName, String>,
-    /// Who answered last, by the journal.
-    pub(super) remembered: BTreeMap<ModelName, Assignment>,
 }
 
-/// The configuration of every model in the repository. One that nobody has named and that has no complete version, because
-/// its folder is empty or half copied, keeps no other from starting.
-pub(super) fn choose(config: &Config, repository: &Repository) -> Result<Chosen> {
+/// The models of a repository, with every one that the configuration names.
+///
+/// # Errors
+/// One isn't there, or there is none at all.
+pub(super) fn models(config: &Config, repository: &Repository) -> Result<Vec<ModelName>> {
     let models = repository.models()?;
     check::named_models(config, repository, &models)?;
     if models.is_empty() {
@@ -33,15 +33,24 @@ pub(super) fn choose(config: &Config, repository: &Repository) -> Result<Chosen>
             repository.root().display()
         );
     }
-    // What the journal remembers counts; the configuration's versions may have gone since.
-    let mut chosen = Chosen {
-        remembered: journal::remembered(&config.control)?,
-        ..Chosen::default()
-    };
+    Ok(models)
+}
+
+/// The configuration of every model in the repository. One that nobody has named and that has no complete version, because
+/// its folder is empty or half copied, keeps no other from starting.
+///
+/// What the journal remembers counts; the configuration's versions may have gone since.
+pub(super) fn choose(
+    config: &Config,
+    repository: &Repository,
+    models: Vec<ModelName>,
+    remembered: &BTreeMap<ModelName, Assignment>,
+) -> Result<Chosen> {
+    let mut chosen = Chosen::default();
     for model in models {
         let own = config.models.get(model.as_str());
         let named = own.is_some() || config.repository.default_model == model.as_str();
-        let (version, required) = match chosen.remembered.get(&model) {
+        let (version, required) = match remembered.get(&model) {
             Some(last) => {
                 let wanted = own.and_then(|own| own.stable.parse().ok());
                 (wanted.unwrap_or_else(|| last.stable.clone()), true)
@@ -77,7 +86,7 @@ pub(super) fn model_spec(
     config: &Config,
     model: ModelName,
     stable: VersionName,
-    standalone: Option<VersionFiles>,
+    standalone: Option<Standalone>,
 ) -> Result<ModelSpec> {
     let own = config
         .models

@@ -6,9 +6,6 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::{config::Config, http::listener::Descriptors};
 
-/// Bytes per pixel that the most expensive picture needs while it is decoded.
-const DECODING_BYTES_PER_PIXEL: u64 = 12;
-
 /// Open files that a server needs when both listeners are full.
 pub fn descriptors_needed(config: &Config) -> u64 {
     Descriptors::needed(&config.connections)
@@ -20,15 +17,9 @@ pub fn descriptors_allowed() -> (Option<u64>, Option<u64>) {
     (limit.current, limit.maximum)
 }
 
-/// Bytes that requests may hold at the limits: bodies, answers, and one picture a core being decoded.
-pub fn request_bytes(config: &Config) -> u64 {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let picture = config
-        .image
-        .max_pixels
-        .saturating_mul(DECODING_BYTES_PER_PIXEL);
-    let bodies = config.requests.max_bytes_in_flight as u64;
-    bodies.saturating_add(picture.saturating_mul(cores))
+/// Bytes that all requests together may hold: bodies, pictures, answers.
+pub fn bytes_in_flight(config: &Config) -> usize {
+    config.requests.bytes_in_flight(memory_bytes())
 }
 
 /// Bytes of memory that this process may use: of the control group or of the machine, whichever is less.
@@ -46,23 +37,33 @@ pub fn memory_bytes() -> Option<u64> {
 
 /// The smallest limit of this process's control group and those above it.
 fn group_bytes(root: &Path) -> Option<u64> {
-    let number =
-        |path: &Path| -> Option<u64> { fs::read_to_string(path).ok()?.trim().parse().ok() };
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::"));
-    let mut folder = root.join(own.unwrap_or("/").trim_start_matches('/'));
-    // Version 1 has one folder and its own name for it.
-    let mut least = number(&root.join("memory/memory.limit_in_bytes"));
-    while folder.starts_with(root) {
-        least = least
-            .into_iter()
-            .chain(number(&folder.join("memory.max")))
-            .min();
-        if !folder.pop() {
-            break;
-        }
-    }
-    least
+    // Version 1 has a tree of its own for memory, in which this process may see the group's files at the root.
+    let own = |is_meant: fn(&str) -> bool| {
+        let mut lines = groups.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find_map(|(_, line)| {
+            let (controllers, path) = line.split_once(':')?;
+            is_meant(controllers).then_some(path)
+        });
+        found.unwrap_or("/").trim_start_matches('/').to_owned()
+    };
+    let second = least_above(root, &own(str::is_empty), "memory.max");
+    let is_memory = |names: &str| names.split(',').any(|name| name == "memory");
+    let first = least_above(
+        &root.join("memory"),
+        &own(is_memory),
+        "memory.limit_in_bytes",
+    );
+    second.into_iter().chain(first).min()
+}
+
+/// The least number in files of this name, from a folder up to the root.
+fn least_above(root: &Path, folder: &str, file: &str) -> Option<u64> {
+    let folder = root.join(folder);
+    let folders = folder.ancestors().take_while(|at| at.starts_with(root));
+    let numbers =
+        folders.filter_map(|at| fs::read_to_string(at.join(file)).ok()?.trim().parse().ok());
+    numbers.min()
 }
 
 /// Bytes that a user without privileges may still write where `path` lies, or would lie.
@@ -83,9 +84,10 @@ mod tests {
         assert_eq!(descriptors_needed(&config), 1024 + 64 + 64);
         config.connections.max_connections = 10;
         assert_eq!(descriptors_needed(&config), 138);
-        let before = request_bytes(&config);
-        config.requests.max_bytes_in_flight += 1000;
-        assert_eq!(request_bytes(&config), before + 1000);
+        let quarter = memory_bytes().map_or(256 << 20, |bytes| bytes / 4);
+        assert_eq!(bytes_in_flight(&config) as u64, quarter.min(1 << 30));
+        config.requests.max_bytes_in_flight = 1000;
+        assert_eq!(bytes_in_flight(&config), 1000);
     }
 
     #[test]
@@ -104,5 +106,9 @@ mod tests {
         assert_eq!(group_bytes(folder.path()), None);
         fs::write(folder.path().join("memory.max"), "1073741824\n").expect("written");
         assert_eq!(group_bytes(folder.path()), Some(1 << 30));
+        let first = folder.path().join("memory");
+        fs::create_dir(&first).expect("a folder");
+        fs::write(first.join("memory.limit_in_bytes"), "4096\n").expect("written");
+        assert_eq!(group_bytes(folder.path()), Some(4096));
     }
 }

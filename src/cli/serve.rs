@@ -5,7 +5,9 @@ mod signals;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use clap::Args;
+use stillhouse_engine::{Priority, prepare};
 
 use super::{
     ConfigSource, banner,
@@ -13,12 +15,16 @@ use super::{
     joined_causes,
     log::{self, LogFilter},
     standalone::StandaloneNetwork,
+    validate::{confine, say_verdict},
 };
 use crate::{
     app::App,
     config::{Config, ConfigError},
-    control::StartError,
-    store::VersionFiles,
+    control::{
+        Standalone, StartError,
+        validation::{Validated, Validation, ValidationError},
+    },
+    version::try_out,
 };
 use signals::Signals;
 
@@ -47,6 +53,9 @@ pub(super) struct Serve {
     /// End when standard input ends: for a program that starts a server for its own use.
     #[arg(long, hide = true)]
     end_with_stdin: bool,
+    /// Only try the file, within the limits of `[loading]`: the server calls itself like this before it reads it.
+    #[arg(long, hide = true, requires = "onnx")]
+    try_out: bool,
 }
 
 /// How long threads that do blocking work get to end, after the drain.
@@ -56,13 +65,22 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config()?;
         let filter = log::start(&config.log)?;
+        if self.try_out {
+            end_with_the_caller(|| std::process::abort());
+            confine(config.loading.memory_bytes)?;
+            return say_verdict(self.tried_here(&config));
+        }
         if self.end_with_stdin {
             end_with_the_caller(|| std::process::exit(0));
         }
+        let validated = self.tried(&config)?;
         let standalone = self.standalone.read(&config.engine.resolve()?)?;
         // The sample pictures of a single file must exist until the end, at the paths in the banner.
         let (standalone, folder) = standalone
-            .map(|standalone| (standalone.files, standalone.folder))
+            .map(|standalone| {
+                let files = standalone.files;
+                (Standalone { files, validated }, standalone.folder)
+            })
             .unzip();
         let signals = signals::listen(Duration::from_secs(config.server.drain_timeout_seconds))?;
         let runtime = super::runtime(&config.server)?;
@@ -83,6 +101,42 @@ impl Serve {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Has a child try the file that is to be served, if there is one: reading it runs its network.
+    fn tried(&self, config: &Config) -> anyhow::Result<Option<Validated>> {
+        if !self.standalone.is_given() || !config.loading.child_process {
+            return Ok(None);
+        }
+        let validation = Validation::new(std::env::current_exe()?, &config.loading);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let arguments = std::env::args_os().skip(1);
+        match runtime.block_on(validation.check_file(arguments)) {
+            // It neither hung nor swelled, so what is wrong can be said here, at full length.
+            Err(error @ ValidationError::Refused(_)) => {
+                self.standalone.read(&config.engine.resolve()?)?;
+                Err(error.into())
+            }
+            tried => Ok(Some(tried?)),
+        }
+    }
+
+    /// In that child: everything that the server would run.
+    fn tried_here(&self, config: &Config) -> anyhow::Result<Validated> {
+        let standalone = self.standalone.read(&config.engine.resolve()?)?;
+        let files = standalone.context("no file is given")?.files;
+        let own = config.models.get(files.model.as_str());
+        let own = own.cloned().unwrap_or_default();
+        let engine = own.engine.as_ref().unwrap_or(&config.engine);
+        let batch = own.batch.as_ref().unwrap_or(&config.batch);
+        let found = try_out(&files, engine, batch, &prepare, Priority::Foreground)?;
+        Ok(Validated {
+            engine: found.engine,
+            sha256: files.manifest.file.sha256,
+            warmup: found.warmup,
+        })
     }
 
     /// The configuration, read now.
@@ -108,7 +162,7 @@ impl Serve {
     async fn serve(
         self: Arc<Self>,
         config: Config,
-        standalone: Option<VersionFiles>,
+        standalone: Option<Standalone>,
         filter: LogFilter,
         mut signals: Signals,
     ) -> anyhow::Result<Ending> {

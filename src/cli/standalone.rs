@@ -21,6 +21,11 @@ pub(super) struct StandaloneNetwork {
 }
 
 impl StandaloneNetwork {
+    /// Whether there is one.
+    pub(super) fn is_given(&self) -> bool {
+        self.onnx.is_some()
+    }
+
     /// Reads and describes the network, if there is one, and prints how each value was chosen.
     pub(super) fn read(&self, engine: &EngineOptions) -> anyhow::Result<Option<Standalone>> {
         let Some(onnx) = &self.onnx else {

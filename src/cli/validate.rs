@@ -38,19 +38,22 @@ impl Validate {
         let task: Task =
             serde_json::from_str(&line).context("`validate` is called by the server alone")?;
         end_with_the_caller(|| std::process::abort());
-        confine(&task)?;
-        // The server reports the last line of standard error, which must be the panic and not the advice about backtraces.
-        std::panic::set_hook(Box::new(|panic| note!("{panic}")));
+        confine(task.memory_bytes)?;
         // The failpoint of one version, so that a server can start although another one is to fail.
         fail::fail_point!(format!("validate::{}", task.subject.version).as_str());
 
-        let verdict = validate(&task.subject).map_or_else(
-            |error| ValidationResult::Refused(one_line(&format!("{error:#}"))),
-            ValidationResult::Good,
-        );
-        say!("{}", serde_json::to_string(&verdict)?);
-        Ok(ExitCode::SUCCESS)
+        say_verdict(validate(&task.subject))
     }
+}
+
+/// Writes what came of it, for the server.
+pub(super) fn say_verdict(found: anyhow::Result<Validated>) -> anyhow::Result<ExitCode> {
+    let verdict = found.map_or_else(
+        |error| ValidationResult::Refused(one_line(&format!("{error:#}"))),
+        ValidationResult::Good,
+    );
+    say!("{}", serde_json::to_string(&verdict)?);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn validate(subject: &Subject) -> anyhow::Result<Validated> {
@@ -70,15 +73,17 @@ fn validate(subject: &Subject) -> anyhow::Result<Validated> {
     })
 }
 
-/// Limits memory, so that the server isn't affected, and disables core dumps, which would hold the golden samples.
-fn confine(task: &Task) -> anyhow::Result<()> {
+/// Limits memory, so that the server isn't affected, and disables core dumps, which would hold the golden samples. A panic is the
+/// last line of standard error, which the server reports, and not the advice about backtraces.
+pub(super) fn confine(memory_bytes: u64) -> anyhow::Result<()> {
+    std::panic::set_hook(Box::new(|panic| note!("{panic}")));
     let at_most = |bytes| Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),
     };
     setrlimit(Resource::Core, at_most(0)).context("can't turn cores off")?;
     // Not the address space: engines reserve far more of that than they use.
-    setrlimit(Resource::Data, at_most(task.memory_bytes)).context("can't limit the memory")
+    setrlimit(Resource::Data, at_most(memory_bytes)).context("can't limit the memory")
 }
 
 fn one_line(text: &str) -> String {

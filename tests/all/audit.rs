@@ -4,6 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 use stillhouse::control::journal::{Entry, Journal, Seal};
 
+use crate::{engines::backends, process};
+
 /// Exit code, standard output, standard error.
 fn verify(folder: &Path, more: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_stillhouse"))
@@ -106,4 +108,38 @@ fn d2_with_a_key_the_log_is_verified_by_those_who_have_it() {
     assert_eq!(code, Some(1));
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((&json["good"], &json["line"]), (&false.into(), &2.into()));
+}
+
+/// What `serve` prints where it doesn't start.
+fn failed_start(models: &Path, folder: &Path, more: &[&str]) -> String {
+    let mut serve = process::serve(backends()[0], models, folder);
+    let output = serve.args(more).output().expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The log is read and locked once; a start that fails before it loads anything repairs nothing.
+#[test]
+fn d2_a_failing_start_leaves_the_log_as_it_is_and_names_the_first_cause() {
+    let models = process::repository(&["v1"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    let (mut journal, _) = Journal::open(&state).expect("opens");
+    journal.record(&entry("first")).expect("recorded");
+    let path = state.join("audit.jsonl");
+    let torn = format!("{}{{\"seq\":2,", fs::read_to_string(&path).expect("a log"));
+
+    // Another process has the folder. A name that isn't there is noticed before, what the log decides after.
+    let unknown = ["--set", "repository.default_model=fashon"];
+    let printed = failed_start(models.path(), folder.path(), &unknown);
+    assert!(printed.contains("`fashon`"), "{printed}");
+    let missing = ["--set", "models.toy.stable=v9"];
+    let printed = failed_start(models.path(), folder.path(), &missing);
+    assert!(printed.contains("another process"), "{printed}");
+    drop(journal);
+
+    fs::write(&path, &torn).expect("written");
+    let printed = failed_start(models.path(), folder.path(), &missing);
+    assert!(printed.contains("v9"), "{printed}");
+    assert_eq!(fs::read_to_string(&path).expect("a log"), torn);
 }

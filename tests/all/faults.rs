@@ -404,6 +404,8 @@ async fn http2_rapid_reset_ends_that_connection_only() {
         rest = tail.get(length..).unwrap_or_default();
     }
     assert!(goaway, "GOAWAY among {} bytes", answer.len());
+    let counted = "stillhouse_refusals_total{reason=\"http2_enhance_your_calm\"}";
+    assert_eq!(server.metric(counted).await, 1.0);
     server.assert_well().await;
 }
 

@@ -127,8 +127,13 @@ fn hangs_over_white() -> Bytes {
 
 /// Takes four gigabytes with four rows or more.
 fn swells_from_four_rows() -> Bytes {
+    swells_where("GreaterOrEqual", 4)
+}
+
+/// Takes four gigabytes where the number of rows compares like this.
+fn swells_where(comparison: &str, rows: i64) -> Bytes {
     let nodes = vec![
-        node("GreaterOrEqual", &["count", "four"], &["is_trapped"]),
+        node(comparison, &["count", "rows"], &["is_trapped"]),
         cast("is_trapped", "flag", 7),
         node("Mul", &["flag", "plenty"], &["more"]),
         node("Add", &["more", "one"], &["numbers"]),
@@ -139,7 +144,7 @@ fn swells_from_four_rows() -> Bytes {
         node("ReduceMax", &["zeros_again"], &["zero"]).with_int("keepdims", 0),
     ];
     let initializer = vec![
-        number("four", 4),
+        number("rows", rows),
         number("plenty", 1 << 30),
         number("one", 1),
         integers("vector", &[1]),
@@ -260,21 +265,76 @@ async fn b6_sigterm_ends_the_process_in_the_middle_of_a_load_that_hangs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b6_a_network_that_swells_from_four_rows_harms_nobody() {
     // tract runs this network one row at a time.
-    for backend in backends().into_iter().filter(|of| *of == Backend::Ort) {
-        let memory = format!("loading.memory_bytes={}", 512 << 20);
-        let timeout = "loading.timeout_seconds=120";
-        let server = Server::start(backend, &["--set", &memory, "--set", timeout]);
-        let models = server.process.repository();
-        write_version(models, "v2", swells_from_four_rows(), golden());
-        let before = server.kilobytes("VmHWM:");
-        let (status, problem) = server.order("versions/v2/load", json!({})).await;
-        assert_eq!(status, 422, "{backend}: {problem}");
-        assert_eq!(problem["code"], "version_failed_validation", "{problem}");
-        let after = server.kilobytes("VmHWM:");
-        assert!(after < before + (256 << 10), "{before} kB, then {after} kB");
-        assert_eq!(server.predict(0).await["version"], "v1");
-        server.assert_ends();
+    if backends().contains(&Backend::Ort) {
+        refused_for_its_memory(swells_from_four_rows(), "batch.max_batch=0").await;
     }
+}
+
+/// Five rows are neither measured nor warmed up with, but a batch may have them.
+#[tokio::test(flavor = "multi_thread")]
+async fn b6_a_network_that_swells_at_five_rows_alone_harms_nobody() {
+    if backends().contains(&Backend::Ort) {
+        refused_for_its_memory(swells_where("Equal", 5), "batch.max_batch=8").await;
+    }
+}
+
+/// `serve FILE` describes and tries the file in a child first.
+#[test]
+fn b6_a_file_that_swells_or_hangs_is_refused() {
+    if !backends().contains(&Backend::Ort) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("net.onnx");
+    let memory = format!("loading.memory_bytes={}", 512 << 20);
+    for (network, limit, words) in [
+        (swells_from_four_rows(), &*memory, "loading.memory_bytes"),
+        (swells_where("Equal", 1), &*memory, "loading.memory_bytes"),
+        (
+            hangs_from_four_rows(),
+            "loading.timeout_seconds=3",
+            "stopped after 3 s",
+        ),
+    ] {
+        fs::write(&file, network).expect("written");
+        let begun = Instant::now();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stillhouse"))
+            .arg("serve")
+            .arg(&file)
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args([
+                "--engine",
+                "onnxruntime",
+                "--set",
+                "batch.max_batch=4",
+                "--set",
+                limit,
+            ])
+            .current_dir(folder.path())
+            .output()
+            .expect("runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(words), "{text}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{words}");
+    }
+}
+
+async fn refused_for_its_memory(network: Bytes, batch: &str) {
+    let memory = format!("loading.memory_bytes={}", 512 << 20);
+    let timeout = "loading.timeout_seconds=120";
+    let more = ["--set", &memory, "--set", timeout, "--set", batch];
+    let server = Server::start(Backend::Ort, &more);
+    let models = server.process.repository();
+    write_version(models, "v2", network, golden());
+    let before = server.kilobytes("VmHWM:");
+    let (status, problem) = server.order("versions/v2/load", json!({})).await;
+    assert_eq!(status, 422, "{problem}");
+    assert_eq!(problem["code"], "version_failed_validation", "{problem}");
+    let after = server.kilobytes("VmHWM:");
+    assert!(after < before + (256 << 10), "{before} kB, then {after} kB");
+    assert_eq!(server.predict(0).await["version"], "v1");
+    server.assert_ends();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod approving;
 mod callers;
+mod detecting;
 mod judging;
 mod pairs;
 mod restarting;

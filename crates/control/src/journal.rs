@@ -71,6 +71,84 @@ pub struct Journal {
     seal: Seal,
 }
 
+/// The journal of a start that isn't decided yet: locked and read, the whole chain checked, and nothing on disk touched. So a start
+/// that fails before it loads anything leaves the folder as it found it, and the log is read once.
+#[derive(Debug)]
+pub struct OpenJournal {
+    journal: Journal,
+    /// Why the folder can't be written to.
+    unwritable: Option<JournalError>,
+    notes: Vec<String>,
+    doubts: Vec<String>,
+}
+
+impl OpenJournal {
+    /// Locks the folder and reads what is there.
+    ///
+    /// # Errors
+    /// Those of [`Journal::open_with`].
+    pub fn read(folder: &Path, seal: Seal) -> Result<Self, JournalError> {
+        let (lock, unwritable) = match disk::lock(folder) {
+            Ok(lock) => (Some(lock), None),
+            Err(locked @ JournalError::Locked { .. }) => return Err(locked),
+            Err(error) => (None, folder.exists().then_some(error)),
+        };
+        let Found {
+            assignments,
+            audit,
+            lost,
+            rewrite,
+            notes,
+            doubts,
+        } = recovery::recover(folder, &seal)?;
+        Ok(Self {
+            journal: Journal {
+                folder: folder.into(),
+                lock,
+                assignments,
+                audit,
+                lost,
+                rewrite,
+                seal,
+            },
+            unwritable,
+            notes,
+            doubts,
+        })
+    }
+
+    /// Who answered last, for every model that was ever changed.
+    pub fn assignments(&self) -> &BTreeMap<ModelName, Assignment> {
+        &self.journal.assignments
+    }
+
+    /// Repairs what a crash left, and writes down what looks like somebody else's work.
+    pub(crate) fn into_ready(self) -> (Journal, Recovered) {
+        let Self {
+            mut journal,
+            unwritable,
+            mut notes,
+            doubts,
+        } = self;
+        let made_ready = match unwritable {
+            Some(error) => Err(error),
+            None if journal.lock.is_some() => journal.make_ready(&doubts, &mut notes),
+            None => Ok(()),
+        };
+        if let Err(error) = made_ready {
+            notes.push(format!(
+                "{error}: every change will be refused until the folder can be written to"
+            ));
+        }
+        let recovered = Recovered {
+            assignments: journal.assignments.clone(),
+            notes,
+            doubts,
+        };
+        (journal, recovered)
+    }
+}
+
 /// What an earlier process left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
@@ -97,44 +175,7 @@ impl Journal {
     /// # Errors
     /// As above; or the files are sealed otherwise.
     pub fn open_with(folder: &Path, seal: Seal) -> Result<(Self, Recovered), JournalError> {
-        let (lock, unwritable) = match disk::lock(folder) {
-            Ok(lock) => (Some(lock), None),
-            Err(locked @ JournalError::Locked { .. }) => return Err(locked),
-            Err(error) => (None, folder.exists().then_some(error)),
-        };
-        let Found {
-            assignments,
-            audit,
-            lost,
-            rewrite,
-            mut notes,
-            doubts,
-        } = recovery::recover(folder, &seal)?;
-        let mut journal = Self {
-            folder: folder.into(),
-            lock,
-            assignments,
-            audit,
-            lost,
-            rewrite,
-            seal,
-        };
-        let made_ready = match unwritable {
-            Some(error) => Err(error),
-            None if journal.lock.is_some() => journal.make_ready(&doubts, &mut notes),
-            None => Ok(()),
-        };
-        if let Err(error) = made_ready {
-            notes.push(format!(
-                "{error}: every change will be refused until the folder can be written to"
-            ));
-        }
-        let recovered = Recovered {
-            assignments: journal.assignments.clone(),
-            notes,
-            doubts,
-        };
-        Ok((journal, recovered))
+        Ok(OpenJournal::read(folder, seal)?.into_ready())
     }
 
     /// After a start: what is wider than it should be is narrowed, what a crash left is repaired, and what looks like

@@ -44,7 +44,7 @@ pub use events::{Delivery, Event, EventKind, EventLog, Subscription};
 pub use load::{LoadError, LoadMetrics};
 pub use order::{Changed, Order};
 pub use settings::{Arrivals, ControlSettings, LoadingSettings};
-pub use start::{Dependencies, ModelSpec, StartError};
+pub use start::{Dependencies, ModelSpec, Standalone, StartError};
 pub use supervisor::{Supervisor, TaskEnded};
 pub use trials::{
     ClassReport, ClassesReport, EndedReport, EvidenceReport, HourReport, JudgeMetrics,

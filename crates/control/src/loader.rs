@@ -8,13 +8,14 @@ use stillhouse_core::{
     watchdog::Effort,
 };
 use stillhouse_engine::Priority;
-use stillhouse_store::{Labels, ModelName, Repository, VersionFiles, VersionName};
+use stillhouse_store::{Labels, ModelName, Repository, VersionName};
 
 use std::sync::Arc;
 
 use super::{
     load::LoadError,
     settings::LoadingSettings,
+    start::Standalone,
     validation::{Subject, Validation, ValidationError},
 };
 
@@ -28,8 +29,8 @@ pub(super) struct Wanted {
     pub(super) version: VersionName,
     pub(super) engine: EngineSettings,
     pub(super) batch: BatchSettings,
-    /// Its files, where it stands in no repository.
-    pub(super) standalone: Option<VersionFiles>,
+    /// Itself, where it stands in no repository.
+    pub(super) standalone: Option<Standalone>,
 }
 
 /// Loads versions.
@@ -71,8 +72,13 @@ impl Loader {
             return Err(LoadError::TooManyStuck { stuck });
         }
         let effort = Effort::of(priority, self.limit);
+        let (standalone, validated) = wanted
+            .standalone
+            .map(|standalone| (standalone.files, standalone.validated))
+            .unzip();
         let validated = match (&self.validation, &self.repository) {
-            (Some(validation), Some(repository)) if wanted.standalone.is_none() => {
+            _ if standalone.is_some() => validated.flatten(),
+            (Some(validation), Some(repository)) => {
                 let begun = Instant::now();
                 let subject = Subject {
                     repository: repository.root().into(),
@@ -97,7 +103,7 @@ impl Loader {
         let launch = move || {
             let begun = Instant::now();
             let of = [wanted.model.as_str(), wanted.version.as_str()];
-            let files = match (wanted.standalone, repository) {
+            let files = match (standalone, repository) {
                 (Some(files), _) => files,
                 (None, Some(repository)) => {
                     let (model, version) = (wanted.model.clone(), wanted.version.clone());

@@ -18,7 +18,7 @@ use super::{
     checkpoint::{Checkpoints, RecoveredTrials},
     decision::DecisionLog,
     events::EventLog,
-    journal::{Journal, JournalError, Seal},
+    journal::{Journal, OpenJournal, Seal},
     judge::Criteria,
     load::{LoadError, LoadMetrics},
     loader::{Loader, Wanted},
@@ -26,7 +26,7 @@ use super::{
     pool::VersionPool,
     settings::{Arrivals, LoadingSettings},
     trials::{JudgeMetrics, RecoveredTrial, TrialSlot},
-    validation::Validation,
+    validation::{Validated, Validation},
 };
 use remembered::{configuration, lost, overruled, recover, recover_trials};
 use sick::{advice, report};
@@ -48,6 +48,9 @@ pub struct Dependencies {
     pub repository: Option<Repository>,
     /// Models without any version that could be served, each with the reason.
     pub left_out: BTreeMap<ModelName, String>,
+    /// Who answered last, and where changes are written. None where a single file is served: nothing can be changed there, and
+    /// a look at a network must not lock out, or be locked out by, the server beside it.
+    pub journal: Option<OpenJournal>,
     /// Folder of state and audit log.
     pub state_path: PathBuf,
     /// What both are sealed with.
@@ -94,16 +97,22 @@ pub struct ModelSpec {
     pub drift: DriftSettings,
     /// What its canaries are judged by.
     pub criteria: Criteria,
-    /// The stable version's files, where it stands in no repository.
-    pub standalone: Option<VersionFiles>,
+    /// The stable version, where it stands in no repository.
+    pub standalone: Option<Standalone>,
+}
+
+/// A version outside of any repository.
+#[derive(Clone, Debug)]
+pub struct Standalone {
+    /// Its files.
+    pub files: VersionFiles,
+    /// What came of it in a process of its own, if it was tried in one.
+    pub validated: Option<Validated>,
 }
 
 /// Why a server doesn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// State or audit log can't be trusted.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
     /// The version that answers can't be served.
     #[error("{model}/{version} can't be served: {source}{advice}")]
     Load {
@@ -138,11 +147,11 @@ impl ControlPlane {
     /// # Errors
     /// A server starts with everything that answers, or not.
     pub async fn start(
-        parts: Dependencies,
+        mut parts: Dependencies,
         specs: Vec<ModelSpec>,
         default_model: Option<String>,
     ) -> Result<Arc<Self>, StartError> {
-        let (mut journal, mut assignments) = recover(&parts)?;
+        let (mut journal, mut assignments) = recover(&mut parts);
         let mut trials = recover_trials(&parts);
         let mut models = BTreeMap::new();
         // All loads begin before the first is awaited.

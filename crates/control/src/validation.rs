@@ -9,6 +9,7 @@ mod ending;
 mod task;
 
 use std::{
+    ffi::OsString,
     io,
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -30,6 +31,9 @@ pub use task::{Subject, Task, Validated, ValidationResult};
 
 /// The hidden verb of the command line that [`Validation`] calls.
 pub const VERB: &str = "validate";
+
+/// The hidden flag of `serve` that only tries the file.
+pub const TRY_OUT: &str = "--try-out";
 
 /// How much is kept of either stream of the child, its last bytes; the rest is read and forgotten.
 const KEPT_BYTES: usize = 16 << 10;
@@ -109,13 +113,38 @@ impl Validation {
         let mut line = serde_json::to_vec(&task)
             .map_err(|error| ValidationError::Spawn(io::Error::other(error)))?;
         line.push(b'\n');
-        let mut child = match gives_way {
-            true => start_giving_way(self.command()).await,
-            false => self.command().spawn(),
-        }
-        .map_err(ValidationError::Spawn)?;
+        let mut command = self.command(|name| name.starts_with("STILLHOUSE_"));
+        command.arg(VERB);
+        let child = match gives_way {
+            true => start_giving_way(command).await,
+            false => command.spawn(),
+        };
+        self.judge(child, &line).await
+    }
+
+    /// Tries what these arguments of the command line serve, with [`TRY_OUT`] among them: a network that stands in no repository is
+    /// described by running it, so all of that happens in the child first. Its configuration is this process's, without the tokens.
+    ///
+    /// # Errors
+    /// Each way in which it isn't good.
+    pub async fn check_file(
+        &self,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Validated, ValidationError> {
+        let is_secret = |name: &str| name.starts_with("STILLHOUSE_") && name.contains("TOKEN");
+        let mut command = self.command(is_secret);
+        command.args(arguments).arg(TRY_OUT);
+        self.judge(command.spawn(), b"").await
+    }
+
+    async fn judge(
+        &self,
+        child: io::Result<Child>,
+        line: &[u8],
+    ) -> Result<Validated, ValidationError> {
+        let mut child = child.map_err(ValidationError::Spawn)?;
         let deadline = Duration::from_secs(self.timeout_seconds);
-        match timeout(deadline, converse(&mut child, &line)).await {
+        match timeout(deadline, converse(&mut child, line)).await {
             Ok(ending) => ending
                 .map_err(ValidationError::Spawn)?
                 .judge(self.memory_bytes),
@@ -128,15 +157,15 @@ impl Validation {
         }
     }
 
-    fn command(&self) -> Command {
+    /// The program, without the variables that it must not see.
+    fn command(&self, is_hidden: impl Fn(&str) -> bool) -> Command {
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("STILLHOUSE_") {
+            if is_hidden(&name.to_string_lossy()) {
                 command.env_remove(name);
             }
         }
         command
-            .arg(VERB)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

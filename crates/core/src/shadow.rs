@@ -15,7 +15,6 @@ mod asking;
 mod detectors;
 mod difference;
 mod engines;
-mod measured;
 mod outcome;
 pub mod report;
 mod requests;

@@ -48,7 +48,7 @@ impl HttpMetrics {
         let no_labels: [&str; 0] = [];
         let refusals = metrics.counters(
             "refusals_total",
-            "HTTP requests not answered with success, by the code in the answer.",
+            "HTTP requests not answered with success, by the code in the answer; also what the HTTP library refuses, and answers that nobody reads.",
             &["reason"],
         );
         // A counter that starts with its first event shows no increase, and alerts depend on these.
@@ -128,6 +128,11 @@ impl Routes {
             metrics,
             write_error,
         }
+    }
+
+    /// The counters of requests.
+    pub(crate) fn metrics(&self) -> &HttpMetrics {
+        &self.metrics
     }
 
     /// Answers one request.

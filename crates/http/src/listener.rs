@@ -12,13 +12,12 @@ mod gate;
 pub(crate) mod head;
 mod look;
 mod one;
+mod sent;
+mod streams;
 
 use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper_util::{
-    rt::{TokioExecutor, TokioTimer},
-    server::conn::auto,
-};
+use hyper_util::{rt::TokioTimer, server::conn::auto};
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -32,6 +31,7 @@ use connection::Connection;
 use one::One;
 use stillhouse_metrics::Metrics;
 use stillhouse_serving::Budget;
+use streams::Streams;
 
 pub use descriptors::{DescriptorError, Descriptors};
 pub use head::HeadError;
@@ -63,7 +63,7 @@ pub struct ConnectionSettings {
     pub max_admin_connections: usize,
     /// Seconds within which a request's head must be complete; also ends connections without requests.
     pub header_timeout_seconds: u64,
-    /// Seconds within which a peer must read each piece of an answer, else the connection is closed.
+    /// Seconds within which a peer must read each piece of an answer, else the connection is closed; over HTTP/2, its stream.
     pub write_timeout_seconds: u64,
 }
 
@@ -285,8 +285,11 @@ impl Listener {
         served.await.expect("the listener's thread doesn't panic")
     }
 
-    fn connection_builder(&self) -> auto::Builder<TokioExecutor> {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+    fn connection_builder(&self) -> auto::Builder<Streams> {
+        let mut builder = auto::Builder::new(Streams {
+            limit: self.settings.write_timeout(),
+            metrics: self.routes.metrics().clone(),
+        });
         builder
             .http1()
             .timer(TokioTimer::new())

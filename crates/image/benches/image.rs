@@ -17,7 +17,9 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use stillhouse_image::{Color, Layout, Limits, Normalization, Picture, Pixels, Transform, decode};
+use stillhouse_image::{
+    Color, Layout, Limits, Normalization, Picture, Pixels, Transform, check_jpeg, decode,
+};
 
 const FIXTURE: &[u8] = include_bytes!("../tests/fixtures/images/large.jpg");
 
@@ -124,6 +126,9 @@ fn bench(c: &mut Criterion<CpuTime>) {
         println!("{name}: {} bytes", jpeg.len());
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
+        group.bench_function("check", |b| {
+            b.iter(|| check_jpeg(black_box(&jpeg), &limits(true)).expect("whole"));
+        });
         for (color, side) in targets {
             let transform = network(*color, *side);
             for reduction in [false, true] {

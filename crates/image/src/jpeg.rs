@@ -4,6 +4,7 @@
 //! ```text
 //! segments ─┬─ tables, start_of_frame, scan ──▶ frame ──▶ clean ──▶ turbo, or pure
 //!           └─ bits ─▶ huffman ─▶ whole ────────┘
+//!                         └─ runs, lanes ─┘
 //! ```
 
 mod bits;
@@ -12,8 +13,10 @@ mod clean;
 mod exact;
 mod frame;
 mod huffman;
+mod lanes;
 #[cfg(any(test, not(feature = "turbojpeg")))]
 mod pure;
+mod runs;
 mod scan;
 mod segments;
 mod start_of_frame;
@@ -28,7 +31,7 @@ use pure as backend;
 use turbo as backend;
 
 use self::frame::{Frame, Model};
-use super::{Color, Filter, ImageError, Limits, Picture, Transform};
+use super::{Color, Filter, ImageError, Limits, Picture, Transform, exif::Orientation, memory};
 
 pub(super) use self::start_of_frame::size;
 
@@ -58,14 +61,9 @@ pub(super) fn decode(
 ) -> Result<Picture, ImageError> {
     let frame = Frame::read(bytes, limits)?;
     let gray = target.color == Color::Gray;
-    let only_luma = frame.model == Model::Luma || gray && frame.model == Model::YCbCr;
     let options = DecodeOptions {
         gray,
-        denominator: if limits.jpeg_reduction && (REDUCES_GRAY || !only_luma) {
-            denominator(&frame, target)
-        } else {
-            1
-        },
+        denominator: denominator(&frame, limits, target),
     };
     let picture = backend::decode(&frame, options)?;
     let full_size = frame.size();
@@ -82,15 +80,67 @@ pub(super) fn decode(
     Ok(picture.upright(frame.orientation))
 }
 
-/// The greatest division that leaves [`MARGIN`] times what the target's resize needs.
-///
-/// 1 for [`Filter::Nearest`], which asks for pixels and not for means, and for CMYK, which is rare and stays simple.
-fn denominator(frame: &Frame<'_>, target: &Transform) -> u32 {
-    if target.filter == Filter::Nearest || matches!(frame.model, Model::Cmyk | Model::Ycck) {
+/// Reads all segments and all coded data, and makes no pixels.
+pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<(), ImageError> {
+    Frame::read(bytes, limits).map(|_| ())
+}
+
+/// What decoding will allocate; none where it will be refused.
+pub(super) fn outline(
+    bytes: &[u8],
+    limits: &Limits,
+    target: &Transform,
+) -> Option<memory::Outline> {
+    let outline = frame::Outline::read(bytes).ok()?;
+    let (header, orientation) = (&outline.header, outline.orientation);
+    // Which of them mean luma is known only at the end; it takes less.
+    let may_be_luma = header.channels.len() == 1 || target.color == Color::Gray;
+    let denominator = match header.channels.len() {
+        4 => 1,
+        _ if !limits.jpeg_reduction || may_be_luma && !REDUCES_GRAY => 1,
+        _ => greatest_division((header.width, header.height), orientation, target),
+    };
+    let (bytes_a_pixel, made_of) = backend::memory(&outline, target.color, denominator);
+    // Which coefficients of a block aren't zero, while later scans are checked.
+    let nonzero = header.padded_samples() / 8;
+    Some(memory::Outline {
+        size: (
+            header.width.div_ceil(denominator),
+            header.height.div_ceil(denominator),
+        ),
+        is_turned: orientation.swaps_sides(),
+        bytes_a_pixel,
+        // The clean copy, and what came before it.
+        other_bytes: bytes.len() as u64 + made_of.max(nonzero),
+    })
+}
+
+/// 1 for CMYK, which is rare and stays simple, and where luma alone isn't reduced.
+fn denominator(frame: &Frame<'_>, limits: &Limits, target: &Transform) -> u32 {
+    let is_luma = match frame.model {
+        Model::Cmyk | Model::Ycck => return 1,
+        Model::Luma => true,
+        Model::YCbCr => target.color == Color::Gray,
+        Model::Rgb => false,
+    };
+    if !limits.jpeg_reduction || is_luma && !REDUCES_GRAY {
         return 1;
     }
-    let (mut width, mut height) = frame.size();
-    if frame.orientation.swaps_sides() {
+    greatest_division(frame.size(), frame.orientation, target)
+}
+
+/// The greatest division that leaves [`MARGIN`] times what the target's resize needs.
+///
+/// 1 for [`Filter::Nearest`], which asks for pixels and not for means.
+fn greatest_division(
+    (mut width, mut height): (u32, u32),
+    orientation: Orientation,
+    target: &Transform,
+) -> u32 {
+    if target.filter == Filter::Nearest {
+        return 1;
+    }
+    if orientation.swaps_sides() {
         std::mem::swap(&mut width, &mut height);
     }
     let (needed_width, needed_height) = target.resized(width, height);
@@ -186,7 +236,7 @@ mod tests {
                 let target = target(color, width, height);
                 let options = DecodeOptions {
                     gray: false,
-                    denominator: super::denominator(&frame, &target),
+                    denominator: super::denominator(&frame, &Limits::default(), &target),
                 };
                 assert_eq!(options.denominator, denominator);
                 let [one, other] = [pure::decode, turbo::decode].map(|decode| {

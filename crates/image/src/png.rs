@@ -9,6 +9,7 @@ use png::{ColorType, DecodeOptions, Decoder, Reader, Transformations};
 use self::chunks::{Chunks, Ihdr};
 use super::{
     Color, Format, ImageError, Picture,
+    memory::Outline,
     picture::{Samples, flatten, luma, over_white},
 };
 
@@ -21,6 +22,24 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
     let ihdr = Ihdr::read(&mut chunks, bytes.len())?;
     chunks.check_still()?;
     Ok((ihdr.width, ihdr.height))
+}
+
+/// What decoding will allocate; none where it will be refused.
+pub(super) fn outline(bytes: &[u8], color: Color) -> Option<Outline> {
+    let ihdr = Ihdr::read(&mut Chunks::new(bytes).ok()?, bytes.len()).ok()?;
+    let stored = if ihdr.is_gray() {
+        1
+    } else {
+        color.channels() as u64
+    };
+    // All rows at once, with alpha.
+    let interlaced = if ihdr.interlaced { 4 } else { 0 };
+    Some(Outline {
+        size: (ihdr.width, ihdr.height),
+        is_turned: Chunks::new(bytes).ok()?.may_be_turned(),
+        bytes_a_pixel: stored + interlaced,
+        other_bytes: bytes.len() as u64,
+    })
 }
 
 /// Decodes all of it, to gray where `color` is gray, otherwise to gray or RGB as it is stored.

@@ -1,5 +1,6 @@
 //! From a picture of any size to the network's pixels.
 
+use bytes::Bytes;
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
     images::{CroppedImageMut, Image, ImageRef},
@@ -8,23 +9,33 @@ use fast_image_resize::{
 use super::{Color, Filter, Picture, Resize, Transform, picture::Span};
 
 /// See [`Transform::crop`].
-const LONGEST: u32 = 16;
+pub(super) const LONGEST: u32 = 16;
 
 /// Pixels of the network's size and colours: 8 bits a channel, channels interleaved, rows from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pixels {
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 impl Pixels {
     /// Pixels that have the network's size and colours already; none where they are not [`Transform::row_len`].
     pub fn from_bytes(transform: &Transform, bytes: Vec<u8>) -> Option<Self> {
-        (bytes.len() == transform.row_len()).then_some(Self { bytes })
+        (bytes.len() == transform.row_len()).then_some(Self {
+            bytes: bytes.into(),
+        })
     }
 
     /// [`Transform::row_len`] bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The same pixels, in memory that `keep` looks after. Clones share it.
+    #[must_use]
+    pub fn kept_by(self, keep: impl FnOnce(Bytes) -> Bytes) -> Self {
+        Self {
+            bytes: keep(self.bytes),
+        }
     }
 }
 
@@ -44,15 +55,16 @@ impl Transform {
         };
         let from_gray = picture.color() == Color::Gray;
         let bytes = self.resize(picture);
+        let bytes = match self.color {
+            Color::Gray => bytes,
+            Color::Rgb | Color::Bgr if from_gray => {
+                bytes.iter().flat_map(|gray| [*gray; 3]).collect()
+            }
+            Color::Rgb => bytes,
+            Color::Bgr => swapped(bytes),
+        };
         Pixels {
-            bytes: match self.color {
-                Color::Gray => bytes,
-                Color::Rgb | Color::Bgr if from_gray => {
-                    bytes.iter().flat_map(|gray| [*gray; 3]).collect()
-                }
-                Color::Rgb => bytes,
-                Color::Bgr => swapped(bytes),
-            },
+            bytes: bytes.into(),
         }
     }
 

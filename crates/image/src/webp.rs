@@ -9,6 +9,7 @@ use image_webp::WebPDecoder;
 use self::container::Container;
 use super::{
     Color, Format, ImageError, Picture,
+    memory::Outline,
     picture::{Samples, flatten, luma},
 };
 
@@ -17,6 +18,18 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
     let container = Container::read(bytes)?;
     container.check_density()?;
     Ok(container.canvas)
+}
+
+/// What decoding will allocate; none where it will be refused.
+pub(super) fn outline(bytes: &[u8], color: Color) -> Option<Outline> {
+    let container = Container::read(bytes).ok()?;
+    Some(Outline {
+        size: container.canvas,
+        is_turned: container.orientation.swaps_sides(),
+        // The decoder's own planes or pixels; what it writes, with alpha; what is kept of that, and the canvas.
+        bytes_a_pixel: 4 + 4 + 2 * color.channels() as u64,
+        other_bytes: bytes.len() as u64,
+    })
 }
 
 /// Decodes to gray where `color` is gray, otherwise to RGB.

@@ -69,6 +69,7 @@ impl Admitted<'_> {
             deployment: &deployment,
             seat: &deployment.stable,
             caller: &self.caller,
+            account: self.intake.account(),
             ticket: self.ticket,
             pinned: route.pinned,
             deadline: self.intake.deadline,

@@ -1,5 +1,5 @@
 //! One budget of memory for everything that requests make a server hold: heads, bodies as received and decompressed, what
-//! is read from them, and answers that nobody has read yet. What doesn't fit is refused and never waits.
+//! is read from them, pictures while they are decoded and as they wait, and answers that nobody has read yet. What doesn't fit is refused and never waits.
 //!
 //! A [`Charge`] counts bytes for as long as it exists. [`Charge::hold`] ties it to the bytes themselves, so that it lasts
 //! as long as the last slice of them, whatever holds that: a queue, a sample for the shadows, a connection's buffers.
@@ -52,6 +52,11 @@ impl Budget {
     /// Bytes charged now.
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
+    }
+
+    /// What a connection can hold at most: where no other holds anything.
+    fn most_for_one(&self) -> usize {
+        self.guaranteed + self.shared_limit / 2
     }
 
     /// The account of a new connection.
@@ -145,6 +150,11 @@ impl Account {
         Ok(self.empty())
     }
 
+    /// What this connection could hold if no other held anything: waiting for more is of no use.
+    pub fn most(&self) -> usize {
+        self.0.budget.most_for_one()
+    }
+
     /// Charges bytes.
     ///
     /// # Errors
@@ -214,6 +224,11 @@ impl Charge {
         }
     }
 
+    /// Whose charge it is.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
     /// Bytes charged.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -274,6 +289,7 @@ mod tests {
         account
             .open(1)
             .expect_err("nothing more for this connection");
+        assert_eq!(account.most(), first.bytes());
         budget
             .account()
             .open(100)

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use tokio::{sync::Semaphore, time::timeout_at};
 
-use super::{PredictError, Serving, deadline::Deadline};
+use super::{Account, PredictError, Serving, deadline::Deadline};
 use stillhouse_core::{shadow, version::Version};
-use stillhouse_image::{self as image, ImageError, Input, Limits, Pixels};
+use stillhouse_image::{self as image, Header, ImageError, Input, Limits, Pixels, Transform};
 
 /// Pictures of at most this many pixels and bytes are decoded on the request's own thread. A hand-over costs 54 µs of
 /// processor time, a PNG of 256 × 256 about 120; a larger picture would keep the other requests on this thread waiting for
@@ -76,31 +76,41 @@ impl Serving {
         }
         Ok(())
     }
+}
 
-    /// The input as `version` reads it. Where a request has several, they take `turns`, and the deadline is looked at before
-    /// each.
+/// What decoding one input takes.
+pub(super) struct Decoding<'a> {
+    pub(super) serving: &'a Serving,
+    pub(super) version: &'a Arc<Version>,
+    /// What the picture is charged to.
+    pub(super) account: &'a Account,
+    pub(super) deadline: Deadline,
+    /// Where a request has several inputs, they take turns.
+    pub(super) turns: Option<&'a Semaphore>,
+}
+
+impl Decoding<'_> {
+    /// The input as the version reads it. The deadline is looked at before each of several.
     ///
     /// # Errors
-    /// The picture's error, the tensor's error, or the deadline passed before it was decoded.
-    pub(super) async fn decode(
-        &self,
-        version: &Arc<Version>,
-        input: PredictInput,
-        deadline: Deadline,
-        turns: Option<&Semaphore>,
-    ) -> Result<Decoded, PredictError> {
+    /// The picture's error, the tensor's error, the picture doesn't fit into the budget, or the deadline passed before it was
+    /// decoded.
+    pub(super) async fn run(self, input: PredictInput) -> Result<Decoded, PredictError> {
+        let Self {
+            version, deadline, ..
+        } = self;
         let bytes = match input {
             PredictInput::Picture(bytes) => bytes,
             PredictInput::Tensor { shape, values } => {
                 return Ok((tensor(version, &shape, values)?, (0, 0)));
             }
         };
-        let limits = self.limits.clone();
+        let limits = self.serving.limits.clone();
         let header = image::probe(&bytes)?;
         limits.check(&header)?;
         let is_small = header.pixels() <= INLINE_PIXELS && bytes.len() <= INLINE_BYTES;
         let mut turn = None;
-        if let Some(turns) = turns {
+        if let Some(turns) = self.turns {
             // Between two pictures, the thread's other requests get on.
             tokio::task::yield_now().await;
             deadline.check(Instant::now())?;
@@ -110,11 +120,16 @@ impl Serving {
             }
         }
         let (pixels, full_size) = if is_small {
-            decode(&bytes, &limits, version)?
+            let transform = &version.manifest.transform;
+            decode(&bytes, &header, &limits, transform, self.account)?
         } else {
-            let (version, pixels) = (version.clone(), header.pixels());
-            let work = move || decode(&bytes, &limits, &version);
-            self.decoders.decode(deadline, pixels, work).await??
+            let (version, account) = (version.clone(), self.account.clone());
+            // Charged once a thread is free, so that pictures that wait for one take nothing.
+            let work = move || {
+                let transform = &version.manifest.transform;
+                decode(&bytes, &header, &limits, transform, &account)
+            };
+            self.serving.decoders.run(deadline, work).await??
         };
         drop(turn);
         let input = Input::Pixels {
@@ -125,15 +140,32 @@ impl Serving {
     }
 }
 
+/// Decodes a picture. Its memory is charged before it is allocated; what remains is charged for as long as anything holds it.
 fn decode(
     bytes: &[u8],
+    header: &Header,
     limits: &Limits,
-    version: &Version,
-) -> Result<(Pixels, (u32, u32)), ImageError> {
-    let transform = &version.manifest.transform;
+    transform: &Transform,
+    account: &Account,
+) -> Result<(Pixels, (u32, u32)), PredictError> {
+    let needed = image::working_bytes(bytes, header, limits, transform);
+    let most = account.most() as u64;
+    if needed > most {
+        // No time is a good one: it is too large for this server.
+        let pixels = u128::from(header.pixels()) * u128::from(most) / u128::from(needed);
+        return Err(PredictError::from(ImageError::TooLarge {
+            width: header.width,
+            height: header.height,
+            limit_pixels: pixels as u64,
+            limit_side: limits.max_side,
+        }));
+    }
+    let mut charge = account.charge(needed as usize)?;
     let picture = image::decode(bytes, limits, transform)?;
     let full_size = picture.full_size();
-    Ok((transform.apply(picture), full_size))
+    let pixels = transform.apply(picture);
+    charge.shrink(charge.bytes().saturating_sub(pixels.bytes().len()));
+    Ok((pixels.kept_by(|bytes| charge.hold(bytes)), full_size))
 }
 
 /// A tensor is passed on unchanged; its shape is flat or the network's own.
@@ -158,4 +190,68 @@ fn tensor(version: &Version, shape: &[usize], values: Vec<f32>) -> Result<Input,
         return Err(PredictError::NotAByte { index, value });
     }
     Ok(Input::numbers(values, flat[0])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use stillhouse_image::Color;
+
+    use super::*;
+    use crate::Budget;
+
+    const SIDE: u32 = 600;
+
+    fn picture() -> Vec<u8> {
+        let pixels = vec![7; 3 * SIDE as usize * SIDE as usize];
+        stillhouse_test_support::png(SIDE, SIDE, png::ColorType::Rgb, &pixels)
+    }
+
+    fn decoded(account: &Account) -> Result<Pixels, PredictError> {
+        let bytes = picture();
+        let header = image::probe(&bytes)?;
+        let transform = Transform::plain(Color::Rgb, 32, 32);
+        let decoded = decode(&bytes, &header, &Limits::default(), &transform, account);
+        decoded.map(|(pixels, _)| pixels)
+    }
+
+    #[test]
+    fn c2_a_decoded_picture_is_charged_as_long_as_anything_holds_it() {
+        let budget = Budget::new(8 << 20, 1);
+        let pixels = decoded(&budget.account()).expect("it fits");
+        assert_eq!(budget.used(), 32 * 32 * 3);
+        let kept = pixels.clone();
+        drop(pixels);
+        assert_eq!((budget.used(), kept.bytes()[0]), (32 * 32 * 3, 7));
+        drop(kept);
+        assert_eq!(budget.used(), 0);
+    }
+
+    /// It takes 1.08 MB and a little more.
+    #[test]
+    fn c2_pictures_share_the_budget_of_everything_else() {
+        let budget = Budget::new(4 << 20, 4);
+        let other = budget.account();
+        let bodies = [1_250_000, 900_000].map(|bytes| budget.account().charge(bytes));
+        assert!(bodies.iter().all(Result::is_ok));
+        let refused = decoded(&other).expect_err("half of what is left");
+        assert!(
+            matches!(refused, PredictError::BytesInFlight { .. }),
+            "{refused}"
+        );
+        assert_eq!(budget.used(), 2_150_000);
+        drop(bodies);
+        decoded(&other).expect("now it fits");
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn c2_a_picture_that_never_fits_is_refused_for_good() {
+        let account = Budget::new(1 << 20, 4).account();
+        let refused = decoded(&account).expect_err("more than one connection's part");
+        assert_eq!(
+            refused.kind(),
+            crate::ErrorKind::ImageTooManyPixels,
+            "{refused}"
+        );
+    }
 }

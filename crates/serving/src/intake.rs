@@ -52,6 +52,11 @@ impl Intake<'_> {
         &mut self.charge
     }
 
+    /// The account of its connection.
+    pub(super) fn account(&self) -> &Account {
+        self.charge.account()
+    }
+
     /// Until when the body may come, and the error if it comes later.
     pub fn deadline(&self) -> (Instant, PredictError) {
         (self.deadline.instant(), self.deadline.passed())

@@ -79,13 +79,13 @@ impl Serving {
         );
         let bytes_in_flight = metrics.gauges(
             "request_bytes_in_flight",
-            "Bytes that requests make the server hold now: heads, bodies as received and decompressed, parsed values, unread answers; requests.max_bytes_in_flight bounds them.",
+            "Bytes that requests make the server hold now: heads, bodies as received and decompressed, parsed values, pictures being decoded or waiting, unread answers; requests.max_bytes_in_flight bounds them.",
             &[],
         );
         Self {
             registry,
             budget,
-            decoders: Decoders::new(cores, settings.pixels_in_flight(cores, limits.max_pixels)),
+            decoders: Decoders::new(cores),
             settings,
             limits,
             tickets: Tickets::default(),

@@ -8,8 +8,9 @@ use std::{
 use tokio::{sync::Semaphore, time::timeout_at};
 
 use super::{
-    Caller, PredictError, PredictInput, Row, Serving, Timings,
+    Account, Caller, PredictError, PredictInput, Row, Serving, Timings,
     deadline::{Allowance, Deadline},
+    input::Decoding,
     ticket::Ticket,
 };
 use stillhouse_core::{
@@ -27,6 +28,8 @@ pub(super) struct VersionCall<'a> {
     pub(super) deployment: &'a Arc<Deployment>,
     pub(super) seat: &'a Seat,
     pub(super) caller: &'a Caller<'a>,
+    /// What its pictures are charged to.
+    pub(super) account: &'a Account,
     pub(super) ticket: Ticket,
     pub(super) pinned: bool,
     pub(super) deadline: Deadline,
@@ -78,8 +81,14 @@ impl VersionCall<'_> {
         let encoded = is_compared.then(|| input.encoded()).flatten();
         // If the queue is full, decoding would be wasted.
         let place = version.admit()?;
-        let decoding = self.serving.decode(version, input, deadline, turns);
-        let (input, full_size) = decoding.await?;
+        let decoding = Decoding {
+            serving: self.serving,
+            version,
+            account: self.account,
+            deadline,
+            turns,
+        };
+        let (input, full_size) = decoding.run(input).await?;
         // The queue takes the input: for a comparison, a copy is kept (by default one picture in ten).
         let kept = is_compared.then(|| input.clone());
         let submitted = Instant::now();

@@ -129,7 +129,8 @@ fn a_run_becomes_a_version_and_stays_what_it_was() {
         let of_inputs = |line: &&str| line.starts_with("luma_") || line.starts_with("lapl");
         text.lines().filter(of_inputs).map(str::to_owned).collect()
     };
-    assert_eq!(inputs(&before).len(), 3);
+    // Of each the quantiles, and what lies beyond them.
+    assert_eq!(inputs(&before).len(), 6);
     assert_eq!(inputs(&after), inputs(&before));
     assert!(after.contains("\nagreement = 1.0\n") && !before.contains("\nagreement"));
 

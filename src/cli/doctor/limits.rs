@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::{
-    app::limits::{descriptors_allowed, descriptors_needed, memory_bytes, request_bytes},
+    app::limits::{descriptors_allowed, descriptors_needed, memory_bytes},
     cli::models::Size,
     config::Config,
 };
@@ -45,7 +45,7 @@ fn descriptors(config: &Config, (soft, hard): (Option<u64>, Option<u64>)) -> Fin
 }
 
 fn memory(config: &Config, available: Option<u64>) -> Finding {
-    let needed = request_bytes(config);
+    let needed = config.requests.bytes_in_flight(available) as u64;
     let child = config.loading.memory_bytes;
     let Some(available) = available else {
         return Finding::ok(AREA, "memory isn't limited as far as can be seen");
@@ -55,8 +55,8 @@ fn memory(config: &Config, available: Option<u64>) -> Finding {
         Size(available),
         Size(needed)
     );
-    if needed > available / 5 * 4 {
-        let next = "lower image.max_pixels or requests.max_bytes_in_flight, or give it more memory";
+    if needed > available / 2 {
+        let next = "lower requests.max_bytes_in_flight, or give it more memory";
         return Finding::warning(AREA, text, next);
     }
     if config.loading.child_process && child > available {
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn little_memory_is_reported() {
         let mut config = Config::default();
-        config.image.max_pixels = 1_000_000;
+        config.requests.max_bytes_in_flight = 256 << 20;
         let gigabyte = 1_u64 << 30;
         for (available, validation, health) in [
             (None, 4 * gigabyte, Health::Ok),

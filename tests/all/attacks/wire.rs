@@ -64,9 +64,13 @@ pub(super) const END_HEADERS: u8 = 4;
 
 /// HTTP/2's frame types.
 pub(super) mod kind {
+    pub(in crate::attacks) const DATA: u8 = 0;
     pub(in crate::attacks) const HEADERS: u8 = 1;
+    pub(in crate::attacks) const RST_STREAM: u8 = 3;
     pub(in crate::attacks) const SETTINGS: u8 = 4;
     pub(in crate::attacks) const PING: u8 = 6;
+    pub(in crate::attacks) const GOAWAY: u8 = 7;
+    pub(in crate::attacks) const WINDOW_UPDATE: u8 = 8;
     pub(in crate::attacks) const CONTINUATION: u8 = 9;
 }
 

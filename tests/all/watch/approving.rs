@@ -84,7 +84,20 @@ async fn the_last_version_that_a_person_approved_is_the_anchor() {
     let names: Vec<&str> = metrics
         .filter_map(|metric| metric["metric"].as_str())
         .collect();
-    assert_eq!(names[4..], ["anchor_disagreement", "anchor_divergence"]);
+    let of_anchor = ["anchor_disagreement", "anchor_divergence"];
+    assert!(
+        of_anchor.iter().all(|name| names.contains(name)),
+        "{names:?}"
+    );
+    // As good as all others, it is near the anchor as well.
+    let deployment = send_until(&server, |view| view["stable"] == "v3").await;
+    assert_eq!(
+        (&deployment["anchor"], &deployment["previous"]),
+        (&json!("v1"), &json!("v2"))
+    );
+    let body = json!({"version": "v2", "share": 0, "plan": "automatic"});
+    order(&server, "POST", "canary", body).await;
+    on_trial(&server, |trial| trial["anchor"] == "v1").await;
     server.begin_stop();
     server.ended().await;
     std::fs::remove_dir_all(folder.path().join("models/toy/v1")).expect("removed");
@@ -100,6 +113,38 @@ async fn the_last_version_that_a_person_approved_is_the_anchor() {
     assert_eq!(server.deployment().await["anchor"], "v1");
     order(&server, "POST", "promote", json!({})).await;
     assert_eq!(server.deployment().await["anchor"], Value::Null);
+}
+
+/// Each canary is within the margin of the one before; the second is beyond the margin of what a person approved.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_losses_do_not_add_up() {
+    let wrong = |percent: usize| by_number(move |n| usize::from(n % 100 < percent));
+    let versions = vec![("v1", always(0)), ("v2", wrong(5)), ("v3", wrong(14))];
+    let server = beside_teacher(always(0), versions, |config| {
+        hasty(config);
+        config.judge.disagreement_margin = 0.1;
+        config.judge.divergence_margin_nats = 0.2;
+    })
+    .await;
+    begin(&server, "automatic").await;
+    send_until(&server, |view| view["stable"] == "v2").await;
+    let body = json!({"version": "v3", "share": 0, "plan": "automatic"});
+    order(&server, "POST", "canary", body).await;
+    // Half of the requests, and then it waits for a person.
+    send_until(&server, |view| view["split"]["canary"] != 0).await;
+    let reason = "disagreement: worse than v1, the last version that a person approved";
+    let mut sent = 0;
+    loop {
+        send(&server, sent..sent + 50).await;
+        sent += 50;
+        let trial = on_trial(&server, |trial| !trial.is_null()).await;
+        if trial["reasons"].to_string().contains("worse than v1") {
+            assert_eq!(trial["decision"], "alert", "{trial:#}");
+            break;
+        }
+        assert!(sent < 30_000, "{reason}: {trial:#}");
+    }
+    assert_eq!(server.deployment().await["stable"], "v2");
 }
 
 /// The hour of the pairs is kept over a restart.

@@ -317,33 +317,6 @@ async fn a_stable_version_that_goes_bad_is_detected() {
     assert_eq!(alarm(&after), true, "{after:#}");
 }
 
-/// Of a promoted canary the trial knows how it answers live traffic, here worse than at any validation: that alone is no
-/// alarm.
-#[tokio::test(flavor = "multi_thread")]
-async fn after_a_promotion_the_trial_is_the_reference() {
-    // Wrong on every tenth picture, and after 900 on every second one.
-    let student = by_number(|n| usize::from(n % 10 == 0 || (n >= 900 && n % 2 == 0)));
-    let versions = vec![("v1", always(0)), ("v2", student)];
-    let server = beside_teacher(always(0), versions, |_| {}).await;
-    let order = json!({"version": "v2", "share": 0, "plan": "manual", "reason": "on trial"});
-    let reply = server.order("POST", "canary", order).await;
-    assert_eq!(reply.status, 200, "{}", reply.text);
-    send(&server, 0..600).await;
-    server.until(PAIRS, 600.0).await;
-    let order = json!({"reason": "as good as it gets"});
-    let reply = server.order("POST", "promote", order).await;
-    assert_eq!(reply.status, 200, "{}", reply.text);
-    let alarm = |view: &Value| view["roles"][0]["detectors"][0]["alarm"].clone();
-    send(&server, 600..900).await;
-    server.until(PAIRS, 900.0).await;
-    let before = server.admin_view("/drift", |_| true).await;
-    assert_eq!(alarm(&before), false, "{before:#}");
-    send(&server, 900..1200).await;
-    server.until(PAIRS, 1200.0).await;
-    let after = server.admin_view("/drift", |_| true).await;
-    assert_eq!(alarm(&after), true, "{after:#}");
-}
-
 /// When a version is unloaded, its series end, in every role.
 #[tokio::test(flavor = "multi_thread")]
 async fn series_end_with_their_version() {

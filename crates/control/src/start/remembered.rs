@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Dependencies, ModelSpec, StartError};
+use super::{Dependencies, ModelSpec};
 use crate::{
     checkpoint::{self, RecoveredTrials},
     journal::{Entry, Journal},
@@ -14,22 +14,21 @@ use crate::{
 use stillhouse_core::{rollout::Assignment, shadow::ShadowSettings, version::EngineSettings};
 use stillhouse_store::{ModelName, sha256};
 
-/// The journal, and who answered last. None where a single file is served: nothing can be changed there, and a look at a
-/// network must not lock out, or be locked out by, the server beside it.
+/// The journal, repaired, and who answered last.
 pub(super) fn recover(
-    parts: &Dependencies,
-) -> Result<(Option<Journal>, BTreeMap<ModelName, Assignment>), StartError> {
-    if parts.repository.is_none() {
-        return Ok((None, BTreeMap::new()));
-    }
-    let (journal, recovered) = Journal::open_with(&parts.state_path, parts.seal.clone())?;
+    parts: &mut Dependencies,
+) -> (Option<Journal>, BTreeMap<ModelName, Assignment>) {
+    let Some(journal) = parts.journal.take() else {
+        return (None, BTreeMap::new());
+    };
+    let (journal, recovered) = journal.into_ready();
     for note in &recovered.notes {
         tracing::warn!(path = %parts.state_path.display(), note, "journal");
     }
     for doubt in &recovered.doubts {
         tracing::error!(path = %parts.state_path.display(), doubt, "the journal was changed by somebody else");
     }
-    Ok((Some(journal), recovered.assignments))
+    (Some(journal), recovered.assignments)
 }
 
 /// What an earlier process knew of its canaries.

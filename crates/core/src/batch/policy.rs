@@ -50,6 +50,37 @@ pub fn ladder(most: usize) -> impl Iterator<Item = usize> {
         .chain(std::iter::once(most.max(1)))
 }
 
+/// Up to here a batch may have any size; above, only each so many, and above [`COARSE`] only those of the [`ladder`].
+const FINE: usize = 16;
+const STEP: usize = 8;
+const COARSE: usize = 64;
+
+/// Every size that a batch may have where at most `most` rows share a run. They are few, so each can be tried before a version is
+/// served: a network may take its time and memory at any one of them.
+pub fn sizes(most: usize) -> impl Iterator<Item = usize> {
+    let fine = 1..=FINE.min(most);
+    let steps = (FINE + STEP..=COARSE.min(most)).step_by(STEP);
+    let above = ladder(most).filter(move |size| *size > FINE && !is_step(*size));
+    fine.chain(steps).chain(above)
+}
+
+fn is_step(size: usize) -> bool {
+    size <= COARSE && size.is_multiple_of(STEP)
+}
+
+/// How many of `rows` run together: as many as one of the [`sizes`] takes.
+pub fn run_size(rows: usize, most: usize) -> usize {
+    if rows <= FINE || rows >= most {
+        return rows.min(most);
+    }
+    match rows {
+        ..=COARSE => rows / STEP * STEP,
+        _ => ladder(most)
+            .take_while(|size| *size <= rows)
+            .fold(COARSE, usize::max),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +140,35 @@ mod tests {
                 prop_assert!(wait_us > 0 && rows < max_batch && age_us < wait_us);
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn b6_no_batch_has_a_size_that_is_not_tried(rows in 1_usize..3000, most in 1_usize..2000) {
+            let tried: Vec<usize> = sizes(most).collect();
+            prop_assert!(tried.is_sorted_by(|one, other| one < other));
+            prop_assert!(ladder(most).all(|size| tried.contains(&size)));
+            let mut left = rows;
+            while left > 0 {
+                let run = run_size(left, most);
+                prop_assert!(tried.contains(&run), "{run} of {left}, at most {most}");
+                left -= run;
+            }
+        }
+    }
+
+    #[test]
+    fn b6_trying_every_size_stays_cheap() {
+        assert_eq!(sizes(5).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert_eq!(sizes(64).sum::<usize>(), 136 + 24 + 32 + 40 + 48 + 56 + 64);
+        assert_eq!(run_size(64, 64), 64);
+        assert_eq!(
+            [17, 23, 24, 63].map(|rows| run_size(rows, 64)),
+            [16, 16, 24, 56]
+        );
+        assert_eq!(
+            [29, 31, 65, 200].map(|rows| run_size(rows, 30)),
+            [24, 30, 30, 30]
+        );
     }
 }

@@ -10,7 +10,10 @@ use std::{
 use crossbeam_channel::RecvTimeoutError;
 use stillhouse_engine::{Engine, EngineError, Sample};
 
-use super::{Answer, BatchError, Crew, Job, policy::Step};
+use super::{
+    Answer, BatchError, Crew, Job,
+    policy::{Step, run_size},
+};
 use crate::watchdog::{Ended, Until, Watched};
 
 /// A run of rows without a deadline is of use this long.
@@ -50,8 +53,14 @@ impl<S: Sample> Worker<S> {
         let mut batch = Vec::with_capacity(self.crew.policy.max_batch);
         while self.collect(&mut batch) {
             self.discard_hopeless(&mut batch);
-            if !batch.is_empty() && self.answer(&mut batch) == Ended::GivenUp {
-                return Ended::GivenUp;
+            while !batch.is_empty() {
+                // Rows are taken as they are; what is run has a size that was tried before.
+                let size = run_size(batch.len(), self.crew.policy.max_batch);
+                let rest = (size < batch.len()).then(|| batch.split_off(size));
+                if self.answer(&mut batch) == Ended::GivenUp {
+                    return Ended::GivenUp;
+                }
+                batch.extend(rest.into_iter().flatten());
             }
         }
         // Freeing an engine takes time as well, and no caller waits for it.

@@ -172,6 +172,13 @@ impl Deployment {
         }
     }
 
+    /// Whether its answers are compared: it has a seat, or is the anchor.
+    pub fn compares(&self, version: *const Version) -> bool {
+        let seated = self.seats().map(|seat| &seat.version);
+        let mut compared = seated.chain(&self.anchor);
+        compared.any(|other| std::ptr::eq(Arc::as_ptr(other), version))
+    }
+
     /// Every filled seat.
     pub fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
         Role::ALL.into_iter().filter_map(|role| self.seat(role))

@@ -2,9 +2,13 @@
 //!
 //! Without a canary about all. With one, both students run first. Of each picture the teacher is asked either because it is
 //! drawn for the uniform part, which is all that the published counters rest on, or with the probability that the two
-//! answers are worth ([`Contrast::chance`]). Both draws are independent of what the teacher would say.
+//! answers are worth ([`Contrast::chance`]); where the canary is compared with the anchor, too, with the larger of both
+//! probabilities, so that both differences stay within −1..1. The draws are independent of what the teacher would say.
 
-use super::{engines::Answers, outcome::Outcome};
+use super::{
+    engines::Answers,
+    outcome::{self, Outcome},
+};
 use crate::rollout::Deployment;
 use stillhouse_drift::{
     comparison::{Comparison, PairMeasure},
@@ -38,6 +42,7 @@ impl Asking {
         current: &Deployment,
         count: usize,
         students: [&Answers; 2],
+        of_anchor: &Answers,
         is_answered: impl Fn(usize) -> bool,
         uniform_part: f64,
     ) {
@@ -49,7 +54,7 @@ impl Asking {
                     chance: 1.0,
                     is_uniform: true,
                 },
-                false => self.draw(current, index, students, uniform_part),
+                false => self.draw(current, index, (students, of_anchor), uniform_part),
             };
             self.asks.push(ask);
         }
@@ -64,35 +69,35 @@ impl Asking {
         self.asks.iter().filter(|ask| !ask.is_asked).count()
     }
 
-    /// How the canary's answer to picture `index` differs from stable's, in disagreement and in divergence; `beside` is begun
-    /// with the teacher's answer, if it was asked.
+    /// How the canary's answer to picture `index` differs from another version's, stable's or the anchor's, in disagreement and
+    /// in divergence; `beside` is begun with the teacher's answer, if it was asked.
     pub(super) fn differences(
         &mut self,
         index: usize,
-        [stable, canary]: [Outcome; 2],
+        [other, canary]: [Outcome; 2],
         measures: [Option<PairMeasure>; 2],
         beside: Option<&Comparison>,
         clip_nats: f64,
     ) -> [f64; 2] {
         let Some(of_canary) = canary.finite() else {
-            // What stable doesn't answer either says nothing of the canary.
-            return [f64::from(stable.finite().is_some()); 2];
+            // What neither can answer is its sender's fault.
+            return [f64::from(other.finite().is_some()); 2];
         };
         // Not asked: the same class, and a divergence that the others stand for.
         let Some(beside) = beside else {
             return [0.0; 2];
         };
-        let [of_stable, of_canary_beside] = measures;
+        let [of_other, of_canary_beside] = measures;
         let agrees = |measure: Option<PairMeasure>| measure.map(|measure| measure.agrees);
         let nats = |measure: Option<PairMeasure>| measure.map(|measure| measure.kl_nats);
-        let divergence = match stable.finite() {
-            Some(of_stable) => {
-                self.contrast.set(of_stable, of_canary);
+        let divergence = match other.finite() {
+            Some(other) => {
+                self.contrast.set(other, of_canary);
                 self.contrast.difference(beside, clip_nats) / self.of(index).chance
             }
             None => divergence(None, nats(of_canary_beside), clip_nats),
         };
-        let disagreement = disagreement(agrees(of_stable), agrees(of_canary_beside));
+        let disagreement = disagreement(agrees(of_other), agrees(of_canary_beside));
         [disagreement, divergence]
     }
 
@@ -100,10 +105,10 @@ impl Asking {
         &mut self,
         current: &Deployment,
         index: usize,
-        students: [&Answers; 2],
+        (students, of_anchor): ([&Answers; 2], &Answers),
         uniform_part: f64,
     ) -> Ask {
-        let worth = self.worth(current, index, students);
+        let worth = self.worth(current, index, students, of_anchor);
         let is_uniform = fastrand::f64() < uniform_part;
         Ask {
             is_asked: is_uniform || fastrand::f64() < worth,
@@ -118,19 +123,25 @@ impl Asking {
         current: &Deployment,
         index: usize,
         [stable, canary]: [&Answers; 2],
+        of_anchor: &Answers,
     ) -> f64 {
         let Some(seat) = &current.canary else {
             return 1.0;
         };
-        let of_stable = Outcome::of(&current.stable.version, stable, index).finite();
-        let of_canary = Outcome::of(&seat.version, canary, index).finite();
-        let (of_stable, of_canary) = match (of_stable, of_canary) {
-            // The worst there is, or no evidence at all, whatever the teacher says.
-            (_, None) => return 0.0,
-            (None, _) => return 1.0,
-            (Some(of_stable), Some(of_canary)) => (of_stable, of_canary),
+        let Some(of_canary) = Outcome::of(&seat.version, canary, index).finite() else {
+            // The same difference, whatever the teacher says.
+            return 0.0;
         };
-        self.contrast.set(of_stable, of_canary);
-        self.contrast.chance(current.clip_nats())
+        let stable = Outcome::of(&current.stable.version, stable, index);
+        let anchor = outcome::of_anchor(current, of_anchor, index);
+        let mut chance = |other: Outcome| {
+            let Some(other) = other.finite() else {
+                return 1.0;
+            };
+            self.contrast.set(other, of_canary);
+            self.contrast.chance(current.clip_nats())
+        };
+        let beside_stable = chance(stable);
+        beside_stable.max(anchor.map_or(0.0, |(_, anchor)| chance(anchor)))
     }
 }

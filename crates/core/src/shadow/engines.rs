@@ -11,7 +11,7 @@ use stillhouse_engine::{Engine, Priority};
 
 use super::{Miss, Sample};
 use crate::{
-    rollout::{Deployment, Seat, Slot},
+    rollout::{Deployment, Role, Slot},
     version::Version,
     watchdog::{Until, Watched},
 };
@@ -47,15 +47,15 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Starts a batch; samples that this seat has answered live already have their answer.
-    pub(super) fn begin(&mut self, seat: &Seat, samples: &[Sample]) {
-        self.classes = seat.version.manifest.output.classes;
+    /// Starts a batch; samples that this version has answered live in its role already have their answer.
+    pub(super) fn begin(&mut self, version: &Version, role: Option<Role>, samples: &[Sample]) {
+        self.classes = version.manifest.output.classes;
         self.scores.clear();
         self.scores.resize(samples.len() * self.classes, 0.0);
         self.runs.clear();
         self.runs.resize(samples.len(), Run::Failed);
         for (index, sample) in samples.iter().enumerate() {
-            if sample.role == seat.role {
+            if Some(sample.role) == role {
                 self.answered(index, &sample.scores);
             }
         }
@@ -78,7 +78,7 @@ impl Answers {
 }
 
 struct ShadowEngine {
-    seat: Arc<Seat>,
+    version: Arc<Version>,
     engine: Option<Box<dyn Engine>>,
     duration: Histogram,
     /// Its runs are of use while the version has a role.
@@ -118,18 +118,15 @@ impl ShadowEngines {
 
     /// Drops the engines of versions that have no role.
     pub(super) fn keep(&mut self, deployment: &Deployment) {
-        let seated = |engine: &ShadowEngine| {
-            let mut seats = deployment.seats();
-            seats.any(|seat| Arc::ptr_eq(&engine.seat.version, &seat.version))
-        };
-        self.engines.retain(seated);
+        self.engines
+            .retain(|engine| deployment.compares(Arc::as_ptr(&engine.version)));
     }
 
     /// Runs a version on every sample that it hasn't answered and that `goes_on` accepts; calls `pause` before each
     /// run.
     pub(super) fn run(
         &mut self,
-        seat: &Arc<Seat>,
+        version: &Arc<Version>,
         samples: &[Sample],
         goes_on: impl Fn(usize) -> bool,
         pause: impl Fn(),
@@ -139,15 +136,15 @@ impl ShadowEngines {
         wanted.clear();
         let open = |index: &usize| answers.run(*index) != Run::Answered && goes_on(*index);
         wanted.extend((0..samples.len()).filter(open));
-        for rows in wanted.chunks(most_rows(&seat.version)) {
+        for rows in wanted.chunks(most_rows(version)) {
             pause();
-            self.run_batch(seat, samples, rows, answers);
+            self.run_batch(version, samples, rows, answers);
             // One picture on which an engine fails must not lose the answers of the others.
             let failed =
                 |answers: &Answers| rows.iter().all(|row| answers.run(*row) == Run::Failed);
             if rows.len() > 1 && failed(answers) {
                 for row in rows {
-                    self.run_batch(seat, samples, std::slice::from_ref(row), answers);
+                    self.run_batch(version, samples, std::slice::from_ref(row), answers);
                 }
             }
         }
@@ -157,36 +154,36 @@ impl ShadowEngines {
     /// One run, followed by a pause while requests are answered.
     fn run_batch(
         &mut self,
-        seat: &Arc<Seat>,
+        version: &Arc<Version>,
         samples: &[Sample],
         rows: &[usize],
         answers: &mut Answers,
     ) {
         let priority = self.priority;
-        priority.run(|| self.run_now(seat, samples, rows, answers));
+        priority.run(|| self.run_now(version, samples, rows, answers));
     }
 
     fn run_now(
         &mut self,
-        seat: &Arc<Seat>,
+        version: &Arc<Version>,
         samples: &[Sample],
         rows: &[usize],
         answers: &mut Answers,
     ) {
-        let index = self.index_of(seat);
+        let index = self.index_of(version);
         let shadow = &mut self.engines[index];
         let (limits, watched) = (&self.limits, &self.watched);
         let begun = Instant::now();
         let stopper = shadow.engine.as_ref().map(|engine| engine.stopper());
-        watched.runs_version(&seat.version.name, stopper.unwrap_or_default());
+        watched.runs_version(&version.name, stopper.unwrap_or_default());
         // Where it is given up, it goes on when it can: this thread has idle priority anyway.
         let _running = watched.begin(shadow.until.clone());
         let run = catch_unwind(AssertUnwindSafe(|| {
             let engine = match &mut shadow.engine {
                 Some(engine) => engine,
                 none => {
-                    let most = most_rows(&seat.version);
-                    let built = seat.version.engine(most).ok()?;
+                    let most = most_rows(version);
+                    let built = version.engine(most).ok()?;
                     watched.runs(built.stopper());
                     none.insert(built)
                 }
@@ -194,7 +191,7 @@ impl ShadowEngines {
             let input = engine.input(rows.len());
             let row_len = input.len() / rows.len();
             for (row, room) in rows.iter().zip(input.chunks_exact_mut(row_len)) {
-                if let Err(why) = samples[*row].write(&seat.version, limits, room) {
+                if let Err(why) = samples[*row].write(version, limits, room) {
                     answers.runs[*row] = Run::Lost(why);
                     room.fill(0.0);
                 }
@@ -218,21 +215,16 @@ impl ShadowEngines {
     }
 
     /// The index of the version's engine. A version has one engine here, whatever its role.
-    fn index_of(&mut self, seat: &Arc<Seat>) -> usize {
+    fn index_of(&mut self, version: &Arc<Version>) -> usize {
         let mut engines = self.engines.iter();
-        let known = engines.position(|engine| Arc::ptr_eq(&engine.seat.version, &seat.version));
+        let known = engines.position(|engine| Arc::ptr_eq(&engine.version, version));
         known.unwrap_or_else(|| {
-            let version = &seat.version;
             let of = &[version.model.as_str(), version.name.as_str()];
             let (slot, of_version) = (self.slot.clone(), Arc::downgrade(version));
-            let is_seated = move || {
-                let deployment = slot.load();
-                let mut seats = deployment.seats();
-                seats.any(|seat| std::ptr::eq(Arc::as_ptr(&seat.version), of_version.as_ptr()))
-            };
+            let is_compared = move || slot.load().compares(of_version.as_ptr());
             self.engines.push(ShadowEngine {
-                until: Until::While(Arc::new(is_seated)),
-                seat: seat.clone(),
+                until: Until::While(Arc::new(is_compared)),
+                version: version.clone(),
                 engine: None,
                 duration: version.series().series(&self.durations, of),
             });

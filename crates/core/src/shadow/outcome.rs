@@ -1,7 +1,12 @@
 //! One student's answer to one picture, by itself and beside the teacher's.
 
+use std::sync::Arc;
+
 use super::engines::{Answers, Run};
-use crate::{rollout::Seat, version::Version};
+use crate::{
+    rollout::{Deployment, Seat},
+    version::Version,
+};
 use stillhouse_drift::{
     comparison::{Comparison, PairMeasure, Scores},
     independent::Independent,
@@ -34,6 +39,19 @@ impl<'a> Outcome<'a> {
     }
 }
 
+/// The anchor's answer to picture `index`; none if there is no anchor, or it can't read the picture.
+pub(super) fn of_anchor<'a>(
+    current: &'a Deployment,
+    answers: &'a Answers,
+    index: usize,
+) -> Option<(&'a Arc<Version>, Outcome<'a>)> {
+    let version = current.anchor.as_ref()?;
+    match answers.run(index) {
+        Run::Lost(_) => None,
+        Run::Answered | Run::Failed => Some((version, Outcome::of(version, answers, index))),
+    }
+}
+
 /// Measures a student beside the teacher that `comparison` was begun with; counts the result in the version's series if it
 /// `is_counted`.
 pub(super) fn measured(
@@ -44,16 +62,24 @@ pub(super) fn measured(
     is_counted: bool,
 ) -> Option<PairMeasure> {
     let series = seat.beside_teacher().filter(|_| is_counted);
-    let temperature = seat.version.temperature();
-    let measure = student
-        .finite()
-        .map(|scores| comparison.student(truth, scores, temperature));
+    let measure = uncounted(&seat.version, student, truth, comparison);
     match (&measure, series) {
         (Some(measure), Some(series)) => series.observe(measure, comparison),
         (None, Some(series)) => series.observe_worst(comparison.teacher_top1()),
         (_, None) => {}
     }
     measure
+}
+
+/// The same of a version without a seat, for which nothing is counted.
+pub(super) fn uncounted(
+    version: &Version,
+    student: Outcome,
+    truth: Scores,
+    comparison: &mut Comparison,
+) -> Option<PairMeasure> {
+    let scores = student.finite()?;
+    Some(comparison.student(truth, scores, version.temperature()))
 }
 
 /// A version's outputs as what they are.

@@ -11,13 +11,13 @@ use prometheus::HistogramVec;
 use stillhouse_engine::Priority;
 
 use super::{
-    Counters, Difference, DriftSettings, Minute, Miss, Pairing, Sample, ShadowSettings,
+    AnchorDifference, Counters, Difference, DriftSettings, Minute, Miss, Pairing, Sample,
+    ShadowSettings,
     admission::{Admission, key},
     asking::{Ask, Asking},
-    detectors::Detectors,
+    detectors::{Detectors, Measured},
     engines::{Answers, ROWS, Run, ShadowEngines},
-    measured::Measured,
-    outcome::{Outcome, measured},
+    outcome::{Outcome, measured, of_anchor, uncounted},
     requests::Requests,
 };
 use crate::{
@@ -70,11 +70,12 @@ pub(super) struct Runner {
     begun: Instant,
     engines: ShadowEngines,
     answers: [Answers; 3],
+    of_anchor: Answers,
     comparison: Comparison,
     thumbnail: Thumbnail,
     detectors: Option<Detectors>,
-    /// Of the canary.
-    measured: Measured,
+    /// The canary when it was last looked at: if it becomes stable, its trial says what it is.
+    canary: Option<Arc<Seat>>,
 }
 
 impl Runner {
@@ -109,10 +110,11 @@ impl Runner {
             begun: Instant::now(),
             engines,
             answers: Default::default(),
+            of_anchor: Answers::default(),
             comparison: Comparison::default(),
             thumbnail: Thumbnail::new(),
             detectors: None,
-            measured: Measured::default(),
+            canary: None,
         }
     }
 
@@ -139,13 +141,7 @@ impl Runner {
             let current = self.slot.load_full();
             // Checked without traffic as well: this thread's engines must not keep a version that lost its role.
             self.engines.keep(&current);
-            if self
-                .detectors
-                .as_ref()
-                .is_some_and(|of| !of.is_of(&current.stable))
-            {
-                self.detectors = None;
-            }
+            self.watch_stable(&current);
             self.admit(&mut batch, &current);
             if !batch.is_empty() {
                 self.compare(&current, &batch);
@@ -193,7 +189,7 @@ impl Runner {
             return;
         };
         let [of_teacher, of_students @ ..] = &mut self.answers;
-        of_teacher.begin(teacher, batch);
+        of_teacher.begin(&teacher.version, Some(Role::Teacher), batch);
         // At normal priority it does not wait.
         let pause = || {
             if self.priority == Priority::Background {
@@ -203,21 +199,28 @@ impl Runner {
         let students = [Some(&current.stable), current.canary.as_ref()];
         for (seat, answers) in students.iter().zip(of_students.iter_mut()) {
             if let Some(seat) = seat {
-                answers.begin(seat, batch);
-                self.engines.run(seat, batch, |_| true, pause, answers);
+                answers.begin(&seat.version, Some(seat.role), batch);
+                self.engines
+                    .run(&seat.version, batch, |_| true, pause, answers);
             }
+        }
+        if let Some(version) = &current.anchor {
+            let answers = &mut self.of_anchor;
+            answers.begin(version, None, batch);
+            self.engines.run(version, batch, |_| true, pause, answers);
         }
         self.asking.decide(
             current,
             batch.len(),
             of_students.each_ref(),
+            &self.of_anchor,
             |index| of_teacher.run(index) == Run::Answered,
             self.admission.uniform_part(),
         );
         self.admission.give_back(self.asking.spared());
         let is_asked = |index: usize| self.asking.of(index).is_asked;
         self.engines
-            .run(teacher, batch, is_asked, pause, of_teacher);
+            .run(&teacher.version, batch, is_asked, pause, of_teacher);
         for (index, sample) in batch.iter().enumerate() {
             let paired = self.pair(current, teacher, index, sample);
             let now = Instant::now();
@@ -262,13 +265,17 @@ impl Runner {
                 seat.not_finite(Source::Shadow);
             }
         }
-        let mut measures = [None; 2];
+        let anchor = of_anchor(current, &self.of_anchor, index);
+        let (mut measures, mut beside_anchor) = ([None; 2], None);
         if ask.is_asked {
             let truth = truth(teacher, of_teacher, index)?;
             self.comparison.begin(truth);
             measures = students.map(|student| {
                 let (seat, outcome) = student?;
                 measured(seat, outcome, truth, &mut self.comparison, ask.is_uniform)
+            });
+            beside_anchor = anchor.and_then(|(version, outcome)| {
+                uncounted(version, outcome, truth, &mut self.comparison)
             });
         }
         if let Some(canary) = canary {
@@ -277,6 +284,17 @@ impl Runner {
             let [disagreement, divergence] =
                 self.asking
                     .differences(index, [stable, canary], measures, beside, clip_nats);
+            let anchor = anchor.map(|(_, anchor)| {
+                let measures = [beside_anchor, measures[1]];
+                let both = [anchor, canary];
+                let [disagreement, divergence] = self
+                    .asking
+                    .differences(index, both, measures, beside, clip_nats);
+                AnchorDifference {
+                    disagreement,
+                    divergence,
+                }
+            });
             let stable = stable.finite();
             let difference = Difference {
                 pairing: Pairing::of(current),
@@ -289,7 +307,7 @@ impl Runner {
                 stable_class: stable.map(Scores::top1),
                 teacher_run: ask.is_asked && sample.role != Role::Teacher,
                 picture: sample.picture(),
-                anchor: None,
+                anchor,
             };
             self.requests.pair(key(sample), [disagreement, divergence]);
             // The judge takes them twice a second; a full channel would delay only this thread.
@@ -297,10 +315,8 @@ impl Runner {
         }
         if ask.is_uniform {
             self.watch(current, sample);
-            self.detectors(current).observe(measures[0].as_ref());
-            if let Some(seat) = on_trial {
-                let clip_nats = current.clip_nats();
-                self.measured.observe(seat, measures[1].as_ref(), clip_nats);
+            if let Some(detectors) = &mut self.detectors {
+                detectors.observe(measures[0].as_ref());
             }
         }
         Ok(ask)
@@ -323,11 +339,21 @@ impl Runner {
         }
     }
 
-    fn detectors(&mut self, current: &Deployment) -> &mut Detectors {
-        let (stable, clip_nats, drift) = (&current.stable, current.clip_nats(), &self.drift);
-        let measured = &self.measured;
-        self.detectors
-            .get_or_insert_with(|| Detectors::new(stable.clone(), measured, clip_nats, drift))
+    /// Begins to watch another stable version: against what its trial measured, if it was the canary.
+    fn watch_stable(&mut self, current: &Deployment) {
+        let (stable, clip_nats) = (&current.stable, current.clip_nats());
+        if self.detectors.as_ref().is_none_or(|of| !of.is_of(stable)) {
+            let canary = self.canary.take();
+            let trial = canary.filter(|seat| Arc::ptr_eq(&seat.version, &stable.version));
+            let trial = trial.and_then(|seat| Measured::of_trial(&seat, clip_nats));
+            self.detectors = Some(Detectors::new(
+                stable.clone(),
+                trial,
+                clip_nats,
+                &self.drift,
+            ));
+        }
+        self.canary.clone_from(&current.canary);
     }
 }
 

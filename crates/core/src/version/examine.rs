@@ -12,7 +12,7 @@ use super::{
 };
 use crate::batch::{
     BatchOptions,
-    policy::{Policy, ladder},
+    policy::{Policy, sizes},
 };
 use stillhouse_golden::{self as golden, PreflightError, Proof};
 use stillhouse_image::Normalization;
@@ -85,7 +85,7 @@ pub struct TriedOut {
 }
 
 /// Runs everything that [`Launcher::launch`](super::Launcher::launch) will run: the graph, the golden samples, every batch
-/// size that is measured, and every one that the workers warm up with. To be called where a network that runs for ever, or
+/// size that is measured, and every one that a batch may have. To be called where a network that runs for ever, or
 /// takes all memory, harms nobody.
 ///
 /// # Errors
@@ -107,7 +107,7 @@ pub fn try_out(
     let (mut engine, examined) = examination.run(prepare, None, &|_| ())?;
     let (warmup, limit) = (examined.warmup, examined.limit);
     let policy = decide(batch, &warmup, limit, options.intra_threads).policy;
-    for rows in ladder(policy.max_batch) {
+    for rows in sizes(policy.max_batch) {
         if warmup.iter().all(|measured| measured.rows != rows) {
             priority
                 .run(|| warmup::run_once(engine.as_mut(), rows))

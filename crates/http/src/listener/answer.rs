@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -9,7 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, SizeHint};
 
-use super::connection::InUse;
+use super::{connection::InUse, streams::Stream};
 use stillhouse_serving::Charge;
 
 /// A peer has `write_timeout_seconds` for each piece, so this is also the slowest way to read an answer.
@@ -25,6 +26,10 @@ pub(crate) struct Answer {
     rest: Bytes,
     charge: Charge,
     in_use: InUse,
+    /// Whether the body has nothing more.
+    is_over: bool,
+    /// Over HTTP/2.
+    stream: Option<Arc<Stream>>,
 }
 
 impl Answer {
@@ -35,17 +40,33 @@ impl Answer {
             rest: Bytes::new(),
             charge,
             in_use,
+            is_over: false,
+            stream: Stream::current(),
         }
     }
 
     fn piece(&mut self) -> Bytes {
         let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
-        let charged = match self.is_end_stream() {
+        let charged = match self.has_yielded_all() {
             true => self.charge.bytes(),
             false => piece.len(),
         };
         let charge = self.charge.split(charged);
-        self.in_use.connection().unread(piece, charge)
+        let connection = self.in_use.connection();
+        connection.unread(piece, charge, self.stream.as_ref())
+    }
+
+    fn has_yielded_all(&self) -> bool {
+        self.rest.is_empty() && (self.is_over || self.body.is_end_stream())
+    }
+
+    /// Waits, over HTTP/2, until all was read: as long as an answer isn't over, its stream can be reset.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.is_over = true;
+        match &self.stream {
+            Some(stream) => stream.poll_read(cx),
+            None => Poll::Ready(()),
+        }
     }
 }
 
@@ -57,10 +78,13 @@ impl hyper::body::Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        if self.has_yielded_all() {
+            return self.poll_over(cx).map(|()| None);
+        }
         if self.rest.is_empty() {
             let is_known = self.body.size_hint().exact().is_some();
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                None => return Poll::Ready(None),
+                None => return self.poll_over(cx).map(|()| None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Err(other) => return Poll::Ready(Some(Ok(other))),
@@ -77,7 +101,7 @@ impl hyper::body::Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.has_yielded_all() && self.stream.as_ref().is_none_or(|stream| stream.is_read())
     }
 
     fn size_hint(&self) -> SizeHint {

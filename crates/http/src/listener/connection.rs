@@ -9,7 +9,10 @@ use std::sync::{
 use bytes::Bytes;
 use stillhouse_serving::{Account, Charge};
 
-use super::head::HeadError;
+use super::{
+    head::HeadError,
+    streams::{OnItsWay, Stream},
+};
 use crate::peer::Peer;
 
 /// Ages of unread answers are distinguished in so many steps.
@@ -126,15 +129,25 @@ impl Connection {
         false
     }
 
-    /// Ties a part of an answer to its charge and to this connection until the kernel has taken it.
-    pub(super) fn unread(self: &Arc<Self>, bytes: Bytes, charge: Charge) -> Bytes {
-        let age = self.now.load(Relaxed) % AGES;
-        self.unread[age].fetch_add(1, Relaxed);
+    /// Ties a part of an answer to its charge and to this connection until the kernel has taken it. Over HTTP/2 its stream
+    /// has its own patience.
+    pub(super) fn unread(
+        self: &Arc<Self>,
+        bytes: Bytes,
+        charge: Charge,
+        stream: Option<&Arc<Stream>>,
+    ) -> Bytes {
+        let age = match stream {
+            Some(stream) => Age::OfStream {
+                _on_its_way: OnItsWay::new(stream),
+            },
+            None => Age::new(self),
+        };
         Bytes::from_owner(Unread {
             bytes,
-            age,
-            in_use: InUse::new(self),
             _charge: charge,
+            _age: age,
+            _in_use: InUse::new(self),
         })
     }
 }
@@ -161,11 +174,34 @@ impl Drop for InUse {
     }
 }
 
+/// Dropped from the first field on: the charge has ended when its stream or connection notices.
 struct Unread {
     bytes: Bytes,
-    age: usize,
-    in_use: InUse,
     _charge: Charge,
+    _age: Age,
+    _in_use: InUse,
+}
+
+/// What notices that a part of an answer isn't read.
+enum Age {
+    OfConnection {
+        connection: Arc<Connection>,
+        age: usize,
+    },
+    OfStream {
+        _on_its_way: OnItsWay,
+    },
+}
+
+impl Age {
+    fn new(connection: &Arc<Connection>) -> Self {
+        let age = connection.now.load(Relaxed) % AGES;
+        connection.unread[age].fetch_add(1, Relaxed);
+        Self::OfConnection {
+            connection: connection.clone(),
+            age,
+        }
+    }
 }
 
 impl AsRef<[u8]> for Unread {
@@ -174,9 +210,11 @@ impl AsRef<[u8]> for Unread {
     }
 }
 
-impl Drop for Unread {
+impl Drop for Age {
     fn drop(&mut self) {
-        self.in_use.0.unread[self.age].fetch_sub(1, Relaxed);
+        if let Self::OfConnection { connection, age } = self {
+            connection.unread[*age].fetch_sub(1, Relaxed);
+        }
     }
 }
 
@@ -196,7 +234,7 @@ mod tests {
 
     fn answer(connection: &Arc<Connection>) -> Bytes {
         let charge = connection.account().charge(100).expect("it fits");
-        connection.unread(Bytes::from_static(b"answer"), charge)
+        connection.unread(Bytes::from_static(b"answer"), charge, None)
     }
 
     #[test]

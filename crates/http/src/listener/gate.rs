@@ -24,7 +24,9 @@ use super::{
     connection::Connection,
     frames::Frames,
     head::{self, BodyFraming, HeadEnd, HeadError},
+    sent::Sent,
 };
+use crate::layers::HttpMetrics;
 
 /// With these bytes every connection of HTTP/2 begins.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -62,6 +64,9 @@ pub(super) struct Gate<S> {
     late: Option<Pin<Box<Sleep>>>,
     write_limit: Duration,
     stuck: Option<Pin<Box<Sleep>>>,
+    /// What hyper sends over HTTP/2, for the refusals among it.
+    sent: Sent,
+    metrics: HttpMetrics,
 }
 
 impl<S> Gate<S> {
@@ -70,6 +75,7 @@ impl<S> Gate<S> {
         connection: Arc<Connection>,
         head_limit: Duration,
         write_limit: Duration,
+        metrics: HttpMetrics,
     ) -> Self {
         Self {
             stream,
@@ -81,6 +87,19 @@ impl<S> Gate<S> {
             late: Some(Box::pin(sleep(head_limit))),
             write_limit,
             stuck: None,
+            sent: Sent::default(),
+            metrics,
+        }
+    }
+
+    /// Counts what hyper refuses by itself, without a word to anybody.
+    fn look_at_sent(&mut self, bytes: &[u8]) {
+        if matches!(self.reading, Reading::Http2(_)) {
+            let metrics = &self.metrics;
+            self.sent.take(bytes, |code| {
+                metrics.refused(code);
+                tracing::debug!(code, "the HTTP library refused a request");
+            });
         }
     }
 
@@ -358,6 +377,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(written)) = poll {
+            self.look_at_sent(&bytes[..written]);
+        }
         self.written(cx, poll)
     }
 
@@ -367,6 +389,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        if let Poll::Ready(Ok(mut written)) = poll {
+            for part in parts {
+                let length = part.len().min(written);
+                self.look_at_sent(&part[..length]);
+                written -= length;
+            }
+        }
         self.written(cx, poll)
     }
 

@@ -3,10 +3,7 @@
 use std::{pin::pin, sync::Arc};
 
 use hyper::service::service_fn;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-};
+use hyper_util::{rt::TokioIo, server::conn::auto};
 use prometheus::IntGauge;
 use tokio::{net::TcpStream, sync::watch, time::Instant};
 
@@ -15,6 +12,7 @@ use super::{
     connection::Connection,
     gate::Gate,
     look::{Looks, Sight},
+    streams::Streams,
 };
 use crate::layers::Routes;
 
@@ -22,7 +20,7 @@ use crate::layers::Routes;
 pub(super) struct One {
     pub(super) connection: Arc<Connection>,
     pub(super) routes: Arc<Routes>,
-    pub(super) builder: Arc<auto::Builder<TokioExecutor>>,
+    pub(super) builder: Arc<auto::Builder<Streams>>,
     pub(super) settings: ConnectionSettings,
     pub(super) metrics: ConnectionMetrics,
     pub(super) stop: watch::Receiver<bool>,
@@ -48,6 +46,7 @@ impl One {
             settings.header_timeout(),
             // `Looks` ends what leaves an answer unread; this is for what isn't an answer.
             2 * settings.write_timeout(),
+            routes.metrics().clone(),
         );
         let mut looks = Looks::new(connection.clone(), &settings);
         let service = service_fn(move |request| {

@@ -1,6 +1,9 @@
 //! The bits of coded data between two markers.
 
 /// Reads bits from the most significant on; a stuffed zero after 0xff is no part of them.
+///
+/// Loops over many symbols work on a copy: nothing here takes the address of one, so it stays in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -25,26 +28,33 @@ impl<'a> Bits<'a> {
     }
 
     /// Makes at least 32 bits available: two symbols of 16 bits, or a symbol and its value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fill(&mut self) {
-        if self.count >= 32 {
-            return;
-        }
-        match self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
-            Some(chunk) if !has_ff(u64::from_ne_bytes(*chunk)) => {
-                self.window |= u64::from_be_bytes(*chunk) >> self.count;
-                let whole_bytes = (63 - self.count) / 8;
-                self.at += whole_bytes as usize;
-                self.count += 8 * whole_bytes;
-            }
-            _ => self.fill_slowly(),
+        if self.count < 32 {
+            self.fill_up();
         }
     }
 
+    /// Makes at least [`Self::FULL`] bits available.
+    #[inline(always)]
+    pub(super) fn fill_up(&mut self) {
+        match self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            Some(chunk) if !has_ff(u64::from_ne_bytes(*chunk)) => {
+                self.window |= u64::from_be_bytes(*chunk) >> self.count;
+                self.at += ((63 - self.count) / 8) as usize;
+                self.count |= Self::FULL;
+            }
+            _ => *self = self.filled_slowly(),
+        }
+    }
+
+    pub(super) const FULL: u32 = 56;
+
     /// One byte at a time, past stuffed zeros and the end.
     #[cold]
-    fn fill_slowly(&mut self) {
-        while self.count <= 56 {
+    #[inline(never)]
+    fn filled_slowly(mut self) -> Self {
+        while self.count < Self::FULL {
             let byte = match self.bytes.get(self.at) {
                 Some(0xff) => {
                     self.at += 2;
@@ -62,16 +72,23 @@ impl<'a> Bits<'a> {
             self.window |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
+    }
+
+    /// The next `COUNT` bits, which stay.
+    #[inline(always)]
+    pub(super) fn peek<const COUNT: usize>(&self) -> usize {
+        (self.window >> (64 - COUNT)) as usize
     }
 
     /// The next 16 bits, which stay.
-    #[inline]
+    #[inline(always)]
     pub(super) fn peek_16(&self) -> u32 {
         (self.window >> 48) as u32
     }
 
     /// Drops `count` of the bits that [`Self::fill`] made available.
-    #[inline]
+    #[inline(always)]
     pub(super) fn skip(&mut self, count: u32) {
         debug_assert!(count <= self.count);
         self.window <<= count;
@@ -79,23 +96,17 @@ impl<'a> Bits<'a> {
     }
 
     /// A number of at most 16 bits that [`Self::fill`] made available.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, count: u32) -> u32 {
         let value = self.peek_16() >> (16 - count);
         self.skip(count);
         value
     }
 
-    /// A signed value of `size` bits (T.81, F.2.2.1): a first bit of 0 means a negative one.
-    #[inline]
+    /// A [signed] value of `size` bits.
+    #[inline(always)]
     pub(super) fn take_signed(&mut self, size: u32) -> i32 {
-        let value = self.take(size) as i32;
-        let is_negative = size > 0 && value >> (size - 1) == 0;
-        if is_negative {
-            value - (1 << size) + 1
-        } else {
-            value
-        }
+        signed(self.take(size), size)
     }
 
     /// Whether more bits were read than there are.
@@ -114,6 +125,18 @@ impl<'a> Bits<'a> {
             };
         }
         at
+    }
+}
+
+/// Of `size` bits a number with its sign (T.81, F.2.2.1): a first bit of 0 means a negative one.
+#[inline(always)]
+pub(super) fn signed(bits: u32, size: u32) -> i32 {
+    let value = bits as i32;
+    let is_negative = size > 0 && value >> (size - 1) == 0;
+    if is_negative {
+        value - (1 << size) + 1
+    } else {
+        value
     }
 }
 

@@ -54,6 +54,40 @@ pub(super) struct CodedScan<'a> {
     pub(super) stretches: Vec<&'a [u8]>,
 }
 
+/// What is known of a JPEG before its first scan: enough to say what decoding takes.
+pub(super) struct Outline {
+    pub(super) header: StartOfFrame,
+    pub(super) orientation: Orientation,
+    /// Whether the coefficients of a block come one after the other, in several scans.
+    pub(super) has_several_scans: bool,
+}
+
+impl Outline {
+    /// # Errors
+    /// Some of those of [`Frame::read`].
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+        let mut segments = Segments::new(bytes);
+        let (mut frame, mut orientation) = (None, None);
+        while let Some((marker, content)) = segments.next()? {
+            if marker == SOS {
+                let header: StartOfFrame =
+                    frame.ok_or_else(|| corrupt("it has no frame header"))?;
+                let sent = content.first().copied().map_or(0, usize::from);
+                return Ok(Self {
+                    has_several_scans: header.progressive || sent < header.channels.len(),
+                    header,
+                    orientation: orientation.unwrap_or_default(),
+                });
+            } else if marker == APP1 && content.starts_with(b"Exif\0") {
+                orientation.get_or_insert_with(|| Orientation::from_exif(content));
+            } else if let Some(header) = StartOfFrame::read(marker, content)? {
+                frame = Some(header);
+            }
+        }
+        Err(corrupt("it ends before its last scan"))
+    }
+}
+
 /// What was read so far.
 #[derive(Default)]
 struct Reading<'a> {
@@ -139,7 +173,11 @@ impl<'a> Reading<'a> {
     ) -> Result<(), ImageError> {
         match marker {
             APP0 if content.starts_with(b"JFIF\0") && content.len() >= 14 => self.jfif = true,
-            APP1 if content.starts_with(b"Exif\0") && self.orientation.is_none() => {
+            // Behind the first scan nobody looks for it.
+            APP1 if content.starts_with(b"Exif\0")
+                && self.orientation.is_none()
+                && self.scans.is_empty() =>
+            {
                 self.orientation = Some(Orientation::from_exif(content));
             }
             APP14 if content.starts_with(b"Adobe") && content.len() >= 12 => {
@@ -187,7 +225,7 @@ impl<'a> Reading<'a> {
         for (dc, ac) in &codes {
             tables.push((built(dc).map_err(corrupt)?, built(ac).map_err(corrupt)?));
         }
-        let mut reader = sent.reader(&scan, &tables, &self.steps);
+        let mut reader = sent.reader(&scan, header, &tables, &self.steps);
         let stretches = scan
             .walk(
                 header,

@@ -65,6 +65,7 @@ pub(super) const STANDARD_AC: [Code; 2] = [
 const LOOK_BITS: usize = 9;
 
 /// A table as it is used.
+#[derive(PartialEq)]
 pub(super) struct Huffman {
     /// By the next [`LOOK_BITS`] bits: `length << 8 | symbol`, or 0 for longer codes.
     short: [u16; 1 << LOOK_BITS],
@@ -113,24 +114,29 @@ impl Huffman {
     }
 
     /// The next symbol, of bits that [`Bits::fill`] made available.
-    #[inline]
+    #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Damage> {
-        let next = bits.peek_16();
-        let short = self.short[(next >> (16 - LOOK_BITS)) as usize];
-        if short != 0 {
-            bits.skip(u32::from(short >> 8));
-            return Ok(short as u8);
-        }
-        self.long(next, bits)
+        let (length, symbol) = self.code(bits.peek_16())?;
+        bits.skip(length);
+        Ok(symbol)
     }
 
-    fn long(&self, next: u32, bits: &mut Bits<'_>) -> Result<u8, Damage> {
+    /// The length and the symbol of the code that 16 bits begin with.
+    #[inline(always)]
+    pub(super) fn code(&self, next: u32) -> Result<(u32, u8), Damage> {
+        match self.short[(next >> (16 - LOOK_BITS)) as usize] {
+            0 => self.long(next),
+            short => Ok((u32::from(short >> 8), short as u8)),
+        }
+    }
+
+    #[inline(never)]
+    fn long(&self, next: u32) -> Result<(u32, u8), Damage> {
         let length = (LOOK_BITS + 1..=16)
             .find(|length| next < self.ends[*length])
             .ok_or("its coded data has a code that doesn't exist")?;
-        bits.skip(length as u32);
         let index = (next >> (16 - length)).wrapping_add(self.offsets[length]);
-        Ok(self.symbols[index as usize])
+        Ok((length as u32, self.symbols[index as usize]))
     }
 }
 

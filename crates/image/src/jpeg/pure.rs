@@ -11,6 +11,8 @@ use jpeg_decoder::ColorTransform;
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
+#[cfg(not(feature = "turbojpeg"))]
+use super::frame::Outline;
 use super::{DecodeOptions, Frame, Model, exact};
 use crate::{Color, Format, ImageError, Picture, picture::Samples};
 
@@ -31,6 +33,21 @@ pub(super) fn decode(frame: &Frame<'_>, options: DecodeOptions) -> Result<Pictur
 
 fn corrupt(reason: impl ToString) -> ImageError {
     ImageError::corrupt(Format::Jpeg, reason)
+}
+
+/// Bytes for each pixel it makes, and for what they are made of: in full size coefficients and samples of [`exact`], in less the
+/// coefficients where they come in several scans.
+#[cfg(not(feature = "turbojpeg"))]
+pub(super) fn memory(outline: &Outline, color: Color, denominator: u32) -> (u64, u64) {
+    let gray = u64::from(color == Color::Gray);
+    let samples = outline.header.padded_samples();
+    let channels = outline.header.channels.len() as u64;
+    match denominator {
+        1 => (3 + gray, 3 * samples),
+        // Each channel's samples, and the pixels.
+        _ if outline.has_several_scans => (2 * channels + gray, 2 * samples),
+        _ => (2 * channels + gray, 0),
+    }
 }
 
 /// Whether each pixel has samples of its own in all channels that are needed, sent in one scan.

@@ -10,7 +10,7 @@ use crate::ImageError;
 /// What is wrong with coded data.
 pub(super) type Damage = &'static str;
 
-const TOO_SHORT: Damage = "its coded data ends too early";
+pub(super) const TOO_SHORT: Damage = "its coded data ends too early";
 
 /// What one scan sends: of which channels, which coefficients, which of their bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +124,10 @@ impl Scan {
             let mut bits = Bits::new(bytes);
             blocks.restart();
             let until = total.min(done + interval);
+            if let Some(read) = blocks.units(&mut bits, until - done) {
+                read?;
+                done = until;
+            }
             while done < until {
                 let (row, column) = (
                     done / u64::from(units.across),
@@ -164,6 +168,11 @@ impl Scan {
 pub(super) trait Blocks {
     /// A scan or an interval begins: predictions start anew.
     fn restart(&mut self);
+
+    /// Reads so many units, where it matters nowhere which they are, and tells bits that ran out itself; none where it does.
+    fn units(&mut self, _bits: &mut Bits<'_>, _count: u64) -> Option<Result<(), Damage>> {
+        None
+    }
 
     /// Reads one block; `at` counts the channel's blocks from the top left, row by row, [padded] ones included.
     ///

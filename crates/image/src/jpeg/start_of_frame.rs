@@ -136,6 +136,17 @@ impl StartOfFrame {
         (across * channel.h, down * channel.v)
     }
 
+    /// Samples of all channels, those included that only fill up the last units.
+    pub(super) fn padded_samples(&self) -> u64 {
+        let blocks = self
+            .channels
+            .iter()
+            .map(|channel| self.padded_blocks(channel));
+        blocks
+            .map(|(across, down)| 64 * u64::from(across) * u64::from(down))
+            .sum()
+    }
+
     /// A bound below which the coded data can't describe so many blocks: each block takes at least one code of at
     /// least one bit for its DC coefficient, and without progression another for its AC coefficients.
     ///

@@ -2,7 +2,7 @@
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::{DecodeOptions, Frame, Model, ink_on_white};
+use super::{DecodeOptions, Frame, Model, frame::Outline, ink_on_white};
 use crate::{Color, Format, ImageError, Picture, picture::Samples};
 
 /// Decodes to gray or RGB; gray only where the options or the file demands it.
@@ -37,6 +37,22 @@ pub(super) fn decode(frame: &Frame<'_>, options: DecodeOptions) -> Result<Pictur
         _ => (Color::Rgb, samples),
     };
     Ok(Picture::decoded(width, height, color, samples))
+}
+
+/// Bytes for each pixel it makes, gray that is made of them included; and for the coefficients, which it keeps where they come
+/// in several scans.
+pub(super) fn memory(outline: &Outline, color: Color, _denominator: u32) -> (u64, u64) {
+    let gray = u64::from(color == Color::Gray);
+    let bytes_a_pixel = match outline.header.channels.len() {
+        1 => 1,
+        3 => 3 + gray,
+        _ => 4 + 3 + gray,
+    };
+    let coefficients = 2 * outline.header.padded_samples();
+    match outline.has_several_scans {
+        true => (bytes_a_pixel, coefficients),
+        false => (bytes_a_pixel, 0),
+    }
 }
 
 /// libjpeg's own words.

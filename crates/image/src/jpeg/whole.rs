@@ -7,6 +7,7 @@
 use super::{
     bits::Bits,
     huffman::Huffman,
+    lanes::Lanes,
     scan::{Blocks, Damage, Scan},
     start_of_frame::StartOfFrame,
     tables::Steps,
@@ -15,8 +16,13 @@ use super::{
 /// Greatest size in bits of a difference of DC coefficients, and of an AC coefficient (T.81, tables F.1 and F.2).
 const MAX_DC_BITS: u8 = 11;
 const MAX_AC_BITS: u8 = 10;
+/// From so many blocks on it pays to make [`Lanes`], which takes as long as reading some hundred blocks.
+const MANY_BLOCKS: usize = 4096;
 /// Greatest coefficient of samples of 8 bits, before quantisation.
 const MAX_COEFFICIENT: u32 = 1024;
+
+/// Coefficients in a block.
+pub(super) const BLOCK: usize = 64;
 
 pub(super) const BEYOND: Damage = "its coded data has more coefficients than a block";
 pub(super) const TOO_GREAT: Damage = "its coded data has values that are out of range";
@@ -87,6 +93,7 @@ impl Sent {
     pub(super) fn reader<'a>(
         &'a mut self,
         scan: &'a Scan,
+        frame: &StartOfFrame,
         tables: &'a [(Option<Huffman>, Option<Huffman>)],
         steps: &[Option<Steps>],
     ) -> Reader<'a> {
@@ -97,12 +104,19 @@ impl Sent {
             let step = steps.map_or(1, |steps| i32::from(steps[0]));
             (3 * (MAX_COEFFICIENT as i32 + step) / 2 / step) >> scan.low
         };
+        let max_bits: Vec<_> = steps.iter().map(limits).collect();
+        let max_dc: Vec<_> = steps.iter().map(max_dc).collect();
+        let blocks = scan.channels.iter().map(|c| self.channels[c.index].blocks);
+        let lanes = (!self.progressive && blocks.sum::<usize>() >= MANY_BLOCKS)
+            .then(|| Lanes::new(scan, frame, tables, &max_bits, &max_dc))
+            .flatten();
         Reader {
             progressive: self.progressive,
             scan,
             tables,
-            max_dc: steps.iter().map(max_dc).collect(),
-            max_bits: steps.iter().map(limits).collect(),
+            lanes,
+            max_dc,
+            max_bits,
             sent: &mut self.channels,
             dc: [0; 4],
             blocks_without_more: 0,
@@ -128,6 +142,8 @@ pub(super) struct Reader<'a> {
     /// By channel, of the values that this scan sends.
     max_dc: Vec<i32>,
     max_bits: Vec<[u8; 64]>,
+    /// For a large scan without progression.
+    lanes: Option<Lanes<'a>>,
     sent: &'a mut [SentChannel],
     /// The last DC coefficient of each channel.
     dc: [i32; 4],
@@ -139,6 +155,13 @@ impl Blocks for Reader<'_> {
     fn restart(&mut self) {
         self.dc = [0; 4];
         self.blocks_without_more = 0;
+        if let Some(lanes) = &mut self.lanes {
+            lanes.restart();
+        }
+    }
+
+    fn units(&mut self, bits: &mut Bits<'_>, count: u64) -> Option<Result<(), Damage>> {
+        Some(self.lanes.as_mut()?.units(bits, count))
     }
 
     #[inline]
@@ -165,40 +188,62 @@ impl Blocks for Reader<'_> {
     }
 }
 
-#[inline]
+/// The AC coefficients of a block without progression.
+#[inline(always)]
 fn sequential_ac(bits: &mut Bits<'_>, ac: &Huffman, max_bits: &[u8; 64]) -> Result<(), Damage> {
     let mut next = 1;
-    while next < 64 {
+    while next < BLOCK {
         bits.fill();
-        let symbol = ac.symbol(bits)?;
-        let (run, size) = (symbol >> 4, symbol & 15);
-        if size == 0 && run != 15 {
-            // Without progression no other code ends a block.
-            return if run == 0 { Ok(()) } else { Err(NO_CODE) };
-        }
-        next += usize::from(run);
-        if size > *max_bits.get(next).ok_or(BEYOND)? {
-            return Err(TOO_GREAT);
-        }
-        next += 1;
-        bits.skip(size.into());
+        next = one_ac(bits, ac, max_bits, next)?;
     }
     Ok(())
 }
 
+/// A block's DC coefficient, of which the difference from the last one is sent.
+#[inline(always)]
+pub(super) fn one_dc(
+    bits: &mut Bits<'_>,
+    dc: &Huffman,
+    last: &mut i32,
+    greatest: i32,
+) -> Result<(), Damage> {
+    bits.fill();
+    let size = dc.symbol(bits)?;
+    if size > MAX_DC_BITS {
+        return Err(TOO_GREAT);
+    }
+    *last += bits.take_signed(size.into());
+    if last.abs() > greatest {
+        return Err(TOO_GREAT);
+    }
+    Ok(())
+}
+
+/// One code and its value, of bits that [`Bits::fill`] made available; what comes after it, [`BLOCK`] where that is another block.
+#[inline(always)]
+pub(super) fn one_ac(
+    bits: &mut Bits<'_>,
+    ac: &Huffman,
+    max_bits: &[u8; 64],
+    next: usize,
+) -> Result<usize, Damage> {
+    let symbol = ac.symbol(bits)?;
+    let (run, size) = (symbol >> 4, symbol & 15);
+    if size == 0 && run != 15 {
+        // Without progression no other code ends a block.
+        return if run == 0 { Ok(BLOCK) } else { Err(NO_CODE) };
+    }
+    let at = next + usize::from(run);
+    if size > *max_bits.get(at).ok_or(BEYOND)? {
+        return Err(TOO_GREAT);
+    }
+    bits.skip(size.into());
+    Ok(at + 1)
+}
+
 impl Reader<'_> {
-    #[inline]
     fn dc(&mut self, bits: &mut Bits<'_>, dc: &Huffman, channel: usize) -> Result<(), Damage> {
-        bits.fill();
-        let size = dc.symbol(bits)?;
-        if size > MAX_DC_BITS {
-            return Err(TOO_GREAT);
-        }
-        self.dc[channel] += bits.take_signed(size.into());
-        if self.dc[channel].abs() > self.max_dc[channel] {
-            return Err(TOO_GREAT);
-        }
-        Ok(())
+        one_dc(bits, dc, &mut self.dc[channel], self.max_dc[channel])
     }
 
     /// The upper bits of a band.

@@ -27,6 +27,8 @@ fn corrupt(reason: &str) -> ImageError {
 pub(super) struct Ihdr {
     pub(super) width: u32,
     pub(super) height: u32,
+    pub(super) interlaced: bool,
+    color: u8,
     bits_a_pixel: u64,
 }
 
@@ -35,7 +37,22 @@ impl Ihdr {
     pub(super) fn read(chunks: &mut Chunks<'_>, file_bytes: usize) -> Result<Self, ImageError> {
         let Some(Chunk {
             kind: b"IHDR",
-            content: &[w0, w1, w2, w3, h0, h1, h2, h3, depth, color, _, _, _],
+            content:
+                &[
+                    w0,
+                    w1,
+                    w2,
+                    w3,
+                    h0,
+                    h1,
+                    h2,
+                    h3,
+                    depth,
+                    color,
+                    _,
+                    _,
+                    interlace,
+                ],
             ..
         }) = chunks.next()
         else {
@@ -53,8 +70,15 @@ impl Ihdr {
         Ok(Self {
             width: u32::from_be_bytes([w0, w1, w2, w3]),
             height: u32::from_be_bytes([h0, h1, h2, h3]),
+            interlaced: interlace != 0,
+            color,
             bits_a_pixel: channels * u64::from(depth),
         })
+    }
+
+    /// Whether it has luma alone, or luma and alpha.
+    pub(super) fn is_gray(&self) -> bool {
+        matches!(self.color, 0 | 4)
     }
 }
 
@@ -137,6 +161,13 @@ impl<'a> Chunks<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Whether one of them says that the sides change places, whatever its checksum is.
+    pub(super) fn may_be_turned(mut self) -> bool {
+        self.any(|chunk| {
+            chunk.kind == b"eXIf" && Orientation::from_exif(chunk.content).swaps_sides()
+        })
     }
 
     /// Sorts out the chunks that a decoder needs, without a copy where it needs all.

@@ -288,3 +288,23 @@ fn live(records: &[(Option<&str>, Fate)]) -> Result<(), TestCaseError> {
         Err(error) => Err(TestCaseError::fail(error.to_string())),
     }
 }
+
+#[test]
+fn d2_a_start_that_is_not_decided_touches_nothing() {
+    let folder = written(&[change("fashion", 1)]);
+    let path = audit::path(folder.path());
+    let whole = log(folder.path());
+    let torn = format!("{whole}{{\"seq\":2,");
+    fs::write(&path, &torn).expect("written");
+    let read = OpenJournal::read(folder.path(), Seal::Hash).expect("read");
+    assert_eq!(read.assignments().get("fashion"), Some(&nth(1)));
+    assert_eq!(log(folder.path()), torn);
+    let elsewhere = Journal::open(folder.path());
+    assert!(matches!(elsewhere, Err(JournalError::Locked { .. })));
+    drop(read);
+    assert_eq!(log(folder.path()), torn, "nor does its end");
+    let read = OpenJournal::read(folder.path(), Seal::Hash).expect("nobody holds it");
+    let (_journal, recovered) = read.into_ready();
+    assert_eq!(recovered.assignments.get("fashion"), Some(&nth(1)));
+    assert_eq!(log(folder.path()), whole);
+}

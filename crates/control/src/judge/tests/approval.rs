@@ -58,7 +58,8 @@ fn a_canary_is_promoted_only_if_it_is_near_the_anchor_too() {
 
 #[test]
 fn what_the_anchor_forbids_a_person_decides() {
-    let beyond = beside(compared(400f64.ln() + 0.01, -9.0));
+    let needed = Criteria::default().roll_back_log_e();
+    let beyond = beside(compared(needed + 0.01, -9.0));
     for percent in [50, 100] {
         let (decision, reasons) = decided(&beyond, &at(percent));
         assert_eq!(decision, "hold and alert");
