@@ -42,7 +42,10 @@ pub(super) fn memory(outline: &Outline, color: Color, denominator: u32) -> (u64,
     let gray = u64::from(color == Color::Gray);
     let samples = outline.header.padded_samples();
     let channels = outline.header.channels.len() as u64;
+    let is_full = outline.header.channels.iter().all(|c| (c.h, c.v) == (1, 1));
     match denominator {
+        // zune-jpeg's. It also makes luma of other samplings, but what means luma isn't known yet.
+        1 if is_full && channels < 4 && !outline.has_several_scans => (3 + gray, 0),
         1 => (3 + gray, 3 * samples),
         // Each channel's samples, and the pixels.
         _ if outline.has_several_scans => (2 * channels + gray, 2 * samples),
