@@ -154,7 +154,7 @@ EVIDENCE = [
         [
             query(
                 'max by (job, model, version) (stillhouse_evidence_request_weighted_difference'
-                f'{{{FLEET}, metric="disagreement"}})',
+                f'{{{MODEL}, metric="disagreement"}})',
                 "{{model}}/{{version}}",
             ),
             limit(f"max by (model) (stillhouse_judge_disagreement_margin_ratio{{{MODEL}}})", "{{model}} margin"),
@@ -167,13 +167,13 @@ EVIDENCE = [
         "weighted, and runs of the teacher.",
         "none",
         [
-            query(f"sum by (job, model, version) (stillhouse_evidence_pictures{{{FLEET}}})", "{{model}}/{{version}} pictures"),
+            query(f"sum by (job, model, version) (stillhouse_evidence_pictures{{{MODEL}}})", "{{model}}/{{version}} pictures"),
             query(
-                f"sum by (job, model, version) (stillhouse_evidence_effective_sample{{{FLEET}}})",
+                f"sum by (job, model, version) (stillhouse_evidence_effective_sample{{{MODEL}}})",
                 "{{model}}/{{version}} effective sample",
             ),
             query(
-                f"sum by (job, model, version) (stillhouse_evidence_teacher_runs{{{FLEET}}})",
+                f"sum by (job, model, version) (stillhouse_evidence_teacher_runs{{{MODEL}}})",
                 "{{model}}/{{version}} runs of the teacher",
             ),
         ],

@@ -83,7 +83,7 @@ pub fn judge(evidence: &Evidence, progress: &Progress, criteria: &Criteria) -> V
         true => young.into_iter().chain(unproven).collect(),
         false => vec![],
     };
-    let is_allowed = lacking.is_empty() && !(is_last && !against_anchor.is_empty());
+    let is_allowed = lacking.is_empty() && (!is_last || against_anchor.is_empty());
 
     match next {
         None if is_ready && is_allowed => verdict(Decision::Promote, proven),

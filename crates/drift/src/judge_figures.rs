@@ -53,10 +53,10 @@ impl Promise {
         }
     }
 
-    fn text(self) -> String {
+    fn text(self, unit: &str) -> String {
         match self {
-            Self::AtMost(most) => format!("≤ {most}"),
-            Self::AtLeast(least) => format!("≥ {least}"),
+            Self::AtMost(most) => format!("≤ {most} {unit}"),
+            Self::AtLeast(least) => format!("≥ {least} {unit}"),
             Self::Without(_) => "without it".into(),
         }
     }
@@ -73,11 +73,11 @@ pub(crate) fn check(figures: &[Figure]) {
     println!();
     for figure in figures {
         let measured = (figure.measure)(effort);
-        let promise = figure.promise.text();
+        let promise = figure.promise.text(figure.unit);
         let Figure {
             part, what, unit, ..
         } = figure;
-        let row = format!("| {part} | {what} | {promise} {unit} | {measured:.3} {unit} |");
+        let row = format!("| {part} | {what} | {promise} | {measured:.3} {unit} |");
         println!("{row}");
         if !figure.promise.holds(measured) {
             broken.push(row);

@@ -172,9 +172,14 @@ fn classes(classes: &ClassesReport) -> String {
     }
     let few = classes.with_too_few;
     if few > 0 {
+        let who = if few == 1 {
+            "class has"
+        } else {
+            "classes have"
+        };
         let _ = write!(
             text,
-            "  {few} classes have fewer than {} pairs, too few to say anything about them: {}",
+            "  {few} {who} fewer than {} pairs, too few to say anything about: {}",
             classes.pairs_needed,
             names(&classes.too_few, 5)
         );
