@@ -39,7 +39,7 @@ pub(super) struct Import {
     description: String,
     /// The temperature at which the network was distilled: T²·KL from the teacher is measured at it, the loss of the
     /// training [default: 1]
-    #[arg(long, value_name = "T", value_parser = temperature)]
+    #[arg(long, value_name = "T", value_parser = temperature, allow_negative_numbers = true)]
     temperature: Option<f64>,
     #[command(flatten)]
     network: Network,

@@ -15,10 +15,13 @@ pub(super) struct Window {
     pub(super) length: Duration,
 }
 
+/// When, since the epoch, and what had been counted.
+type Reading = (Duration, Tally);
+
 /// The readings that windows are measured from; requests never change them.
 #[derive(Default)]
 pub(super) struct Windows {
-    seats: Vec<(Arc<Seat>, Ring<(Duration, Tally)>)>,
+    seats: Vec<(Arc<Seat>, Ring<Reading>)>,
     /// When they were last turned.
     now: Duration,
 }
