@@ -1,5 +1,6 @@
 //! The composition root: from a configuration to a server that answers; the only module that uses every other.
 
+mod afterwards;
 pub mod check;
 mod choice;
 mod first_version;
@@ -131,6 +132,8 @@ impl App {
         let operators = Arc::new(AdminPlane::new(control.clone(), tokens));
 
         let budget = Budget::new(limits::bytes_in_flight(&config), descriptors.data);
+        let seen = budget.clone();
+        tasks.spawn_restarted("memory", move || afterwards::run(seen.clone()), || {});
         let plane = Arc::new(DataPlane::new(
             Serving::new(
                 control.registry().clone(),

@@ -7,6 +7,7 @@ mod confirm;
 mod drift;
 mod error;
 mod evidence;
+mod explain;
 mod history;
 mod pack;
 mod status;
@@ -113,7 +114,11 @@ pub(super) enum Canary {
     /// Say who leads it from now on
     Plan {
         /// `manual` or `automatic`
-        plan: Plan,
+        #[arg(required_unless_present = "explain")]
+        plan: Option<Plan>,
+        /// Only show how long a decision about an automatic canary will take at the present traffic
+        #[arg(long, conflicts_with = "plan")]
+        explain: bool,
         #[command(flatten)]
         how: Changing,
     },
@@ -173,6 +178,7 @@ impl Operator {
             Self::Load(load) => load.run(out)?,
             Self::Delete(delete) => delete.run(out)?,
             Self::Upload(upload) => upload.run(out)?,
+            Self::Canary(Canary::Plan { how, .. }) => how.explain(out)?,
             Self::Canary(_)
             | Self::Split { .. }
             | Self::Promote(_)
@@ -210,7 +216,10 @@ impl Operator {
                 };
                 (split.into(), how)
             }
-            Self::Canary(Canary::Plan { plan, how }) => (SetPlan { plan: *plan }.into(), how),
+            Self::Canary(Canary::Plan { plan, how, .. }) => {
+                let plan = (*plan)?;
+                (SetPlan { plan }.into(), how)
+            }
             Self::Canary(Canary::Abort(how)) => (Abort {}.into(), how),
             Self::Split { shares, how } => {
                 let Shares { canary, teacher } = *shares;

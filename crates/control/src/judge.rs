@@ -7,6 +7,7 @@ mod class_evidence;
 mod criteria;
 mod evidence;
 mod loss;
+mod outlook;
 mod reason;
 
 use serde::Serialize;
@@ -15,6 +16,7 @@ pub use class_evidence::{ClassEvidence, ClassFound};
 pub use criteria::{Criteria, CriteriaError};
 pub use evidence::{AnchorEvidence, Events, Evidence, Metric, Progress};
 pub use loss::{Basis, EvidenceLoss};
+pub use outlook::{Outlook, StableRates};
 pub use reason::Reason;
 
 pub(crate) use class_evidence::label;

@@ -111,6 +111,11 @@ impl TrialSlot {
         }
     }
 
+    /// What canaries are judged by.
+    pub(super) fn criteria(&self) -> &Criteria {
+        &self.criteria
+    }
+
     /// The trial as another process could go on with it.
     pub(super) fn save(&self, now: Instant) -> Option<SavedCase> {
         let inner = self.inner();

@@ -171,7 +171,7 @@ pub struct Shadow {
     counters: Arc<Counters>,
     metrics: ShadowMetrics,
     model: ModelName,
-    starved_after: Duration,
+    settings: ShadowSettings,
     drift: DriftSettings,
     windows: Mutex<Windows>,
 }
@@ -230,7 +230,7 @@ impl Shadow {
             counters,
             metrics: metrics.clone(),
             model: model.clone(),
-            starved_after: Duration::from_secs(settings.starved_after_seconds),
+            settings: settings.clone(),
             drift: drift.clone(),
             windows: Mutex::default(),
         }
@@ -271,13 +271,19 @@ impl Shadow {
     /// Whether answers are sampled and none are compared, or a canary has no teacher.
     pub fn is_starved(&self, deployment: &Deployment, now: Instant) -> bool {
         let alone = deployment.canary.is_some() && deployment.teacher.is_none();
-        let starved = alone || self.counters.starvation.is_starved(self.starved_after, now);
+        let starved_after = Duration::from_secs(self.settings.starved_after_seconds);
+        let starved = alone || self.counters.starvation.is_starved(starved_after, now);
         let gauge = self
             .metrics
             .starved
             .with_label_values(&[self.model.as_str()]);
         gauge.set(starved.into());
         starved
+    }
+
+    /// How much is compared.
+    pub fn settings(&self) -> &ShadowSettings {
+        &self.settings
     }
 
     /// Advances the windows of all filled roles; `since_epoch` is the wall clock as a time that never goes back.

@@ -52,7 +52,7 @@ pub use error::EngineError;
 pub use exit::end_process;
 pub use idle::{KernelThread, give_way, giving_way};
 pub use library::find_library;
-pub use memory::limit_heaps;
+pub use memory::{limit_heaps, return_free_memory};
 pub use one_row::one_row_at_a_time;
 pub use options::{Backend, Device, EngineOptions};
 pub use prepare::prepare;

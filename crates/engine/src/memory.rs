@@ -28,3 +28,13 @@ pub unsafe fn limit_heaps() {
         }
     }
 }
+
+/// Returns what lies free in the allocator's heaps to the system. Takes some milliseconds, in which other threads may have to wait
+/// where they allocate. Does nothing on other C libraries.
+pub fn return_free_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: it may be called at any time, from any thread.
+        unsafe { libc::malloc_trim(0) };
+    }
+}

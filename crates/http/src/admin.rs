@@ -111,6 +111,7 @@ pub fn router(plane: &Arc<AdminPlane>) -> Router {
         .route("/models/{model}/history", get(view::history))
         .route("/models/{model}/evidence", get(watch::evidence))
         .route("/models/{model}/drift", get(watch::drift))
+        .route("/models/{model}/plan", get(watch::plan))
         .route("/models/{model}/versions", get(versions::list))
         .route("/models/{model}/versions/{version}", version)
         .route(

@@ -25,6 +25,7 @@ use super::{admin, describe, observe, predict};
         admin::view::history,
         admin::watch::evidence,
         admin::watch::drift,
+        admin::watch::plan,
         admin::orders::start_canary,
         admin::orders::set_plan,
         admin::orders::set_split,

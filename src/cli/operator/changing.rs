@@ -12,7 +12,9 @@ use super::{
     Client, ClientError,
     client::Ask,
     confirm::{can_ask, confirmed},
-    evidence, print, tables,
+    evidence,
+    explain::explain,
+    print, tables,
     target::Target,
 };
 use crate::{
@@ -62,6 +64,11 @@ impl Changing {
     /// Whether JSON is asked for.
     pub(super) fn json(&self) -> bool {
         self.target.server.json
+    }
+
+    /// Changes nothing: shows how long a decision about a canary will take.
+    pub(super) fn explain(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        explain(&self.target, out)
     }
 
     /// Carries a change out and prints what it did.

@@ -101,6 +101,9 @@ pub(super) fn deployment(view: &DeploymentView) -> String {
     if let Some(previous) = &assignment.previous {
         let _ = write!(text, ", previous {previous}");
     }
+    if let Some(anchor) = &assignment.anchor {
+        let _ = write!(text, ", {anchor} approved last by a person");
+    }
     if assignment.plan == Plan::Automatic {
         text += ", the judge leads the canary";
     }

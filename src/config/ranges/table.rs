@@ -4,6 +4,7 @@ use super::{
     Range::{self, Between, Real, Switch, Table, Text, Whole},
     text,
 };
+use crate::rollout::FIRST;
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
@@ -62,7 +63,8 @@ pub(super) const TABLE: &[(&str, Range)] = &[
     ("judge.restart_every", Whole(1, NEVER)),
     ("judge.stop_non_finite", Whole(1, NEVER)),
     ("judge.stop_early_errors", Whole(1, NEVER)),
-    ("judge.early_answers", Whole(0, 64)),
+    // So many are remembered one by one.
+    ("judge.early_answers", Whole(0, FIRST as u64)),
     ("judge.sample_ratio_alarm", Real(1.0, 1e300)),
     ("judge.ramp", Text(text::any)),
     ("judge.soak_seconds", Whole(0, YEAR_SECONDS)),

@@ -50,7 +50,28 @@ fn d10_every_key_has_a_range() {
 #[test]
 fn d10_values_out_of_range_are_refused_by_name() {
     type Spoil = fn(&mut Config);
-    let cases: [(&str, Spoil); 12] = [
+    let cases: [(&str, Spoil); 21] = [
+        ("judge.disagreement_margin", |c| {
+            c.judge.disagreement_margin = 1.0;
+        }),
+        ("judge.class_margin", |c| c.judge.class_margin = 0.0),
+        ("judge.divergence_clip_nats", |c| {
+            c.judge.divergence_clip_nats = f64::INFINITY;
+        }),
+        ("judge.error_margin_ratio", |c| {
+            c.judge.error_margin_ratio = 0.5;
+        }),
+        ("judge.latency_margin_ratio", |c| {
+            c.judge.latency_margin_ratio = 0.5;
+        }),
+        ("judge.latency_floor_seconds", |c| {
+            c.judge.latency_floor_seconds = -1.0;
+        }),
+        ("judge.roll_back_alpha", |c| c.judge.roll_back_alpha = 0.0),
+        ("judge.promotion_alpha", |c| {
+            c.judge.promotion_alpha = f64::NAN;
+        }),
+        ("judge.restart_every", |c| c.judge.restart_every = 0),
         ("shadow.rate", |c| c.shadow.rate = 1.5),
         ("shadow.rate", |c| c.shadow.rate = f64::NAN),
         ("drift.effect_nats", |c| c.drift.effect_nats = -1.0),

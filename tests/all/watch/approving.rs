@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use stillhouse::config::Config;
 
 use super::{
-    beside_teacher, by_number, everything,
+    PAIRS, beside_teacher, by_number, everything,
     judging::{begin, hasty, send_until},
     send,
 };
-use crate::{rollout::always, server::TestServer};
+use crate::{operator, rollout::always, server::TestServer};
 
 async fn order(server: &TestServer, method: &str, path: &str, body: Value) {
     let reply = server.order(method, path, body).await;
@@ -145,6 +145,61 @@ async fn small_losses_do_not_add_up() {
         assert!(sent < 30_000, "{reason}: {trial:#}");
     }
     assert_eq!(server.deployment().await["stable"], "v2");
+}
+
+/// Before a canary begins: how long it would take, with the judge's own criteria and the present traffic.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_is_explained_before_it_begins() {
+    let stable = by_number(|n| usize::from(n % 40 == 0));
+    let versions = vec![("v1", stable), ("v2", always(0))];
+    let server = beside_teacher(always(0), versions, hasty).await;
+    server
+        .admin_view("/drift", |view| !view["roles"][0].is_null())
+        .await;
+    send(&server, 0..200).await;
+    server.until(PAIRS, 200.0).await;
+    let plan = server
+        .admin_view("/plan", |view| view["window_seconds"].as_f64() > Some(0.0))
+        .await;
+    assert_eq!(
+        (&plan["pairs"], &plan["answers"]),
+        (&json!(200), &json!(200))
+    );
+    assert_eq!(
+        (&plan["try_number"], &plan["criteria"]["promotion_pairs"]),
+        (&json!(1), &json!(100))
+    );
+    let disagreement = plan["disagreement"].as_f64().expect("a number");
+    assert!((disagreement - 0.025).abs() < 1e-9, "{plan:#}");
+
+    let text = operator::says(&server, "canary plan --explain --json");
+    let explained: Value = serde_json::from_str(&text).expect("JSON");
+    let cases = explained["cases"].as_array().expect("cases");
+    let case = |margins: f64| {
+        let mut cases = cases.iter();
+        let found = cases.find(|case| case["margins"] == margins);
+        found.expect("a case").clone()
+    };
+    let (equal, bad) = (case(0.0), case(5.0));
+    assert_eq!(equal["promoted"], 1.0, "{equal:#}");
+    assert!(equal["median_pairs"].as_u64() >= Some(100), "{equal:#}");
+    assert!(equal["p90_seconds"].as_f64() >= equal["median_seconds"].as_f64());
+    assert_eq!(bad["rolled_back"], 1.0, "{bad:#}");
+    let text = operator::says(&server, "canary plan --explain");
+    for words in [
+        "promotion",
+        "roll-back",
+        "5 margins worse",
+        "the judge's own tests",
+        "a promotion takes 0 s at least",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert_eq!(
+        server.deployment().await["generation"],
+        1,
+        "nothing was changed"
+    );
 }
 
 /// The hour of the pairs is kept over a restart.

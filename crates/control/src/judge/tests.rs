@@ -390,40 +390,8 @@ fn criteria_are_a_table() {
     assert!(toml::from_str::<Criteria>("soak = 5").is_err());
     for (text, expected) in [
         (
-            "disagreement_margin = 1",
-            "`disagreement_margin` is 1: a part between 0 and 1 belongs here",
-        ),
-        (
             "divergence_margin_nats = 2.5",
-            "`divergence_margin_nats` is 2.5: nats between 0 and `divergence_clip_nats` belong here",
-        ),
-        (
-            "divergence_clip_nats = inf",
-            "`divergence_clip_nats` is inf: nats above 0 belong here",
-        ),
-        (
-            "error_margin_ratio = 0.5",
-            "`error_margin_ratio` is 0.5: a ratio of 1 or more belongs here",
-        ),
-        (
-            "latency_margin_ratio = 0.5",
-            "`latency_margin_ratio` is 0.5: a ratio of 1 or more belongs here",
-        ),
-        (
-            "latency_floor_seconds = -1.0",
-            "`latency_floor_seconds` is -1: seconds of 0 or more belong here",
-        ),
-        (
-            "roll_back_alpha = 0",
-            "`roll_back_alpha` is 0: a chance between 0 and 1 belongs here",
-        ),
-        (
-            "promotion_alpha = nan",
-            "`promotion_alpha` is NaN: a chance between 0 and 1 belongs here",
-        ),
-        (
-            "restart_every = 0",
-            "`restart_every` is 0: at least 1 belongs here",
+            "`divergence_margin_nats` is 2.5: fewer nats than `divergence_clip_nats` belong here",
         ),
         (
             r#"ramp = ["0%", "5%", "5%"]"#,

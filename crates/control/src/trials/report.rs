@@ -28,7 +28,7 @@ pub struct WealthReport {
 /// One metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MetricReport {
-    /// `disagreement`, `divergence`, `errors` or `latency`.
+    /// `disagreement`, `divergence`, `errors` or `latency`; `anchor_disagreement` and `anchor_divergence` beside the anchor.
     pub metric: String,
     /// Of estimate, bounds and margin: `share`, `nats`, or `ratio` of the rates.
     pub unit: String,

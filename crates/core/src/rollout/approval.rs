@@ -75,6 +75,11 @@ impl Tries {
         self.networks.drain(..forgotten);
     }
 
+    /// Which try the next canary would be, if its network wasn't tried before.
+    pub fn next(&self) -> u32 {
+        self.since_approval.saturating_add(1)
+    }
+
     /// Which try the canary of a rollout is; 1 if it isn't tried automatically.
     pub fn number(&self, rollout: u64) -> u32 {
         match self.rollout == rollout {

@@ -83,6 +83,12 @@ pub struct RoleDrift {
     pub role: String,
     /// The version in that role.
     pub version: String,
+    /// What everything here was counted in: at most the last hour.
+    #[serde(default)]
+    pub window_seconds: f64,
+    /// Its answers in that time, compared or not.
+    #[serde(default)]
+    pub answers: u64,
     /// Share of pairs in which version and teacher have the same top class.
     pub agreement: Measured,
     /// Mean KL(teacher‖version) at T = 1, in nats.
@@ -125,6 +131,8 @@ impl RoleDrift {
         Self {
             role: seat.role.to_string(),
             version: seat.version.name.to_string(),
+            window_seconds: window.length.as_secs_f64(),
+            answers: tally.predictions.iter().sum(),
             agreement: measured(tally.agreement(), expected.agreement),
             divergence: measured(tally.kl(), expected.kl_nats),
             divergence_at_temperature: measured(tally.at_temperature(), None),

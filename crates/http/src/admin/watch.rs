@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{AdminPlane, model, view::answer};
 use crate::error::ApiError;
-use stillhouse_control::EvidenceReport;
+use stillhouse_control::{EvidenceReport, PlanReport};
 use stillhouse_core::{rollout::Role, shadow::report::RoleDrift};
 use stillhouse_serving::PredictError;
 
@@ -65,4 +65,19 @@ pub(crate) async fn drift(
         roles: model.shadow.last_hour(&deployment),
     };
     Ok(answer(Some(view.generation), &view).into_response())
+}
+
+/// `GET /admin/models/{model}/plan`
+#[utoipa::path(get, path = "/admin/models/{model}/plan", tag = "admin",
+    params(("model" = String, Path, description = "The model's name")),
+    responses(
+        (status = 200, description = "What an automatic canary is judged by, and how fast evidence comes at the present traffic", body = PlanReport),
+        (status = 404, description = "No such model", body = crate::error::Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn plan(
+    State(plane): State<Arc<AdminPlane>>,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    let report = plane.control.plan(&model(&plane, &name)?)?;
+    Ok(answer(Some(report.generation), &report).into_response())
 }
