@@ -567,6 +567,16 @@ fn wrong_manifests_are_refused_with_both_values() {
         "margin = [-1.0, ",
         ": `reference.ventiles.margin` is 20 numbers: the 19 quantiles 5 %, 10 % ... 95 % belong here",
     );
+    check(
+        "agreement = 0.98",
+        "tail_ratios = { margin = [0.0, 0.1] }",
+        ": `reference.tail_ratios.margin` is [0.0, 0.1]: shares are above 0 and below 1",
+    );
+    check(
+        "agreement = 0.98",
+        "tail_ratios = { margins = [0.1, 0.1] }",
+        ": `reference.tail_ratios.margins` is without quantiles: a name of `reference.ventiles` belongs here",
+    );
 }
 
 #[test]
