@@ -397,7 +397,13 @@ async fn b7_a_canary_that_hangs_over_a_picture_is_stopped_and_stable_answers() {
     if !backends().contains(&Backend::Ort) {
         return;
     }
-    let more = ["--set", "routing.fallback_after_ms=200"];
+    // It loads, however busy the machine is; what hangs here is its answer to a picture.
+    let more = [
+        "--set",
+        "routing.fallback_after_ms=200",
+        "--set",
+        "loading.timeout_seconds=60",
+    ];
     let server = Server::start(Backend::Ort, &more);
     let models = server.process.repository();
     write_version(models, "v2", hangs_over_white(), dark());
