@@ -8,6 +8,7 @@ use clap::Parser;
 use tokio::{net::TcpListener, sync::watch};
 
 use stillhouse::{
+    app::limits::bytes_in_flight,
     cli::{ConfigSource, caller::end_with_the_caller, runtime},
     http::{
         DataPlane,
@@ -44,7 +45,7 @@ impl Floor {
             let traffic = RolloutMetrics::new(&metrics).traffic().clone();
             let nothing = Arc::new(Registry::new([], None));
             let most = config.connections.max_connections;
-            let budget = Budget::new(config.requests.max_bytes_in_flight, most);
+            let budget = Budget::new(bytes_in_flight(&config), most);
             let serving = Serving::new(
                 nothing,
                 config.requests,
