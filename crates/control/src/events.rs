@@ -50,9 +50,11 @@ pub enum EventKind {
         /// Why, in the actor's words; may be empty.
         reason: String,
         /// The deployment before.
-        before: Assignment,
+        #[schema(value_type = Assignment)]
+        before: Box<Assignment>,
         /// The deployment that answers now.
-        after: Assignment,
+        #[schema(value_type = Assignment)]
+        after: Box<Assignment>,
     },
     /// An order was not carried out.
     Refused {

@@ -187,8 +187,8 @@ impl ControlPlane {
             action: action.to_owned(),
             actor: order.actor.clone(),
             reason: order.reason.clone(),
-            before: before.clone(),
-            after,
+            before: Box::new(before.clone()),
+            after: Box::new(after),
         };
         self.events.publish(&order.model, deployed);
     }

@@ -119,7 +119,7 @@ impl ApiError {
         };
         let detail = shortened(detail);
         let current = match self {
-            Self::Control(ControlError::Stale { current, .. }) => Some((**current).clone()),
+            Self::Control(ControlError::Stale { current, .. }) => Some(current.clone()),
             _ => None,
         };
         Problem {
@@ -256,7 +256,8 @@ pub struct Problem {
     pub error: String,
     /// With 412: the current deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub current: Option<Assignment>,
+    #[schema(value_type = Option<Assignment>)]
+    pub current: Option<Box<Assignment>>,
 }
 
 impl IntoResponse for ApiError {

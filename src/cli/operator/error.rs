@@ -157,7 +157,7 @@ fn faster(problem: &Problem, lines: &[Line]) -> String {
             let _ = write!(text, ": {}", tables::safe(&entry.reason));
         }
     }
-    let current: Option<&Assignment> = problem.current.as_ref();
+    let current: Option<&Assignment> = problem.current.as_deref();
     if let Some(current) = current {
         let _ = write!(text, "\n{}", tables::assignment(current));
     }
