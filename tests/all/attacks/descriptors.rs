@@ -39,6 +39,12 @@ async fn c6_a_flood_leaves_descriptors_to_operators_and_the_state() {
             200
         );
         drop(flood);
+        // Until the server has noticed, it has no room.
+        while server
+            .metric("stillhouse_connections{listener=\"data\"}")
+            .await
+            >= f64::from(connections)
+        {}
         let predict = server
             .client
             .post(format!("http://{}/predict", server.data));

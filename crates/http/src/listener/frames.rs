@@ -1,6 +1,25 @@
 //! Follows the frames of an HTTP/2 connection (RFC 9113 § 4.1) just far enough to know whether a block of headers has begun
 //! and not ended. Pure.
 
+/// With these bytes every connection of HTTP/2 begins.
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a connection speaks.
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Decided by the first byte that isn't the preface's, or by the whole preface.
+pub(super) fn protocol(bytes: &[u8]) -> Option<Protocol> {
+    let length = bytes.len().min(PREFACE.len());
+    match bytes[..length] == PREFACE[..length] {
+        false => Some(Protocol::Http1),
+        true if length == PREFACE.len() => Some(Protocol::Http2),
+        true => None,
+    }
+}
+
 const FRAME_HEAD_BYTES: usize = 9;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;

@@ -22,14 +22,11 @@ use tokio::{
 use super::{
     chunks::{BrokenChunks, Chunks},
     connection::Connection,
-    frames::Frames,
+    frames::{Frames, PREFACE, Protocol, protocol},
     head::{self, BodyFraming, HeadEnd, HeadError},
     sent::Sent,
 };
 use crate::layers::HttpMetrics;
-
-/// With these bytes every connection of HTTP/2 begins.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What hyper reads instead of a head that was refused.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -273,21 +270,6 @@ impl<S> Gate<S> {
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stuck.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-enum Protocol {
-    Http1,
-    Http2,
-}
-
-/// Decided by the first byte that isn't the preface's, or by the whole preface.
-fn protocol(bytes: &[u8]) -> Option<Protocol> {
-    let length = bytes.len().min(PREFACE.len());
-    match bytes[..length] == PREFACE[..length] {
-        false => Some(Protocol::Http1),
-        true if length == PREFACE.len() => Some(Protocol::Http2),
-        true => None,
     }
 }
 
