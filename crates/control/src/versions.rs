@@ -206,15 +206,14 @@ impl ControlPlane {
         model: &ModelName,
         version: &VersionName,
     ) -> Result<(), ControlError> {
-        self.known(model, version).await?;
-        let Some(loaded) = self.model(model)?.pool.get(version) else {
-            return Ok(());
-        };
         let repository = self.repository()?.clone();
         let (its_model, its_name) = (model.clone(), version.clone());
         let look = tokio::task::spawn_blocking(move || repository.manifest(&its_model, &its_name));
-        let manifest = look.await.map_err(|_| ControlError::Panicked)??;
-        match manifest.file.sha256 == loaded.manifest.file.sha256 {
+        let Ok(manifest) = look.await.map_err(|_| ControlError::Panicked)? else {
+            return self.known(model, version).await;
+        };
+        let loaded = self.model(model)?.pool.get(version);
+        match loaded.is_none_or(|loaded| loaded.manifest.file.sha256 == manifest.file.sha256) {
             true => Ok(()),
             false => Err(ControlError::FilesReplaced {
                 version: version.clone(),
