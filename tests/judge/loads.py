@@ -14,13 +14,13 @@ BOUNDARY = "a-form"
 class Load:
     """Threads that each call `turn` with a connection of their own until the load is stopped."""
 
-    threads = 8
-    path, headers = "/predict", {}
+    threads, content_type = 8, "image/png"
 
     def __init__(self, port, rng):
         self.port, self.rng = port, rng
         self.began = time.monotonic()
         self.stopped = threading.Event()
+        # Answered at all, with whatever status.
         self.lock, self.sent = threading.Lock(), 0
         self.at_work = [threading.Thread(target=self.work, args=[n]) for n in range(self.threads)]
 
@@ -51,7 +51,7 @@ class Load:
         return self.rng.choice(PICTURES)
 
     def ask(self, connection):
-        connection.request("POST", self.path, self.body(), self.headers)
+        connection.request("POST", "/predict", self.body(), {"content-type": self.content_type})
         connection.getresponse().read()
         with self.lock:
             self.sent += 1
@@ -84,8 +84,7 @@ class Rising(Load):
 class Forms(Load):
     """Forms of 16 pictures: their answers are late together."""
 
-    threads = 2
-    headers = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+    threads, content_type = 2, f"multipart/form-data; boundary={BOUNDARY}"
 
     def body(self):
         head = b'--%s\r\ncontent-disposition: form-data; name="picture"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n'
