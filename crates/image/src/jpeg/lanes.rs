@@ -1,4 +1,4 @@
-//! A large scan without progression, checked as fast as its bits can be told apart: nothing of it is kept.
+//! A large scan without progression, checked as fast as its bits can be distinguished: nothing of it is kept.
 
 use std::rc::Rc;
 
