@@ -251,6 +251,8 @@ def killed(play):
     play.start_canary("s2", "50%", "manual")
     play.traffic(60)
     until("evidence", lambda: play.value('stillhouse_evidence_observations{metric="disagreement"}') > 10, 20)
+    by_requests = "stillhouse_evidence_request_weighted_difference"
+    until("what callers get, once a minute is over", lambda: play.prometheus.now(by_requests), 70)
     play.server.stop(signal.SIGKILL)
     play.expect("StillhouseDown")
     (play.server.folder / "state/trials.json").write_text("{}")
