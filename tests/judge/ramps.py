@@ -29,6 +29,8 @@ child_process = false
 [shadow]
 rate = 0.5
 cooldown_seconds = 0
+# Else a full machine makes no pairs, and without pairs the ramp doesn't begin.
+gives_way = false
 
 [judge]
 ramp = {ramp}

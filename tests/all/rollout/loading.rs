@@ -71,11 +71,8 @@ async fn a_version_is_loaded_used_unloaded_and_deleted() {
         tokio::task::yield_now().await;
     }
     assert_eq!(census.dropped_elsewhere.load(Relaxed), 0);
-    let metrics = server.metrics().await;
-    assert!(
-        !metrics.contains("version=\"v2\""),
-        "series go with their version: {metrics}"
-    );
+    // Series go with their version, whose last part may end just after its engines.
+    while server.metrics().await.contains("version=\"v2\"") {}
 
     let gone = server
         .admin(
