@@ -26,7 +26,7 @@ use stillhouse_core::{
 use stillhouse_drift::{
     distinct::Distinct,
     request_weighted::RequestWeighted,
-    sequential::{ClassGuard, EventRates, Paired, Thresholds},
+    sequential::{ClassGuard, EventRates, Paired},
 };
 
 /// What is read of both seats at one moment.
@@ -53,6 +53,7 @@ pub(super) struct Trial {
     pub(super) pairing: Pairing,
     /// The deployment's when it was last looked at.
     generation: u64,
+    criteria: Criteria,
     plan: Plan,
     /// Which automatic try it is.
     try_number: u32,
@@ -66,11 +67,8 @@ pub(super) struct Trial {
     classes: ClassGuard,
     /// Of the classes.
     labels: Arc<[String]>,
-    thresholds: Thresholds,
     errors: EventRates,
     latency: EventRates,
-    clip_nats: f64,
-    early_answers: u64,
     pairs: u64,
     teacher_runs: u64,
     pictures: Distinct,
@@ -93,7 +91,6 @@ pub(super) struct Trial {
     last: SeatReadings,
     /// An edge of the latency buckets.
     late_above: Option<usize>,
-    latency_floor_seconds: f64,
     second: LiveSecond,
     evidence_loss: Option<EvidenceLoss>,
 }
@@ -111,6 +108,7 @@ impl Trial {
         Self {
             pairing,
             generation: assignment.generation,
+            criteria: criteria.clone(),
             plan: assignment.plan,
             try_number: assignment.tries.number(assignment.rollout),
             begun: now,
@@ -123,11 +121,8 @@ impl Trial {
                 .map(|anchor| AnchorTrial::new(anchor.clone(), criteria)),
             classes: criteria.classes(),
             labels: Arc::default(),
-            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
             errors: criteria.errors(),
             latency: criteria.latency(),
-            clip_nats: criteria.divergence_clip_nats,
-            early_answers: criteria.early_answers,
             pairs: 0,
             teacher_runs: 0,
             pictures: Distinct::default(),
@@ -140,7 +135,6 @@ impl Trial {
             answers_before: SavedAnswers::default(),
             sample_ratio_before: (0, 0.0),
             late_above: late_above(&reading.stable, criteria.latency_floor_seconds),
-            latency_floor_seconds: criteria.latency_floor_seconds,
             first: reading.clone(),
             second: LiveSecond::new(reading.clone(), now),
             last: reading,
@@ -208,7 +202,7 @@ impl Trial {
         self.try_number = assignment.tries.number(assignment.rollout);
         self.late_above = self
             .late_above
-            .or_else(|| late_above(&reading.stable, self.latency_floor_seconds));
+            .or_else(|| late_above(&reading.stable, self.criteria.latency_floor_seconds));
         self.last = reading;
         if self.step.share != assignment.split.canary {
             self.step = RampStep::new(assignment, now, self.pairs, self.answers());
@@ -229,17 +223,20 @@ impl Trial {
             (generation, log_e) if generation == self.generation => log_e,
             _ => 0.0,
         };
-        let first = self.early_answers.saturating_sub(before.requests);
+        // By the present try: a plan that becomes automatic begins one.
+        let thresholds = self.criteria.thresholds(self.try_number);
+        let clip_nats = self.criteria.divergence_clip_nats;
+        let first = self.criteria.early_answers.saturating_sub(before.requests);
         Evidence {
-            disagreement: self.disagreement.compared(1.0, &self.thresholds),
-            divergence: self.divergence.compared(self.clip_nats, &self.thresholds),
+            disagreement: self.disagreement.compared(1.0, &thresholds),
+            divergence: self.divergence.compared(clip_nats, &thresholds),
             classes: ClassEvidence::of(&self.classes, &self.labels),
             // A person who promotes needs no leave of what a person approved before.
             anchor: self
                 .anchor
                 .as_ref()
                 .filter(|_| self.plan == Plan::Automatic)
-                .map(|anchor| anchor.evidence(self.clip_nats, &self.thresholds, anchor_is_loaded)),
+                .map(|anchor| anchor.evidence(clip_nats, &thresholds, anchor_is_loaded)),
             errors: Events::from(&self.errors),
             latency: Events::from(&self.latency),
             non_finite: self.shadow_non_finite + before.non_finite + live.non_finite,

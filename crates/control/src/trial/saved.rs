@@ -2,7 +2,10 @@
 //!
 //! The numbers are those of [`Trial`]; times are lengths, since a clock's readings mean nothing to another process.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +157,7 @@ impl Trial {
         let mut trial = Self {
             pairing,
             generation: assignment.generation,
+            criteria: criteria.clone(),
             plan: assignment.plan,
             try_number: assignment.tries.number(assignment.rollout),
             begun: now,
@@ -169,12 +173,9 @@ impl Trial {
             divergence: saved.divergence,
             anchor: saved.anchor,
             classes: saved.classes,
-            labels: std::sync::Arc::default(),
-            thresholds: criteria.thresholds(assignment.tries.number(assignment.rollout)),
+            labels: Arc::default(),
             errors: saved.errors,
             latency: saved.latency,
-            clip_nats: criteria.divergence_clip_nats,
-            early_answers: criteria.early_answers,
             pairs: saved.pairs,
             teacher_runs: saved.teacher_runs,
             pictures: saved.pictures,
@@ -188,7 +189,6 @@ impl Trial {
             sample_ratio_before: (saved.generation, saved.sample_ratio_log_e),
             late_above: late_above_before
                 .or_else(|| late_above(&reading.stable, criteria.latency_floor_seconds)),
-            latency_floor_seconds: criteria.latency_floor_seconds,
             first: reading.clone(),
             second: LiveSecond::new(reading.clone(), now),
             last: reading,

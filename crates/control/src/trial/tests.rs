@@ -56,6 +56,32 @@ fn pairs_of_others_are_nobodys_evidence() {
     assert_eq!(evidence.divergence.mean, 1.0);
 }
 
+/// Led by hand at first, then automatically, as the third try: the bound that is shown is of that try as well.
+#[test]
+fn bounds_are_those_of_the_present_try() {
+    let now = Instant::now();
+    let mut assignment = assignment(0, 0);
+    let mut trial = trial(&assignment, SeatReadings::default(), now);
+    let [first, third] = [1, 3].map(|number| Criteria::default().promotion_log_e(number));
+    let same = Difference::default();
+    let mut log_e = 0.0;
+    while log_e < first {
+        trial.pair(&same, 7);
+        log_e = trial
+            .evidence(0.0, false, true)
+            .disagreement
+            .promotion_log_e;
+    }
+    assert!(log_e < third, "{log_e} of {third}");
+    let margin = Criteria::default().disagreement_margin;
+    let upper = |trial: &Trial| trial.evidence(0.0, false, true).disagreement.bounds[1];
+    assert!(upper(&trial) <= margin);
+    (1..=3).for_each(|rollout| assignment.tries.begin(rollout + 100, "other"));
+    assignment.rollout = 103;
+    trial.look(&assignment, SeatReadings::default(), now);
+    assert!(upper(&trial) > margin, "not proven in the third try");
+}
+
 #[test]
 fn a_new_share_begins_a_new_step() {
     let start = Instant::now();
