@@ -8,6 +8,7 @@ mod pairs;
 mod restarting;
 mod trouble;
 
+use serde_json::Value;
 use stillhouse::config::Config;
 use stillhouse_engine::scripted::Scripted;
 
@@ -60,6 +61,17 @@ async fn send(server: &TestServer, range: std::ops::Range<usize>) {
         let reply = server.predict(picture(n)).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
     }
+}
+
+/// The trial once it rests on so many pairs.
+async fn trial(server: &TestServer, pairs: u64) -> Value {
+    let view = server
+        .admin_view("/evidence", |view| {
+            let metrics = &view["on_trial"]["metrics"];
+            metrics[0]["observations"].as_u64() >= Some(pairs)
+        })
+        .await;
+    view["on_trial"].clone()
 }
 
 /// The number of the picture that an engine sees in a row.

@@ -17,6 +17,7 @@ pub mod request_weighted;
 pub mod ring;
 pub mod sample_ratio;
 pub mod sequential;
+pub mod simulation;
 pub mod tally;
 
 #[cfg(test)]

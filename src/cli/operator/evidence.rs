@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write};
 use clap::Args;
 
 use super::{
-    tables::{safe, time, with_header},
+    tables::{safe, span, time, with_header},
     target::ReadTarget,
     watching::Watching,
 };
@@ -235,14 +235,6 @@ fn row(metric: &MetricReport) -> [String; 8] {
 /// ln e of what decides.
 fn wealth(wealth: &WealthReport) -> String {
     format!("ln e {:.2} of {:.2}", wealth.log_e, wealth.needed_log_e)
-}
-
-fn span(seconds: f64) -> String {
-    match seconds {
-        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
-        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
-        seconds => format!("{:.1} h", seconds / 3600.0),
-    }
 }
 
 #[cfg(test)]

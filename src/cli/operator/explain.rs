@@ -7,7 +7,11 @@ use std::{
 
 use serde::Serialize;
 
-use super::{print, tables::with_header, target::Target};
+use super::{
+    print,
+    tables::{span, with_header},
+    target::Target,
+};
 use crate::{
     cli::output::{progress, progress_ends},
     control::{
@@ -228,14 +232,6 @@ fn worse(margins: f64) -> String {
     match margins {
         0.0 => "as good as stable".into(),
         margins => format!("{margins} margins worse"),
-    }
-}
-
-fn span(seconds: f64) -> String {
-    match seconds {
-        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
-        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
-        seconds => format!("{:.1} h", seconds / 3600.0),
     }
 }
 

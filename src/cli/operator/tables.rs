@@ -42,6 +42,15 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// A length of time as people say it.
+pub(super) fn span(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
 /// Text that a person wrote, in one line: escaped before a table's widths are computed, where `output` would come too late.
 pub(super) fn safe(text: &str) -> String {
     escape::line(text).into_owned()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stillhouse_engine::scripted::Scripted;
 
-use super::{PAIRS, beside_teacher, is_rehearsal, picture, send};
+use super::{PAIRS, beside_teacher, is_rehearsal, picture, send, trial};
 use crate::{
     rollout::{always, favour, scripted},
     server::TestServer,
@@ -45,17 +45,6 @@ async fn begin(server: &TestServer, share: &str, teacher: &str) {
     server
         .admin_view("/evidence", |view| !view["on_trial"].is_null())
         .await;
-}
-
-/// The judge's evidence, once it rests on so many pairs.
-async fn trial(server: &TestServer, pairs: u64) -> Value {
-    let view = server
-        .admin_view("/evidence", |view| {
-            let metrics = &view["on_trial"]["metrics"];
-            metrics[0]["observations"].as_u64() >= Some(pairs)
-        })
-        .await;
-    view["on_trial"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stillhouse::config::Config;
 use stillhouse_engine::Backend;
 
-use super::{PAIRS, by_number, everything, picture, send};
+use super::{PAIRS, by_number, everything, picture, send, trial};
 use crate::{
     process::{Process, repository},
     rollout::always,
@@ -18,17 +18,6 @@ async fn begin(server: &TestServer) {
     server
         .admin_view("/evidence", |view| !view["on_trial"].is_null())
         .await;
-}
-
-/// The trial once it rests on so many pairs.
-async fn trial(server: &TestServer, pairs: u64) -> Value {
-    let view = server
-        .admin_view("/evidence", |view| {
-            let metrics = &view["on_trial"]["metrics"];
-            metrics[0]["observations"].as_u64() >= Some(pairs)
-        })
-        .await;
-    view["on_trial"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

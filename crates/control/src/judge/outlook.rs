@@ -8,16 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Criteria;
-use stillhouse_drift::sequential::divergence;
+use stillhouse_drift::{sequential::divergence, simulation::Stream};
 
 /// Pairs after which a simulated canary counts as undecided.
 const LONGEST: u64 = 20_000;
 
 /// Between two looks of the simulated judge; the real one looks twice a second.
 const LOOK_EVERY: u64 = 10;
-
-/// Of the logarithm of a divergence.
-const SIGMA: f64 = 2.1;
 
 /// How often and how far stable is from the teacher.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,26 +117,19 @@ fn decision(pictures: &mut Pictures, criteria: &Criteria, try_number: u32) -> Op
 
 /// A stream of pairs.
 struct Pictures {
-    state: u64,
-    wrong: f64,
-    /// Where stable is right.
-    canary_wrong: f64,
+    stream: Stream,
+    wrong: [f64; 2],
     means: [f64; 2],
     clip_nats: f64,
 }
 
-/// The part of stable's mistakes that the canary makes, too: hard pictures are hard for both.
-const SHARED: f64 = 0.6;
-
 impl Pictures {
     fn new(seed: u64, stable: StableRates, margins: f64, criteria: &Criteria) -> Self {
         let wrong = stable.disagreement.clamp(0.0, 0.99);
-        let canary = wrong + margins * criteria.disagreement_margin;
         let nats = stable.divergence_nats.max(1e-6);
         Self {
-            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5717_1105_e000_0001,
-            wrong,
-            canary_wrong: ((canary - wrong * SHARED) / (1.0 - wrong)).clamp(0.0, 1.0),
+            stream: Stream::new(seed),
+            wrong: [wrong, wrong + margins * criteria.disagreement_margin],
             means: [nats, nats + margins * criteria.divergence_margin_nats],
             clip_nats: criteria.divergence_clip_nats,
         }
@@ -147,32 +137,13 @@ impl Pictures {
 
     /// Differences in disagreement and in divergence.
     fn pair(&mut self) -> [f64; 2] {
-        let stable = self.uniform() < self.wrong;
-        let chance = if stable { SHARED } else { self.canary_wrong };
-        let canary = self.uniform() < chance;
-        let hard = 0.9_f64.sqrt() * self.normal();
-        let [stable_nats, canary_nats] = self.means.map(|mean| {
-            let z = hard + 0.1_f64.sqrt() * self.normal();
-            mean * (SIGMA * z - SIGMA * SIGMA / 2.0).exp()
-        });
+        let ([stable, canary], [stable_nats, canary_nats]) = (self.wrong, self.means);
+        let disagreement = self.stream.disagreements(stable, canary);
+        let (stable_nats, canary_nats) = self.stream.divergences(stable_nats, canary_nats);
         [
-            f64::from(canary) - f64::from(stable),
+            disagreement,
             divergence(Some(stable_nats), Some(canary_nats), self.clip_nats),
         ]
-    }
-
-    /// SplitMix64.
-    fn uniform(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / 2f64.powi(53)
-    }
-
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 }
 

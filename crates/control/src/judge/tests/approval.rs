@@ -1,27 +1,15 @@
 //! Canaries that are promoted automatically, one after the other: what adds up over them.
 
 use super::*;
+use stillhouse_drift::simulation::Stream;
 
-/// SplitMix64.
-struct Stream(u64);
-
-impl Stream {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / 2f64.powi(53)
-    }
-
-    /// Of two versions that answer one picture in fifty differently, the second worse by `points` of a hundred on average.
-    fn difference(&mut self, points: f64) -> f64 {
-        let (uniform, worse) = (self.uniform(), 0.01 + points / 200.0);
-        match uniform {
-            u if u < worse => 1.0,
-            u if u < 0.02 => -1.0,
-            _ => 0.0,
-        }
+/// Of two versions that answer one picture in fifty differently, the second worse by `points` of a hundred on average.
+fn difference(stream: &mut Stream, points: f64) -> f64 {
+    let (uniform, worse) = (stream.uniform(), 0.01 + points / 200.0);
+    match uniform {
+        u if u < worse => 1.0,
+        u if u < 0.02 => -1.0,
+        _ => 0.0,
     }
 }
 
@@ -113,11 +101,11 @@ fn a_bad_canary_is_not_promoted_by_being_tried_often() {
     let promoted = |spends: bool| {
         let promoted = (0..RUNS).filter(|run| {
             (1..=12u32).any(|try_number| {
-                let mut stream = Stream(run * 1000 + u64::from(try_number));
+                let mut stream = Stream::new(run * 1000 + u64::from(try_number));
                 let mut test = criteria.disagreement();
                 let needed = criteria.promotion_log_e(if spends { try_number } else { 1 });
                 (0..2000).any(|_| {
-                    test.observe(stream.difference(1.05));
+                    test.observe(difference(&mut stream, 1.05));
                     // A mean is no larger than its largest, which is cheaper.
                     let most = test
                         .promotion()
@@ -144,15 +132,15 @@ fn small_losses_do_not_add_up() {
     const EACH: f64 = 0.45;
     let criteria = Criteria::default();
     let lost = |has_anchor: bool, seed: u64| {
-        let (mut stream, mut lost) = (Stream(seed), 0.0);
+        let (mut stream, mut lost) = (Stream::new(seed), 0.0);
         for _ in 0..10 {
             // As if each were the first try: the anchor alone keeps them.
             let needed = criteria.promotion_log_e(1);
             let (mut beside_stable, mut beside_anchor) =
                 (criteria.disagreement(), criteria.disagreement());
             let promoted = (0..8000).any(|pair| {
-                beside_stable.observe(stream.difference(EACH));
-                beside_anchor.observe(stream.difference(lost + EACH));
+                beside_stable.observe(difference(&mut stream, EACH));
+                beside_anchor.observe(difference(&mut stream, lost + EACH));
                 let proven = |test: &Paired| test.promotion().log_e() >= needed;
                 pair % 50 == 0
                     && proven(&beside_stable)
